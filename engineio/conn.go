@@ -1,0 +1,310 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Receiver gets what arrives on one connection. Its methods are called one at
+// a time and must not block: they run on the goroutine that reads from the
+// client.
+type Receiver interface {
+	// Message gets the next message, in the order in which the client sent
+	// them. data is valid only until Message returns.
+	Message(data []byte, binary bool)
+	// Closed is called exactly once, after the last Message has returned, and
+	// never from inside Send or Close. err is a detail and may be nil.
+	Closed(reason Reason, err error)
+}
+
+// Conn is the session of one client. It outlives the upgrade of its transport.
+// All methods are safe for concurrent use.
+//
+// Goroutines: a WebSocket has one that reads (Server.serveWebSocket), started
+// after the handshake and ended by the end of the network connection. Whoever
+// queues the first packet starts a flusher (flush), which ends when the queue is
+// empty. end starts one that calls Receiver.Closed. Polling has none besides
+// those of its HTTP requests. Server.Shutdown waits for all of them.
+//
+// Locks: recvMu before mu. Neither is held while writing to the network;
+// recvMu is what makes the calls of the Receiver one at a time.
+type Conn struct {
+	srv      *Server
+	id       string
+	req      *http.Request
+	cancel   context.CancelCauseFunc
+	receiver Receiver
+
+	recvMu sync.Mutex // held while the receiver is called
+
+	mu sync.Mutex // protects the following
+
+	ws      *wsTransport // nil while polling
+	probe   *wsTransport // the WebSocket of an upgrade that has not ended
+	probing bool         // the probe was answered: polls get NOOP
+	noopAt  time.Time    // when the last such NOOP was sent
+
+	queue  []*Frames
+	spare  []*Frames // the other slice of queue, reused
+	queued int       // bytes in queue and in the write under way
+	// writing: somebody takes from the queue and writes to the client: the
+	// handshake, a flusher, or the answer to a poll. There is one at a time.
+	writing bool
+
+	polling bool          // a poll waits
+	wake    chan struct{} // wakes it
+	posting bool          // a POST is being read
+
+	timer   *time.Timer // next ping, pong timeout or, once closed, end of lingering
+	due     time.Time   // when timer fires
+	pongDue bool
+
+	closed    bool
+	reason    Reason
+	closeErr  error
+	lingering bool // closed while polling: the next poll takes what is queued
+	// The server forgets the connection when both are true.
+	receiverDone  bool // Receiver.Closed has returned
+	transportDone bool // no network connection and no request of it will do more
+}
+
+func newConn(s *Server, r *http.Request, id string) *Conn {
+	c := &Conn{srv: s, id: id, writing: true}
+	// ServeHTTP returns while the connection lives on: keep the values of the
+	// request's context without its end, and nothing of the body.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	c.cancel = cancel
+	c.req = r.WithContext(ctx)
+	c.req.Body = http.NoBody
+	return c
+}
+
+// ID returns the session id, 22 characters of base64url from a cryptographic source.
+func (c *Conn) ID() string { return c.id }
+
+// Request returns the handshake request: URL, header, cookies, remote
+// address. It stays the same across an upgrade. Its context is Context. It must
+// not be modified.
+func (c *Conn) Request() *http.Request { return c.req }
+
+// Context returns a context with the values of the handshake request's, which
+// is cancelled with a *CloseError as its cause when the connection ends.
+func (c *Conn) Context() context.Context { return c.req.Context() }
+
+// Transport returns the transport in use: Polling, or WebSocket once an
+// upgrade has been completed.
+func (c *Conn) Transport() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transportLocked()
+}
+
+func (c *Conn) transportLocked() string {
+	if c.ws != nil {
+		return WebSocket
+	}
+	return Polling
+}
+
+// Send queues f and returns at once; what is queued is written in order, as
+// much as possible at a time. It returns ErrClosed if the connection has ended,
+// or ErrSlowClient if f overflowed Options.SendQueueLimit, which closes it.
+func (c *Conn) Send(f *Frames) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	if c.queued > 0 && c.queued+f.size() > c.srv.opts.SendQueueLimit {
+		c.mu.Unlock()
+		c.end(ReasonSlowClient, ErrSlowClient, discard)
+		return ErrSlowClient
+	}
+	c.pushLocked(f)
+	c.mu.Unlock()
+	return nil
+}
+
+// SendVolatile sends f only if it can be written at once: nothing is queued or
+// being written and, for polling, a request waits. Otherwise f is dropped.
+func (c *Conn) SendVolatile(f *Frames) (sent bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, ErrClosed
+	}
+	if c.writing || len(c.queue) > 0 || c.ws == nil && !c.polling {
+		return false, nil
+	}
+	c.pushLocked(f)
+	return true, nil
+}
+
+func (c *Conn) pushLocked(f *Frames) {
+	c.queue = append(c.queue, f)
+	c.queued += f.size()
+	c.kickLocked()
+}
+
+// kickLocked sees to it that somebody writes what is queued, or says goodbye.
+func (c *Conn) kickLocked() {
+	switch {
+	case c.writing:
+		// The writer looks again when it is done.
+	case c.ws != nil:
+		if len(c.queue) > 0 || c.closed && !c.ws.closeSent.Load() {
+			c.writing = true
+			c.srv.wg.Add(1)
+			go c.flush(c.ws)
+		}
+	case c.polling:
+		c.wakeLocked()
+	}
+}
+
+func (c *Conn) wakeLocked() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// takeLocked hands the queue to a writer, which calls wroteLocked with the
+// slice when it has written it.
+func (c *Conn) takeLocked() (batch []*Frames, size int) {
+	batch = c.queue
+	c.queue, c.spare = c.spare[:0], nil
+	return batch, c.queued
+}
+
+func (c *Conn) wroteLocked(batch []*Frames, size int) {
+	c.queued -= size
+	if cap(batch) > 16 { // after a burst, give the memory back
+		return
+	}
+	clear(batch)
+	c.spare = batch[:0]
+}
+
+// Close closes the connection: further sends are refused, what is queued is
+// written if the client takes it within 5 seconds, and Receiver.Closed is called
+// with reason and err. The first Close decides. It returns at once.
+func (c *Conn) Close(reason Reason, err error) { c.end(reason, err, deliver) }
+
+// ending is what becomes of the queue and the network connection at the end.
+type ending int
+
+const (
+	deliver ending = iota // write what is queued, then close; a polling client may fetch it a little later
+	told                  // likewise, but a polling client has been told of the end by a refusal
+	discard               // drop what is queued, then close
+	abort                 // cut the network connection at once
+)
+
+var errPanic = errors.New("engineio: panic in the Receiver")
+
+func (c *Conn) end(reason Reason, err error, how ending) {
+	c.mu.Lock()
+	if c.closed {
+		ws := c.ws
+		if how == abort && ws == nil && !c.polling {
+			c.transportDoneLocked()
+		}
+		c.mu.Unlock()
+		if how == abort && ws != nil {
+			_ = ws.Conn.Close()
+		}
+		return
+	}
+	c.closed = true
+	c.reason, c.closeErr = reason, err
+	if how == discard || how == abort {
+		for _, f := range c.queue {
+			c.queued -= f.size()
+		}
+		c.queue = nil
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	ws, probe := c.ws, c.probe
+	switch {
+	case ws != nil:
+		ws.lingerUntil(time.Now().Add(closeTimeout))
+	case c.polling || how == deliver:
+		// A poll takes what is queued and the news: the one that waits, or the next.
+		c.lingering = true
+		c.setTimerLocked(time.Now().Add(closeTimeout))
+	default:
+		c.transportDoneLocked()
+	}
+	c.kickLocked()
+	c.mu.Unlock()
+
+	if probe != nil {
+		_ = probe.Conn.Close()
+	}
+	if ws != nil && how == abort {
+		_ = ws.Conn.Close()
+	}
+	c.cancel(&CloseError{Reason: reason, Err: err})
+	go c.finish()
+}
+
+// finish calls Receiver.Closed. It has a goroutine of its own since end is
+// called from inside the application's Send and Close.
+func (c *Conn) finish() {
+	c.recvMu.Lock() // wait for the Message under way
+	if c.receiver != nil {
+		c.guard("Closed", func() { c.receiver.Closed(c.reason, c.closeErr) })
+	}
+	c.recvMu.Unlock()
+	c.mu.Lock()
+	c.receiverDone = true
+	c.forgetLocked()
+	c.mu.Unlock()
+}
+
+func (c *Conn) transportDoneLocked() {
+	if c.transportDone {
+		return
+	}
+	c.transportDone = true
+	c.lingering = false
+	c.queue, c.spare = nil, nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.forgetLocked()
+}
+
+func (c *Conn) forgetLocked() {
+	if c.receiverDone && c.transportDone {
+		c.srv.forget(c)
+	}
+}
+
+// deliverMessage calls the receiver. The caller holds recvMu.
+func (c *Conn) deliverMessage(data []byte, binary bool) {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if !closed {
+		c.guard("Message", func() { c.receiver.Message(data, binary) })
+	}
+}
+
+// guard runs code of the application on a goroutine of ours, where a panic would
+// end the process.
+func (c *Conn) guard(what string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.srv.logPanic(what, v)
+			c.end(ReasonServerDisconnect, errPanic, deliver)
+		}
+	}()
+	f()
+}

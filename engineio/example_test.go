@@ -1,0 +1,64 @@
+package engineio_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+)
+
+// echo sends every message back to the client that sent it.
+type echo struct{ conn *engineio.Conn }
+
+func (e echo) Message(data []byte, binary bool) {
+	if binary {
+		_ = e.conn.Send(engineio.BinaryFrames(data))
+	} else {
+		_ = e.conn.Send(engineio.TextFrames(string(data)))
+	}
+}
+
+func (e echo) Closed(reason engineio.Reason, err error) {}
+
+// A complete echo server, and a client that speaks the wire format to it.
+func Example() {
+	srv, err := engineio.NewServer(&engineio.Options{
+		OnConnect: func(c *engineio.Conn) (engineio.Receiver, error) {
+			if c.Request().URL.Query().Get("token") != "secret" {
+				return nil, &engineio.Refusal{Message: "wrong token"}
+			}
+			return echo{c}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/engine.io/", srv)
+	web := httptest.NewServer(mux)
+	defer web.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	url := "ws" + web.URL[len("http"):] + "/engine.io/?EIO=4&transport=websocket&token=secret"
+	ws, _, err := websocket.Dial(ctx, url, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, open, _ := ws.Read(ctx)
+	fmt.Printf("%s\n", open[:8])
+	_ = ws.Write(ctx, websocket.MessageText, []byte("4hello"))
+	_, reply, _ := ws.Read(ctx)
+	fmt.Printf("%s\n", reply)
+	_ = ws.Close(websocket.StatusNormalClosure, "")
+	_ = srv.Shutdown(ctx)
+	// Output:
+	// 0{"sid":
+	// 4hello
+}

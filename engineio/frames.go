@@ -1,0 +1,186 @@
+package engineio
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"sync"
+)
+
+// The packet types (protocol: "Packet types"), as they stand on the wire.
+const (
+	typeOpen    = '0'
+	typeClose   = '1'
+	typePing    = '2'
+	typePong    = '3'
+	typeMessage = '4'
+	typeUpgrade = '5'
+	typeNoop    = '6'
+	typeBase64  = 'b' // a binary message inside a text
+
+	separator = 0x1e // between the packets of a payload
+)
+
+const maxFrameHeader = 10 // of a WebSocket frame from the server, which is never masked
+
+// Headroom is the number of bytes that NewFrames needs in front of the text:
+// room for the header of a WebSocket frame and the packet type.
+const Headroom = maxFrameHeader + 1
+
+const (
+	finText   = 0x81
+	finBinary = 0x82
+	finClose  = 0x88
+)
+
+// Frames is one or more messages that are sent as a unit, encoded once for any
+// number of connections. It is immutable and safe for concurrent use.
+type Frames struct {
+	wire     []byte  // WebSocket frames, headers included, one after the other
+	first    int     // where the first payload starts in wire
+	more     []frame // all messages, if there are several or the first is binary
+	compress bool
+
+	once    sync.Once
+	payload []byte // the form for polling, made when first asked for
+}
+
+type frame struct {
+	start, end int // payload in Frames.wire
+	binary     bool
+}
+
+// NewFrames takes ownership of buf, whose first Headroom bytes are scratch and
+// whose rest is a text message (none if there is no rest), and appends copies of
+// the binary messages that follow it. compress permits compression on
+// connections that negotiated it.
+func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
+	f := &Frames{compress: compress}
+	start := 0
+	if len(buf) > Headroom {
+		buf[Headroom-1] = typeMessage
+		size := len(buf) - Headroom + 1
+		start = Headroom - 1 - frameHeaderLen(size)
+		putFrameHeader(buf[start:], finText, size)
+		f.first = Headroom - 1 - start
+	} else {
+		buf = buf[:0]
+	}
+	if len(binary) == 0 {
+		f.wire = buf[start:]
+		return f
+	}
+	total := len(buf) - start
+	for _, b := range binary {
+		total += maxFrameHeader + len(b)
+	}
+	wire := append(make([]byte, 0, total), buf[start:]...)
+	f.more = make([]frame, 0, len(binary)+1)
+	if len(wire) > 0 {
+		f.more = append(f.more, frame{f.first, len(wire), false})
+	}
+	for _, b := range binary {
+		n := len(wire)
+		wire = wire[:n+frameHeaderLen(len(b))]
+		putFrameHeader(wire[n:], finBinary, len(b))
+		n = len(wire)
+		wire = append(wire, b...)
+		f.more = append(f.more, frame{n, len(wire), true})
+	}
+	f.wire = wire
+	return f
+}
+
+// TextFrames returns the frames of one text message.
+func TextFrames(text string) *Frames {
+	buf := make([]byte, Headroom, Headroom+len(text))
+	return NewFrames(append(buf, text...), nil, true)
+}
+
+// BinaryFrames returns the frames of one binary message, a copy of data.
+func BinaryFrames(data []byte) *Frames {
+	return NewFrames(nil, [][]byte{data}, true)
+}
+
+// packetFrames returns the frame of a packet other than a message.
+func packetFrames(packet string) *Frames {
+	h := frameHeaderLen(len(packet))
+	wire := make([]byte, h, h+len(packet))
+	putFrameHeader(wire, finText, len(packet))
+	return &Frames{wire: append(wire, packet...), first: h}
+}
+
+var (
+	pingFrames       = packetFrames("2")
+	noopFrames       = packetFrames("6")
+	closeFrames      = packetFrames("1")
+	probeReplyFrames = packetFrames("3probe")
+)
+
+// size is what f counts in a send queue, in bytes.
+func (f *Frames) size() int { return len(f.wire) }
+
+// messages calls yield with each payload, its packet type included if it is text.
+func (f *Frames) messages(yield func(payload []byte, binary bool) bool) {
+	if f.more == nil {
+		yield(f.wire[f.first:], false)
+		return
+	}
+	for _, m := range f.more {
+		if !yield(f.wire[m.start:m.end], m.binary) {
+			return
+		}
+	}
+}
+
+// pollPayload is the form for long-polling (protocol: "Payload encoding"):
+// binary messages in base64, packets joined by the separator.
+func (f *Frames) pollPayload() []byte {
+	if f.more == nil {
+		return f.wire[f.first:]
+	}
+	f.once.Do(func() {
+		size := 0
+		for p := range f.messages {
+			size += 2 + base64.StdEncoding.EncodedLen(len(p))
+		}
+		out := make([]byte, 0, size)
+		for p, binary := range f.messages {
+			if len(out) > 0 {
+				out = append(out, separator)
+			}
+			if binary {
+				out = append(out, typeBase64)
+				out = base64.StdEncoding.AppendEncode(out, p)
+			} else {
+				out = append(out, p...)
+			}
+		}
+		f.payload = out
+	})
+	return f.payload
+}
+
+func frameHeaderLen(size int) int {
+	switch {
+	case size < 126:
+		return 2
+	case size < 1<<16:
+		return 4
+	}
+	return maxFrameHeader
+}
+
+// putFrameHeader writes the header of an unmasked frame (RFC 6455, section 5.2).
+func putFrameHeader(b []byte, op byte, size int) {
+	b[0] = op
+	switch {
+	case size < 126:
+		b[1] = byte(size)
+	case size < 1<<16:
+		b[1] = 126
+		binary.BigEndian.PutUint16(b[2:], uint16(size))
+	default:
+		b[1] = 127
+		binary.BigEndian.PutUint64(b[2:], uint64(size))
+	}
+}

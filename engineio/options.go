@@ -1,0 +1,198 @@
+package engineio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Names of the transports.
+const (
+	Polling   = "polling"
+	WebSocket = "websocket"
+)
+
+const (
+	// closeTimeout bounds how long a closed connection lingers: a WebSocket
+	// for the client's close frame, polling for the request that takes what
+	// was queued.
+	closeTimeout = 5 * time.Second
+	// noopPace is how often a poll is answered with NOOP while an upgrade is
+	// probed, so that a client which stalls there does not spin.
+	noopPace = 50 * time.Millisecond
+)
+
+// Options configures a Server. It is copied by NewServer. Zero fields have
+// the default named with each.
+type Options struct {
+	// OnConnect is called once for each new connection, before the client is
+	// answered and on the goroutine of its HTTP request; what it sends follows
+	// the open packet. An error refuses the client: a *Refusal chooses the
+	// answer, any other error is logged and answered with 403. Required.
+	OnConnect func(c *Conn) (Receiver, error)
+
+	// Path is the URL path of the endpoint. Default "/engine.io/". Slashes at
+	// the ends are added when missing.
+	Path string
+	// Transports are the transports that clients may use: Polling, WebSocket
+	// or both, the default.
+	Transports []string
+	// DisableUpgrades keeps clients on the transport they began with.
+	DisableUpgrades bool
+
+	// PingInterval is the time between a client's PONG and the next PING.
+	// Default 25 seconds, at least one millisecond.
+	PingInterval time.Duration
+	// PingTimeout is how long a client may take to answer a PING before it is
+	// closed with ReasonPingTimeout. Default 20 seconds, at least one millisecond.
+	PingTimeout time.Duration
+	// UpgradeTimeout is how long an upgrade to WebSocket may take before it
+	// is given up; the client then stays on polling. Default 10 seconds.
+	UpgradeTimeout time.Duration
+	// WriteTimeout is the least time that a client has to take what is written
+	// to it; one that needs more than twice as long is closed with
+	// ReasonSlowClient. Default 10 seconds.
+	WriteTimeout time.Duration
+
+	// MaxPayload is the size limit of what a client sends, in bytes: of a
+	// WebSocket message after decompression, and of the body of a polling
+	// request. Default 1,000,000.
+	MaxPayload int
+	// SendQueueLimit bounds the bytes that wait to be written to one client.
+	// Overflow closes it with ReasonSlowClient. A larger message is
+	// accepted when nothing else waits. Default 1,048,576 (1 MiB).
+	SendQueueLimit int
+
+	// DisableHTTPCompression turns off gzip and deflate for polling.
+	DisableHTTPCompression bool
+	// HTTPCompressionThreshold is the smallest answer to a poll that is
+	// compressed, in bytes. Default 1024.
+	HTTPCompressionThreshold int
+	// PerMessageDeflate negotiates the WebSocket compression of RFC 7692. It
+	// costs memory for each client and gives up sharing frames in a
+	// broadcast. Default off.
+	PerMessageDeflate bool
+	// PerMessageDeflateThreshold is the smallest WebSocket message that is
+	// compressed, in bytes. Default 1024.
+	PerMessageDeflateThreshold int
+
+	// Cookie, when set, is a template of a cookie sent with the answer to a
+	// polling handshake, for load balancers that keep a client on one server
+	// by it. Its Value is replaced by the sid; Name defaults to "io", Path to
+	// "/" and SameSite to Lax. The server never reads it.
+	Cookie *http.Cookie
+
+	// AllowedOrigins are the origins besides the server's own whose pages may
+	// connect, for polling, preflights and WebSocket alike: exact ones such as
+	// "https://app.example.com", patterns such as "https://*.example.com" for
+	// all subdomains, or "*" for any origin. Requests without an Origin
+	// header do not come from another site's page and are served. Default: the
+	// server's own origin only, that is, the host of the request.
+	AllowedOrigins []string
+	// AllowOrigin, when set, is asked about origins that AllowedOrigins does
+	// not allow. It is called concurrently.
+	AllowOrigin func(r *http.Request, origin string) bool
+	// TrustForwarded makes X-Forwarded-Host and X-Forwarded-Proto decide what
+	// the server's own origin is. Set it only behind a proxy that
+	// overwrites both headers.
+	TrustForwarded bool
+	// DisableCredentials leaves out Access-Control-Allow-Credentials, so that
+	// pages of other origins connect without cookies.
+	DisableCredentials bool
+
+	// Logger gets refusals and failures. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// withDefaults returns a checked copy of o.
+func (o *Options) withDefaults() (Options, error) {
+	if o == nil || o.OnConnect == nil {
+		return Options{}, errors.New("engineio: Options.OnConnect is required: set it to a function that returns the Receiver of a new connection")
+	}
+	c := *o
+	c.Path = cleanPath(c.Path)
+	var errs []error
+	duration := func(name string, d *time.Duration, def time.Duration) {
+		switch {
+		case *d == 0:
+			*d = def
+		case *d < time.Millisecond:
+			errs = append(errs, fmt.Errorf("engineio: Options.%s is %v: set it to a millisecond or more, or to 0 for the default of %v", name, *d, def))
+		}
+	}
+	duration("PingInterval", &c.PingInterval, 25*time.Second)
+	duration("PingTimeout", &c.PingTimeout, 20*time.Second)
+	duration("UpgradeTimeout", &c.UpgradeTimeout, 10*time.Second)
+	duration("WriteTimeout", &c.WriteTimeout, 10*time.Second)
+	size := func(name string, n *int, def int) {
+		switch {
+		case *n == 0:
+			*n = def
+		case *n < 0:
+			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a number of bytes, or to 0 for the default of %d", name, *n, def))
+		}
+	}
+	size("MaxPayload", &c.MaxPayload, 1_000_000)
+	size("SendQueueLimit", &c.SendQueueLimit, 1<<20)
+	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
+	size("PerMessageDeflateThreshold", &c.PerMessageDeflateThreshold, 1024)
+	if c.Transports == nil {
+		c.Transports = []string{Polling, WebSocket}
+	}
+	c.Transports = slices.Clone(c.Transports)
+	if len(c.Transports) == 0 {
+		errs = append(errs, errors.New(`engineio: Options.Transports is empty: name "polling", "websocket" or both, or leave it nil for both`))
+	}
+	for _, t := range c.Transports {
+		if t != Polling && t != WebSocket {
+			errs = append(errs, fmt.Errorf(`engineio: Options.Transports names %q: the transports are "polling" and "websocket"`, t))
+		}
+	}
+	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
+	for i, s := range c.AllowedOrigins {
+		if err := checkOriginPattern(s); err != nil {
+			errs = append(errs, err)
+		}
+		c.AllowedOrigins[i] = strings.ToLower(s)
+	}
+	if c.Cookie != nil {
+		c.Cookie = cookieTemplate(c.Cookie)
+		if err := c.Cookie.Valid(); err != nil {
+			errs = append(errs, fmt.Errorf("engineio: Options.Cookie: %w", err))
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, errors.Join(errs...)
+}
+
+func cleanPath(p string) string {
+	if p == "" {
+		p = "engine.io"
+	}
+	p = strings.Trim(p, "/")
+	if p == "" {
+		return "/"
+	}
+	return "/" + p + "/"
+}
+
+func cookieTemplate(from *http.Cookie) *http.Cookie {
+	c := *from
+	if c.Name == "" {
+		c.Name = "io"
+	}
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	if c.SameSite == 0 {
+		c.SameSite = http.SameSiteLaxMode
+	}
+	c.Value = "sid" // for Valid; each handshake sets its own
+	return &c
+}

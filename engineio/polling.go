@@ -1,0 +1,307 @@
+package engineio
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+var (
+	errPollOverlap = errors.New("engineio: a poll came while another one waited")
+	errPostOverlap = errors.New("engineio: a POST came while another one was being read")
+	errPollAborted = errors.New("engineio: the client aborted a poll")
+)
+
+var (
+	refuseUnknownSID = &Refusal{http.StatusBadRequest, codeUnknownSID,
+		"Session ID unknown: the session has ended, or another server process holds it; " +
+			"with several processes use sticky sessions, or WebSocket as the only transport"}
+	refuseTransport = badRequest("Bad request: this session uses another transport, having been upgraded")
+	refuseOverlap   = badRequest("Bad request: one GET and one POST at a time; the session has been closed")
+)
+
+// servePoll answers a GET (protocol: "HTTP long-polling"): at once with what
+// is queued, else with what comes next.
+func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
+	c.mu.Lock()
+	if refusal := c.refuseRequestLocked(); refusal != nil {
+		c.mu.Unlock()
+		return refusal
+	}
+	if c.polling {
+		c.mu.Unlock()
+		c.end(ReasonTransportError, errPollOverlap, told)
+		return refuseOverlap
+	}
+	c.polling = true
+	if c.wake == nil {
+		c.wake = make(chan struct{}, 1)
+	}
+	for {
+		answer, pause := c.pollAnswerLocked()
+		if answer != nil {
+			c.polling = false
+			c.mu.Unlock()
+			c.answerPoll(w, r, answer)
+			return nil
+		}
+		c.mu.Unlock()
+		if !waitPoll(r, c.wake, pause) {
+			c.end(ReasonTransportError, errPollAborted, abort)
+			c.mu.Lock()
+			c.polling = false
+			if c.closed {
+				c.transportDoneLocked()
+			}
+			c.mu.Unlock()
+			return nil
+		}
+		c.mu.Lock()
+	}
+}
+
+// refuseRequestLocked reports why a request cannot be part of this session.
+func (c *Conn) refuseRequestLocked() *Refusal {
+	switch {
+	case c.transportDone || c.expiredLocked() || c.closed && !c.lingering:
+		return refuseUnknownSID
+	case c.ws != nil:
+		return refuseTransport
+	}
+	return nil
+}
+
+// waitPoll waits until the poll is woken or the pause, if there is one, is
+// over. It reports false if the client has gone.
+func waitPoll(r *http.Request, wake <-chan struct{}, pause time.Duration) bool {
+	var over <-chan time.Time
+	if pause > 0 {
+		t := time.NewTimer(pause)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-wake:
+	case <-over:
+	case <-r.Context().Done():
+		return false
+	}
+	return true
+}
+
+// pollAnswer is what a poll is answered with.
+type pollAnswer struct {
+	batch   []*Frames
+	size    int     // bytes of the batch in the queue
+	last    *Frames // sent after the batch, or nil
+	writer  bool    // it holds Conn.writing
+	goodbye bool    // nothing follows
+}
+
+// pollAnswerLocked returns the answer, or nil while there is none yet and how
+// long to wait at most (zero: until woken).
+func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
+	switch {
+	case c.ws != nil:
+		return &pollAnswer{last: noopFrames}, 0 // what is queued goes to the WebSocket
+	case c.writing:
+		return nil, 0 // the answer before this one is still being written
+	case c.closed || len(c.queue) > 0:
+		return c.takeAnswerLocked(), 0
+	case !c.probing:
+		return nil, 0
+	}
+	if pause := noopPace - time.Since(c.noopAt); pause > 0 {
+		return nil, pause
+	}
+	c.noopAt = time.Now()
+	return &pollAnswer{last: noopFrames}, 0
+}
+
+// takeAnswerLocked returns what is queued as an answer.
+func (c *Conn) takeAnswerLocked() *pollAnswer {
+	c.writing = true
+	a := &pollAnswer{writer: true}
+	a.batch, a.size = c.takeLocked()
+	if c.closed {
+		a.goodbye, a.last = true, closeFrames
+		if c.reason == ReasonClientDisconnect {
+			a.last = noopFrames // it knows
+		}
+	}
+	return a
+}
+
+func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer) {
+	err := c.srv.writePayload(w, r, a)
+	c.mu.Lock()
+	if a.writer {
+		c.endWriteLocked(a.batch, a.size)
+	}
+	if a.goodbye {
+		c.transportDoneLocked()
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.end(ReasonTransportError, err, abort)
+	}
+}
+
+// endWriteLocked is called by whoever has written a batch.
+func (c *Conn) endWriteLocked(batch []*Frames, size int) {
+	c.wroteLocked(batch, size)
+	c.writing = false
+	c.kickLocked()
+	if c.polling {
+		c.wakeLocked()
+	}
+}
+
+var payloadPool = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxPooled = 64 << 10 // larger buffers are left to the garbage collector
+
+func putPayload(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		payloadPool.Put(b)
+	}
+}
+
+// writePayload writes the body of a poll's answer.
+func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAnswer) error {
+	var body []byte
+	compress := false
+	for _, f := range a.batch {
+		compress = compress || f.compress
+	}
+	if len(a.batch) == 1 && a.last == nil {
+		body = a.batch[0].pollPayload()
+	} else {
+		buf := payloadPool.Get().(*[]byte)
+		defer putPayload(buf)
+		body = (*buf)[:0]
+		for _, f := range a.batch {
+			body = append(append(body, f.pollPayload()...), separator)
+		}
+		if a.last != nil {
+			body = append(body, a.last.pollPayload()...)
+		} else {
+			body = body[:len(body)-1]
+		}
+		*buf = body
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("Cache-Control", "no-store")
+	// The http.Server's own deadline, if it has one, began with the request
+	// and would cut long polls short.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.opts.WriteTimeout))
+	if compress && !s.opts.DisableHTTPCompression && len(body) >= s.opts.HTTPCompressionThreshold {
+		h.Add("Vary", "Accept-Encoding")
+		if encoding := acceptedEncoding(r.Header.Get("Accept-Encoding")); encoding != "" {
+			return writeCompressed(w, encoding, body)
+		}
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, err := w.Write(body)
+	return err
+}
+
+// servePost takes the packets of a POST and answers at once, whatever becomes
+// of the messages.
+func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
+	c.mu.Lock()
+	refusal := c.refuseRequestLocked()
+	if refusal == nil && c.closed {
+		refusal = refuseUnknownSID
+	}
+	overlap := refusal == nil && c.posting
+	if refusal == nil && !overlap {
+		c.posting = true
+	}
+	c.mu.Unlock()
+	if overlap {
+		c.end(ReasonTransportError, errPostOverlap, told)
+		return refuseOverlap
+	}
+	if refusal != nil {
+		return refusal
+	}
+	refusal = c.readPost(w, r)
+	c.mu.Lock()
+	c.posting = false // before the answer: the client may send the next one as soon as it has it
+	c.mu.Unlock()
+	if refusal != nil {
+		return refusal
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html")
+	h.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, "ok")
+	return nil
+}
+
+func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
+	limit := int64(c.srv.opts.MaxPayload)
+	tooLarge := func() *Refusal {
+		err := errTooLarge(limit)
+		c.end(ReasonTransportError, err, told)
+		// The rest of the body is not worth reading.
+		w.Header().Set("Connection", "close")
+		return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error()}
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		err := &parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"}
+		c.endFor(err)
+		return badRequest("Bad request: " + err.what)
+	}
+	if r.ContentLength > limit {
+		return tooLarge()
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(c.srv.opts.PingInterval + c.srv.opts.PingTimeout))
+	buf := payloadPool.Get().(*[]byte)
+	defer putPayload(buf)
+	body, err := readInto((*buf)[:0], http.MaxBytesReader(w, r.Body, limit), int(max(r.ContentLength, 0)))
+	*buf = body
+	_ = rc.SetReadDeadline(time.Time{})
+	var big *http.MaxBytesError
+	switch {
+	case errors.As(err, &big):
+		return tooLarge()
+	case err != nil:
+		c.end(ReasonTransportError, err, told)
+		return badRequest("Bad request: the body could not be read")
+	}
+	if err := c.receivePayload(body); err != nil {
+		c.endFor(err)
+		if !errors.Is(err, errClientClosed) {
+			return badRequest("Bad request: " + strings.TrimPrefix(err.Error(), "engineio: "))
+		}
+	}
+	return nil
+}
+
+// readInto appends what r holds, about size bytes, to b.
+func readInto(b []byte, r io.Reader, size int) ([]byte, error) {
+	if need := min(size, maxPooled) + 1 - cap(b); need > 0 { // one more, to meet the end without growing
+		b = make([]byte, 0, max(size+1, 512))
+	}
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}

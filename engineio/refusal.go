@@ -1,0 +1,62 @@
+package engineio
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// The error codes of the reference server, which clients may read in the
+// body of a refused request.
+const (
+	codeUnknownTransport = iota
+	codeUnknownSID
+	codeBadHandshakeMethod
+	codeBadRequest
+	codeForbidden
+	codeUnsupportedVersion
+)
+
+// Refusal is the answer to a request that is not served: an HTTP error whose
+// body is the JSON object {"code":Code,"message":Message}. OnConnect may return
+// one to choose the answer to a handshake. Its message is sent to the client.
+type Refusal struct {
+	Status  int    // HTTP status; zero means 403 with Code 4 (forbidden)
+	Code    int    // error code of the reference server, 0 to 5
+	Message string // what was wrong and what to do about it
+}
+
+// Error returns the message.
+func (e *Refusal) Error() string { return "engineio: " + e.Message }
+
+func badRequest(message string) *Refusal {
+	return &Refusal{Status: http.StatusBadRequest, Code: codeBadRequest, Message: message}
+}
+
+// refusalOf turns an error of OnConnect into an answer. Only a Refusal speaks
+// to the client: other errors may hold what is none of its business.
+func refusalOf(err error) *Refusal {
+	var r *Refusal
+	switch {
+	case errors.As(err, &r):
+		if r.Status == 0 {
+			return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: r.Message}
+		}
+		return r
+	case errors.Is(err, ErrServerClosed):
+		return &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "Server is shutting down: connect again later"}
+	}
+	return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: "Forbidden"}
+}
+
+func (e *Refusal) write(w http.ResponseWriter) {
+	body, _ := json.Marshal(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{e.Code, e.Message})
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,267 @@
+package engineio
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// protocolVersion is the revision of the Engine.IO protocol, in the query
+// parameter EIO of every request.
+const protocolVersion = "4"
+
+// Server is an Engine.IO server: an http.Handler for the endpoint
+// Options.Path. All methods are safe for concurrent use.
+type Server struct {
+	opts Options
+	wg   sync.WaitGroup // one for each connection and each goroutine
+
+	mu     sync.RWMutex // protects the following
+	conns  map[string]*Conn
+	closed bool
+}
+
+// NewServer returns a server with a copy of opts, or an error that says what
+// to set.
+func NewServer(opts *Options) (*Server, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Server{opts: o, conns: make(map[string]*Conn)}, nil
+}
+
+// Len returns the number of connections, those included that are ending.
+func (s *Server) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.conns)
+}
+
+// Shutdown refuses new connections, closes all with ReasonServerShutdown
+// and waits until they have ended and no goroutine of the server is left. When ctx
+// ends first, it cuts them off and returns the error of ctx. It does not stop
+// the http.Server: call it before http.Server.Shutdown, which neither closes nor
+// waits for WebSockets.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.endAll(deliver)
+	ended := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	s.endAll(abort)
+	return ctx.Err()
+}
+
+func (s *Server) endAll(how ending) {
+	s.mu.RLock()
+	conns := make([]*Conn, 0, len(s.conns))
+	for _, c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.RUnlock()
+	for _, c := range conns {
+		c.end(ReasonServerShutdown, ErrServerClosed, how)
+	}
+}
+
+// ServeHTTP serves the endpoint. Mount it at Options.Path; every request gets
+// an answer at once but the polls that wait for packets. A refused request gets a
+// 4xx status and the JSON object {"code":n,"message":"..."} with the codes of the
+// reference server. The goroutine of a WebSocket handshake returns once the
+// connection is open.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if refusal := s.serve(w, r); refusal != nil {
+		refusal.write(w)
+	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
+	if p := r.URL.Path; p != s.opts.Path && p+"/" != s.opts.Path {
+		return &Refusal{http.StatusNotFound, codeBadRequest,
+			fmt.Sprintf("Not found: this server answers at %s: make the client's path and Options.Path the same", s.opts.Path)}
+	}
+	if refusal := s.cors(w, r); refusal != nil {
+		return refusal
+	}
+	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
+		preflight(w, r)
+		return nil
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("Bad request: the query cannot be parsed")
+	}
+	transport := q.Get("transport")
+	if !slices.Contains(s.opts.Transports, transport) {
+		return &Refusal{http.StatusBadRequest, codeUnknownTransport,
+			fmt.Sprintf("Transport unknown: %.40q; this server offers %s (Options.Transports)", transport, strings.Join(s.opts.Transports, " and "))}
+	}
+	if q.Has("j") {
+		return badRequest("Bad request: JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
+	}
+	if transport == WebSocket && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return badRequest("Bad request: transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?")
+	}
+	if sid := q.Get("sid"); sid != "" {
+		return s.serveSession(w, r, sid, q.Get("EIO"), transport)
+	}
+	if r.Method != http.MethodGet {
+		return &Refusal{http.StatusBadRequest, codeBadHandshakeMethod, "Bad handshake method: a session begins with GET"}
+	}
+	if v := q.Get("EIO"); v != protocolVersion {
+		return &Refusal{http.StatusBadRequest, codeUnsupportedVersion,
+			fmt.Sprintf("Unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion)}
+	}
+	if transport == WebSocket {
+		return s.openWebSocket(w, r)
+	}
+	return s.openPolling(w, r)
+}
+
+// serveSession serves a request of a session that exists.
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, version, transport string) *Refusal {
+	s.mu.RLock()
+	c := s.conns[sid]
+	s.mu.RUnlock()
+	switch {
+	case c == nil:
+		return refuseUnknownSID
+	case version != protocolVersion:
+		return badRequest("Bad request: EIO is not that of the session")
+	case transport == WebSocket:
+		return c.upgrade(w, r)
+	case r.Method == http.MethodGet:
+		return c.servePoll(w, r)
+	case r.Method == http.MethodPost:
+		return c.servePost(w, r)
+	}
+	w.Header().Set("Allow", "GET, POST, OPTIONS")
+	return &Refusal{http.StatusMethodNotAllowed, codeBadRequest, "Bad request: a session takes GET and POST"}
+}
+
+// open begins a session: OnConnect decides.
+func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
+	c := newConn(s, r, newID())
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, refusalOf(ErrServerClosed)
+	}
+	s.conns[c.id] = c
+	s.wg.Add(1)
+	s.mu.Unlock()
+
+	c.recvMu.Lock()
+	receiver, err := s.connect(c, transport)
+	if err == nil {
+		c.receiver = receiver
+	}
+	c.recvMu.Unlock()
+	if err != nil {
+		c.end(ReasonServerDisconnect, err, abort)
+		var refusal *Refusal
+		if !errors.As(err, &refusal) {
+			s.opts.Logger.Error("engineio: OnConnect failed", "error", err)
+		}
+		return nil, refusalOf(err)
+	}
+	c.mu.Lock()
+	if !c.closed {
+		c.setTimerLocked(time.Now().Add(s.opts.PingInterval))
+	}
+	c.mu.Unlock()
+	return c, nil
+}
+
+// connect calls OnConnect behind the open packet (protocol: "Handshake").
+func (s *Server) connect(c *Conn, transport string) (_ Receiver, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("OnConnect", v)
+			err = &Refusal{Message: "Forbidden"}
+		}
+	}()
+	_ = c.Send(s.openPacket(c.id, transport))
+	receiver, err := s.opts.OnConnect(c)
+	if err == nil && receiver == nil {
+		err = errors.New("engineio: OnConnect returned neither a Receiver nor an error")
+	}
+	return receiver, err
+}
+
+// openPacket has its keys in the order of Flask-SocketIO.
+func (s *Server) openPacket(sid, transport string) *Frames {
+	upgrades := []string{}
+	if transport == Polling && !s.opts.DisableUpgrades && slices.Contains(s.opts.Transports, WebSocket) {
+		upgrades = append(upgrades, WebSocket)
+	}
+	b, _ := json.Marshal(struct {
+		SID          string   `json:"sid"`
+		Upgrades     []string `json:"upgrades"`
+		PingTimeout  int64    `json:"pingTimeout"`
+		PingInterval int64    `json:"pingInterval"`
+		MaxPayload   int      `json:"maxPayload"`
+	}{sid, upgrades, s.opts.PingTimeout.Milliseconds(), s.opts.PingInterval.Milliseconds(), s.opts.MaxPayload})
+	return packetFrames(string(typeOpen) + string(b))
+}
+
+// openPolling serves a handshake over polling; what OnConnect sent comes along.
+func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
+	c, refusal := s.open(r, Polling)
+	if refusal != nil {
+		return refusal
+	}
+	if s.opts.Cookie != nil {
+		cookie := *s.opts.Cookie
+		cookie.Value = c.id
+		http.SetCookie(w, &cookie)
+	}
+	c.mu.Lock()
+	a := c.takeAnswerLocked()
+	c.mu.Unlock()
+	c.answerPoll(w, r, a)
+	return nil
+}
+
+// forget drops a connection of which nothing is left.
+func (s *Server) forget(c *Conn) {
+	s.mu.Lock()
+	delete(s.conns, c.id)
+	s.mu.Unlock()
+	s.wg.Done()
+}
+
+func (s *Server) logPanic(where string, v any) {
+	s.opts.Logger.Error("engineio: panic in "+where, "panic", v, "stack", string(debug.Stack()))
+}
+
+func errTooLarge(limit int64) error {
+	return fmt.Errorf("engineio: message larger than %d bytes (Options.MaxPayload)", limit)
+}
+
+// newID returns a session id: 122 random bits.
+func newID() string {
+	id := uuid.New()
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}

@@ -1,0 +1,123 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+var errProbe = errors.New("engineio: an upgrade began with something else than a probe")
+
+// upgrade serves the WebSocket handshake of a session that polls (protocol:
+// "Upgrade"). Whatever becomes of it, the session lives on.
+func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
+	if c.srv.opts.DisableUpgrades {
+		return badRequest("Bad request: upgrades are turned off by Options.DisableUpgrades; begin with transport=websocket")
+	}
+	c.mu.Lock()
+	gone := c.transportDone || c.closed
+	c.mu.Unlock()
+	if gone {
+		return refuseUnknownSID
+	}
+	t, refusal := c.srv.acceptWebSocket(w, r)
+	if refusal != nil {
+		return refusal
+	}
+	c.mu.Lock()
+	taken := c.closed || c.ws != nil || c.probe != nil
+	if !taken {
+		c.probe = t
+		c.srv.wg.Add(1)
+	}
+	c.mu.Unlock()
+	if taken {
+		// As the reference server does: the session is not harmed.
+		t.goodbye()
+		return nil
+	}
+	if err := t.flushHead(); err != nil {
+		c.giveUpProbe(t)
+		c.srv.wg.Done()
+		return nil
+	}
+	go c.serveProbe(t)
+	return nil
+}
+
+// serveProbe is the goroutine of an upgrade, and after its success that of the WebSocket.
+func (c *Conn) serveProbe(t *wsTransport) {
+	// The read deadline is the timer of the upgrade.
+	_ = t.Conn.SetReadDeadline(time.Now().Add(c.srv.opts.UpgradeTimeout))
+	if err := c.awaitUpgrade(t); err != nil {
+		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
+		c.giveUpProbe(t)
+		c.srv.wg.Done()
+		return
+	}
+	c.serveWebSocket(t)
+}
+
+func (c *Conn) giveUpProbe(t *wsTransport) {
+	c.mu.Lock()
+	c.probe, c.probing = nil, false
+	c.mu.Unlock()
+	t.goodbye()
+}
+
+func (c *Conn) awaitUpgrade(t *wsTransport) error {
+	if err := expectPacket(t, "2probe"); err != nil {
+		return err
+	}
+	// NOOP to the poll that waits and to every one until the upgrade ends, so
+	// that the client can stop polling.
+	c.mu.Lock()
+	c.probing = true
+	c.noopAt = time.Time{}
+	c.wakePollLocked()
+	c.mu.Unlock()
+	_ = t.Conn.SetWriteDeadline(time.Now().Add(c.srv.opts.UpgradeTimeout))
+	if _, err := t.Conn.Write(probeReplyFrames.wire); err != nil {
+		return err
+	}
+	if err := expectPacket(t, "5"); err != nil {
+		return err
+	}
+	c.recvMu.Lock() // the packets of a POST under way come first
+	defer c.recvMu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	_ = t.Conn.SetReadDeadline(time.Time{})
+	c.ws, c.probe, c.probing = t, nil, false
+	c.wakePollLocked()
+	c.kickLocked()
+	return nil
+}
+
+func (c *Conn) wakePollLocked() {
+	if c.polling {
+		c.wakeLocked()
+	}
+}
+
+func expectPacket(t *wsTransport, want string) error {
+	kind, r, err := t.ws.Reader(context.Background())
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if kind != websocket.MessageText || string(b) != want {
+		return errProbe
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// wsTransport is one WebSocket.
+//
+// coder/websocket does the handshake and reads: frames, masks, limits, control
+// frames. What the server sends is framed once, in Frames, and written to the
+// network connection beside it, many frames at a time; only compressed messages go
+// through the library. The two do not mix up, since every call of Write carries
+// whole frames and network connections do not interleave calls.
+type wsTransport struct {
+	*wsConn
+	ws      *websocket.Conn
+	deflate bool
+
+	deadline time.Time // of the writes; used by the one who holds Conn.writing
+}
+
+// acceptWebSocket completes the handshake. The answer to the client is not
+// written yet: it waits for the first write.
+func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request) (*wsTransport, *Refusal) {
+	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
+	if s.opts.PerMessageDeflate {
+		opts.CompressionMode = websocket.CompressionNoContextTakeover
+		opts.CompressionThreshold = s.opts.PerMessageDeflateThreshold
+	}
+	hw := &hijackWriter{ResponseWriter: w}
+	ws, err := websocket.Accept(hw, r, &opts)
+	if err != nil {
+		return nil, hw.refusal(err)
+	}
+	ws.SetReadLimit(int64(s.opts.MaxPayload))
+	return &wsTransport{wsConn: hw.conn, ws: ws, deflate: hw.deflate()}, nil
+}
+
+// flush writes what is queued until nothing is, then ends. Its caller holds
+// Conn.writing for it.
+func (c *Conn) flush(t *wsTransport) {
+	defer c.srv.wg.Done()
+	c.writeQueue(t)
+}
+
+func (c *Conn) writeQueue(t *wsTransport) {
+	for {
+		c.mu.Lock()
+		batch, size := c.takeLocked()
+		bye := c.closed && len(batch) == 0
+		if len(batch) == 0 {
+			c.spare = batch
+			if bye {
+				c.mu.Unlock()
+				_ = t.sendClose()
+				c.mu.Lock()
+			}
+			c.writing = false
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		err := t.write(batch, c.srv.opts.WriteTimeout)
+		c.mu.Lock()
+		c.wroteLocked(batch, size)
+		c.mu.Unlock()
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			c.end(ReasonSlowClient, err, abort)
+		default:
+			c.end(ReasonTransportClose, err, abort)
+		}
+	}
+}
+
+// write writes the frames of a batch, in as few calls as their size allows.
+func (t *wsTransport) write(batch []*Frames, timeout time.Duration) error {
+	// Setting a deadline for each write would cost as much as a short write
+	// does: keep it between one and two timeouts ahead.
+	if now := time.Now(); t.deadline.Sub(now) < timeout {
+		t.deadline = now.Add(2 * timeout)
+		if err := t.Conn.SetWriteDeadline(t.deadline); err != nil {
+			return err
+		}
+	}
+	if len(batch) == 1 && t.head == nil && !(t.deflate && batch[0].compress) {
+		_, err := t.Conn.Write(batch[0].wire)
+		return err
+	}
+	t.cork()
+	for _, f := range batch {
+		if !t.deflate || !f.compress {
+			if err := t.add(f.wire); err != nil {
+				return err
+			}
+			continue
+		}
+		for p, binary := range f.messages {
+			kind := websocket.MessageText
+			if binary {
+				kind = websocket.MessageBinary
+			}
+			// A context with an end would cost as much as the write, and the
+			// deadline is set already.
+			if err := t.ws.Write(context.Background(), kind, p); err != nil {
+				return err
+			}
+		}
+	}
+	return t.uncork()
+}
+
+// serveWebSocket reads until the network connection ends. It is the
+// goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
+func (c *Conn) serveWebSocket(t *wsTransport) {
+	defer c.srv.wg.Done()
+	c.readWebSocket(t)
+	t.shut()
+	c.mu.Lock()
+	c.transportDoneLocked()
+	c.mu.Unlock()
+}
+
+func (c *Conn) readWebSocket(t *wsTransport) {
+	for {
+		kind, r, err := t.ws.Reader(context.Background())
+		if err == nil {
+			err = c.readMessage(kind, r)
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			c.end(ReasonTransportClose, errTooLarge(int64(c.srv.opts.MaxPayload)), discard)
+			// The library has sent a close frame with status 1009. Read on for
+			// a while so that the client gets it before the connection breaks.
+			_ = t.ws.Close(websocket.StatusMessageTooBig, "")
+			return
+		}
+		var closed websocket.CloseError
+		if errors.As(err, &closed) {
+			err = nil // the ordinary end
+		}
+		c.end(ReasonTransportClose, err, abort)
+		return
+	}
+}
+
+// readMessage reads one message and handles it. Messages of a connection that
+// has been closed are thrown away.
+func (c *Conn) readMessage(kind websocket.MessageType, r io.Reader) error {
+	// The buffer is taken now that there is something to read: a waiting
+	// connection holds none.
+	buf := payloadPool.Get().(*[]byte)
+	defer putPayload(buf)
+	data, err := readInto((*buf)[:0], r, 0)
+	*buf = data
+	if err != nil {
+		return err
+	}
+	c.recvMu.Lock()
+	defer c.recvMu.Unlock()
+	if kind == websocket.MessageBinary {
+		c.deliverMessage(data, true)
+	} else if err := c.receivePacket(data); err != nil {
+		c.endFor(err)
+	}
+	return nil
+}
+
+// openWebSocket serves a handshake that asks for WebSocket at once.
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal {
+	c, refusal := s.open(r, WebSocket)
+	if refusal != nil {
+		return refusal
+	}
+	t, refusal := s.acceptWebSocket(w, r)
+	if refusal != nil {
+		c.end(ReasonTransportError, refusal, abort)
+		return refusal
+	}
+	c.mu.Lock()
+	if c.transportDone { // aborted by Shutdown meanwhile
+		c.mu.Unlock()
+		t.shut()
+		return nil
+	}
+	c.ws = t
+	if c.closed {
+		c.lingering = false
+		t.lingerUntil(time.Now().Add(closeTimeout))
+	}
+	s.wg.Add(1)
+	c.mu.Unlock()
+	c.writeQueue(t) // the answer to the handshake and the open packet, in one write
+	go c.serveWebSocket(t)
+	return nil
+}
+
+// shut ends the network connection.
+func (t *wsTransport) shut() {
+	t.closeSent.Store(true)
+	_ = t.ws.CloseNow()
+}
+
+// goodbye sends a close frame, waits a while for the client's and shuts.
+func (t *wsTransport) goodbye() {
+	_ = t.sendClose()
+	t.lingerUntil(time.Now().Add(closeTimeout))
+	for {
+		_, r, err := t.ws.Reader(context.Background())
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+		if err != nil {
+			t.shut()
+			return
+		}
+	}
+}
