@@ -45,7 +45,7 @@ type Conn struct {
 	ws      *wsTransport // nil while polling
 	probe   *wsTransport // the WebSocket of an upgrade that has not ended
 	probing bool         // the probe was answered: polls get NOOP
-	noopAt  time.Time    // when the last such NOOP was sent
+	noopAt  time.Time    // when the poll that waits came, if since then
 
 	queue  []*Frames
 	spare  []*Frames // the other slice of queue, reused

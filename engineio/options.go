@@ -21,8 +21,9 @@ const (
 	// for the client's close frame, polling for the request that takes what
 	// was queued.
 	closeTimeout = 5 * time.Second
-	// noopPace is how often a poll is answered with NOOP while an upgrade is
-	// probed, so that a client which stalls there does not spin.
+	// noopPace is how long a poll waits that comes while an upgrade is
+	// probed before it is answered with NOOP, so that a client which stalls
+	// there does not spin.
 	noopPace = 50 * time.Millisecond
 )
 

@@ -41,7 +41,16 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	if c.wake == nil {
 		c.wake = make(chan struct{}, 1)
 	}
+	late := c.probing // a client that is about to upgrade does not poll any more
+	if late {
+		c.noopAt = time.Now()
+	}
 	for {
+		if late && c.ws != nil {
+			c.polling = false
+			c.mu.Unlock()
+			return refuseTransport
+		}
 		answer, pause := c.pollAnswerLocked()
 		if answer != nil {
 			c.polling = false
@@ -118,7 +127,6 @@ func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
 	if pause := noopPace - time.Since(c.noopAt); pause > 0 {
 		return nil, pause
 	}
-	c.noopAt = time.Now()
 	return &pollAnswer{last: noopFrames}, 0
 }
 

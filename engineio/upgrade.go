@@ -73,17 +73,17 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	if err := expectPacket(t, "2probe"); err != nil {
 		return err
 	}
-	// NOOP to the poll that waits and to every one until the upgrade ends, so
-	// that the client can stop polling.
+	_ = t.Conn.SetWriteDeadline(time.Now().Add(c.srv.opts.UpgradeTimeout))
+	if _, err := t.Conn.Write(probeReplyFrames.wire); err != nil {
+		return err
+	}
+	// NOOP to the poll that waits, at once, and to every later one, so that
+	// the client can stop polling.
 	c.mu.Lock()
 	c.probing = true
 	c.noopAt = time.Time{}
 	c.wakePollLocked()
 	c.mu.Unlock()
-	_ = t.Conn.SetWriteDeadline(time.Now().Add(c.srv.opts.UpgradeTimeout))
-	if _, err := t.Conn.Write(probeReplyFrames.wire); err != nil {
-		return err
-	}
 	if err := expectPacket(t, "5"); err != nil {
 		return err
 	}
