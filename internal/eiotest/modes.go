@@ -1,0 +1,28 @@
+package eiotest
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+// Modes are all the ways to connect.
+var Modes = []Mode{Polling, WebSocket, Upgrade}
+
+// Run runs a subtest for each way to connect, or for those given.
+func Run(t *testing.T, f func(t *testing.T, mode Mode), modes ...Mode) {
+	t.Helper()
+	if len(modes) == 0 {
+		modes = Modes
+	}
+	for _, mode := range modes {
+		t.Run(string(mode), func(t *testing.T) { f(t, mode) })
+	}
+}
+
+// RunSync is Run with each subtest in a synctest bubble of its own.
+func RunSync(t *testing.T, f func(t *testing.T, mode Mode), modes ...Mode) {
+	t.Helper()
+	Run(t, func(t *testing.T, mode Mode) {
+		synctest.Test(t, func(t *testing.T) { f(t, mode) })
+	}, modes...)
+}

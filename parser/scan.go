@@ -1,0 +1,345 @@
+package parser
+
+// span is a part of a text: text[start:end].
+type span struct{ start, end int }
+
+func (s span) of(text []byte) []byte { return text[s.start:s.end] }
+
+// hole is a place in a text that stands for an attachment.
+type hole struct {
+	span
+	num int
+}
+
+// scanner checks that a text is one JSON value (RFC 8259) and notes where the
+// elements of a top-level array are. It accepts what encoding/json's Valid
+// accepts: strings may hold invalid UTF-8, which decodes to U+FFFD.
+//
+// The methods take the position of the value's first byte and return the
+// position behind its last, or -1 after noting the fault.
+type scanner struct {
+	data        []byte
+	maxDepth    int
+	attachments int // if positive, placeholder objects are noted in holes
+
+	room  [8]span // the first elements of the top-level array; the usual packet has no more
+	n     int     // how many are in room
+	more  []span  // all elements, if room is not enough
+	holes []hole  // in order of position; none lies within another
+
+	faultAt int
+	fault   string // "" if the text is nested too deep
+}
+
+// plain marks the bytes that stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// text checks data[i:]. It returns the first byte of the value, which tells
+// its kind, or 0 if there is a fault.
+func (s *scanner) text(i int) byte {
+	i = s.space(i)
+	if i == len(s.data) {
+		s.fail(i, "JSON expected")
+		return 0
+	}
+	kind := s.data[i]
+	if kind == '[' {
+		i = s.array(i, 1)
+	} else {
+		i = s.value(i, 0)
+	}
+	if i < 0 {
+		return 0
+	}
+	if i = s.space(i); i < len(s.data) {
+		s.fail(i, "garbage after the payload")
+		return 0
+	}
+	return kind
+}
+
+func (s *scanner) fail(at int, what string) int {
+	s.faultAt, s.fault = at, what
+	return -1
+}
+
+// err is the error for the fault noted last.
+func (s *scanner) err() error {
+	if s.fault == "" {
+		return &LimitError{Limit: "Depth", Max: s.maxDepth}
+	}
+	return malformed(s.data, s.faultAt, s.fault)
+}
+
+func (s *scanner) space(i int) int {
+	for i < len(s.data) {
+		switch s.data[i] {
+		case ' ', '\t', '\r', '\n':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// value checks the value at i; depth is the number of arrays and objects around it.
+func (s *scanner) value(i, depth int) int {
+	if i >= len(s.data) {
+		return s.fail(i, "JSON value expected")
+	}
+	switch c := s.data[i]; c {
+	case '"':
+		return s.str(i)
+	case '{':
+		return s.object(i, depth+1)
+	case '[':
+		return s.array(i, depth+1)
+	case 't':
+		return s.literal(i, "true")
+	case 'f':
+		return s.literal(i, "false")
+	case 'n':
+		return s.literal(i, "null")
+	default:
+		if c == '-' || isDigit(c) {
+			return s.number(i)
+		}
+		return s.fail(i, "JSON value expected")
+	}
+}
+
+// array checks an array. depth counts it; at 1 its elements are noted.
+func (s *scanner) array(i, depth int) int {
+	if depth > s.maxDepth {
+		return s.fail(i, "")
+	}
+	i = s.space(i + 1)
+	if i < len(s.data) && s.data[i] == ']' {
+		return i + 1
+	}
+	for {
+		start := i
+		if i = s.value(i, depth); i < 0 {
+			return -1
+		}
+		if depth == 1 {
+			s.element(span{start, i})
+		}
+		i = s.space(i)
+		if i == len(s.data) {
+			return s.fail(i, "array not closed")
+		}
+		switch s.data[i] {
+		case ',':
+			i = s.space(i + 1)
+		case ']':
+			return i + 1
+		default:
+			return s.fail(i, "',' or ']' expected")
+		}
+	}
+}
+
+// element notes an element of the top-level array. (Appending to a slice of
+// room would do, but moves the scanner to the heap.)
+func (s *scanner) element(e span) {
+	switch {
+	case s.more != nil:
+		s.more = append(s.more, e)
+	case s.n < len(s.room):
+		s.room[s.n] = e
+		s.n++
+	default:
+		s.more = append(make([]span, 0, 4*len(s.room)), s.room[:]...)
+		s.more = append(s.more, e)
+	}
+}
+
+// elems returns the elements of the top-level array.
+func (s *scanner) elems() []span {
+	if s.more != nil {
+		return s.more
+	}
+	return s.room[:s.n]
+}
+
+// object checks an object. If it is a placeholder, it becomes a hole.
+func (s *scanner) object(i, depth int) int {
+	if depth > s.maxDepth {
+		return s.fail(i, "")
+	}
+	begin, outer := i, len(s.holes)
+	isHole, num := false, span{}
+	i = s.space(i + 1)
+	if i < len(s.data) && s.data[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i == len(s.data) || s.data[i] != '"' {
+			return s.fail(i, "object key expected")
+		}
+		key := span{start: i}
+		if i = s.str(i); i < 0 {
+			return -1
+		}
+		key.end = i
+		i = s.space(i)
+		if i == len(s.data) || s.data[i] != ':' {
+			return s.fail(i, "':' expected")
+		}
+		val := span{start: s.space(i + 1)}
+		if i = s.value(val.start, depth); i < 0 {
+			return -1
+		}
+		val.end = i
+		if s.attachments > 0 {
+			// As elsewhere in JSON, the last of several equal keys counts.
+			switch {
+			case keyIs(key.of(s.data), "_placeholder"):
+				isHole = string(val.of(s.data)) == "true"
+			case keyIs(key.of(s.data), "num"):
+				num = val
+			}
+		}
+		i = s.space(i)
+		if i == len(s.data) {
+			return s.fail(i, "object not closed")
+		}
+		switch s.data[i] {
+		case ',':
+			i = s.space(i + 1)
+		case '}':
+			i++
+			if isHole && !s.hole(span{begin, i}, num, outer) {
+				return -1
+			}
+			return i
+		default:
+			return s.fail(i, "',' or '}' expected")
+		}
+	}
+}
+
+// hole notes a placeholder object. Holes inside it, from outer on, go: the
+// whole object stands for one attachment.
+func (s *scanner) hole(at, num span, outer int) bool {
+	digits := num.of(s.data)
+	n := 0
+	for _, c := range digits {
+		if !isDigit(c) || n >= s.attachments {
+			n = s.attachments
+			break
+		}
+		n = 10*n + int(c-'0')
+	}
+	if len(digits) == 0 || n >= s.attachments {
+		s.fail(at.start, "placeholder without an attachment")
+		return false
+	}
+	s.holes = append(s.holes[:outer], hole{at, n})
+	return true
+}
+
+// keyIs reports whether the string literal lit, which is valid, means want.
+func keyIs(lit []byte, want string) bool {
+	if len(lit) == len(want)+2 {
+		return string(lit[1:len(lit)-1]) == want
+	}
+	// Longer only if it is written with escapes, six bytes each at most.
+	return len(lit) > len(want)+2 && len(lit) <= 6*len(want)+2 && unquote(lit) == want
+}
+
+// str checks a string literal.
+func (s *scanner) str(i int) int {
+	d := s.data
+	for i++; i < len(d); i++ {
+		c := d[i]
+		if plain[c] {
+			continue
+		}
+		if c == '"' {
+			return i + 1
+		}
+		if c != '\\' {
+			return s.fail(i, "control character in a string")
+		}
+		if i++; i == len(d) {
+			break
+		}
+		switch d[i] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		case 'u':
+			if len(d)-i < 5 {
+				return s.fail(i-1, "string not closed")
+			}
+			for _, h := range d[i+1 : i+5] {
+				if !isHex(h) {
+					return s.fail(i-1, "bad escape in a string")
+				}
+			}
+			i += 4
+		default:
+			return s.fail(i-1, "bad escape in a string")
+		}
+	}
+	return s.fail(len(d), "string not closed")
+}
+
+// number checks -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+func (s *scanner) number(i int) int {
+	d := s.data
+	if d[i] == '-' {
+		i++
+	}
+	if i < len(d) && d[i] == '0' {
+		i++
+	} else if i = s.digits(i); i < 0 {
+		return -1
+	}
+	if i < len(d) && d[i] == '.' {
+		if i = s.digits(i + 1); i < 0 {
+			return -1
+		}
+	}
+	if i < len(d) && (d[i] == 'e' || d[i] == 'E') {
+		i++
+		if i < len(d) && (d[i] == '+' || d[i] == '-') {
+			i++
+		}
+		if i = s.digits(i); i < 0 {
+			return -1
+		}
+	}
+	return i
+}
+
+// digits skips one or more digits.
+func (s *scanner) digits(i int) int {
+	start := i
+	for i < len(s.data) && isDigit(s.data[i]) {
+		i++
+	}
+	if i == start {
+		return s.fail(i, "digit expected")
+	}
+	return i
+}
+
+func (s *scanner) literal(i int, want string) int {
+	if end := i + len(want); end <= len(s.data) && string(s.data[i:end]) == want {
+		return end
+	}
+	return s.fail(i, "JSON value expected")
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHex(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}

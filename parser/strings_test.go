@@ -1,0 +1,67 @@
+package parser
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"testing"
+)
+
+var rawStrings = []string{
+	"", "a", "naïve", "日本語", "😀", "a\x00b", "\x01\x1f\x7f", "\b\f\n\r\t", `"\/`, "<b>&</b>", "\u2028\u2029", "\u2027\u202a",
+	"\xff", "a\xffb\xc0\x80", "\xed\xa0\x80", "\xf0\x9f\x98", "\ufffd", "\u00a0\u0085",
+}
+
+func stdJSON(t testing.TB, v any) string {
+	t.Helper()
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+}
+
+func checkString(t testing.TB, s string) {
+	t.Helper()
+	got := string(appendString(nil, s))
+	if want := stdJSON(t, s); got != want {
+		t.Errorf("appendString(%q) = %s, want %s", s, got, want)
+	}
+	checkUnquote(t, got)
+}
+
+func checkUnquote(t testing.TB, lit string) {
+	t.Helper()
+	var want string
+	if err := json.Unmarshal([]byte(lit), &want); err != nil {
+		t.Fatalf("%q: %v", lit, err)
+	}
+	if got := unquote([]byte(lit)); got != want {
+		t.Errorf("unquote(%q) = %q, want %q", lit, got, want)
+	}
+}
+
+func TestStrings(t *testing.T) {
+	for _, s := range rawStrings {
+		checkString(t, s)
+	}
+	for _, lit := range []string{
+		`""`, `"\u0041\u00e9\u65E5"`, `"\ud83d\ude00"`, `"\uD83D\uDE00x"`, `"\ud83d"`, `"\ud83dx"`, `"\ud83d\n"`, `"\ud83d\u0041"`,
+		`"\ude00\ud83d"`, `"\ud83d\ud83d\ude00"`, `"\\u0041"`, `"\\\\"`, `"\/\b\f\n\r\t\""`, "\"\xff\\n\xfe\"", "\"\xe6\x97\"", `"\ufffd"`, `"\u0000"`,
+	} {
+		checkUnquote(t, lit)
+	}
+}
+
+func TestFloats(t *testing.T) {
+	for _, f := range []float64{
+		0, math.Copysign(0, -1), 1, -1, 0.1, 1.5, 1e20, 1e21, 1e22, 1e-6, 1e-7, 9.99e-7, -1e-7, 1.25e-10, 1e100, 1e-100,
+		math.MaxFloat64, math.SmallestNonzeroFloat64, math.Pi, 1 << 53, 123456789,
+	} {
+		if got, want := string(appendFloat(nil, f)), stdJSON(t, f); got != want {
+			t.Errorf("appendFloat(%g) = %s, want %s", f, got, want)
+		}
+	}
+}
