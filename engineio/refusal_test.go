@@ -145,12 +145,40 @@ func TestRefusals(t *testing.T) {
 				case p != nil:
 					next(t, p.ended)
 				default:
-					assert.Empty(t, h.peers, "OnConnect was called")
 					assert.Zero(t, h.srv.Len())
 				}
 			})
 		})
 	}
+}
+
+// A request that cannot become a connection does not reach the application.
+func TestOnConnectIsNotCalledForRefusedRequests(t *testing.T) {
+	for name, query := range map[string]string{
+		"no transport": "EIO=4", "unknown sid": "EIO=4&transport=polling&sid=abc", "EIO 3": "EIO=3&transport=polling",
+		"no Upgrade": "EIO=4&transport=websocket",
+	} {
+		t.Run(name, func(t *testing.T) { refusedBeforeOnConnect(t, query, nil) })
+	}
+	for name, change := range map[string]func(http.Header){
+		"no Connection": func(h http.Header) { h.Del("Connection") },
+		"no key":        func(h http.Header) { h.Del("Sec-Websocket-Key") },
+		"short key":     func(h http.Header) { h.Set("Sec-Websocket-Key", "abc") },
+		"wrong version": func(h http.Header) { h.Set("Sec-Websocket-Version", "8") },
+	} {
+		t.Run(name, func(t *testing.T) { refusedBeforeOnConnect(t, "EIO=4&transport=websocket", wsHeader(change)) })
+	}
+}
+
+func refusedBeforeOnConnect(t *testing.T, query string, header http.Header) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		raw := eiotest.Raw{Transport: h.tr}
+		resp, err := raw.Do(t.Context(), http.MethodGet, "http://server.test/engine.io/?"+query, nil, header)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusBadRequest, resp.Status)
+		assert.Empty(t, h.peers, "OnConnect was called")
+	})
 }
 
 func TestRefusalAllow(t *testing.T) {

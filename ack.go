@@ -1,0 +1,87 @@
+package socketio
+
+import (
+	"runtime/debug"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// ackTarget is told how one client answered: once, by answered or by left. Both
+// are called on the read side, so they must not block or call user code.
+type ackTarget interface {
+	answered(s *Socket, args parser.Args)
+	left(s *Socket, err error)
+}
+
+// expect registers who wants the client's acknowledgement.
+func (s *Socket) expect(id uint64, target ackTarget) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason != "" {
+		return &DisconnectError{s.reason, s.cause}
+	}
+	if s.acks == nil {
+		s.acks = make(map[uint64]ackTarget)
+	}
+	s.acks[id] = target
+	return nil
+}
+
+// forget ends expect without an answer.
+func (s *Socket) forget(id uint64) { s.takeAck(id) }
+
+func (s *Socket) takeAck(id uint64) ackTarget {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	target := s.acks[id]
+	delete(s.acks, id)
+	return target
+}
+
+// answered passes on an acknowledgement from the client. One that nobody
+// expects, or a second one, is ignored.
+func (s *Socket) answered(id uint64, args parser.Args) {
+	if target := s.takeAck(id); target != nil {
+		target.answered(s, args)
+	}
+}
+
+// ackCallback is the function given to OnAck. A client that leaves without an
+// answer leaves it uncalled.
+type ackCallback struct {
+	event string
+	call  bound
+}
+
+func (cb *ackCallback) left(*Socket, error) {}
+
+// answered calls the function in a mailbox of its own, apart from the events:
+// a handler may wait for it.
+func (cb *ackCallback) answered(s *Socket, args parser.Args) {
+	s.srv().running.add() // until runAck
+	s.mu.Lock()
+	if s.ackBox == nil {
+		s.ackBox = new(mailbox)
+	}
+	box := s.ackBox
+	s.mu.Unlock()
+	box.put(&Context{Socket: s, kind: kindAck, event: cb.event, args: args, ack: cb.call})
+}
+
+// runAck calls the function given to OnAck.
+func (c *Context) runAck() {
+	defer c.srv().running.done()
+	if err := c.invokeAck(); err != nil {
+		c.fail(err)
+	}
+}
+
+func (c *Context) invokeAck() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{v, debug.Stack()}
+		}
+	}()
+	_, err = c.ack(c, false)
+	return err
+}

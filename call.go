@@ -1,0 +1,216 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Reply is one client's acknowledgement. It may be kept and used from any
+// goroutine.
+type Reply struct {
+	SID  string // who answered
+	args parser.Args
+}
+
+// Args decodes the values as [Context.Args] does.
+func (r Reply) Args() Args {
+	if r.args == nil {
+		return Args{}
+	}
+	return decodeAll(r.args)
+}
+
+// Bind decodes the values, in order, into the variables that vs point to.
+// Variables without a value stay as they are; a nil pointer skips a value.
+func (r Reply) Bind(vs ...any) error {
+	for i, v := range vs {
+		if v == nil || r.args == nil || i >= r.args.Len() {
+			continue
+		}
+		if err := r.args.Bind(i, v); err != nil {
+			return fmt.Errorf("socketio: value %d of the acknowledgement does not fit %s: %w", i, targetType(v), err)
+		}
+	}
+	return nil
+}
+
+// Caller is what [Call] asks: a [Socket] or a [Context].
+type Caller interface {
+	Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error)
+}
+
+// Call is [Socket.Call] with the first value of the acknowledgement decoded into
+// a T, which is zero if the client acknowledged without a value.
+func Call[T any](ctx context.Context, c Caller, event string, data any, opts ...EmitOption) (T, error) {
+	var v T
+	reply, err := c.Call(ctx, event, data, opts...)
+	if err == nil {
+		err = reply.Bind(&v)
+	}
+	return v, err
+}
+
+var (
+	errCallWithAck       = errors.New("socketio: Call with OnAck: Call returns the answer itself; use Emit with OnAck")
+	errCallInConnect     = errors.New("socketio: Call to a client whose connect handler has not returned: it would wait for ever; use Emit with OnAck")
+	errVolatileCallNotMe = errors.New("socketio: the volatile packet was dropped")
+)
+
+// callOne is Socket.Call.
+func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data any, opts []EmitOption) (Reply, error) {
+	e, err := newEmission(from, from.name, opts)
+	if err != nil {
+		return Reply{}, err
+	}
+	self, err := e.self(from)
+	if err != nil {
+		return Reply{}, err
+	}
+	var asked []*Socket
+	srv.each(e, true, self, func(s *Socket) { asked = append(asked, s) })
+	switch {
+	case len(asked) == 0:
+		return Reply{}, fmt.Errorf("%w: Call has nobody to ask", ErrUnknownSocket)
+	case len(asked) > 1:
+		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", len(asked))
+	}
+	replies, err := srv.call(ctx, e, event, data, asked)
+	if err != nil {
+		var missing *CallError
+		if errors.As(err, &missing) {
+			err = missing.Err
+		}
+		return Reply{}, err
+	}
+	return replies[0], nil
+}
+
+// callAll is Namespace.Call.
+func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts []EmitOption) ([]Reply, error) {
+	e, err := newEmission(nil, ns, opts)
+	if err != nil {
+		return nil, err
+	}
+	var asked []*Socket
+	srv.each(e, false, nil, func(s *Socket) { asked = append(asked, s) })
+	return srv.call(ctx, e, event, data, asked)
+}
+
+// call asks the sockets and waits for them.
+func (srv *Server) call(ctx context.Context, e *emission, event string, data any, asked []*Socket) ([]Reply, error) {
+	if e.ack != nil {
+		return nil, errCallWithAck
+	}
+	h := parser.Header{Type: parser.Event, Namespace: e.ns, ID: srv.ackIDs.Add(1), HasID: true}
+	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("socketio: call %q: %w", event, err)
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	a := &answers{waiting: make(map[*Socket]struct{}, len(asked)), done: make(chan struct{})}
+	for _, s := range asked {
+		a.waiting[s] = struct{}{}
+	}
+	for _, s := range asked {
+		if err := a.ask(s, p, e.volatile, h.ID); err != nil {
+			a.left(s, err)
+		}
+	}
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		for _, s := range a.unanswered() {
+			s.forget(h.ID)
+			a.left(s, fmt.Errorf("socketio: call %q: %w", event, ctx.Err()))
+		}
+	}
+	return a.result()
+}
+
+// answers collects the acknowledgements of one call.
+type answers struct {
+	done chan struct{} // closed when nobody is waited for
+
+	mu      sync.Mutex
+	waiting map[*Socket]struct{}
+	replies []Reply
+	missing []string
+	err     error // why the first of them is missing
+}
+
+func (a *answers) ask(s *Socket, p packet, volatile bool, id uint64) error {
+	if s.state.Load() == stateConnecting {
+		return errCallInConnect
+	}
+	if err := s.expect(id, a); err != nil {
+		return err
+	}
+	sent, err := s.deliver(p, volatile)
+	if err == nil && !sent {
+		err = errVolatileCallNotMe
+	}
+	if err != nil {
+		s.forget(id)
+	}
+	return err
+}
+
+func (a *answers) answered(s *Socket, args parser.Args) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.settle(s) {
+		a.replies = append(a.replies, Reply{s.sid, args})
+	}
+}
+
+func (a *answers) left(s *Socket, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.settle(s) {
+		a.missing = append(a.missing, s.sid)
+		if a.err == nil {
+			a.err = err
+		}
+	}
+}
+
+// settle ends the wait for a socket, with a.mu held. It reports false if that
+// has happened before.
+func (a *answers) settle(s *Socket) bool {
+	if _, ok := a.waiting[s]; !ok {
+		return false
+	}
+	delete(a.waiting, s)
+	if len(a.waiting) == 0 {
+		close(a.done)
+	}
+	return true
+}
+
+func (a *answers) unanswered() []*Socket {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := make([]*Socket, 0, len(a.waiting))
+	for s := range a.waiting {
+		all = append(all, s)
+	}
+	return all
+}
+
+func (a *answers) result() ([]Reply, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.missing) == 0 {
+		return a.replies, nil
+	}
+	return a.replies, &CallError{a.missing, a.err}
+}

@@ -1,0 +1,275 @@
+package socketio
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// client is one connection and the sockets on it. Its methods Message and
+// Closed are called by the engine, one at a time; they never block and call no
+// user code. What they alone use needs no lock.
+type client struct {
+	srv     *Server
+	conn    *engineio.Conn
+	session Session
+	timer   *time.Timer  // closes a connection that joins no namespace; nil: never
+	queued  atomic.Int64 // what the events whose handlers have not returned count
+
+	// Read side.
+	dec     parser.Decoder
+	partial int  // bytes of the packet being received
+	broken  bool // the connection is being closed; what still arrives is ignored
+
+	mu    sync.Mutex
+	seats []*seat // namespaces that this connection asked for, by first CONNECT
+}
+
+// seat is the place of one connection in one namespace. It stays when the
+// socket leaves: what is in flight for it is then ignored, and the events of
+// the next socket wait until the disconnect handler of this one has returned.
+type seat struct {
+	ns   string
+	sock *Socket // guarded by client.mu; nil when left or refused
+	box  mailbox
+}
+
+var _ engineio.Receiver = (*client)(nil)
+
+// eventOverhead is what an event counts besides its bytes.
+const eventOverhead = 256
+
+// newClient is called by the engine for each new connection.
+func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
+	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits)}
+	if seed := srv.opts.Session; seed != nil {
+		values, err := seedSession(seed, conn.Request())
+		if err != nil {
+			srv.log.Error("socketio: Options.Session failed; the connection is refused", "error", err)
+			return nil, &engineio.Refusal{Status: http.StatusInternalServerError, Message: "Session not available"}
+		}
+		cl.session.values = values
+	}
+	if d := srv.opts.ConnectTimeout; d > 0 {
+		cl.timer = time.AfterFunc(d, func() {
+			conn.Close(ReasonServerDisconnect, fmt.Errorf("socketio: no namespace joined within %v (Options.ConnectTimeout)", d))
+		})
+	}
+	return cl, nil
+}
+
+func seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{v, debug.Stack()}
+		}
+	}()
+	return maps.Clone(seed(r)), nil
+}
+
+// Message takes one message from the client.
+func (cl *client) Message(data []byte, binary bool) {
+	if cl.broken {
+		return
+	}
+	cl.partial += len(data)
+	p, ok, err := cl.dec.Decode(data, binary)
+	if err != nil {
+		cl.fail(ReasonParseError, err)
+		return
+	}
+	if !ok {
+		return
+	}
+	size := cl.partial
+	cl.partial = 0
+	if i := strings.IndexByte(p.Namespace, '?'); i >= 0 {
+		p.Namespace = p.Namespace[:i] // a query, which older clients append
+	}
+	if p.Type == parser.Connect {
+		cl.connect(p, size)
+		return
+	}
+	s, asked := cl.socket(p.Namespace)
+	switch {
+	case !asked:
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %q, which the client is not in", p.Type, p.Namespace))
+	case s == nil: // left or refused, which the client may not know yet
+	case p.Type == parser.Event:
+		cl.event(s, p, size)
+	case p.Type == parser.Ack:
+		if p.HasID {
+			s.answered(p.ID, p.Args)
+		}
+	case p.Type == parser.Disconnect:
+		s.leave(ReasonClientDisconnect, nil, false)
+	default:
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet, which clients do not send", p.Type))
+	}
+}
+
+// event queues an event for its handler.
+func (cl *client) event(s *Socket, p parser.Packet, size int) {
+	if parser.Reserved(p.Event) {
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %q, a name reserved by the protocol", p.Event))
+		return
+	}
+	c := &Context{Socket: s, event: p.Event, args: p.Args, id: p.ID, hasID: p.HasID}
+	if err := cl.enqueue(c, size); err != nil {
+		cl.fail(ReasonTransportError, err)
+		return
+	}
+	s.seat.box.put(c)
+}
+
+// enqueue counts an event that waits for its handler.
+func (cl *client) enqueue(c *Context, size int) error {
+	c.size = size + eventOverhead
+	limit := int64(cl.srv.opts.ReceiveQueueLimit)
+	if n := cl.queued.Add(int64(c.size)); n > limit && n > int64(c.size) {
+		cl.queued.Add(-int64(c.size))
+		return fmt.Errorf("socketio: the client sends events faster than their handlers run: %d bytes wait already (Options.ReceiveQueueLimit is %d)", n-int64(c.size), limit)
+	}
+	return nil
+}
+
+// fail closes the connection because of what the client did. What waits for a
+// handler is dropped.
+func (cl *client) fail(reason Reason, err error) {
+	cl.broken = true
+	cl.srv.log.Debug("socketio: closing connection", "connection", cl.conn.ID(), "reason", reason, "error", err)
+	cl.conn.Close(reason, err)
+}
+
+// Closed makes every socket of the connection leave. What clients sent before
+// they went is still handled, what the server cut off is not.
+func (cl *client) Closed(reason Reason, err error) {
+	cl.broken = cl.broken || reason == ReasonParseError || reason == ReasonSlowClient ||
+		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
+	if cl.timer != nil {
+		cl.timer.Stop()
+	}
+	var closed *engineio.CloseError
+	if errors.As(err, &closed) { // ours says the same
+		err = closed.Err
+	}
+	cl.mu.Lock()
+	seats := slices.Clone(cl.seats)
+	cl.mu.Unlock()
+	for _, st := range seats {
+		if s := cl.occupant(st); s != nil {
+			s.leave(reason, err, cl.broken)
+		}
+	}
+}
+
+// occupant returns the socket of a seat, nil if it is empty.
+func (cl *client) occupant(st *seat) *Socket {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return st.sock
+}
+
+// socket returns the connection's socket in a namespace. asked is set if there
+// is or was one, or one was refused.
+func (cl *client) socket(ns string) (s *Socket, asked bool) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if st := cl.seat(ns); st != nil {
+		return st.sock, true
+	}
+	return nil, false
+}
+
+// seat finds a seat with cl.mu held. Connections have few, so a slice serves.
+func (cl *client) seat(ns string) *seat {
+	for _, st := range cl.seats {
+		if st.ns == ns {
+			return st
+		}
+	}
+	return nil
+}
+
+// vacate empties the seat of a socket that leaves.
+func (cl *client) vacate(s *Socket) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if s.seat.sock == s {
+		s.seat.sock = nil
+	}
+}
+
+// connect answers a CONNECT packet: it seats a new socket, whose connect
+// handler then decides.
+func (cl *client) connect(p parser.Packet, size int) {
+	ns := p.Namespace
+	if !cl.srv.accepts(ns) {
+		cl.refuse(ns, &Error{Message: "Invalid namespace"})
+		return
+	}
+	s := newSocket(cl, ns)
+	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args}
+	cl.mu.Lock()
+	st := cl.seat(ns)
+	if st != nil && st.sock != nil {
+		cl.mu.Unlock()
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: CONNECT for namespace %q, which the client is in", ns))
+		return
+	}
+	if st == nil {
+		if len(cl.seats) >= cl.srv.opts.MaxNamespaces && !cl.dropSeat() {
+			cl.mu.Unlock()
+			cl.refuse(ns, &Error{Message: "Too many namespaces"})
+			return
+		}
+		st = &seat{ns: ns}
+		cl.seats = append(cl.seats, st)
+	}
+	s.seat, st.sock = st, s
+	cl.mu.Unlock()
+	if err := cl.enqueue(c, size); err != nil {
+		cl.vacate(s)
+		cl.fail(ReasonTransportError, err)
+		return
+	}
+	cl.srv.running.add() // until Socket.finish
+	cl.srv.index.addSID(s)
+	st.box.put(c)
+}
+
+// dropSeat forgets the oldest empty seat, with cl.mu held.
+func (cl *client) dropSeat() bool {
+	for i, st := range cl.seats {
+		if st.sock == nil {
+			cl.seats = slices.Delete(cl.seats, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+// refuse sends a CONNECT_ERROR packet.
+func (cl *client) refuse(ns string, e *Error) {
+	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{e}, true)
+	if err != nil {
+		cl.srv.log.Warn("socketio: a refusal's data cannot be encoded; sent without", "namespace", ns, "error", err)
+		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{&Error{Message: e.Message}}, true)
+	}
+	if err == nil {
+		err = cl.conn.Send(p.frames)
+	}
+	if err != nil {
+		cl.srv.log.Debug("socketio: a refusal could not be sent", "namespace", ns, "error", err)
+	}
+}

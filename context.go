@@ -1,0 +1,55 @@
+package socketio
+
+import "github.com/seed-d124fa34/socketio/parser"
+
+// Context is one event on one socket, as a handler gets it: the event's name
+// and arguments, and the socket, all of whose methods it has. It is never
+// changed, so it may be kept and used from any goroutine; after the handler
+// has returned, Socket is the shorter thing to keep.
+type Context struct {
+	*Socket
+
+	event string
+	args  parser.Args
+	id    uint64 // of the acknowledgement asked for, if hasID
+	hasID bool
+	kind  handlerKind
+	ack   bound    // what to call, for kindAck
+	size  int      // what the event counts in the connection's receive queue
+	next  *Context // in the mailbox
+}
+
+// Event returns the name of the event: "connect", "disconnect", or what the
+// client sent. In a callback of [OnAck] it is the event that was answered.
+func (c *Context) Event() string { return c.event }
+
+// Args decodes all arguments into the types encoding/json chooses for an
+// interface value, []byte for binary ones. The argument of "connect" is the
+// client's auth payload, if it sent one; that of "disconnect" is a [Reason].
+// An argument that cannot be decoded is nil; [Context.Bind] tells why.
+func (c *Context) Args() Args { return decodeAll(c.args) }
+
+// Bind decodes the arguments, in order, into the variables that vs point to.
+// Variables without an argument keep their value; a nil pointer skips an
+// argument. The error is an [*ArgError].
+func (c *Context) Bind(vs ...any) error {
+	for i, v := range vs {
+		if v == nil {
+			continue
+		}
+		if err := c.bindArg(i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decodeAll(args parser.Args) Args {
+	all := make(Args, args.Len())
+	for i := range all {
+		if err := args.Bind(i, &all[i]); err != nil {
+			all[i] = nil
+		}
+	}
+	return all
+}

@@ -1,0 +1,187 @@
+package socketio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// process runs what a mailbox holds.
+func (c *Context) process() {
+	s := c.Socket
+	switch c.kind {
+	case kindConnect:
+		s.runConnect(c)
+	case kindDisconnect:
+		s.runDisconnect(c)
+	case kindAck:
+		c.runAck()
+	default:
+		if s.srv().opts.AsyncHandlers {
+			s.events.Go(c.runEvent) // runDisconnect waits for it
+			return
+		}
+		c.runEvent()
+	}
+}
+
+// runEvent calls the handler of an event and acknowledges it.
+func (c *Context) runEvent() {
+	defer c.client.queued.Add(-int64(c.size))
+	if !c.wanted() {
+		return
+	}
+	ack, err := c.invoke()
+	if err == nil {
+		if !c.hasID {
+			return
+		}
+		if err = c.acknowledge(ack); err == nil {
+			return
+		}
+	}
+	ack, answer := c.fail(err)
+	if !answer || !c.hasID {
+		return
+	}
+	if err := c.acknowledge(ack); err != nil {
+		c.log(slog.LevelWarn, "socketio: the error handler's result cannot be sent", err)
+	}
+}
+
+// wanted reports whether the event is still to be handled: it is not if the
+// client was refused, or made to leave by the server.
+func (c *Context) wanted() bool {
+	switch c.state.Load() {
+	case stateJoined:
+		return true
+	case stateLeaving:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return !c.drop
+	}
+	return false
+}
+
+// invoke calls the middleware and the handler. A panic becomes an error.
+func (c *Context) invoke() (ack Args, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			ack, err = nil, &PanicError{v, debug.Stack()}
+		}
+	}()
+	return c.srv().registry.Load().run(c)
+}
+
+// acknowledge sends what a handler returned. The error is that it cannot be
+// encoded; a client that is gone needs no acknowledgement.
+func (c *Context) acknowledge(ack Args) error {
+	p, err := c.srv().encode(parser.Header{Type: parser.Ack, Namespace: c.name, ID: c.id, HasID: true}, ack, true)
+	if err != nil {
+		return fmt.Errorf("socketio: acknowledge %q: %w", c.event, err)
+	}
+	if _, err := c.deliver(p, false); err != nil {
+		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", err)
+	}
+	return nil
+}
+
+// errorAck is how an *Error is acknowledged.
+type errorAck struct {
+	Error *Error `json:"error"`
+}
+
+// fail hands the error of a handler to the error handler, or to the log. It
+// returns what is to be acknowledged, if anything is.
+func (c *Context) fail(err error) (ack Args, answer bool) {
+	unknown := errors.Is(err, ErrNoHandler)
+	switch {
+	case errors.Is(err, ErrClosed) && c.state.Load() != stateJoined:
+		c.log(slog.LevelDebug, "socketio: the client left while its event was handled", err)
+		return nil, false
+	case unknown && !c.hasID:
+		c.log(slog.LevelDebug, "socketio: event without handler", err)
+		return nil, false
+	}
+	h := c.srv().registry.Load().errorHandler(c.name)
+	if h == nil {
+		if e := clientError(err); e != nil {
+			return Args{errorAck{e}}, true
+		}
+		c.logFailure(err)
+		return nil, false
+	}
+	result, err := c.callErrorHandler(h, err)
+	if err != nil {
+		c.logFailure(err)
+		return nil, false
+	}
+	switch r := result.(type) {
+	case nil:
+		return nil, !unknown
+	case Args:
+		return r, !unknown
+	case *Error:
+		return Args{errorAck{r}}, !unknown
+	case error:
+		c.logFailure(r)
+		return nil, false
+	}
+	return Args{result}, !unknown
+}
+
+// callErrorHandler calls user code; the error is its panic.
+func (c *Context) callErrorHandler(h errorHandler, failure error) (result any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			result, err = nil, fmt.Errorf("error handler: %w", &PanicError{v, debug.Stack()})
+		}
+	}()
+	return h(c, failure), nil
+}
+
+// refusal returns what a client reads whose connect handler failed.
+func (c *Context) refusal(err error) *Error {
+	e := clientError(err)
+	if e == nil {
+		if h := c.srv().registry.Load().errorHandler(c.name); h == nil {
+			c.logFailure(err)
+		} else if result, err := c.callErrorHandler(h, err); err != nil {
+			c.logFailure(err)
+		} else {
+			e, _ = result.(*Error)
+		}
+	}
+	if e == nil {
+		e = new(Error)
+	}
+	if e.Message == "" {
+		e = &Error{Message: "Connection rejected by server", Data: e.Data}
+	}
+	c.log(slog.LevelDebug, "socketio: refused", e)
+	return e
+}
+
+// logFailure logs what no error handler has taken care of.
+func (c *Context) logFailure(err error) {
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		c.log(slog.LevelError, "socketio: handler panicked", err, "stack", string(p.Stack))
+		return
+	}
+	level := slog.LevelWarn
+	if errors.Is(err, ErrNoHandler) { // the client's mistake, and as many as it likes
+		level = slog.LevelDebug
+	}
+	c.log(level, "socketio: handler failed", err)
+}
+
+func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
+	log, ctx := c.srv().log, c.client.conn.Context()
+	if log.Enabled(ctx, level) {
+		attrs = append([]any{"namespace", c.name, "event", c.event, "sid", short(c.sid), "error", err}, attrs...)
+		log.Log(ctx, level, msg, attrs...)
+	}
+}

@@ -1,0 +1,61 @@
+// Package socketio is a Socket.IO server with the semantics of Flask-SocketIO,
+// to be mounted in any net/http program. The official Socket.IO clients of
+// protocol revision 5 (JavaScript 3 and 4, Python, Java, Swift, Dart, C++ ...)
+// connect to it unchanged.
+//
+//	package main
+//
+//	import (
+//		"log"
+//		"net/http"
+//
+//		"github.com/seed-d124fa34/socketio"
+//	)
+//
+//	type Message struct {
+//		Room string `json:"room"`
+//		Text string `json:"text"`
+//	}
+//
+//	func main() {
+//		srv := socketio.NewServer(nil)
+//		srv.On("join", func(c *socketio.Context, m Message) error { return c.Join(m.Room) })
+//		srv.On("say", func(c *socketio.Context, m Message) error {
+//			return c.Emit("said", m, socketio.To(m.Room)) // without To: to the sender
+//		})
+//		srv.On("add", func(c *socketio.Context, a, b int) (int, error) { return a + b, nil })
+//		http.Handle("/socket.io/", srv)
+//		log.Fatal(http.ListenAndServe("127.0.0.1:5000", nil))
+//	}
+//
+// A [Server] has namespaces ([Server.Namespace]), of which "/" is the main one,
+// whose methods the server has too. A client that connects to a namespace is a
+// [Socket] there. Handlers are registered once, for all clients of a namespace
+// ([Namespace.On]), and get a [Context]: the event, and the socket it came from.
+// What a handler returns is the acknowledgement. [Socket.Emit] answers the
+// sender, options such as [To] and [Broadcast] reach others, and [Server.Emit]
+// reaches everyone, from any goroutine: an HTTP handler, a ticker, a worker.
+//
+// # Order and concurrency
+//
+// The events of one socket are handled one after another, in the order of
+// arrival: connect, then its events, then disconnect. The sockets run in
+// parallel, so handlers guard what they share. A handler may take its time: the
+// client's next event waits, up to [Options].ReceiveQueueLimit, but its pings
+// and acknowledgements do not, and neither does any other client.
+// [Options].AsyncHandlers lets the events of one socket overlap.
+//
+// Every method of every type may be called from any goroutine, in handlers and
+// outside of them. Emit never waits for a client: it queues, and a client that
+// stays behind by more than [Options].SendQueueLimit is closed. What one
+// goroutine emits arrives in that order. Nothing is emitted to a client whose
+// connect handler has not accepted it, nor to one that has left.
+//
+// # Failures
+//
+// Whatever a client sends, the server does not panic: packets that break the
+// protocol close its connection, arguments that do not fit a handler are an
+// [*ArgError] for the error handler ([Namespace.OnError]), and so are the errors
+// that handlers return and their panics. Only an [*Error] is told to clients,
+// everything else is logged ([Options].Logger).
+package socketio

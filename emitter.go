@@ -1,0 +1,211 @@
+package socketio
+
+import (
+	"fmt"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// encode makes a packet ready to be sent to any number of connections.
+func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, error) {
+	buf := make([]byte, engineio.Headroom, 256)
+	text, attachments, err := srv.opts.Parser.Encode(buf, h, args)
+	if err != nil {
+		return packet{}, err
+	}
+	size := len(text)
+	for _, a := range attachments {
+		size += len(a)
+	}
+	return packet{engineio.NewFrames(text, attachments, compress), size}, nil
+}
+
+// encodeEvent encodes an EVENT packet.
+func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress bool) (packet, error) {
+	if parser.Reserved(event) {
+		return packet{}, fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
+	}
+	var args []any
+	switch d := data.(type) {
+	case nil:
+		args = []any{event}
+	case Args:
+		args = append(append(make([]any, 0, 1+len(d)), event), d...)
+	default:
+		args = []any{event, data}
+	}
+	p, err := srv.encode(h, args, compress)
+	if err != nil {
+		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
+	}
+	return p, nil
+}
+
+// emit is every Emit. from is nil for a server or namespace.
+func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
+	if from != nil && len(opts) == 0 { // the most frequent
+		p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: ns}, event, data, true)
+		if err != nil {
+			return err
+		}
+		_, err = from.deliver(p, false)
+		return err
+	}
+	e, err := newEmission(from, ns, opts)
+	if err != nil {
+		return err
+	}
+	h := parser.Header{Type: parser.Event, Namespace: e.ns}
+	var target ackTarget
+	if e.ack != nil {
+		h.ID, h.HasID = srv.ackIDs.Add(1), true
+		target = &ackCallback{event, e.ack}
+	}
+	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
+	if err != nil {
+		return err
+	}
+	self, err := e.self(from)
+	if err != nil {
+		return err
+	}
+	var failed error
+	srv.each(e, from != nil, self, func(s *Socket) {
+		if err := s.ask(p, e.volatile, h.ID, target); err != nil {
+			failed = err
+		}
+	})
+	if e.direct(from) {
+		return failed
+	}
+	return nil // those who could not be reached are leaving
+}
+
+// ask delivers a packet to the socket and registers who wants the answer, if
+// anybody does.
+func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget) error {
+	if target == nil {
+		_, err := s.deliver(p, volatile)
+		return err
+	}
+	if err := s.expect(id, target); err != nil {
+		return err
+	}
+	sent, err := s.deliver(p, volatile)
+	if err != nil || !sent {
+		s.forget(id)
+	}
+	return err
+}
+
+// direct reports whether the sender itself is the target.
+func (e *emission) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
+
+// self returns the socket, in the namespace of the emission, of the client that
+// emits: nil if there is none.
+func (e *emission) self(from *Socket) (*Socket, error) {
+	if from == nil || from.name == e.ns {
+		return from, nil
+	}
+	s, _ := from.client.socket(e.ns)
+	if s == nil && e.direct(from) {
+		return nil, fmt.Errorf("%w: the client of this socket is not in %s", ErrUnknownSocket, e.ns)
+	}
+	return s, nil
+}
+
+// each calls visit for every recipient, once. Joins and leaves meanwhile do not
+// matter; no lock is held. A socket whose connect handler has not decided is
+// reached by its own emits and by its session id only.
+func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*Socket)) {
+	skip := srv.skipped(e, self)
+	if fromSocket && !e.targeted && !e.broadcast {
+		if _, skipped := skip[self]; !skipped {
+			visit(self)
+		}
+		return
+	}
+	rooms := []string{""} // everyone
+	if e.targeted {
+		rooms = e.rooms
+	}
+	var seen map[*Socket]struct{}
+	if len(rooms) > 1 {
+		seen = make(map[*Socket]struct{})
+	}
+	once := func(s *Socket) {
+		if _, skipped := skip[s]; skipped {
+			return
+		}
+		if seen != nil {
+			if _, was := seen[s]; was {
+				return
+			}
+			seen[s] = struct{}{}
+		}
+		visit(s)
+	}
+	for _, room := range rooms {
+		if room == "" && e.targeted {
+			continue
+		}
+		if s := srv.index.socket(room); s != nil && s.name == e.ns {
+			once(s)
+			continue // nobody else can be in this room
+		}
+		for _, m := range srv.index.members(e.ns, room) {
+			once(m.s)
+		}
+		if self != nil && self.awaits(room) {
+			once(self)
+		}
+	}
+}
+
+// skipped returns the sockets that the options leave out.
+func (srv *Server) skipped(e *emission, self *Socket) map[*Socket]struct{} {
+	if !e.skipSelf && len(e.skip) == 0 && len(e.except) == 0 {
+		return nil
+	}
+	skip := make(map[*Socket]struct{})
+	if e.skipSelf && self != nil {
+		skip[self] = struct{}{}
+	}
+	for _, sid := range e.skip {
+		if s := srv.index.socket(sid); s != nil {
+			skip[s] = struct{}{}
+		}
+	}
+	for _, room := range e.except {
+		if s := srv.index.socket(room); s != nil && s.name == e.ns {
+			skip[s] = struct{}{}
+			continue
+		}
+		if room == "" {
+			continue
+		}
+		for _, m := range srv.index.members(e.ns, room) {
+			skip[m.s] = struct{}{}
+		}
+		if self != nil && self.awaits(room) {
+			skip[self] = struct{}{}
+		}
+	}
+	return skip
+}
+
+// awaits reports whether the socket will be in a room ("" is everyone) when its
+// connect handler accepts it.
+func (s *Socket) awaits(room string) bool {
+	if s.state.Load() != stateConnecting {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() != stateConnecting {
+		return false
+	}
+	_, joining := s.rooms[room]
+	return joining || room == ""
+}

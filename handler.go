@@ -1,0 +1,287 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// HandlerFunc is a handler with its arguments still undecoded ([Context.Bind],
+// [Context.Args]): what middleware wraps, see [Namespace.Use]. It returns the
+// values of the acknowledgement.
+type HandlerFunc func(c *Context) (Args, error)
+
+// Handler is a handler whose shape the compiler has checked, made by [Func]
+// or [FuncAck] and given to [Namespace.On] or [OnAck].
+type Handler struct {
+	call bound
+	typ  reflect.Type // of the wrapped function
+}
+
+// Args are the arguments of an event or of an acknowledgement. Given to Emit
+// they are sent as several arguments; returned by a handler they are
+// acknowledged as several.
+type Args []any
+
+// bound calls a handler with the arguments of the event in c. named is set for
+// a catch-all handler, whose first argument is the event's name.
+type bound func(c *Context, named bool) (Args, error)
+
+// handlerKind is what a handler is registered for. It narrows the accepted shapes.
+type handlerKind uint8
+
+const (
+	kindEvent handlerKind = iota
+	kindConnect
+	kindDisconnect
+	kindAck
+)
+
+// shapes says, for each kind, what is accepted.
+var shapes = [...]string{
+	kindEvent:      "func(*socketio.Context[, args...]) [(results...,)] [error]",
+	kindConnect:    "func(*socketio.Context[, auth]) [error]",
+	kindDisconnect: "func(*socketio.Context[, socketio.Reason]) [error]",
+	kindAck:        "func(*socketio.Context[, args...]) [error]",
+}
+
+// caller returns file:line of the code skip levels above its caller.
+func caller(skip int) string {
+	_, file, line, ok := runtime.Caller(skip + 1)
+	if !ok {
+		return "unknown place"
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
+// mustCompile is compile, with a panic that says which registration is wrong.
+func mustCompile(kind handlerKind, what, where string, fn any) bound {
+	call, err := compile(kind, fn)
+	if err != nil {
+		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T as a handler: %v; want %s", what, where, fn, err, shapes[kind]))
+	}
+	return call
+}
+
+// compile checks fn against the shapes of its kind and returns the way to call
+// it: without reflection for the common shapes, with it for the others.
+func compile(kind handlerKind, fn any) (bound, error) {
+	if fn == nil {
+		return nil, errors.New("it is nil")
+	}
+	if h, ok := fn.(Handler); ok {
+		if h.call == nil {
+			return nil, errors.New("the Handler was not made by Func or FuncAck")
+		}
+		return h.call, checkShape(kind, h.typ)
+	}
+	v := reflect.ValueOf(fn)
+	if v.Kind() != reflect.Func {
+		return nil, errors.New("it is not a function")
+	}
+	if v.IsNil() {
+		return nil, errors.New("the function is nil")
+	}
+	if err := checkShape(kind, v.Type()); err != nil {
+		return nil, err
+	}
+	if call := direct(fn); call != nil {
+		return call, nil
+	}
+	return reflected(v), nil
+}
+
+// direct returns the call of the shapes in common use, nil for any other.
+func direct(fn any) bound {
+	switch fn := fn.(type) {
+	case HandlerFunc:
+		return func(c *Context, _ bool) (Args, error) { return fn(c) }
+	case func(*Context) (Args, error):
+		return func(c *Context, _ bool) (Args, error) { return fn(c) }
+	case func(*Context):
+		return func(c *Context, _ bool) (Args, error) { fn(c); return nil, nil }
+	case func(*Context) error:
+		return func(c *Context, _ bool) (Args, error) { return nil, fn(c) }
+	case func(*Context) (any, error):
+		return func(c *Context, _ bool) (Args, error) { return answer(fn(c)) }
+	case func(*Context, Reason):
+		return one(fn)
+	case func(*Context, string):
+		return one(fn)
+	case func(*Context, string) error:
+		return oneErr(fn)
+	case func(*Context, string) (any, error):
+		return oneAck(fn)
+	case func(*Context, []byte):
+		return one(fn)
+	case func(*Context, []byte) error:
+		return oneErr(fn)
+	case func(*Context, []byte) (any, error):
+		return oneAck(fn)
+	case func(*Context, json.RawMessage):
+		return one(fn)
+	case func(*Context, json.RawMessage) error:
+		return oneErr(fn)
+	case func(*Context, json.RawMessage) (any, error):
+		return oneAck(fn)
+	case func(*Context, any):
+		return one(fn)
+	case func(*Context, any) error:
+		return oneErr(fn)
+	case func(*Context, any) (any, error):
+		return oneAck(fn)
+	case func(*Context, map[string]any):
+		return one(fn)
+	case func(*Context, map[string]any) error:
+		return oneErr(fn)
+	case func(*Context, map[string]any) (any, error):
+		return oneAck(fn)
+	}
+	return nil
+}
+
+// Func makes a [Handler] of a function with one argument of any type. The
+// compiler checks its shape, and it is called without reflection.
+func Func[T any](fn func(c *Context, arg T) error) Handler {
+	if fn == nil {
+		panic("socketio: Func at " + caller(1) + ": the function is nil")
+	}
+	return Handler{oneErr(fn), reflect.TypeOf(fn)}
+}
+
+// FuncAck is [Func] for a function whose result is the acknowledgement.
+func FuncAck[T, R any](fn func(c *Context, arg T) (R, error)) Handler {
+	if fn == nil {
+		panic("socketio: FuncAck at " + caller(1) + ": the function is nil")
+	}
+	return Handler{oneAck(fn), reflect.TypeOf(fn)}
+}
+
+func one[T any](fn func(*Context, T)) bound {
+	return func(c *Context, named bool) (Args, error) {
+		var v T
+		if err := c.param(0, named, &v); err != nil {
+			return nil, err
+		}
+		fn(c, v)
+		return nil, nil
+	}
+}
+
+func oneErr[T any](fn func(*Context, T) error) bound {
+	return func(c *Context, named bool) (Args, error) {
+		var v T
+		if err := c.param(0, named, &v); err != nil {
+			return nil, err
+		}
+		return nil, fn(c, v)
+	}
+}
+
+func oneAck[T, R any](fn func(*Context, T) (R, error)) bound {
+	return func(c *Context, named bool) (Args, error) {
+		var v T
+		if err := c.param(0, named, &v); err != nil {
+			return nil, err
+		}
+		r, err := fn(c, v)
+		return answer(any(r), err)
+	}
+}
+
+// answer turns the one result of a handler into the acknowledgement: nil is no
+// value, Args are several, anything else is one.
+func answer(result any, err error) (Args, error) {
+	switch r := result.(type) {
+	case nil:
+		return nil, err
+	case Args:
+		return r, err
+	}
+	return Args{result}, err
+}
+
+// params is how many parameters the event in c can fill.
+func (c *Context) params(named bool) int {
+	n := c.args.Len()
+	if named {
+		n++
+	}
+	return n
+}
+
+// param decodes parameter i of a handler into v, a pointer. A missing one
+// leaves *v as it is.
+func (c *Context) param(i int, named bool, v any) error {
+	if named {
+		if i == 0 {
+			return c.bindName(v)
+		}
+		i--
+	}
+	return c.bindArg(i, v)
+}
+
+func (c *Context) bindArg(i int, v any) error {
+	if i >= c.args.Len() {
+		return nil
+	}
+	if err := c.args.Bind(i, v); err != nil {
+		return &ArgError{c.event, i, targetType(v), err}
+	}
+	return nil
+}
+
+// bindName stores the event's name as the first parameter of a catch-all handler.
+func (c *Context) bindName(v any) error {
+	if err := assign(v, c.event); err != nil {
+		return &ArgError{c.event, -1, targetType(v), err}
+	}
+	return nil
+}
+
+func targetType(v any) string {
+	if t := reflect.TypeOf(v); t != nil && t.Kind() == reflect.Pointer {
+		return t.Elem().String()
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+// goArgs are arguments that come from this program, not from a client.
+type goArgs []any
+
+var _ parser.Args = goArgs(nil)
+
+func (a goArgs) Len() int                { return len(a) }
+func (a goArgs) Bind(i int, v any) error { return assign(v, a[i]) }
+
+// assign stores value in what dst points to, if Go would, or if both are strings.
+func assign(dst, value any) error {
+	d := reflect.ValueOf(dst)
+	if d.Kind() != reflect.Pointer || d.IsNil() {
+		return fmt.Errorf("%T is not a pointer to store in", dst)
+	}
+	d = d.Elem()
+	v := reflect.ValueOf(value)
+	switch {
+	case !v.IsValid():
+		d.SetZero()
+	case v.Type().AssignableTo(d.Type()):
+		d.Set(v)
+	case v.Kind() == reflect.String && d.Kind() == reflect.String:
+		d.SetString(v.String())
+	case v.Kind() == reflect.String && d.Type() == reflect.TypeFor[json.RawMessage]():
+		raw, err := json.Marshal(v.String())
+		if err != nil {
+			return err
+		}
+		d.SetBytes(raw)
+	default:
+		return fmt.Errorf("a %s does not go into a %s", v.Type(), d.Type())
+	}
+	return nil
+}

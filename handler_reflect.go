@@ -1,0 +1,149 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+var (
+	contextType = reflect.TypeFor[*Context]()
+	socketType  = reflect.TypeFor[*Socket]()
+	errorType   = reflect.TypeFor[error]()
+	reasonType  = reflect.TypeFor[Reason]()
+	argsType    = reflect.TypeFor[Args]()
+	stdContext  = reflect.TypeFor[context.Context]()
+)
+
+// checkShape says what is wrong with a handler of type t, nil if nothing is.
+func checkShape(kind handlerKind, t reflect.Type) error {
+	if t.NumIn() == 0 || t.In(0) != contextType {
+		return errors.New("its first parameter must be a *socketio.Context")
+	}
+	for i := 1; i < t.NumIn(); i++ {
+		in := t.In(i)
+		if t.IsVariadic() && i == t.NumIn()-1 {
+			in = in.Elem()
+		}
+		if err := checkParam(in); err != nil {
+			return fmt.Errorf("parameter %d: %w", i+1, err)
+		}
+	}
+	values := t.NumOut() // without the error
+	if values > 0 && t.Out(values-1) == errorType {
+		values--
+	}
+	for i := range values {
+		switch out := t.Out(i); {
+		case out == errorType:
+			return fmt.Errorf("result %d is an error but not the last", i+1)
+		case !isData(out):
+			return fmt.Errorf("result %d: a %s cannot be sent", i+1, out)
+		}
+	}
+	if kind != kindEvent && values > 0 {
+		return errors.New("nobody receives its results; only an error may be returned")
+	}
+	switch kind {
+	case kindConnect:
+		if t.NumIn() > 2 || t.IsVariadic() {
+			return errors.New("the only argument of connect is the client's auth payload")
+		}
+	case kindDisconnect:
+		if t.NumIn() > 2 || t.NumIn() == 2 && t.In(1) != reasonType {
+			return errors.New("the only argument of disconnect is a socketio.Reason")
+		}
+	}
+	return nil
+}
+
+// checkParam says why an argument cannot become a t, nil if it can.
+func checkParam(t reflect.Type) error {
+	switch {
+	case t == contextType, t == socketType:
+		return fmt.Errorf("a %s comes first and once", contextType)
+	case t == stdContext:
+		return errors.New("take the context from Context.Context")
+	case t == errorType:
+		return errors.New("a client sends no error values")
+	case t.Kind() == reflect.Interface && t.NumMethod() > 0:
+		return fmt.Errorf("nothing a client sends is a %s; use a concrete type, or any", t)
+	case !isData(t):
+		return fmt.Errorf("nothing a client sends becomes a %s", t)
+	}
+	return nil
+}
+
+// isData reports whether values of type t can be encoded at all, as far as the
+// type tells: what is in structs and interfaces shows when it is encoded.
+func isData(t reflect.Type) bool { return isDataAt(t, 0) }
+
+func isDataAt(t reflect.Type, depth int) bool {
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return false
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return depth > 9 || isDataAt(t.Elem(), depth+1) // the depth ends type T []T
+	}
+	return true
+}
+
+// reflected returns the call of a function of any accepted shape. What depends
+// on the type only is computed here, once.
+func reflected(fn reflect.Value) bound {
+	t := fn.Type()
+	fixed := t.NumIn() - 1 // parameters after the Context, without the variadic one
+	var rest reflect.Type  // element of the variadic one
+	if t.IsVariadic() {
+		fixed--
+		rest = t.In(t.NumIn() - 1).Elem()
+	}
+	in := make([]reflect.Type, fixed)
+	for i := range in {
+		in[i] = t.In(i + 1)
+	}
+	values := t.NumOut()
+	fails := values > 0 && t.Out(values-1) == errorType
+	if fails {
+		values--
+	}
+	spread := values == 1 && t.Out(0) == argsType
+	return func(c *Context, named bool) (Args, error) {
+		n := 1 + fixed
+		if rest != nil {
+			n += max(0, c.params(named)-fixed)
+		}
+		call := make([]reflect.Value, n)
+		call[0] = reflect.ValueOf(c)
+		for i := range n - 1 {
+			typ := rest
+			if i < fixed {
+				typ = in[i]
+			}
+			v := reflect.New(typ)
+			if err := c.param(i, named, v.Interface()); err != nil {
+				return nil, err
+			}
+			call[i+1] = v.Elem()
+		}
+		out := fn.Call(call)
+		var err error
+		if fails {
+			err, _ = out[values].Interface().(error)
+		}
+		switch {
+		case values == 0:
+			return nil, err
+		case spread:
+			return out[0].Interface().(Args), err
+		case values == 1:
+			return answer(out[0].Interface(), err)
+		}
+		ack := make(Args, values)
+		for i := range ack {
+			ack[i] = out[i].Interface()
+		}
+		return ack, err
+	}
+}

@@ -1,0 +1,60 @@
+package socketio
+
+import "sync"
+
+// mailbox runs events one after another, in the order in which they were put
+// in, on a goroutine that the first one starts and that ends when there are no
+// more: an idle socket has none. Nobody waits for the goroutine; what must have
+// ended before Shutdown returns is counted in Server.running.
+type mailbox struct {
+	mu         sync.Mutex
+	head, tail *Context // linked by next
+	running    bool
+}
+
+// put appends an event. It never blocks.
+func (b *mailbox) put(c *Context) {
+	b.mu.Lock()
+	if b.tail == nil {
+		b.head = c
+	} else {
+		b.tail.next = c
+	}
+	b.tail = c
+	start := !b.running
+	b.running = true
+	b.mu.Unlock()
+	if start {
+		go b.run()
+	}
+}
+
+// take removes the next event. When there is none, run has to end.
+func (b *mailbox) take() *Context {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.head
+	if c == nil {
+		b.running = false
+		return nil
+	}
+	b.head = c.next
+	if b.head == nil {
+		b.tail = nil
+	}
+	c.next = nil
+	return c
+}
+
+func (b *mailbox) run() {
+	ended := false
+	defer func() {
+		if !ended { // a handler called runtime.Goexit: the others must not wait for ever
+			go b.run()
+		}
+	}()
+	for c := b.take(); c != nil; c = b.take() {
+		c.process()
+	}
+	ended = true
+}

@@ -1,0 +1,247 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Namespace is one of the channels that share the connections of a server:
+// where handlers are registered, and everyone in it can be reached. It is a
+// light handle: any number of them may be made for one name. All methods may
+// be called from any goroutine, at any time.
+type Namespace struct {
+	srv  *Server
+	name string
+	err  error // the name cannot be one
+}
+
+// Name returns the namespace's name, such as "/" or "/chat".
+func (n *Namespace) Name() string { return n.name }
+
+// On registers the handler of an event, in place of an earlier one. Clients
+// may connect to a namespace as soon as it has a handler. The event may be
+// "connect", "disconnect", or "*" for all events but these two that have no
+// handler of their own.
+//
+// A handler is a function
+//
+//	func(*Context[, args...]) [(results...,)] [error]
+//
+// Its arguments are decoded from the event's: strings, numbers, structs, maps,
+// slices, any; []byte for binary data (anywhere, also in structs, maps and
+// slices); [encoding/json.RawMessage] to decode later. The last may be
+// variadic. Arguments the client left out are zero, extra ones are ignored, and
+// one that does not fit is an [*ArgError] for the error handler. A catch-all
+// gets the name of the event as its first argument.
+//
+// What it returns besides the error is acknowledged, if the client asked:
+// nothing or a nil any is an empty acknowledgement, one result is one value,
+// several results or [Args] are several values. If it returns an error instead,
+// see [Namespace.OnError].
+//
+//   - "connect": func(*Context[, auth]) [error]. An error refuses the client,
+//     see [Error]; so does calling Disconnect in it. Until it returns nil the
+//     client is not in the namespace: nothing reaches it but what the handler
+//     itself emits, after the client has been told that it is connected.
+//   - "disconnect": func(*Context[, Reason]) [error]. It runs once for each
+//     client that was accepted, after its other events; the socket is still in
+//     its rooms, but nothing can be sent to it.
+//   - [Func], [FuncAck] and [HandlerFunc] are handlers too.
+//
+// Handlers of "*" namespaces, and of classes, come after these: see
+// [Server.Namespace] and [Server.Register].
+//
+// On panics if the handler has another shape, or if the protocol reserves the
+// event's name; the message says where it was registered.
+func (n *Namespace) On(event string, handler any) {
+	n.on(event, handler, caller(1))
+}
+
+func (n *Namespace) on(event string, handler any, where string) {
+	what := fmt.Sprintf("On(%q)", event)
+	n.mustBeValid(what, where)
+	h := mustCompile(eventKind(event, what, where), what, where, handler)
+	n.srv.register(n.name, func(sp *space) {
+		sp.events = maps.Clone(sp.events)
+		if sp.events == nil {
+			sp.events = make(map[string]bound)
+		}
+		sp.events[event] = h
+	})
+}
+
+func (n *Namespace) mustBeValid(what, where string) {
+	if n.err != nil {
+		panic(fmt.Sprintf("socketio: %s at %s: %v", what, where, n.err))
+	}
+}
+
+// eventKind says what a handler of the event has to look like.
+func eventKind(event, what, where string) handlerKind {
+	switch {
+	case event == "connect":
+		return kindConnect
+	case event == "disconnect":
+		return kindDisconnect
+	case parser.Reserved(event):
+		panic(fmt.Sprintf("socketio: %s at %s: the protocol reserves this name; no client can send it", what, where))
+	}
+	return kindEvent
+}
+
+// OnError registers what is called when a handler of the namespace returns an
+// error or panics ([*PanicError]), when an argument does not fit ([*ArgError]),
+// when a client waits for the acknowledgement of an event without handler
+// ([ErrNoHandler]), and when what a handler returned cannot be encoded. Without
+// one, the server's is called, see [Server.OnError].
+//
+// What it returns is acknowledged in place of the handler's results: nil is an
+// empty acknowledgement, [Args] are several values, an [*Error] is
+// {"error": ...}; any other error, which is for the log and not for clients,
+// sends no acknowledgement. An event without handler stays unanswered. A
+// failed connect handler refuses the client in any case, with the *Error
+// returned, if it is one. It is not called for an *Error that a connect handler
+// returns, which is a plain refusal, nor when a handler returns [ErrClosed]
+// because its client has left.
+//
+// Without any error handler an *Error is acknowledged, and every other error is
+// logged and leaves the client without an acknowledgement.
+func (n *Namespace) OnError(handler func(c *Context, err error) any) {
+	n.mustBeValid("OnError", caller(1))
+	n.srv.register(n.name, func(sp *space) { sp.onError = handler })
+}
+
+// Use adds middleware around the handlers of the namespace, "connect" and
+// "disconnect" included, which pass through it even without a handler. The
+// middleware is called once, now, and returns the handler that is called for
+// each event: it may call next, or not, and change what it returns. Context.Event
+// tells events apart. The first one added is the outermost; middleware of
+// Namespace("*") is around that of all others.
+func (n *Namespace) Use(middleware func(next HandlerFunc) HandlerFunc) {
+	n.use(middleware, caller(1))
+}
+
+func (n *Namespace) use(middleware func(next HandlerFunc) HandlerFunc, where string) {
+	n.mustBeValid("Use", where)
+	if middleware == nil {
+		panic("socketio: Use at " + where + ": the middleware is nil")
+	}
+	end := HandlerFunc(runHandler)
+	if n.name == anyName {
+		end = runOwn
+	}
+	l := &link{}
+	l.next.Store(&end)
+	first := middleware(l.call)
+	if first == nil {
+		panic("socketio: Use at " + where + ": the middleware returned nil")
+	}
+	n.srv.register(n.name, func(sp *space) { sp.chain = sp.chain.with(first, l) })
+}
+
+// Emit sends an event to everyone in the namespace, or to whom the options
+// say. See [Socket.Emit] for data, options and errors; [SkipSelf] is refused,
+// because there is no self. That nobody is there is no error, and neither is a
+// client that cannot be reached: it is about to leave.
+func (n *Namespace) Emit(event string, data any, opts ...EmitOption) error {
+	if n.err != nil {
+		return n.err
+	}
+	return n.srv.emit(nil, n.name, event, data, opts)
+}
+
+// Send is Emit with the event name "message".
+func (n *Namespace) Send(data any, opts ...EmitOption) error {
+	return n.Emit("message", data, opts...)
+}
+
+// Call emits an event, to everyone in the namespace or to whom the options
+// say, and waits until each of them has acknowledged it or has left, or the
+// context ends. The answers come in the order of arrival. If any is missing
+// the error is a [*CallError], and the answers that came are returned too.
+// With nobody to ask it returns at once.
+func (n *Namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
+	if n.err != nil {
+		return nil, n.err
+	}
+	return n.srv.callAll(ctx, n.name, event, data, opts)
+}
+
+// Socket returns the socket with a session id, nil if the namespace has none.
+func (n *Namespace) Socket(sid string) *Socket {
+	s := n.srv.index.socket(sid)
+	if s == nil || s.name != n.name {
+		return nil
+	}
+	return s
+}
+
+// JoinRoom adds a socket to a room; being there already is fine. The error is
+// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName].
+func (n *Namespace) JoinRoom(sid, room string) error {
+	s, err := n.socket(sid)
+	if err != nil {
+		return err
+	}
+	return s.Join(room)
+}
+
+// LeaveRoom removes a socket from a room; not being there is fine. The error is
+// [ErrUnknownSocket].
+func (n *Namespace) LeaveRoom(sid, room string) error {
+	s, err := n.socket(sid)
+	if err != nil {
+		return err
+	}
+	s.Leave(room)
+	return nil
+}
+
+// Disconnect makes a client leave the namespace, see [Socket.Disconnect]. The
+// error is [ErrUnknownSocket].
+func (n *Namespace) Disconnect(sid string) error {
+	s, err := n.socket(sid)
+	if err != nil {
+		return err
+	}
+	s.Disconnect()
+	return nil
+}
+
+// CloseRoom removes everyone from a room. Nothing is sent to them.
+func (n *Namespace) CloseRoom(room string) {
+	for _, m := range n.srv.index.members(n.name, room) {
+		m.s.Leave(room)
+	}
+}
+
+// Rooms returns the rooms of a socket, see [Socket.Rooms]; nil if the
+// namespace has no such socket.
+func (n *Namespace) Rooms(sid string) []string {
+	if s := n.Socket(sid); s != nil {
+		return s.Rooms()
+	}
+	return nil
+}
+
+// Members returns the session ids in a room, in no particular order; with the
+// name "" those of everyone in the namespace.
+func (n *Namespace) Members(room string) []string {
+	members := n.srv.index.members(n.name, room)
+	sids := make([]string, 0, len(members))
+	for _, m := range members {
+		sids = append(sids, m.s.sid)
+	}
+	return sids
+}
+
+// socket is Socket with an error.
+func (n *Namespace) socket(sid string) (*Socket, error) {
+	if s := n.Socket(sid); s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: %q in %s", ErrUnknownSocket, sid, n.name)
+}

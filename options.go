@@ -1,0 +1,227 @@
+package socketio
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Options configures a [Server]. The zero value, and nil, are a safe server.
+// NewServer copies it: later changes have no effect.
+type Options struct {
+	// Path is where the server is mounted. Zero means "/socket.io/", which is
+	// what clients use unless told otherwise.
+	Path string
+
+	// Transports are the ways clients may connect: "polling", "websocket".
+	// Zero means both.
+	Transports []string
+	// DisableUpgrades keeps clients that began with polling on polling.
+	DisableUpgrades bool
+	// PingInterval is the time between the server's pings. Zero means 25 s.
+	PingInterval time.Duration
+	// PingTimeout is how long a client may take to answer a ping before it is
+	// considered gone. Zero means 20 s.
+	PingTimeout time.Duration
+	// UpgradeTimeout is how long a client may take from opening the WebSocket
+	// to completing the upgrade. Zero means 10 s.
+	UpgradeTimeout time.Duration
+	// WriteTimeout is how long one write to a client may take before the
+	// connection is given up. Zero means 10 s.
+	WriteTimeout time.Duration
+	// ConnectTimeout closes a connection that has joined no namespace by
+	// then. Refusals do not stop it, the first success does for good. Zero
+	// means 45 s; negative means never.
+	ConnectTimeout time.Duration
+
+	// MaxPayload bounds, in bytes, one message from a client, over polling
+	// and WebSocket alike. Zero means 1,000,000.
+	MaxPayload int
+	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
+	// connection. A client that stays behind is closed with
+	// [ReasonSlowClient]. Zero means 1 MiB.
+	SendQueueLimit int
+	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
+	// have arrived and whose handlers have not returned; each counts 256
+	// bytes besides its own size. A client that sends faster than its
+	// handlers run is closed with [ReasonTransportError], because holding its
+	// events would take unbounded memory and not reading would make its pings
+	// time out. One event is accepted whatever its size. Zero means 4 MiB.
+	ReceiveQueueLimit int
+	// MaxNamespaces bounds the namespaces one connection may be in. Zero
+	// means 100.
+	MaxNamespaces int
+	// Limits bounds what is accepted inside one packet: attachments, nesting.
+	Limits parser.Limits
+
+	// DisableHTTPCompression turns off gzip and deflate for polling answers.
+	DisableHTTPCompression bool
+	// HTTPCompressionThreshold is the size in bytes from which polling
+	// answers are compressed. Zero means 1024.
+	HTTPCompressionThreshold int
+	// PerMessageDeflate offers compression to WebSocket clients. It costs
+	// memory and time per connection; off by default.
+	PerMessageDeflate bool
+	// PerMessageDeflateThreshold is the size in bytes from which WebSocket
+	// messages are compressed. Zero means 1024.
+	PerMessageDeflateThreshold int
+
+	// Cookie is set on the answer to the handshake, with the connection's id
+	// as its value; an empty name means "io". Nil means no cookie.
+	Cookie *http.Cookie
+	// AllowedOrigins lists the origins from which browsers may connect,
+	// besides the server's own: "https://example.com",
+	// "https://*.example.com", or "*" for any. Empty means the server's own only.
+	AllowedOrigins []string
+	// AllowOrigin, if set, is asked about origins that AllowedOrigins does
+	// not allow.
+	AllowOrigin func(r *http.Request, origin string) bool
+	// TrustForwarded takes the server's own origin also from the headers
+	// X-Forwarded-Proto and X-Forwarded-Host. Set it only behind a proxy that
+	// sets or removes them.
+	TrustForwarded bool
+	// DisableCredentials leaves out Access-Control-Allow-Credentials.
+	DisableCredentials bool
+
+	// Namespaces lists namespaces that clients may connect to although no
+	// handler is registered for them: "/news". "*" accepts every name, which
+	// is what [Server.Namespace]("*") needs to see any client of a namespace
+	// without handlers of its own. "/" is always accepted.
+	Namespaces []string
+	// AlwaysConnect tells clients that they are connected before the connect
+	// handler runs, as Flask-SocketIO's always_connect does: they are then in
+	// the namespace, and reached by broadcasts, while it decides. A refusal is
+	// then a disconnect packet.
+	AlwaysConnect bool
+	// AsyncHandlers runs every event in a goroutine of its own as soon as it
+	// arrives, so that the events of one client overlap and overtake each
+	// other, as in Flask-SocketIO. The connect handler still comes first, and
+	// the disconnect handler last, when the others have returned. By default
+	// the events of one socket are handled one after another, in order.
+	AsyncHandlers bool
+
+	// Session, if set, gives the first content of a connection's [Session],
+	// from the HTTP request of its handshake. It is called once a connection,
+	// in the goroutine that serves the request, before the client is
+	// answered. The map is copied.
+	Session func(r *http.Request) map[string]any
+
+	// JSON replaces encoding/json for the arguments of events.
+	JSON parser.Codec
+	// Parser replaces the packet format. Nil means Socket.IO's own: JSON with
+	// binary attachments. It cannot be combined with JSON.
+	Parser parser.Parser
+
+	// Logger gets connections and events at level debug, refusals and errors
+	// of handlers at warn, panics at error. Zero means [slog.Default].
+	Logger *slog.Logger
+}
+
+const (
+	defaultPath              = "/socket.io/"
+	defaultConnectTimeout    = 45 * time.Second
+	defaultSendQueueLimit    = 1 << 20
+	defaultReceiveQueueLimit = 4 << 20
+	defaultMaxNamespaces     = 100
+)
+
+// settings are Options checked and completed.
+type settings struct {
+	Options
+	accept    map[string]bool
+	acceptAll bool
+}
+
+// complete copies o and fills in the defaults, all but the engine's own.
+func (o *Options) complete() (settings, error) {
+	var s settings
+	if o != nil {
+		s.Options = *o
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"ReceiveQueueLimit", s.ReceiveQueueLimit},
+		{"SendQueueLimit", s.SendQueueLimit},
+		{"MaxNamespaces", s.MaxNamespaces},
+	} {
+		if n.value < 0 {
+			return s, fmt.Errorf("Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
+		}
+	}
+	if s.JSON != nil && s.Parser != nil {
+		return s, fmt.Errorf("Options.JSON and Options.Parser are both set: give the codec to the parser, and set Parser only")
+	}
+	if s.Path == "" {
+		s.Path = defaultPath
+	}
+	if !strings.HasPrefix(s.Path, "/") {
+		s.Path = "/" + s.Path
+	}
+	if !strings.HasSuffix(s.Path, "/") {
+		s.Path += "/"
+	}
+	if s.ConnectTimeout == 0 {
+		s.ConnectTimeout = defaultConnectTimeout
+	}
+	if s.SendQueueLimit == 0 {
+		s.SendQueueLimit = defaultSendQueueLimit
+	}
+	if s.ReceiveQueueLimit == 0 {
+		s.ReceiveQueueLimit = defaultReceiveQueueLimit
+	}
+	if s.MaxNamespaces == 0 {
+		s.MaxNamespaces = defaultMaxNamespaces
+	}
+	if s.Parser == nil {
+		s.Parser = parser.New(s.JSON)
+	}
+	if s.Logger == nil {
+		s.Logger = slog.Default()
+	}
+	s.accept = map[string]bool{"/": true}
+	for _, name := range s.Options.Namespaces {
+		if name == anyName {
+			s.acceptAll = true
+			continue
+		}
+		clean, err := namespaceName(name)
+		if err != nil {
+			return s, fmt.Errorf("Options.Namespaces: %w", err)
+		}
+		s.accept[clean] = true
+	}
+	return s, nil
+}
+
+// engine returns the options of the Engine.IO server below.
+func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, error)) *engineio.Options {
+	return &engineio.Options{
+		Path:                       s.Path,
+		Transports:                 s.Transports,
+		DisableUpgrades:            s.DisableUpgrades,
+		PingInterval:               s.PingInterval,
+		PingTimeout:                s.PingTimeout,
+		UpgradeTimeout:             s.UpgradeTimeout,
+		WriteTimeout:               s.WriteTimeout,
+		MaxPayload:                 s.MaxPayload,
+		SendQueueLimit:             s.SendQueueLimit,
+		DisableHTTPCompression:     s.DisableHTTPCompression,
+		HTTPCompressionThreshold:   s.HTTPCompressionThreshold,
+		PerMessageDeflate:          s.PerMessageDeflate,
+		PerMessageDeflateThreshold: s.PerMessageDeflateThreshold,
+		Cookie:                     s.Cookie,
+		AllowedOrigins:             s.AllowedOrigins,
+		AllowOrigin:                s.AllowOrigin,
+		TrustForwarded:             s.TrustForwarded,
+		DisableCredentials:         s.DisableCredentials,
+		Logger:                     s.Logger,
+		OnConnect:                  onConnect,
+	}
+}

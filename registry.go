@@ -1,0 +1,154 @@
+package socketio
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
+)
+
+// anyName is the event name and the namespace that stand for all others.
+const anyName = "*"
+
+// errorHandler is what OnError takes, see [Namespace.OnError].
+type errorHandler = func(c *Context, err error) any
+
+// registry is everything registered on a server. A registry is immutable: a
+// registration publishes a changed copy, so that dispatch takes no lock.
+type registry struct {
+	spaces  map[string]*space
+	onError errorHandler // for namespaces without their own
+}
+
+// space is what is registered for one namespace.
+type space struct {
+	events  map[string]bound // by event
+	class   map[string]bound // methods given to Register, by event; nil: none
+	onError errorHandler
+	chain   *chain // middleware; nil: none
+}
+
+// register publishes a copy of the registry in which the namespace's space, new
+// if there was none, has been changed by f.
+func (srv *Server) register(ns string, f func(*space)) {
+	srv.regMu.Lock()
+	defer srv.regMu.Unlock()
+	old := srv.registry.Load()
+	r := &registry{spaces: maps.Clone(old.spaces), onError: old.onError}
+	if r.spaces == nil {
+		r.spaces = make(map[string]*space)
+	}
+	sp := new(space)
+	if was := r.spaces[ns]; was != nil {
+		*sp = *was
+	}
+	f(sp)
+	r.spaces[ns] = sp
+	srv.registry.Store(r)
+}
+
+// accepts reports whether clients may connect to a namespace.
+func (srv *Server) accepts(ns string) bool {
+	return srv.opts.acceptAll || srv.opts.accept[ns] || srv.registry.Load().spaces[ns] != nil
+}
+
+// find returns the handler of an event in a namespace, nil if there is none.
+// named is set for a catch-all, which gets the event's name first. The order is
+// Flask-SocketIO's: functions before classes, the namespace's own before "*",
+// each time the event's own before "*". A namespace with a class never falls
+// back to the class of "*".
+func (r *registry) find(ns, event string, lifecycle bool) (h bound, named bool) {
+	own, star := r.spaces[ns], r.spaces[anyName]
+	for _, sp := range [2]*space{own, star} {
+		if sp == nil {
+			continue
+		}
+		if h = sp.events[event]; h != nil {
+			return h, false
+		}
+		if !lifecycle {
+			if h = sp.events[anyName]; h != nil {
+				return h, true
+			}
+		}
+	}
+	for _, sp := range [2]*space{own, star} {
+		if sp != nil && sp.class != nil {
+			return sp.class[event], false
+		}
+	}
+	return nil, false
+}
+
+// errorHandler returns the error handler of a namespace, nil if there is none.
+func (r *registry) errorHandler(ns string) errorHandler {
+	for _, sp := range [2]*space{r.spaces[ns], r.spaces[anyName]} {
+		if sp != nil && sp.onError != nil {
+			return sp.onError
+		}
+	}
+	return r.onError
+}
+
+// run calls the handler of the event in c through the middleware of "*" and
+// then that of the namespace.
+func (r *registry) run(c *Context) (Args, error) {
+	if star := r.spaces[anyName]; star != nil && star.chain != nil {
+		return star.chain.first(c)
+	}
+	return runOwn(c)
+}
+
+// runOwn is where the middleware of "*" ends.
+func runOwn(c *Context) (Args, error) {
+	if own := c.srv().registry.Load().spaces[c.name]; own != nil && own.chain != nil {
+		return own.chain.first(c)
+	}
+	return runHandler(c)
+}
+
+// runHandler is where all middleware ends.
+func runHandler(c *Context) (Args, error) {
+	lifecycle := c.kind != kindEvent
+	h, named := c.srv().registry.Load().find(c.name, c.event, lifecycle)
+	if h == nil {
+		if lifecycle {
+			return nil, nil // nothing to do when a client comes or goes
+		}
+		return nil, fmt.Errorf("%w: %q in namespace %s", ErrNoHandler, c.event, c.name)
+	}
+	return h(c, named)
+}
+
+// chain is middleware, each calling the next and the last one the end. Each
+// middleware is built once, when registered: the next is found through a link.
+type chain struct {
+	first HandlerFunc
+	last  *link
+}
+
+type link struct{ next atomic.Pointer[HandlerFunc] }
+
+func (l *link) call(c *Context) (Args, error) { return (*l.next.Load())(c) }
+
+// with returns the chain with one more middleware, whose first handler is h and
+// whose link l leads to the end.
+func (ch *chain) with(h HandlerFunc, l *link) *chain {
+	if ch == nil {
+		return &chain{first: h, last: l}
+	}
+	ch.last.next.Store(&h)
+	return &chain{first: ch.first, last: l}
+}
+
+// namespaceName returns the namespace as it appears in packets: "" is "/" and
+// a missing slash is added.
+func namespaceName(name string) (string, error) {
+	if strings.ContainsAny(name, ",?") {
+		return "", fmt.Errorf("namespace %q: a name cannot hold a comma or a question mark, which end it in a packet", name)
+	}
+	if !strings.HasPrefix(name, "/") {
+		name = "/" + name
+	}
+	return name, nil
+}

@@ -1,0 +1,188 @@
+package socketio
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+)
+
+// index knows every socket by its session id, and the members of every room of
+// every namespace. It is sharded so that servers with many cores do not queue
+// at one lock. A socket knows its own rooms, so that leaving costs what it
+// joined and not what exists.
+type index struct {
+	seed   maphash.Seed
+	shards [64]shard
+}
+
+type shard struct {
+	mu    sync.Mutex // taken after Socket.mu
+	sids  map[string]*Socket
+	rooms map[roomKey]*room
+}
+
+// roomKey names a room; the room "" of a namespace is everyone in it.
+type roomKey struct{ ns, name string }
+
+// room is a set of sockets as a slice that may be handed out: what is handed
+// out never changes. Guarded by its shard.
+type room struct {
+	members []*member
+	shared  bool // members has been handed out: copy before removing
+}
+
+// member is the place of one socket in one room.
+type member struct {
+	s *Socket
+	i int // in room.members; guarded by the shard
+}
+
+func (x *index) init() { x.seed = maphash.MakeSeed() }
+
+func (x *index) sidShard(sid string) *shard {
+	return &x.shards[maphash.String(x.seed, sid)%uint64(len(x.shards))]
+}
+
+func (x *index) roomShard(k roomKey) *shard {
+	h := maphash.String(x.seed, k.ns)*31 + maphash.String(x.seed, k.name)
+	return &x.shards[h%uint64(len(x.shards))]
+}
+
+// socket returns the socket with a session id, nil if there is none.
+func (x *index) socket(sid string) *Socket {
+	sh := x.sidShard(sid)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.sids[sid]
+}
+
+// addSID makes a new socket known by its session id. It is in no room yet.
+func (x *index) addSID(s *Socket) {
+	sh := x.sidShard(s.sid)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.sids == nil {
+		sh.sids = make(map[string]*Socket)
+	}
+	sh.sids[s.sid] = s
+}
+
+// members returns who is in a room now. The slice must not be changed.
+func (x *index) members(ns, name string) []*member {
+	k := roomKey{ns, name}
+	sh := x.roomShard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	r := sh.rooms[k]
+	if r == nil {
+		return nil
+	}
+	r.shared = true
+	return slices.Clip(r.members)
+}
+
+// enter adds an accepted socket to its namespace and to the rooms it joined
+// while its connect handler decided. s.mu is held.
+func (x *index) enter(s *Socket) {
+	s.everyone = x.add(roomKey{s.name, ""}, s)
+	for name := range s.rooms {
+		s.rooms[name] = x.add(roomKey{s.name, name}, s)
+	}
+}
+
+// remove takes a socket out of everything. s.mu is held.
+func (x *index) remove(s *Socket) {
+	if s.everyone != nil {
+		x.drop(roomKey{s.name, ""}, s.everyone)
+		s.everyone = nil
+	}
+	for name, m := range s.rooms {
+		if m != nil {
+			x.drop(roomKey{s.name, name}, m)
+		}
+	}
+	s.rooms = nil
+	sh := x.sidShard(s.sid)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	delete(sh.sids, s.sid)
+}
+
+// join is Socket.Join.
+func (x *index) join(s *Socket, name string) error {
+	if name == "" {
+		return fmt.Errorf("%w: its name is empty", ErrRoomName)
+	}
+	if name == s.sid {
+		return nil // always there
+	}
+	if other := x.socket(name); other != nil && other.name == s.name {
+		return fmt.Errorf("%w: its name is the session id of another socket", ErrRoomName)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason != "" {
+		return &DisconnectError{s.reason, s.cause}
+	}
+	if _, in := s.rooms[name]; in {
+		return nil
+	}
+	if s.rooms == nil {
+		s.rooms = make(map[string]*member)
+	}
+	var m *member
+	if s.state.Load() == stateJoined {
+		m = x.add(roomKey{s.name, name}, s)
+	}
+	s.rooms[name] = m
+	return nil
+}
+
+// leave is Socket.Leave.
+func (x *index) leave(s *Socket, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.rooms[name]; m != nil {
+		x.drop(roomKey{s.name, name}, m)
+	}
+	delete(s.rooms, name)
+}
+
+// add appends to a room, which is made if need be.
+func (x *index) add(k roomKey, s *Socket) *member {
+	sh := x.roomShard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.rooms == nil {
+		sh.rooms = make(map[roomKey]*room)
+	}
+	r := sh.rooms[k]
+	if r == nil {
+		r = new(room)
+		sh.rooms[k] = r
+	}
+	m := &member{s, len(r.members)}
+	r.members = append(r.members, m) // beyond the end of what was handed out
+	return m
+}
+
+// drop removes a member from its room, which vanishes with the last one.
+func (x *index) drop(k roomKey, m *member) {
+	sh := x.roomShard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	r := sh.rooms[k]
+	last := len(r.members) - 1
+	if last == 0 {
+		delete(sh.rooms, k)
+		return
+	}
+	if r.shared || cap(r.members) > 64 && cap(r.members) > 4*len(r.members) {
+		r.members, r.shared = slices.Clone(r.members), false
+	}
+	moved := r.members[last]
+	r.members[m.i], moved.i = moved, m.i
+	r.members[last] = nil
+	r.members = r.members[:last]
+}

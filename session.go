@@ -1,0 +1,102 @@
+package socketio
+
+import (
+	"maps"
+	"sync"
+)
+
+// Session keeps values for as long as a connection lives. The namespaces of
+// one connection share it, as Flask-SocketIO's managed session; it starts with
+// what [Options].Session returned, and nothing in it goes back to HTTP. All
+// methods may be called from any goroutine.
+type Session struct {
+	mu      sync.Mutex
+	values  map[string]any // nil until needed
+	version uint64         // counts changes, for Update
+}
+
+// Get returns the value of key, nil if there is none. [SessionValue] returns it
+// with its type.
+func (s *Session) Get(key string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[key]
+}
+
+// Set stores a value. What it points to is shared with everyone who gets it.
+func (s *Session) Set(key string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(key, value)
+}
+
+// Delete removes a value; a missing key is fine.
+func (s *Session) Delete(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.values, key)
+	s.version++
+}
+
+// Add adds n to the number stored under key, stores the sum as an int and
+// returns it. A missing value, or one that is no int, int64 or float64, counts
+// as 0.
+func (s *Session) Add(key string, n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch old := s.values[key].(type) {
+	case int:
+		n += old
+	case int64:
+		n += int(old)
+	case float64: // what JSON makes of a number
+		n += int(old)
+	}
+	s.set(key, n)
+	return n
+}
+
+// Update replaces the value of key by f(old) and returns it; old is nil if
+// there is none. No other change happens in between: when one did, f is called
+// again with the newer value, so it should do nothing but compute.
+func (s *Session) Update(key string, f func(old any) any) any {
+	for {
+		s.mu.Lock()
+		old, version := s.values[key], s.version
+		s.mu.Unlock()
+		value := f(old)
+		s.mu.Lock()
+		if s.version == version {
+			s.set(key, value)
+			s.mu.Unlock()
+			return value
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Values returns a copy of everything in the session.
+func (s *Session) Values() map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.values == nil {
+		return map[string]any{}
+	}
+	return maps.Clone(s.values)
+}
+
+// set stores with s.mu held.
+func (s *Session) set(key string, value any) {
+	if s.values == nil {
+		s.values = make(map[string]any)
+	}
+	s.values[key] = value
+	s.version++
+}
+
+// SessionValue returns the value of key as a T. ok is false if there is none,
+// or one of another type.
+func SessionValue[T any](s *Session, key string) (value T, ok bool) {
+	value, ok = s.Get(key).(T)
+	return value, ok
+}

@@ -1,0 +1,219 @@
+package socketio
+
+import (
+	"context"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+)
+
+// Socket is one client in one namespace, from its connect handler to its
+// disconnect handler. All methods may be called from any goroutine, at any
+// time, and it may be kept: of a socket that left nothing remains but its
+// fields. Embedded in [Context] it is the socket of the event.
+type Socket struct {
+	client *client
+	seat   *seat
+	sid    string
+	name   string       // of the namespace
+	state  atomic.Int32 // written with mu held
+	events sync.WaitGroup
+
+	mu       sync.Mutex
+	reason   Reason // why it leaves; empty until then
+	cause    error
+	drop     bool               // events that wait are not handled
+	rooms    map[string]*member // nil member: to be joined when accepted
+	everyone *member            // its place among all of the namespace
+	held     []packet           // to be sent when accepted
+	heldSize int
+	acks     map[uint64]ackTarget
+	ackBox   *mailbox // callbacks of OnAck
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+}
+
+// States of a socket.
+const (
+	stateConnecting int32 = iota // the connect handler has not decided
+	stateJoined                  // in the namespace
+	stateLeaving                 // nothing reaches it; its disconnect handler is to run
+	stateGone                    // refused, or the disconnect handler has returned
+)
+
+func newSocket(cl *client, ns string) *Socket {
+	id := uuid.New()
+	return &Socket{client: cl, name: ns, sid: base64.RawURLEncoding.EncodeToString(id[:])}
+}
+
+// ID returns the session id: 22 characters, different for every namespace and
+// every connection. It is also a room in which the socket always is, alone.
+func (s *Socket) ID() string { return s.sid }
+
+// Namespace returns the namespace the socket is in.
+func (s *Socket) Namespace() *Namespace { return &Namespace{srv: s.srv(), name: s.name} }
+
+// Request returns the HTTP request of the connection's handshake: its headers,
+// cookies and query. Its body is closed. It must not be changed.
+func (s *Socket) Request() *http.Request { return s.client.conn.Request() }
+
+// Transport returns how the client is connected at the moment: "polling" or
+// "websocket".
+func (s *Socket) Transport() string { return s.client.conn.Transport() }
+
+// Session returns the values kept for this connection.
+func (s *Socket) Session() *Session { return &s.client.session }
+
+// Context returns a context with the values of the handshake request's,
+// cancelled when the client leaves; its cause is a [*DisconnectError] then. For
+// work to be finished nevertheless, see [context.WithoutCancel].
+func (s *Socket) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil { // few sockets need one
+		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.client.conn.Context()))
+		if s.reason != "" {
+			s.cancel(&DisconnectError{s.reason, s.cause})
+		}
+	}
+	return s.ctx
+}
+
+// Emit sends an event to this client, or to whom the options say. Nil data is
+// no argument, [Args] are several, anything else is one: what the JSON codec
+// encodes, with []byte anywhere in it sent as binary. It is encoded before Emit
+// returns and may be changed afterwards.
+//
+// What one goroutine emits arrives in that order, whole, and before the
+// acknowledgement of the event it handles. Nothing is sent if data cannot be
+// encoded, if the protocol reserves the event's name, or if the options
+// contradict each other. A client that is not there any more is [ErrClosed],
+// one that reads too slowly [ErrSlowClient]; with [To] or [Broadcast] such
+// clients are left out and the error is nil.
+func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
+	return s.srv().emit(s, s.name, event, data, opts)
+}
+
+// Send is Emit with the event name "message".
+func (s *Socket) Send(data any, opts ...EmitOption) error {
+	return s.Emit("message", data, opts...)
+}
+
+// Call emits an event to this client, or to the one client that the options
+// select, and waits for its acknowledgement, until the context ends or the
+// client leaves, which is a [*DisconnectError]. It may be called in a handler,
+// except in a connect handler, whose client hears nothing before it returns.
+// [Call] decodes the answer; [Namespace.Call] asks several clients.
+func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error) {
+	return s.srv().callOne(ctx, s, event, data, opts)
+}
+
+// Join adds the socket to a room of its namespace; being there already is fine.
+// In a connect handler it takes effect when the client is accepted. The error
+// is [ErrRoomName] for an empty name or the session id of another socket, and
+// [ErrClosed] if the client has left.
+func (s *Socket) Join(room string) error {
+	return s.srv().index.join(s, room)
+}
+
+// Leave removes the socket from a room. Not being there is fine, and the room
+// that is its session id cannot be left.
+func (s *Socket) Leave(room string) { s.srv().index.leave(s, room) }
+
+// Rooms returns the rooms the socket is in, its session id first and the others
+// sorted; nothing when it has left.
+func (s *Socket) Rooms() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() == stateGone {
+		return nil
+	}
+	names := slices.AppendSeq(make([]string, 1, 1+len(s.rooms)), maps.Keys(s.rooms))
+	names[0] = s.sid
+	slices.Sort(names[1:])
+	return names
+}
+
+// Disconnect makes the client leave the namespace. Its connection, and its
+// sockets in other namespaces, stay, and it may connect again, as a new socket.
+// Disconnect returns at once: the disconnect handler runs after the handler
+// that runs now, and events that wait are dropped. In a connect handler it
+// refuses the client. Calling it again is fine.
+func (s *Socket) Disconnect() { s.leave(ReasonServerDisconnect, nil, true) }
+
+func (s *Socket) srv() *Server { return s.client.srv }
+
+// leftError says why the socket cannot be reached.
+func (s *Socket) leftError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason == "" { // the engine knows before we are told
+		return &DisconnectError{ReasonTransportClose, nil}
+	}
+	return &DisconnectError{s.reason, s.cause}
+}
+
+// packet is an encoded packet and its size in bytes.
+type packet struct {
+	frames *engineio.Frames
+	size   int
+}
+
+// deliver queues a packet for the client, or holds it until the client is
+// accepted. volatile packets are sent only if that can be done now, which sent
+// tells.
+func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
+	if s.state.Load() != stateJoined {
+		if held, err := s.hold(p, volatile); held || err != nil {
+			return held, err
+		}
+		if s.state.Load() != stateJoined {
+			return false, s.leftErrorOrDropped()
+		}
+	}
+	if volatile {
+		sent, err = s.client.conn.SendVolatile(p.frames)
+	} else {
+		sent, err = true, s.client.conn.Send(p.frames)
+	}
+	if err != nil {
+		return false, s.sendError(err)
+	}
+	return sent, nil
+}
+
+// hold keeps a packet of a socket that is not accepted yet.
+func (s *Socket) hold(p packet, volatile bool) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() != stateConnecting || s.reason != "" || volatile {
+		return false, nil
+	}
+	if s.heldSize += p.size; s.heldSize > s.srv().opts.SendQueueLimit {
+		s.heldSize -= p.size
+		return false, ErrSlowClient
+	}
+	s.held = append(s.held, p)
+	return true, nil
+}
+
+// leftErrorOrDropped is nil for a volatile packet to a socket that is still
+// connecting, which is dropped.
+func (s *Socket) leftErrorOrDropped() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() == stateConnecting && s.reason == "" {
+		return nil
+	}
+	return &DisconnectError{s.reason, s.cause}
+}
+
+// short is enough of a session id to recognise it in a log, and too little to use it.
+func short(sid string) string { return sid[:min(6, len(sid))] + "…" }

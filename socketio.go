@@ -1,0 +1,205 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+)
+
+// Server is a Socket.IO server: an [http.Handler] to be mounted at
+// [Options].Path, by default "/socket.io/", in any net/http program. All
+// methods may be called from any goroutine, at any time; those about handlers,
+// rooms and events are those of the main namespace, "/".
+//
+// Lock order, for those who change this package: registration (regMu) is apart
+// from all else; client.mu, then Socket.mu, then one shard of the index; the
+// locks of mailbox, Session, calls and group are taken last and alone. No lock
+// is held while user code runs or a packet is handed to the engine.
+type Server struct {
+	opts     settings
+	engine   *engineio.Server
+	log      *slog.Logger
+	regMu    sync.Mutex // one registration at a time
+	registry atomic.Pointer[registry]
+	index    index
+	ackIDs   atomic.Uint64 // last acknowledgement id asked for
+	running  group         // sockets whose handlers may still run
+}
+
+// NewServer returns a server with the options, nil meaning every default.
+// An invalid combination is a mistake in the program: NewServer panics with a
+// message that says what to set.
+func NewServer(opts *Options) *Server {
+	s, err := opts.complete()
+	if err != nil {
+		panic(fmt.Sprintf("socketio: NewServer: %v", err))
+	}
+	srv := &Server{opts: s, log: s.Logger}
+	srv.registry.Store(new(registry))
+	srv.index.init()
+	srv.engine, err = engineio.NewServer(srv.opts.engine(srv.newClient))
+	if err != nil {
+		panic(fmt.Sprintf("socketio: NewServer: %v", err))
+	}
+	return srv
+}
+
+// ServeHTTP serves the requests of Socket.IO clients. It returns before a
+// WebSocket connection ends.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
+
+// Handler returns a handler that serves Socket.IO clients under [Options].Path
+// and hands every other request to next, as Flask-SocketIO wraps an app.
+func (srv *Server) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, srv.opts.Path) {
+			srv.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Shutdown refuses new connections, closes all others with
+// [ReasonServerShutdown] and waits until their disconnect handlers, and all
+// other handlers, have returned, or until the context ends, whose error it
+// returns then. Events still waiting for their turn are dropped. The clients
+// are not told to leave, so that they reconnect by themselves. Call it before
+// [http.Server.Shutdown], which knows nothing of WebSocket connections, and not
+// from a handler, for which it would wait.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	if err := srv.engine.Shutdown(ctx); err != nil {
+		return fmt.Errorf("socketio: shutdown: %w", err)
+	}
+	if err := srv.running.wait(ctx); err != nil {
+		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
+	}
+	return nil
+}
+
+// Namespace returns the namespace with a name; "" is "/", and a missing slash
+// is added. Clients may connect to it when it has a handler, or is in
+// [Options].Namespaces; "/" they always may.
+//
+// Namespace("*") is for handlers only: those of namespaces that have none of
+// their own for an event. The first of these that exists handles it: the
+// namespace's handler of the event, its "*", the "*" namespace's handler of the
+// event, its "*", the namespace's class ([Server.Register]), or the class of
+// "*". It does not make other namespaces accepted: Options.Namespaces does.
+func (srv *Server) Namespace(name string) *Namespace {
+	if name == anyName {
+		return &Namespace{srv: srv, name: anyName}
+	}
+	clean, err := namespaceName(name)
+	if err != nil {
+		return &Namespace{srv: srv, name: name, err: fmt.Errorf("socketio: %w", err)}
+	}
+	return &Namespace{srv: srv, name: clean}
+}
+
+// root is the main namespace.
+func (srv *Server) root() *Namespace { return &Namespace{srv: srv, name: "/"} }
+
+// On registers the handler of an event in "/", see [Namespace.On].
+func (srv *Server) On(event string, handler any) { srv.root().on(event, handler, caller(1)) }
+
+// OnError registers the error handler of the namespaces that have none of
+// their own, see [Namespace.OnError].
+func (srv *Server) OnError(handler func(c *Context, err error) any) {
+	srv.regMu.Lock()
+	defer srv.regMu.Unlock()
+	old := srv.registry.Load()
+	srv.registry.Store(&registry{spaces: old.spaces, onError: handler})
+}
+
+// Use adds middleware to "/", see [Namespace.Use]. Middleware of
+// Namespace("*") is around the handlers of every namespace.
+func (srv *Server) Use(middleware func(next HandlerFunc) HandlerFunc) {
+	srv.root().use(middleware, caller(1))
+}
+
+// Emit sends an event to everyone in "/", or to whom the options say, see
+// [Namespace.Emit].
+func (srv *Server) Emit(event string, data any, opts ...EmitOption) error {
+	return srv.root().Emit(event, data, opts...)
+}
+
+// Send is Emit with the event name "message".
+func (srv *Server) Send(data any, opts ...EmitOption) error {
+	return srv.root().Send(data, opts...)
+}
+
+// Call asks everyone in "/", or whom the options say, see [Namespace.Call].
+func (srv *Server) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
+	return srv.root().Call(ctx, event, data, opts...)
+}
+
+// Socket returns the socket of "/" with a session id, nil if there is none.
+func (srv *Server) Socket(sid string) *Socket { return srv.root().Socket(sid) }
+
+// JoinRoom adds a socket of "/" to a room, see [Namespace.JoinRoom].
+func (srv *Server) JoinRoom(sid, room string) error { return srv.root().JoinRoom(sid, room) }
+
+// LeaveRoom removes a socket of "/" from a room, see [Namespace.LeaveRoom].
+func (srv *Server) LeaveRoom(sid, room string) error { return srv.root().LeaveRoom(sid, room) }
+
+// CloseRoom removes everyone from a room of "/", see [Namespace.CloseRoom].
+func (srv *Server) CloseRoom(room string) { srv.root().CloseRoom(room) }
+
+// Rooms returns the rooms of a socket of "/", see [Namespace.Rooms].
+func (srv *Server) Rooms(sid string) []string { return srv.root().Rooms(sid) }
+
+// Members returns the session ids in a room of "/", see [Namespace.Members].
+func (srv *Server) Members(room string) []string { return srv.root().Members(room) }
+
+// Disconnect makes a client leave "/", see [Socket.Disconnect].
+func (srv *Server) Disconnect(sid string) error { return srv.root().Disconnect(sid) }
+
+// group counts what must have ended before Shutdown returns. Unlike a
+// sync.WaitGroup it may grow while it is waited for.
+type group struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // closed when n falls to 0; nil while nobody waits
+}
+
+func (g *group) add() {
+	g.mu.Lock()
+	g.n++
+	g.mu.Unlock()
+}
+
+func (g *group) done() {
+	g.mu.Lock()
+	g.n--
+	if g.n == 0 && g.zero != nil {
+		close(g.zero)
+		g.zero = nil
+	}
+	g.mu.Unlock()
+}
+
+func (g *group) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if g.n == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	if g.zero == nil {
+		g.zero = make(chan struct{})
+	}
+	zero := g.zero
+	g.mu.Unlock()
+	select {
+	case <-zero:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
