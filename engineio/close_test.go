@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ func TestServerCloses(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
+		synctest.Wait() // an upgrade has arrived
 		begin := time.Now()
 		detail := errors.New("because")
 		for i := range 100 {
@@ -269,7 +271,7 @@ func (l *locked) Closed(reason engineio.Reason, err error) {
 func TestClosedIsNotCalledFromSendOrClose(t *testing.T) {
 	for _, overflow := range []bool{false, true} {
 		t.Run(fmt.Sprint("overflow ", overflow), func(t *testing.T) {
-			eiotest.Run(t, func(t *testing.T, mode eiotest.Mode) { // with real time: a deadlock would be one of mutexes
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 				h := newHost(t, &engineio.Options{SendQueueLimit: 1}, nil)
 				received := make(chan *locked, 1)
 				h.onNew = func(p *peer) (engineio.Receiver, error) {
@@ -281,7 +283,8 @@ func TestClosedIsNotCalledFromSendOrClose(t *testing.T) {
 				require.NoError(t, err)
 				defer c.Abort()
 				l := next(t, received)
-				l.mu.Lock()
+				synctest.Wait()
+				l.mu.Lock() // a deadlock would hang until the end of the test run
 				reason := engineio.ReasonServerDisconnect
 				if overflow {
 					reason = engineio.ReasonSlowClient
@@ -311,6 +314,7 @@ func TestReceiverPanics(t *testing.T) {
 		require.NoError(t, c.Send("hello"))
 		assert.Equal(t, engineio.ReasonServerDisconnect, next(t, ended))
 		next(t, c.Closed())
+		synctest.Wait()
 		assert.Contains(t, h.logged(), "ouch")
 		assert.Contains(t, h.logged(), "ow again")
 		h.onNew = nil
@@ -329,9 +333,9 @@ func (p panicky) Closed(reason engineio.Reason, _ error) {
 
 // Closed waits for the Message under way.
 func TestClosedComesAfterMessage(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.Run(t, func(t *testing.T, mode eiotest.Mode) { // not in a bubble: the server waits with a mutex
 		h := newHost(t, nil, nil)
-		b := &busy{ended: make(chan bool)}
+		b := &busy{began: make(chan bool, 10), goOn: make(chan bool), ended: make(chan bool, 10)}
 		var conn *engineio.Conn
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			conn = p.Conn
@@ -342,31 +346,25 @@ func TestClosedComesAfterMessage(t *testing.T) {
 		defer c.Abort()
 		require.NoError(t, c.Send("one"))
 		require.NoError(t, c.Send("two"))
-		time.Sleep(time.Second)
+		next(t, b.began)
 		conn.Close(engineio.ReasonServerDisconnect, nil)
 		assert.ErrorIs(t, context.Cause(conn.Context()), engineio.ErrClosed, "the context ends at once")
-		<-b.ended
-		assert.Equal(t, 1, b.messages)
+		for range 100 {
+			runtime.Gosched()
+		}
+		assert.Empty(t, b.ended, "Closed was called while Message runs")
+		close(b.goOn)
+		next(t, b.ended)
+		assert.Empty(t, b.began, "a message after Close")
 	})
 }
 
 // busy takes its time for a message.
-type busy struct {
-	inMessage bool
-	messages  int
-	ended     chan bool
-}
+type busy struct{ began, goOn, ended chan bool }
 
 func (b *busy) Message([]byte, bool) {
-	b.inMessage = true
-	b.messages++
-	time.Sleep(3 * time.Second)
-	b.inMessage = false
+	b.began <- true
+	<-b.goOn
 }
 
-func (b *busy) Closed(engineio.Reason, error) {
-	if b.inMessage {
-		panic("Closed while Message runs")
-	}
-	close(b.ended)
-}
+func (b *busy) Closed(engineio.Reason, error) { b.ended <- true }

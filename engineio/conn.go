@@ -230,10 +230,10 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	ws, probe := c.ws, c.probe
+	ws := c.ws
 	switch {
 	case ws != nil:
-		ws.lingerUntil(time.Now().Add(closeTimeout))
+		ws.readUntil(time.Now().Add(closeTimeout))
 	case c.polling || how == deliver:
 		// A poll takes what is queued and the news: the one that waits, or the next.
 		c.lingering = true
@@ -244,9 +244,6 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	c.kickLocked()
 	c.mu.Unlock()
 
-	if probe != nil {
-		_ = probe.Conn.Close()
-	}
 	if ws != nil && how == abort {
 		_ = ws.Conn.Close()
 	}
@@ -274,6 +271,9 @@ func (c *Conn) transportDoneLocked() {
 	}
 	c.transportDone = true
 	c.lingering = false
+	if c.probe != nil {
+		c.probe.readUntil(time.Unix(1, 0)) // ends its goroutine's wait
+	}
 	c.queue, c.spare = nil, nil
 	if c.timer != nil {
 		c.timer.Stop()

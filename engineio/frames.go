@@ -93,7 +93,9 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 // TextFrames returns the frames of one text message.
 func TextFrames(text string) *Frames {
 	if text == "" {
-		return packetFrames("4") // an empty message, which for NewFrames is none
+		f := packetFrames("4") // an empty message, which for NewFrames is none
+		f.compress = true
+		return f
 	}
 	buf := make([]byte, Headroom, Headroom+len(text))
 	return NewFrames(append(buf, text...), nil, true)

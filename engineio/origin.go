@@ -35,7 +35,7 @@ func (s *Server) allowOrigin(r *http.Request, origin string) bool {
 			return true
 		}
 		if scheme, domain, ok := strings.Cut(pattern, "://*."); ok {
-			if host, ok := strings.CutPrefix(lower, scheme+"://"); ok && strings.HasSuffix(host, "."+domain) {
+			if host, ok := strings.CutPrefix(lower, scheme+"://"); ok && strings.HasSuffix(host, "."+domain) && !strings.ContainsAny(host, "/\\?#@") {
 				return true
 			}
 		}

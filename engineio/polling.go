@@ -155,7 +155,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	}
 	c.mu.Unlock()
 	if err != nil {
-		c.end(ReasonTransportError, err, abort)
+		c.endForWrite(err, ReasonTransportError)
 	}
 }
 

@@ -250,14 +250,15 @@ func TestStalledPost(t *testing.T) {
 		body, input := io.Pipe()
 		defer input.Close()
 		begin := time.Now()
+		time.Sleep(time.Second)
 		post := async(t, func() (*eiotest.Response, error) {
 			return raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), body, nil)
 		})
 		io.WriteString(input, "4so")
 		p.wantClosed(engineio.ReasonPingTimeout)
 		assert.Equal(t, 10*time.Second, time.Since(begin))
-		time.AfterFunc(time.Second, func() { input.Close() }) // http.Transport waits for the body
 		wantRefused(t, next(t, post), nil, http.StatusBadRequest, "3", "Bad request: the body could not be read")
+		assert.Equal(t, 11*time.Second, time.Since(begin))
 		p.wantNone()
 		synctest.Wait()
 		assert.Zero(t, h.srv.Len())

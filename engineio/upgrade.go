@@ -18,13 +18,14 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	if c.srv.opts.DisableUpgrades {
 		return badRequest("Bad request: upgrades are turned off by Options.DisableUpgrades; begin with transport=websocket")
 	}
-	c.mu.Lock()
-	gone := c.transportDone || c.closed
-	c.mu.Unlock()
-	if gone {
-		return refuseUnknownSID
-	}
-	t, refusal := c.srv.acceptWebSocket(w, r)
+	t, refusal := c.srv.acceptWebSocket(w, r, func() *Refusal {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.closed {
+			return refuseUnknownSID
+		}
+		return nil
+	})
 	if refusal != nil {
 		return refusal
 	}
@@ -52,7 +53,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 // serveProbe is the goroutine of an upgrade, and after its success that of the WebSocket.
 func (c *Conn) serveProbe(t *wsTransport) {
 	// The read deadline is the timer of the upgrade.
-	_ = t.Conn.SetReadDeadline(time.Now().Add(c.srv.opts.UpgradeTimeout))
+	t.readUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
 	if err := c.awaitUpgrade(t); err != nil {
 		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
 		c.giveUpProbe(t)
@@ -73,8 +74,7 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	if err := expectPacket(t, "2probe"); err != nil {
 		return err
 	}
-	_ = t.Conn.SetWriteDeadline(time.Now().Add(c.srv.opts.UpgradeTimeout))
-	if _, err := t.Conn.Write(probeReplyFrames.wire); err != nil {
+	if err := t.writeNow(probeReplyFrames.wire); err != nil {
 		return err
 	}
 	// NOOP to the poll that waits, at once, and to every later one, so that
@@ -91,10 +91,15 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	defer c.recvMu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.transportDone {
 		return ErrClosed
 	}
-	_ = t.Conn.SetReadDeadline(time.Time{})
+	t.readUntil(time.Time{})
+	if c.lingering { // closed meanwhile: the client gets what is left here
+		c.lingering = false
+		c.timer.Stop()
+		t.readUntil(time.Now().Add(closeTimeout))
+	}
 	c.ws, c.probe, c.probing = t, nil, false
 	c.wakePollLocked()
 	c.kickLocked()

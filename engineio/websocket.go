@@ -22,19 +22,18 @@ type wsTransport struct {
 	*wsConn
 	ws      *websocket.Conn
 	deflate bool
-
-	deadline time.Time // of the writes; used by the one who holds Conn.writing
 }
 
-// acceptWebSocket completes the handshake. The answer to the client is not
+// acceptWebSocket completes the handshake, unless before, called when the
+// request has been found to be good, refuses it. The answer to the client is not
 // written yet: it waits for the first write.
-func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request) (*wsTransport, *Refusal) {
+func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*wsTransport, *Refusal) {
 	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
 	if s.opts.PerMessageDeflate {
 		opts.CompressionMode = websocket.CompressionNoContextTakeover
 		opts.CompressionThreshold = s.opts.PerMessageDeflateThreshold
 	}
-	hw := &hijackWriter{ResponseWriter: w}
+	hw := &hijackWriter{ResponseWriter: w, timeout: s.opts.WriteTimeout, before: before}
 	ws, err := websocket.Accept(hw, r, &opts)
 	if err != nil {
 		return nil, hw.refusal(err)
@@ -67,33 +66,28 @@ func (c *Conn) writeQueue(t *wsTransport) {
 			return
 		}
 		c.mu.Unlock()
-		err := t.write(batch, c.srv.opts.WriteTimeout)
+		err := t.write(batch)
 		c.mu.Lock()
 		c.wroteLocked(batch, size)
 		c.mu.Unlock()
-		switch {
-		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			c.end(ReasonSlowClient, err, abort)
-		default:
-			c.end(ReasonTransportClose, err, abort)
+		if err != nil {
+			c.endForWrite(err, ReasonTransportClose)
 		}
 	}
 }
 
-// write writes the frames of a batch, in as few calls as their size allows.
-func (t *wsTransport) write(batch []*Frames, timeout time.Duration) error {
-	// Setting a deadline for each write would cost as much as a short write
-	// does: keep it between one and two timeouts ahead.
-	if now := time.Now(); t.deadline.Sub(now) < timeout {
-		t.deadline = now.Add(2 * timeout)
-		if err := t.Conn.SetWriteDeadline(t.deadline); err != nil {
-			return err
-		}
+// endForWrite ends the connection after a failed write.
+func (c *Conn) endForWrite(err error, reason Reason) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		reason = ReasonSlowClient
 	}
+	c.end(reason, err, abort)
+}
+
+// write writes the frames of a batch, in as few calls as their size allows.
+func (t *wsTransport) write(batch []*Frames) error {
 	if len(batch) == 1 && t.head == nil && !(t.deflate && batch[0].compress) {
-		_, err := t.Conn.Write(batch[0].wire)
-		return err
+		return t.writeNow(batch[0].wire)
 	}
 	t.cork()
 	for _, f := range batch {
@@ -108,8 +102,7 @@ func (t *wsTransport) write(batch []*Frames, timeout time.Duration) error {
 			if binary {
 				kind = websocket.MessageBinary
 			}
-			// A context with an end would cost as much as the write, and the
-			// deadline is set already.
+			// No deadline: corked, nothing is written to the network here.
 			if err := t.ws.Write(context.Background(), kind, p); err != nil {
 				return err
 			}
@@ -178,13 +171,15 @@ func (c *Conn) readMessage(kind websocket.MessageType, r io.Reader) error {
 
 // openWebSocket serves a handshake that asks for WebSocket at once.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal {
-	c, refusal := s.open(r, WebSocket)
-	if refusal != nil {
+	var c *Conn
+	t, refusal := s.acceptWebSocket(w, r, func() (refusal *Refusal) {
+		c, refusal = s.open(r, WebSocket)
 		return refusal
-	}
-	t, refusal := s.acceptWebSocket(w, r)
+	})
 	if refusal != nil {
-		c.end(ReasonTransportError, refusal, abort)
+		if c != nil {
+			c.end(ReasonTransportError, refusal, abort)
+		}
 		return refusal
 	}
 	c.mu.Lock()
@@ -196,7 +191,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	c.ws = t
 	if c.closed {
 		c.lingering = false
-		t.lingerUntil(time.Now().Add(closeTimeout))
+		t.readUntil(time.Now().Add(closeTimeout))
 	}
 	s.wg.Add(1)
 	c.mu.Unlock()
@@ -214,7 +209,7 @@ func (t *wsTransport) shut() {
 // goodbye sends a close frame, waits a while for the client's and shuts.
 func (t *wsTransport) goodbye() {
 	_ = t.sendClose()
-	t.lingerUntil(time.Now().Add(closeTimeout))
+	t.readUntil(time.Now().Add(closeTimeout))
 	for {
 		_, r, err := t.ws.Reader(context.Background())
 		if err == nil {

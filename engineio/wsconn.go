@@ -30,9 +30,11 @@ type wsConn struct {
 	head   []byte // the answer to the handshake, until it is written
 
 	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow
+	timeout   time.Duration
 
-	mu     sync.Mutex // protects the following; never held while writing
-	corked *[]byte    // what is collected, or nil
+	mu       sync.Mutex // protects the following; never held while writing
+	corked   *[]byte    // what is collected, or nil
+	deadline time.Time  // of the writes
 }
 
 func (c *wsConn) Read(p []byte) (int, error) {
@@ -57,7 +59,24 @@ func (c *wsConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	c.mu.Unlock()
-	return c.Conn.Write(p)
+	if err := c.writeNow(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// writeNow writes whole frames. A client has between one and two timeouts to
+// take them: setting the deadline for each write would cost as much as a short write.
+func (c *wsConn) writeNow(p []byte) error {
+	now := time.Now()
+	c.mu.Lock()
+	if c.deadline.Sub(now) < c.timeout {
+		c.deadline = now.Add(2 * c.timeout)
+		_ = c.Conn.SetWriteDeadline(c.deadline)
+	}
+	c.mu.Unlock()
+	_, err := c.Conn.Write(p)
+	return err
 }
 
 func (c *wsConn) cork() {
@@ -87,8 +106,7 @@ func (c *wsConn) add(wire []byte) error {
 	if len(wire) <= corkSize {
 		return c.add(wire)
 	}
-	_, err := c.Conn.Write(wire)
-	return err
+	return c.writeNow(wire)
 }
 
 // uncork writes what was collected.
@@ -101,8 +119,7 @@ func (c *wsConn) uncork() error {
 	if len(*buf) == 0 {
 		return nil
 	}
-	_, err := c.Conn.Write(*buf)
-	return err
+	return c.writeNow(*buf)
 }
 
 // flushHead writes the answer to the handshake, if it has not been.
@@ -122,8 +139,8 @@ func (c *wsConn) sendClose() error {
 	return err
 }
 
-// lingerUntil bounds how long the client may take to answer our close frame.
-func (c *wsConn) lingerUntil(t time.Time) {
+// readUntil ends the waiting of whoever reads at t, if it is not zero.
+func (c *wsConn) readUntil(t time.Time) {
 	_ = c.Conn.SetReadDeadline(t)
 }
 
@@ -132,9 +149,14 @@ func (c *wsConn) lingerUntil(t time.Time) {
 // a failure to be written in our form.
 type hijackWriter struct {
 	http.ResponseWriter
-	conn   *wsConn
-	status int
-	text   bytes.Buffer
+	timeout time.Duration
+	// before is called when the request has been found to be good; it may still refuse.
+	before func() *Refusal
+
+	conn    *wsConn
+	refused *Refusal
+	status  int
+	text    bytes.Buffer
 }
 
 func (h *hijackWriter) WriteHeader(status int)      { h.status = status }
@@ -143,11 +165,14 @@ func (h *hijackWriter) Write(p []byte) (int, error) { return h.text.Write(p) }
 // Hijack takes the connection over with buffers much smaller than those of
 // net/http: an idle client holds them for as long as it stays.
 func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if h.refused = h.before(); h.refused != nil {
+		return nil, nil, h.refused
+	}
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &wsConn{Conn: conn}
+	c := &wsConn{Conn: conn, timeout: h.timeout}
 	if n := rw.Reader.Buffered(); n > 0 {
 		b, _ := rw.Reader.Peek(n)
 		c.before = bytes.Clone(b)
@@ -170,6 +195,9 @@ func (h *hijackWriter) deflate() bool {
 func (h *hijackWriter) refusal(err error) *Refusal {
 	h.Header().Del("Connection")
 	h.Header().Del("Upgrade")
+	if h.refused != nil {
+		return h.refused
+	}
 	if h.status < 400 || h.status >= 500 {
 		return &Refusal{http.StatusNotImplemented, codeBadRequest,
 			"Bad request: this connection cannot become a WebSocket (" + err.Error() +
