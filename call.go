@@ -55,9 +55,9 @@ func Call[T any](ctx context.Context, c Caller, event string, data any, opts ...
 }
 
 var (
-	errCallWithAck       = errors.New("socketio: Call with OnAck: Call returns the answer itself; use Emit with OnAck")
-	errCallInConnect     = errors.New("socketio: Call to a client whose connect handler has not returned: it would wait for ever; use Emit with OnAck")
-	errVolatileCallNotMe = errors.New("socketio: the volatile packet was dropped")
+	errCallWithAck     = errors.New("socketio: Call with OnAck: Call returns the answer itself; use Emit with OnAck")
+	errCallInConnect   = errors.New("socketio: Call to a client whose connect handler has not returned: it would wait for ever; use Emit with OnAck")
+	errVolatileDropped = errors.New("socketio: the volatile packet was dropped")
 )
 
 // callOne is Socket.Call.
@@ -156,7 +156,7 @@ func (a *answers) ask(s *Socket, p packet, volatile bool, id uint64) error {
 	}
 	sent, err := s.deliver(p, volatile)
 	if err == nil && !sent {
-		err = errVolatileCallNotMe
+		err = errVolatileDropped
 	}
 	if err != nil {
 		s.forget(id)

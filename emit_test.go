@@ -224,18 +224,27 @@ func TestSlowClient(t *testing.T) {
 	})
 }
 
-// What a connect handler emits is bounded too.
-func TestHeldEmitsAreBounded(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+// What a connect handler emits is held, and bounded as everything that waits to be sent.
+func TestHeldEmits(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
 		srv := newServer(t, &socketio.Options{SendQueueLimit: 1000})
+		var rec record
 		srv.On("connect", func(c *socketio.Context) error {
-			require.NoError(t, c.Emit("e", strings.Repeat("x", 600)))
-			require.ErrorIs(t, c.Emit("e", strings.Repeat("x", 600)), socketio.ErrSlowClient)
 			require.NoError(t, c.Emit("dropped", 1, socketio.Volatile()))
+			require.NoError(t, c.Emit("e", strings.Repeat("x", 300)))
 			return c.Emit("e", 2)
 		})
-		p := join(t, srv, eiotest.WebSocket)
-		p.want(`2["e","`+strings.Repeat("x", 600)+`"]`, `2["e",2]`)
+		srv.Namespace("/more").On("connect", func(c *socketio.Context) {
+			require.NoError(t, c.Emit("e", strings.Repeat("x", 600)))
+			require.ErrorIs(t, c.Emit("e", strings.Repeat("x", 600)), socketio.ErrSlowClient)
+		})
+		srv.Namespace("/more").On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+		p := dial(t, srv, mode)
+		p.connect("/")
+		p.want(`2["e","`+strings.Repeat("x", 300)+`"]`, `2["e",2]`)
+		p.send("0/more,")
+		p.closed()
+		rec.want(t, "slow client")
 	})
 }
 

@@ -158,7 +158,7 @@ func (p *peer) want(packets ...string) {
 	}
 }
 
-// wantEvent expects an event of "/" with an acknowledgement id, which it returns.
+// wantAckEvent expects an event of "/" with an acknowledgement id, which it returns.
 func (p *peer) wantAckEvent(rest string) (id string) {
 	p.t.Helper()
 	got := p.next()

@@ -19,7 +19,8 @@ type connectReply struct {
 // errGoexit stands for the result of a handler that ended its goroutine.
 var errGoexit = errors.New("socketio: the connect handler called runtime.Goexit")
 
-// runConnect lets the connect handler decide.
+// runConnect lets the connect handler decide, also about a client that has left
+// since: what arrived is handled.
 func (s *Socket) runConnect(c *Context) {
 	decided := false
 	defer func() {
@@ -28,115 +29,99 @@ func (s *Socket) runConnect(c *Context) {
 			s.reject(c, errGoexit)
 		}
 	}()
-	if s.hasLeft() { // nobody to decide about
-		decided = true
-		s.dismiss(c)
-		return
-	}
 	always := s.srv().opts.AlwaysConnect
-	if always {
-		if in, _ := s.admit(); !in {
-			decided = true
-			s.finish()
-			return
-		}
+	if s.dropped() || always && !s.admit() {
+		decided = true
+		s.reject(c, new(Error))
+		return
 	}
 	_, err := c.invoke()
 	decided = true
-	if err != nil {
+	switch {
+	case err != nil:
 		s.reject(c, err)
-		return
-	}
-	if always {
-		return
-	}
-	switch in, told := s.admit(); {
-	case in:
-	case told, !s.disconnected():
-		// The app has accepted a client that is gone: it hears so at once.
-		s.runDisconnect(s.disconnectContext())
-	default:
-		s.dismiss(c)
+	case !always && !s.admit():
+		s.reject(c, new(Error))
 	}
 }
 
-// dismiss ends a socket that left before its connect handler had accepted it.
-func (s *Socket) dismiss(c *Context) {
-	if s.disconnected() {
-		s.reject(c, new(Error)) // the client still waits for an answer
-		return
-	}
-	s.finish()
-}
-
-// hasLeft reports whether the client has left, or is being made to.
-func (s *Socket) hasLeft() bool {
+// dropped reports whether the server ended the socket, so that what waits for a
+// handler is not to be handled.
+func (s *Socket) dropped() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reason != ""
+	return s.drop
 }
 
-// disconnected reports whether Disconnect was called before the client was let in.
-func (s *Socket) disconnected() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.reason == ReasonServerDisconnect && s.cause == nil
-}
-
-// admit tells the client that it is connected, sends what was held, and lets it
-// into the namespace and its rooms. in is false if it has left meanwhile; told,
-// if the client knows that it was connected.
-func (s *Socket) admit() (in, told bool) {
+// admit lets the socket into the namespace and its rooms and tells the client
+// that it is connected; what is emitted to it from now on follows that. A client
+// that has left is not told, but accepted all the same: its disconnect handler
+// will run. admit reports false if Disconnect was called before the client was
+// told, which refuses it.
+func (s *Socket) admit() bool {
 	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{connectReply{s.sid}}, true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
-		s.leave(ReasonServerDisconnect, err, true)
-		return false, false
+		return false
 	}
-	for batch := []packet{first}; ; told = true {
+	for batch := []packet{first}; ; {
 		s.mu.Lock()
-		if s.reason != "" {
+		switch {
+		case s.reason != "" && !s.told && s.disconnected():
 			s.mu.Unlock()
-			if told && s.disconnected() {
+			return false
+		case s.reason != "":
+			s.state.Store(stateLeaving)
+			disconnect := s.told && s.disconnected()
+			s.mu.Unlock()
+			if disconnect {
 				s.sendDisconnect()
 			}
-			return false, told
-		}
-		if told {
+			return true
+		case !s.told: // in the index first: once told, the client may ask others to emit to it
+			s.told = true
+			s.state.Store(stateAdmitting)
+			s.srv().index.enter(s)
+			s.mu.Unlock()
+			if s.client.timer != nil {
+				s.client.timer.Stop()
+			}
+		default:
 			batch, s.held, s.heldSize = s.held, nil, 0
 			if len(batch) == 0 { // from now on packets go directly
 				s.state.Store(stateJoined)
-				s.srv().index.enter(s)
-				s.mu.Unlock()
-				break
 			}
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
+		if len(batch) == 0 {
+			s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", s.sid, "connection", s.client.conn.ID())
+			return true
+		}
 		for _, p := range batch {
 			// A failure means that the connection is closed: leave will say so.
 			_ = s.client.conn.Send(p.frames)
 		}
 	}
-	if s.client.timer != nil {
-		s.client.timer.Stop()
-	}
-	s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", s.sid, "connection", s.client.conn.ID())
-	return true, true
 }
+
+// disconnected reports, with s.mu held, whether it was Disconnect that ended the socket.
+func (s *Socket) disconnected() bool { return s.reason == ReasonServerDisconnect && s.cause == nil }
 
 // reject sends away a client that the connect handler did not accept. There is
 // no disconnect event for it.
 func (s *Socket) reject(c *Context, err error) {
 	e := c.refusal(err)
-	left, joined := s.hasLeft() && !s.disconnected(), s.state.Load() == stateJoined
+	s.mu.Lock()
+	left := s.reason != "" && !s.disconnected()
+	told, joined := s.told, s.state.Load() == stateJoined
+	s.mu.Unlock()
 	s.finish() // before the client is told, who may connect again at once
 	switch {
 	case left:
+	case !told:
+		s.client.refuse(s.name, e)
 	case joined: // Options.AlwaysConnect
 		s.sendDisconnect()
-	case s.srv().opts.AlwaysConnect: // Disconnect has told it already
-	default:
-		s.client.refuse(s.name, e)
 	}
 }
 
@@ -165,14 +150,11 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	}
 	s.mu.Unlock()
 	s.detach()
-	if !joined {
-		return // runConnect will see
-	}
-	if reason == ReasonServerDisconnect {
+	if joined && reason == ReasonServerDisconnect {
 		s.sendDisconnect()
 	}
 	s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", s.sid, "reason", reason, "error", cause)
-	s.seat.box.put(s.disconnectContext())
+	s.seat.box.put(&Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{reason}})
 }
 
 // detach ends what depends on the client: its seat, its context, the answers it
@@ -192,18 +174,12 @@ func (s *Socket) detach() {
 	}
 }
 
-func (s *Socket) disconnectContext() *Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{s.reason}}
-}
-
 // runDisconnect tells the app that the client has left.
 func (s *Socket) runDisconnect(c *Context) {
 	defer s.finish() // whatever the handler does
 	s.events.Wait()  // with Options.AsyncHandlers
 	if s.state.Load() == stateGone {
-		return // refused meanwhile
+		return // the client was refused
 	}
 	if _, err := c.invoke(); err != nil {
 		c.fail(err)

@@ -31,8 +31,9 @@ type Options struct {
 	// UpgradeTimeout is how long a client may take from opening the WebSocket
 	// to completing the upgrade. Zero means 10 s.
 	UpgradeTimeout time.Duration
-	// WriteTimeout is how long one write to a client may take before the
-	// connection is given up. Zero means 10 s.
+	// WriteTimeout is the least time a client has to take what is written to
+	// it; one that needs more than twice as long is closed with
+	// [ReasonSlowClient]. Zero means 10 s.
 	WriteTimeout time.Duration
 	// ConnectTimeout closes a connection that has joined no namespace by
 	// then. Refusals do not stop it, the first success does for good. Zero
@@ -44,7 +45,8 @@ type Options struct {
 	MaxPayload int
 	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
 	// connection. A client that stays behind is closed with
-	// [ReasonSlowClient]. Zero means 1 MiB.
+	// [ReasonSlowClient]; a larger message is accepted when nothing else
+	// waits. Zero means 1 MiB.
 	SendQueueLimit int
 	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
 	// have arrived and whose handlers have not returned; each counts 256
@@ -71,8 +73,9 @@ type Options struct {
 	// messages are compressed. Zero means 1024.
 	PerMessageDeflateThreshold int
 
-	// Cookie is set on the answer to the handshake, with the connection's id
-	// as its value; an empty name means "io". Nil means no cookie.
+	// Cookie is sent with the answer to a polling handshake, for load
+	// balancers that keep a client on one server by it. Its value is replaced
+	// by the connection's id; an empty name means "io". Nil means no cookie.
 	Cookie *http.Cookie
 	// AllowedOrigins lists the origins from which browsers may connect,
 	// besides the server's own: "https://example.com",
@@ -148,15 +151,14 @@ func (o *Options) complete() (settings, error) {
 		value int
 	}{
 		{"ReceiveQueueLimit", s.ReceiveQueueLimit},
-		{"SendQueueLimit", s.SendQueueLimit},
 		{"MaxNamespaces", s.MaxNamespaces},
 	} {
 		if n.value < 0 {
-			return s, fmt.Errorf("Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
+			return s, fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
 		}
 	}
 	if s.JSON != nil && s.Parser != nil {
-		return s, fmt.Errorf("Options.JSON and Options.Parser are both set: give the codec to the parser, and set Parser only")
+		return s, fmt.Errorf("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
 	}
 	if s.Path == "" {
 		s.Path = defaultPath
@@ -193,7 +195,7 @@ func (o *Options) complete() (settings, error) {
 		}
 		clean, err := namespaceName(name)
 		if err != nil {
-			return s, fmt.Errorf("Options.Namespaces: %w", err)
+			return s, fmt.Errorf("in Options.Namespaces: %w", err)
 		}
 		s.accept[clean] = true
 	}

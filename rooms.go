@@ -132,7 +132,7 @@ func (x *index) join(s *Socket, name string) error {
 		s.rooms = make(map[string]*member)
 	}
 	var m *member
-	if s.state.Load() == stateJoined {
+	if s.state.Load() != stateConnecting {
 		m = x.add(roomKey{s.name, name}, s)
 	}
 	s.rooms[name] = m

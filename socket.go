@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -27,6 +28,7 @@ type Socket struct {
 	events sync.WaitGroup
 
 	mu       sync.Mutex
+	told     bool   // the client knows that it is, or was, connected
 	reason   Reason // why it leaves; empty until then
 	cause    error
 	drop     bool               // events that wait are not handled
@@ -43,6 +45,7 @@ type Socket struct {
 // States of a socket.
 const (
 	stateConnecting int32 = iota // the connect handler has not decided
+	stateAdmitting               // in the namespace; packets are held until the client has been told
 	stateJoined                  // in the namespace
 	stateLeaving                 // nothing reaches it; its disconnect handler is to run
 	stateGone                    // refused, or the disconnect handler has returned
@@ -154,10 +157,13 @@ func (s *Socket) srv() *Server { return s.client.srv }
 func (s *Socket) leftError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.reason == "" { // the engine knows before we are told
-		return &DisconnectError{ReasonTransportClose, nil}
+	reason, cause := s.reason, s.cause
+	if reason == "" { // the engine knows before we are told
+		if e, ok := errors.AsType[*engineio.CloseError](context.Cause(s.client.conn.Context())); ok {
+			reason, cause = e.Reason, e.Err
+		}
 	}
-	return &DisconnectError{s.reason, s.cause}
+	return &DisconnectError{reason, cause}
 }
 
 // packet is an encoded packet and its size in bytes.
@@ -166,16 +172,17 @@ type packet struct {
 	size   int
 }
 
-// deliver queues a packet for the client, or holds it until the client is
-// accepted. volatile packets are sent only if that can be done now, which sent
-// tells.
+// deliver queues a packet for the client, or holds it until the client has been
+// told that it is connected. volatile packets are sent only if that can be done
+// now, which sent tells.
 func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
 	if s.state.Load() != stateJoined {
-		if held, err := s.hold(p, volatile); held || err != nil {
-			return held, err
+		held, err := s.hold(p, volatile)
+		if errors.Is(err, ErrSlowClient) {
+			s.client.conn.Close(ReasonSlowClient, err)
 		}
-		if s.state.Load() != stateJoined {
-			return false, s.leftErrorOrDropped()
+		if held || err != nil || volatile {
+			return held, err
 		}
 	}
 	if volatile {
@@ -189,30 +196,24 @@ func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
 	return sent, nil
 }
 
-// hold keeps a packet of a socket that is not accepted yet.
-func (s *Socket) hold(p packet, volatile bool) (bool, error) {
+// hold keeps a packet of a socket whose client has not been told that it is
+// connected. Without an error and not held, it is to be sent.
+func (s *Socket) hold(p packet, volatile bool) (held bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.Load() != stateConnecting || s.reason != "" || volatile {
+	switch {
+	case s.state.Load() == stateJoined: // by now
+		return false, nil
+	case s.reason != "":
+		return false, &DisconnectError{s.reason, s.cause}
+	case volatile: // dropped: it cannot be sent now
 		return false, nil
 	}
 	if s.heldSize += p.size; s.heldSize > s.srv().opts.SendQueueLimit {
-		s.heldSize -= p.size
 		return false, ErrSlowClient
 	}
 	s.held = append(s.held, p)
 	return true, nil
-}
-
-// leftErrorOrDropped is nil for a volatile packet to a socket that is still
-// connecting, which is dropped.
-func (s *Socket) leftErrorOrDropped() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Load() == stateConnecting && s.reason == "" {
-		return nil
-	}
-	return &DisconnectError{s.reason, s.cause}
 }
 
 // short is enough of a session id to recognise it in a log, and too little to use it.

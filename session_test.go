@@ -1,0 +1,111 @@
+package socketio_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// Flask-SocketIO 1.14: the namespaces of one connection share a session, other connections have their own.
+func TestSession(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		seed := map[string]any{"shared": "map"}
+		calls := 0
+		srv := newServer(t, &socketio.Options{Session: func(r *http.Request) map[string]any {
+			calls++
+			seed["user"] = r.Header.Get("X-User")
+			return seed
+		}})
+		count := func(c *socketio.Context) (int, string) {
+			user, _ := socketio.SessionValue[string](c.Session(), "user")
+			return c.Session().Add("count", 1), user
+		}
+		srv.On("count", count)
+		srv.Namespace("/x").On("count", count)
+		p := dialWith(t, srv, eiotest.Options{Mode: mode, Header: http.Header{"X-User": {"ann"}}})
+		p.connect("/")
+		p.connect("/x")
+		q := dialWith(t, srv, eiotest.Options{Mode: mode, Header: http.Header{"X-User": {"bob"}}})
+		q.connect("/")
+		p.send(`21["count"]`)
+		p.want(`31[1,"ann"]`)
+		p.send(`2/x,1["count"]`)
+		p.want(`3/x,1[2,"ann"]`)
+		q.send(`21["count"]`)
+		q.want(`31[1,"bob"]`)
+		p.send(`1`)
+		p.connect("/") // the session is the connection's
+		p.send(`21["count"]`)
+		p.want(`31[3,"ann"]`)
+		require.Equal(t, 2, calls)
+		require.Len(t, seed, 2)
+	})
+}
+
+// A panic of the function that seeds sessions refuses the connection, and only that.
+func TestSessionSeedPanics(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		fail := true
+		srv := newServer(t, &socketio.Options{Session: func(r *http.Request) map[string]any {
+			if fail {
+				panic("no store")
+			}
+			return nil
+		}})
+		_, err := eiotest.Dial(t.Context(), srv, &eiotest.Options{Path: "/socket.io/"})
+		var refused *eiotest.RefusedError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, http.StatusInternalServerError, refused.Response.Status)
+		require.NotContains(t, refused.Response.Body, "no store")
+		fail = false
+		join(t, srv, eiotest.Polling)
+	})
+}
+
+func TestSessionMethods(t *testing.T) {
+	var s socketio.Session
+	require.Nil(t, s.Get("x"))
+	require.Empty(t, s.Values())
+	s.Delete("x")
+	s.Set("x", "text")
+	require.Equal(t, "text", s.Get("x"))
+	require.Equal(t, 2, s.Add("x", 2))
+	s.Set("x", 3.0)
+	require.Equal(t, 5, s.Add("x", 2))
+	s.Set("x", int64(4))
+	require.Equal(t, 3, s.Add("x", -1))
+	require.Equal(t, "3?", s.Update("x", func(old any) any { require.Equal(t, 3, old); return "3?" }))
+	values := s.Values()
+	values["x"] = "changed"
+	v, ok := socketio.SessionValue[string](&s, "x")
+	require.Equal(t, "3?", v)
+	require.True(t, ok)
+	_, ok = socketio.SessionValue[int](&s, "x")
+	require.False(t, ok)
+	s.Delete("x")
+	require.Nil(t, s.Get("x"))
+}
+
+func TestSessionConcurrency(t *testing.T) {
+	var s socketio.Session
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				s.Add("added", 1)
+				s.Update("updated", func(old any) any {
+					n, _ := old.(int)
+					return n + 1
+				})
+				s.Values()
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, map[string]any{"added": 4000, "updated": 4000}, s.Values())
+}
