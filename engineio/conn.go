@@ -23,10 +23,11 @@ type Receiver interface {
 // Conn is the session of one client. It outlives the upgrade of its transport.
 // All methods are safe for concurrent use.
 //
-// Goroutines: a WebSocket has one that reads (Server.serveWebSocket), started
-// after the handshake and ended by the end of the network connection. Whoever
-// queues the first packet starts a flusher (flush), which ends when the queue is
-// empty. end starts one that calls Receiver.Closed. Polling has none besides
+// Goroutines: a WebSocket has one that reads (Conn.serveWebSocket), started
+// after the handshake and ended by the end of the network connection. What is
+// queued is written by a flusher, which many connections share, or by a
+// goroutine of the connection's own (flush) when the network makes it wait; both
+// end when nothing is queued. end starts one that calls Receiver.Closed. Polling has none besides
 // those of its HTTP requests. Server.Shutdown waits for all of them.
 //
 // Locks: recvMu before mu. Neither is held while writing to the network;
@@ -37,6 +38,7 @@ type Conn struct {
 	req      *http.Request
 	cancel   context.CancelCauseFunc
 	receiver Receiver
+	flusher  *flusher
 
 	recvMu sync.Mutex // held while the receiver is called
 
@@ -72,7 +74,7 @@ type Conn struct {
 }
 
 func newConn(s *Server, r *http.Request, id string) *Conn {
-	c := &Conn{srv: s, id: id, writing: true}
+	c := &Conn{srv: s, id: id, writing: true, flusher: s.nextFlusher()}
 	// ServeHTTP returns while the connection lives on: keep the values of the
 	// request's context without its end, and nothing of the body.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
@@ -157,8 +159,13 @@ func (c *Conn) kickLocked() {
 	case c.ws != nil:
 		if len(c.queue) > 0 || c.closed && !c.ws.closeSent.Load() {
 			c.writing = true
+			if c.ws.trying != nil {
+				c.flusher.add(c)
+				return
+			}
+			batch, size := c.takeLocked()
 			c.srv.wg.Add(1)
-			go c.flush(c.ws)
+			go c.flush(c.ws, batch, size)
 		}
 	case c.polling:
 		c.wakeLocked()

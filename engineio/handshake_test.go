@@ -271,9 +271,9 @@ func TestOnConnectIsSlow(t *testing.T) {
 		time.Sleep(time.Second)
 		c, p := h.connect(mode)
 		p.isOpen(c)
-		assert.Equal(t, time.Second, time.Since(begin))
+		assert.Less(t, time.Since(begin), 2*time.Second)
 		c2 := next(t, slow)
-		assert.Equal(t, 30*time.Second, time.Since(begin))
+		assert.InDelta(t, 30*time.Second, time.Since(begin), float64(100*time.Millisecond)) // an upgrade may wait for a NOOP
 		wantMessages(t, c2, "text from OnConnect")
 		h.peer().isOpen(c2)
 	})

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -295,12 +296,23 @@ func TestRequestsAfterTheEnd(t *testing.T) {
 		p.wantClosed(engineio.ReasonClientDisconnect)
 		resp, err = raw.Post(t.Context(), "4late")
 		wantRefused(t, resp, err, http.StatusBadRequest, "1", "Session ID unknown")
-		_, _, err = raw.DialWS(t.Context(), nil)
-		wantRefused(t, nil, err, http.StatusBadRequest, "1", "Session ID unknown")
+		// A WebSocket is of no use any more, even if it is accepted because what was queued might still be fetched.
+		if ws, _, err := raw.DialWS(t.Context(), nil); err == nil {
+			begin := time.Now()
+			_ = ws.Write(t.Context(), websocket.MessageText, []byte("4late"))
+			_, _, err = ws.Read(t.Context())
+			assert.Error(t, err)
+			assert.LessOrEqual(t, time.Since(begin), 6*time.Second)
+			_ = ws.CloseNow()
+		} else {
+			wantRefused(t, nil, err, http.StatusBadRequest, "1", "Session ID unknown")
+		}
 		p.wantNone()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.Zero(t, h.srv.Len())
+		_, _, err = raw.DialWS(t.Context(), nil)
+		wantRefused(t, nil, err, http.StatusBadRequest, "1", "Session ID unknown")
 	})
 }
 

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +29,9 @@ type Server struct {
 	opts Options
 	wg   sync.WaitGroup // one for each connection and each goroutine
 
+	flushers []flusher
+	next     atomic.Uint32 // flusher of the next connection
+
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
 	closed bool
@@ -39,7 +44,15 @@ func NewServer(opts *Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{opts: o, conns: make(map[string]*Conn)}, nil
+	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
+	for i := range s.flushers {
+		s.flushers[i].srv = s
+	}
+	return s, nil
+}
+
+func (s *Server) nextFlusher() *flusher {
+	return &s.flushers[int(s.next.Add(1))%len(s.flushers)]
 }
 
 // Len returns the number of connections, those included that are ending.

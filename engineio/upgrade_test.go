@@ -234,6 +234,7 @@ func TestProbeErrors(t *testing.T) {
 				p.isOpen(c)
 				p.wantNone()
 				assert.Equal(t, engineio.Polling, p.Transport())
+				synctest.Wait() // the server has forgotten the probe
 				require.NoError(t, c.Upgrade(t.Context()))
 				p.isOpen(c)
 			})
@@ -437,7 +438,6 @@ func TestManyUpgradesAtOnce(t *testing.T) {
 				done <- err
 				return
 			}
-			defer c.Close()
 			for j := range 20 {
 				_ = c.Send(fmt.Sprint(i, ".", j))
 			}
@@ -451,6 +451,7 @@ func TestManyUpgradesAtOnce(t *testing.T) {
 					err = fmt.Errorf("got %q, want %q", m.Data, want)
 				}
 			}
+			c.Close()
 			done <- err
 		}()
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/coder/websocket"
@@ -42,73 +41,73 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 	return &wsTransport{wsConn: hw.conn, ws: ws, deflate: hw.deflate()}, nil
 }
 
-// flush writes what is queued until nothing is, then ends. Its caller holds
-// Conn.writing for it.
-func (c *Conn) flush(t *wsTransport) {
-	defer c.srv.wg.Done()
-	c.writeQueue(t)
-}
-
-func (c *Conn) writeQueue(t *wsTransport) {
-	for {
-		c.mu.Lock()
-		batch, size := c.takeLocked()
-		bye := c.closed && len(batch) == 0
-		if len(batch) == 0 {
-			c.spare = batch
-			if bye {
-				c.mu.Unlock()
-				_ = t.sendClose()
-				c.mu.Lock()
-			}
-			c.writing = false
-			c.mu.Unlock()
-			return
-		}
-		c.mu.Unlock()
-		err := t.write(batch)
-		c.mu.Lock()
-		c.wroteLocked(batch, size)
-		c.mu.Unlock()
-		if err != nil {
-			c.endForWrite(err, ReasonTransportClose)
-		}
-	}
-}
-
-// endForWrite ends the connection after a failed write.
-func (c *Conn) endForWrite(err error, reason Reason) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		reason = ReasonSlowClient
-	}
-	c.end(reason, err, abort)
-}
-
-// write writes the frames of a batch, in as few calls as their size allows.
+// write writes the frames of a batch, in as few calls as their size allows,
+// behind what tryWrite left. It waits for the network.
 func (t *wsTransport) write(batch []*Frames) error {
-	if len(batch) == 1 && t.head == nil && !(t.deflate && batch[0].compress) {
-		return t.writeNow(batch[0].wire)
+	if rest := t.rest; rest != nil {
+		t.rest = nil
+		return t.writeNow(rest)
+	}
+	if w := t.sole(batch); w != nil {
+		return t.writeNow(w)
 	}
 	t.cork()
 	for _, f := range batch {
-		if !t.deflate || !f.compress {
-			if err := t.add(f.wire); err != nil {
-				return err
-			}
-			continue
-		}
-		for p, binary := range f.messages {
-			kind := websocket.MessageText
-			if binary {
-				kind = websocket.MessageBinary
-			}
-			// No deadline: corked, nothing is written to the network here.
-			if err := t.ws.Write(context.Background(), kind, p); err != nil {
-				return err
-			}
+		if err := t.collect(f); err != nil {
+			return err
 		}
 	}
 	return t.uncork()
+}
+
+// tryWrite is write without waiting. If it is not done, the caller calls write
+// with the same batch.
+func (t *wsTransport) tryWrite(batch []*Frames) (done bool, err error) {
+	if w := t.sole(batch); w != nil {
+		return t.try(w)
+	}
+	size := 0
+	for _, f := range batch {
+		size += f.size()
+	}
+	if size > corkSize {
+		return false, nil
+	}
+	t.cork()
+	for _, f := range batch {
+		if err := t.collect(f); err != nil {
+			return false, err
+		}
+	}
+	buf := t.takeCork()
+	defer putPayload(buf)
+	return t.try(*buf)
+}
+
+// sole returns what to write if the batch is a single unit that needs no copy.
+func (t *wsTransport) sole(batch []*Frames) []byte {
+	if len(batch) != 1 || len(t.head) > 0 || t.deflate && batch[0].compress || t.hasAfter() {
+		return nil
+	}
+	return batch[0].wire
+}
+
+// collect adds the frames of f to what is corked, compressed if they may be.
+func (t *wsTransport) collect(f *Frames) error {
+	if !t.deflate || !f.compress {
+		return t.add(f.wire)
+	}
+	for p, binary := range f.messages {
+		kind := websocket.MessageText
+		if binary {
+			kind = websocket.MessageBinary
+		}
+		// No deadline: corked, nothing is written to the network here.
+		if err := t.ws.Write(context.Background(), kind, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serveWebSocket reads until the network connection ends. It is the
@@ -195,7 +194,12 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	}
 	s.wg.Add(1)
 	c.mu.Unlock()
-	c.writeQueue(t) // the answer to the handshake and the open packet, in one write
+	// The answer to the handshake and the open packet, in one write.
+	c.mu.Lock()
+	batch, size := c.takeLocked()
+	c.srv.wg.Add(1)
+	c.mu.Unlock()
+	c.flush(t, batch, size)
 	go c.serveWebSocket(t)
 	return nil
 }
@@ -208,7 +212,7 @@ func (t *wsTransport) shut() {
 
 // goodbye sends a close frame, waits a while for the client's and shuts.
 func (t *wsTransport) goodbye() {
-	_ = t.sendClose()
+	t.sendClose()
 	t.readUntil(time.Now().Add(closeTimeout))
 	for {
 		_, r, err := t.ws.Reader(context.Background())

@@ -3,6 +3,7 @@ package engineio
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -20,20 +21,33 @@ const (
 	controlBuffer = 160
 	// corkSize is how many bytes of small frames are collected for one write.
 	corkSize = 32 << 10
+	// maxAfter bounds the control frames that wait for a client which does not read.
+	maxAfter = 4 << 10
 )
+
+var errNotReading = errors.New("engineio: the client does not read what it asks for")
 
 // wsConn is the network connection under a WebSocket. Corked, it collects what
 // is written, so that a batch of frames costs one system call.
+//
+// There are two writers: whoever holds Conn.writing, and the goroutine that reads, with
+// the control frames of the library. Every write of theirs is of whole frames,
+// and network connections do not interleave writes. The reader's frames do not
+// wait for the network: see busy.
 type wsConn struct {
 	net.Conn
-	before []byte // read by net/http beyond the handshake request
-	head   []byte // the answer to the handshake, until it is written
+	before  []byte // read by net/http beyond the handshake request
+	head    []byte // the answer to the handshake, until it is written
+	timeout time.Duration
+	trying  *tryWriter // nil where it is not possible; used with mu held
 
 	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow
-	timeout   time.Duration
+	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
 
-	mu       sync.Mutex // protects the following; never held while writing
+	mu       sync.Mutex // protects the following; never held while waiting for the network
 	corked   *[]byte    // what is collected, or nil
+	busy     bool       // a write waits for the network, or has to: control frames go to after
+	after    []byte     // control frames that go with the next write
 	deadline time.Time  // of the writes
 }
 
@@ -53,16 +67,59 @@ func (c *wsConn) Write(p []byte) (int, error) {
 		return len(p), nil // the library's answer to a close frame that answers ours
 	}
 	c.mu.Lock()
-	if c.corked != nil {
+	switch {
+	case c.corked != nil:
 		*c.corked = append(*c.corked, p...)
+	case c.trying != nil && len(c.head) == 0:
+		// A client that does not read gets its pongs with what comes next.
+		if len(c.after)+len(p) > maxAfter {
+			c.mu.Unlock()
+			return 0, errNotReading
+		}
+		n := 0
+		if !c.busy && len(c.after) == 0 {
+			var err error
+			if n, err = c.trying.write(p); err != nil {
+				c.mu.Unlock()
+				return 0, err
+			}
+		}
+		if n > 0 && n < len(p) {
+			c.mu.Unlock()
+			return 0, errNotReading // in the middle of a frame, and nobody to go on
+		}
+		if n == 0 {
+			c.after = append(c.after, p...)
+		}
+	default:
 		c.mu.Unlock()
+		if err := c.writeNow(p); err != nil {
+			return 0, err
+		}
 		return len(p), nil
 	}
 	c.mu.Unlock()
-	if err := c.writeNow(p); err != nil {
-		return 0, err
-	}
 	return len(p), nil
+}
+
+// try writes whole frames as far as the network takes them at once. What it
+// does not take is kept for writeRest.
+func (c *wsConn) try(p []byte) (done bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.trying.write(p)
+	if err != nil || n == len(p) {
+		return true, err
+	}
+	c.busy = true
+	c.rest = bytes.Clone(p[n:])
+	return false, nil
+}
+
+func (c *wsConn) hasAfter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.after) > 0
 }
 
 // writeNow writes whole frames. A client has between one and two timeouts to
@@ -74,8 +131,12 @@ func (c *wsConn) writeNow(p []byte) error {
 		c.deadline = now.Add(2 * c.timeout)
 		_ = c.Conn.SetWriteDeadline(c.deadline)
 	}
+	c.busy = true
 	c.mu.Unlock()
 	_, err := c.Conn.Write(p)
+	c.mu.Lock()
+	c.busy = false
+	c.mu.Unlock()
 	return err
 }
 
@@ -84,6 +145,8 @@ func (c *wsConn) cork() {
 	*buf = append((*buf)[:0], c.head...)
 	c.head = nil
 	c.mu.Lock()
+	*buf = append(*buf, c.after...)
+	c.after = nil
 	c.corked = buf
 	c.mu.Unlock()
 }
@@ -111,15 +174,20 @@ func (c *wsConn) add(wire []byte) error {
 
 // uncork writes what was collected.
 func (c *wsConn) uncork() error {
-	c.mu.Lock()
-	buf := c.corked
-	c.corked = nil
-	c.mu.Unlock()
+	buf := c.takeCork()
 	defer putPayload(buf)
 	if len(*buf) == 0 {
 		return nil
 	}
 	return c.writeNow(*buf)
+}
+
+func (c *wsConn) takeCork() *[]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	buf := c.corked
+	c.corked = nil
+	return buf
 }
 
 // flushHead writes the answer to the handshake, if it has not been.
@@ -128,15 +196,20 @@ func (c *wsConn) flushHead() error {
 	return c.uncork()
 }
 
-// sendClose writes a close frame without a status, once, as the last thing.
-func (c *wsConn) sendClose() error {
+// sendClose writes a close frame without a status, once, as the last thing. A
+// client whose network takes nothing at the moment does without.
+func (c *wsConn) sendClose() {
 	if c.closeSent.Swap(true) {
-		return nil
+		return
+	}
+	p := append(append(c.head, c.after...), finClose, 0)
+	c.head = nil
+	if c.trying != nil {
+		_, _ = c.try(p)
+		return
 	}
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(closeTimeout))
-	_, err := c.Conn.Write(append(c.head, finClose, 0))
-	c.head = nil
-	return err
+	_, _ = c.Conn.Write(p)
 }
 
 // readUntil ends the waiting of whoever reads at t, if it is not zero.
@@ -172,7 +245,7 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &wsConn{Conn: conn, timeout: h.timeout}
+	c := &wsConn{Conn: conn, timeout: h.timeout, trying: newTryWriter(conn)}
 	if n := rw.Reader.Buffered(); n > 0 {
 		b, _ := rw.Reader.Peek(n)
 		c.before = bytes.Clone(b)

@@ -1,0 +1,135 @@
+package engineio
+
+import (
+	"errors"
+	"os"
+	"sync"
+)
+
+// flusher writes what connections have queued, one after the other, without
+// waiting for any: a connection whose network takes no more at the moment gets a
+// goroutine of its own (Conn.flush). A burst thus costs one goroutine
+// instead of one for each recipient, and what is queued meanwhile is written with
+// the rest. The goroutine starts with the first connection and ends with the
+// last. A server has a flusher for each processor.
+type flusher struct {
+	srv *Server
+
+	mu      sync.Mutex // protects the following
+	waiting []*Conn
+	spare   []*Conn
+	running bool
+}
+
+// add has c flushed. Its caller holds Conn.writing for the flusher.
+func (f *flusher) add(c *Conn) {
+	f.mu.Lock()
+	f.waiting = append(f.waiting, c)
+	start := !f.running
+	f.running = true
+	f.mu.Unlock()
+	if start {
+		f.srv.wg.Add(1)
+		go f.run()
+	}
+}
+
+func (f *flusher) run() {
+	defer f.srv.wg.Done()
+	for {
+		f.mu.Lock()
+		batch := f.waiting
+		if len(batch) == 0 {
+			f.running = false
+			f.mu.Unlock()
+			return
+		}
+		f.waiting, f.spare = f.spare[:0], nil
+		f.mu.Unlock()
+		for _, c := range batch {
+			c.tryFlush()
+		}
+		if cap(batch) <= 1024 {
+			clear(batch)
+			f.mu.Lock()
+			f.spare = batch[:0]
+			f.mu.Unlock()
+		}
+	}
+}
+
+// tryFlush writes one batch without waiting.
+func (c *Conn) tryFlush() {
+	t := c.ws
+	c.mu.Lock()
+	batch, size := c.takeLocked()
+	if len(batch) == 0 {
+		c.restLocked(t, batch)
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	done, err := t.tryWrite(batch)
+	c.mu.Lock()
+	if !done && err == nil {
+		c.srv.wg.Add(1)
+		go c.flush(t, batch, size)
+		c.mu.Unlock()
+		return
+	}
+	c.wroteLocked(batch, size)
+	if err == nil && len(c.queue) == 0 && !c.closed {
+		c.writing = false
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.endForWrite(err, ReasonTransportClose)
+	}
+	c.flusher.add(c) // others first
+}
+
+// flush writes what is queued, waiting for the network, until nothing is, and
+// ends. Its caller holds Conn.writing for it, and has taken a batch, which may be
+// empty.
+func (c *Conn) flush(t *wsTransport, batch []*Frames, size int) {
+	defer c.srv.wg.Done()
+	for {
+		err := t.write(batch)
+		c.mu.Lock()
+		c.wroteLocked(batch, size)
+		c.mu.Unlock()
+		if err != nil {
+			c.endForWrite(err, ReasonTransportClose)
+		}
+		c.mu.Lock()
+		batch, size = c.takeLocked()
+		if len(batch) == 0 && (err != nil || !t.hasAfter()) {
+			c.restLocked(t, batch)
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+	}
+}
+
+// restLocked ends the writing when nothing is queued: with a close frame if the
+// connection has been closed.
+func (c *Conn) restLocked(t *wsTransport, batch []*Frames) {
+	c.spare = batch
+	if c.closed {
+		c.mu.Unlock()
+		t.sendClose()
+		c.mu.Lock()
+	}
+	c.writing = false
+}
+
+// endForWrite ends the connection after a failed write.
+func (c *Conn) endForWrite(err error, reason Reason) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		reason = ReasonSlowClient
+	}
+	c.end(reason, err, abort)
+}
