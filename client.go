@@ -163,12 +163,22 @@ func (cl *client) Closed(reason Reason, err error) {
 	if errors.As(err, &closed) { // ours says the same
 		err = closed.Err
 	}
+	cl.leaveAll(reason, err, cl.broken)
+}
+
+// disconnect makes the client leave everything, and closes its connection.
+func (cl *client) disconnect() {
+	cl.leaveAll(ReasonServerDisconnect, nil, true)
+	cl.conn.Close(ReasonServerDisconnect, nil)
+}
+
+func (cl *client) leaveAll(reason Reason, err error, drop bool) {
 	cl.mu.Lock()
 	seats := slices.Clone(cl.seats)
 	cl.mu.Unlock()
 	for _, st := range seats {
 		if s := cl.occupant(st); s != nil {
-			s.leave(reason, err, cl.broken)
+			s.leave(reason, err, drop)
 		}
 	}
 }

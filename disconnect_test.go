@@ -45,6 +45,13 @@ func TestDisconnectReasons(t *testing.T) {
 			p.want(`1`)
 			p.quiet() // no acknowledgement after it
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
+		{"connection", func(t *testing.T, srv *socketio.Server, p *peer) {
+			s := srv.Socket(p.sid)
+			s.CloseConnection()
+			s.CloseConnection()
+			p.want(`1`)
+			p.closed()
+		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
 		{"parse error", func(t *testing.T, srv *socketio.Server, p *peer) { p.send(`9`); p.closed() },
 			map[eiotest.Mode]socketio.Reason{"": socketio.ReasonParseError}},
 		{"shutdown", func(t *testing.T, srv *socketio.Server, p *peer) {
@@ -286,5 +293,28 @@ func TestShutdownWaitsForCallbacks(t *testing.T) {
 		synctestWait()
 		require.NoError(t, srv.Shutdown(t.Context()))
 		rec.want(t, "called back")
+	})
+}
+
+// CloseConnection ends every namespace of a client, in one go.
+func TestCloseConnectionLeavesEveryNamespace(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, nil)
+		var rec record
+		for _, ns := range []string{"/", "/a", "/b"} {
+			srv.Namespace(ns).On("disconnect", func(c *socketio.Context, why socketio.Reason) {
+				rec.add("%s %s", c.Namespace().Name(), why)
+			})
+		}
+		p := join(t, srv, mode, "/", "/a", "/b")
+		other := join(t, srv, mode)
+		require.NoError(t, srv.Emit("last", nil))
+		srv.Namespace("/b").Socket(p.sid).CloseConnection()
+		p.want(`2["last"]`, `1`, `1/a,`, `1/b,`)
+		p.closed()
+		synctestWait()
+		require.ElementsMatch(t, []string{"/ server disconnect", "/a server disconnect", "/b server disconnect"}, rec.take())
+		other.want(`2["last"]`)
+		other.quiet()
 	})
 }

@@ -110,36 +110,51 @@ func direct(fn any) bound {
 		return func(c *Context, _ bool) (Args, error) { return answer(fn(c)) }
 	case func(*Context, Reason):
 		return one(fn)
-	case func(*Context, string):
+	}
+	for _, of := range []func(any) bound{
+		directOf[string], directOf[[]byte], directOf[json.RawMessage], directOf[any], directOf[map[string]any],
+		directOf[int], directOf[float64], directOf[bool],
+		directOfTwo[string, string], directOfTwo[string, any], directOfTwo[string, []byte], directOfTwo[int, int],
+	} {
+		if call := of(fn); call != nil {
+			return call
+		}
+	}
+	return nil
+}
+
+// directOf is direct for one argument of type T.
+func directOf[T any](fn any) bound {
+	switch fn := fn.(type) {
+	case func(*Context, T):
 		return one(fn)
-	case func(*Context, string) error:
+	case func(*Context, T) error:
 		return oneErr(fn)
-	case func(*Context, string) (any, error):
+	case func(*Context, T) T:
+		return oneAck(func(c *Context, v T) (T, error) { return fn(c, v), nil })
+	case func(*Context, T) (T, error):
 		return oneAck(fn)
-	case func(*Context, []byte):
-		return one(fn)
-	case func(*Context, []byte) error:
-		return oneErr(fn)
-	case func(*Context, []byte) (any, error):
+	case func(*Context, T) any:
+		return oneAck(func(c *Context, v T) (any, error) { return fn(c, v), nil })
+	case func(*Context, T) (any, error):
 		return oneAck(fn)
-	case func(*Context, json.RawMessage):
-		return one(fn)
-	case func(*Context, json.RawMessage) error:
-		return oneErr(fn)
-	case func(*Context, json.RawMessage) (any, error):
+	case func(*Context, T) (string, error):
 		return oneAck(fn)
-	case func(*Context, any):
-		return one(fn)
-	case func(*Context, any) error:
-		return oneErr(fn)
-	case func(*Context, any) (any, error):
-		return oneAck(fn)
-	case func(*Context, map[string]any):
-		return one(fn)
-	case func(*Context, map[string]any) error:
-		return oneErr(fn)
-	case func(*Context, map[string]any) (any, error):
-		return oneAck(fn)
+	}
+	return nil
+}
+
+// directOfTwo is direct for two arguments.
+func directOfTwo[T, U any](fn any) bound {
+	switch fn := fn.(type) {
+	case func(*Context, T, U):
+		return two(func(c *Context, t T, u U) (any, error) { fn(c, t, u); return nil, nil })
+	case func(*Context, T, U) error:
+		return two(func(c *Context, t T, u U) (any, error) { return nil, fn(c, t, u) })
+	case func(*Context, T, U) (T, error):
+		return two(func(c *Context, t T, u U) (any, error) { return fn(c, t, u) })
+	case func(*Context, T, U) (any, error):
+		return two(fn)
 	}
 	return nil
 }
@@ -190,6 +205,22 @@ func oneAck[T, R any](fn func(*Context, T) (R, error)) bound {
 		}
 		r, err := fn(c, v)
 		return answer(any(r), err)
+	}
+}
+
+func two[T, U any](fn func(*Context, T, U) (any, error)) bound {
+	return func(c *Context, named bool) (Args, error) {
+		var v struct {
+			t T
+			u U
+		}
+		if err := c.param(0, named, &v.t); err != nil {
+			return nil, err
+		}
+		if err := c.param(1, named, &v.u); err != nil {
+			return nil, err
+		}
+		return answer(fn(c, v.t, v.u))
 	}
 }
 

@@ -151,6 +151,12 @@ func (s *Socket) Rooms() []string {
 // refuses the client. Calling it again is fine.
 func (s *Socket) Disconnect() { s.leave(ReasonServerDisconnect, nil, true) }
 
+// CloseConnection makes the client leave all its namespaces, as Disconnect
+// does, and then closes its connection, after what has been emitted to it so
+// far. Disconnecting one namespace leaves the client free to go on using the
+// others; this is for a client that shall go altogether. It returns at once.
+func (s *Socket) CloseConnection() { s.client.disconnect() }
+
 func (s *Socket) srv() *Server { return s.client.srv }
 
 // leftError says why the socket cannot be reached.

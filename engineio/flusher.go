@@ -3,6 +3,7 @@ package engineio
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 )
 
@@ -37,6 +38,8 @@ func (f *flusher) add(c *Conn) {
 func (f *flusher) run() {
 	defer f.srv.wg.Done()
 	for {
+		// Let those who are about to queue something do so first.
+		runtime.Gosched()
 		f.mu.Lock()
 		batch := f.waiting
 		if len(batch) == 0 {

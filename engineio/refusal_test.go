@@ -122,6 +122,7 @@ func TestRefusals(t *testing.T) {
 					c, p = h.connect(eiotest.Upgrade)
 					*query = strings.ReplaceAll(*query, "$ws", p.ID())
 				}
+				synctest.Wait() // an upgrade has arrived
 				raw := eiotest.Raw{Transport: h.tr, Header: http.Header{"Origin": {origin}}}
 				address := "http://server.test/engine.io/?" + tt.query
 				var resp *eiotest.Response

@@ -96,7 +96,8 @@ type Parser interface {
 	// object. Disconnect: none.
 	//
 	// The result is the first message (text, dst included) and the binary
-	// messages that follow it. attachments may alias args and must be sent or
+	// messages that follow it. A format without text messages returns dst
+	// unchanged: then only the attachments are sent. attachments may alias args and must be sent or
 	// copied before args change. On error both are nil, and the bytes between
 	// dst's length and capacity are undefined.
 	Encode(dst []byte, h Header, args []any) (text []byte, attachments [][]byte, err error)

@@ -1,0 +1,234 @@
+package socketio_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// stalled connects a client that reads nothing more than it must to get into "/", and returns its socket.
+func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.Socket {
+	t.Helper()
+	before := srv.Members("")
+	raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, &eiotest.TransportOptions{ToClient: 2000}), Path: "/socket.io/"}
+	if mode == eiotest.WebSocket {
+		ws, _, err := raw.DialWS(t.Context(), nil)
+		require.NoError(t, err)
+		t.Cleanup(func() { ws.CloseNow() })
+		require.NoError(t, ws.Write(t.Context(), websocket.MessageText, []byte("40")))
+	} else {
+		_, _, err := raw.Handshake(t.Context())
+		require.NoError(t, err)
+		_, err = raw.Post(t.Context(), "40")
+		require.NoError(t, err)
+	}
+	synctest.Wait()
+	for _, sid := range srv.Members("") {
+		if !slices.Contains(before, sid) {
+			return srv.Socket(sid)
+		}
+	}
+	t.Fatal("the client is not in")
+	return nil
+}
+
+// A slow reader took memory without a bound, and its writer waited without a timeout.
+func TestDefectL10_StalledClientCostsOthersNothing(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, &socketio.Options{SendQueueLimit: 50_000})
+		var rec record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+		var others []*peer
+		for _, mode := range eiotest.Modes {
+			others = append(others, join(t, srv, mode))
+		}
+		s := stalled(t, srv, mode)
+		start := time.Now()
+		text := strings.Repeat("x", 1000)
+		for range 100 {
+			require.NoError(t, srv.Emit("e", text))
+			for _, p := range others {
+				p.want(`2["e","` + text + `"]`)
+			}
+		}
+		require.Zero(t, time.Since(start))
+		require.ErrorIs(t, s.Emit("e", nil), socketio.ErrClosed)
+		rec.want(t, "slow client")
+		require.Len(t, srv.Members(""), len(others))
+	}, eiotest.Polling, eiotest.WebSocket)
+}
+
+// One loop looked after all clients, sleeping in between and running their disconnect handlers: a client that had gone
+// was noticed up to two timeouts late.
+func TestDefectL11_PingTimeoutIsExact(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, &socketio.Options{PingInterval: 10 * time.Second, PingTimeout: 4 * time.Second})
+		var rec record
+		var mu sync.Mutex
+		began := map[string]time.Time{}
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
+			mu.Lock()
+			defer mu.Unlock()
+			rec.add("%s after %v", why, time.Since(began[c.ID()]))
+			time.Sleep(time.Nanosecond) // with the lock: the handlers follow each other
+		})
+		healthy := join(t, srv, mode)
+		want := []string{}
+		for i := range 5 {
+			start := time.Now()
+			p := dialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: true})
+			sid := p.connect("/")
+			mu.Lock()
+			began[sid] = start
+			mu.Unlock()
+			want = append(want, "ping timeout after 14s")
+			time.Sleep(time.Duration(i) * time.Second)
+		}
+		time.Sleep(time.Minute)
+		rec.want(t, want...)
+		require.Equal(t, []string{healthy.sid}, srv.Members(""))
+	})
+}
+
+// A client found dead by an emit had its disconnect handlers run by the emitter, in the middle of a broadcast.
+func TestDefectL12_EmitRunsNoDisconnectHandler(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, &socketio.Options{SendQueueLimit: 10_000})
+		var rec record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
+			rec.add("%s", why)
+			time.Sleep(time.Hour)
+			rec.add("end")
+		})
+		stalled(t, srv, mode)
+		p := join(t, srv, eiotest.WebSocket)
+		stalled(t, srv, mode)
+		start := time.Now()
+		text := strings.Repeat("x", 1000)
+		for range 20 {
+			require.NoError(t, srv.Emit("e", text))
+			p.want(`2["e","` + text + `"]`)
+		}
+		require.Zero(t, time.Since(start))
+		rec.want(t, "slow client", "slow client")
+		time.Sleep(2 * time.Hour)
+		rec.want(t, "end", "end")
+	}, eiotest.Polling, eiotest.WebSocket)
+}
+
+// A frame that is no packet ended the reader: the disconnect handler ran when the ping timeout came.
+func TestDefectL15_GarbageDisconnectsAtOnce(t *testing.T) {
+	for _, garbage := range []string{"", "x", "{", "7", "€"} {
+		t.Run(fmt.Sprintf("%q", garbage), func(t *testing.T) {
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := newServer(t, nil)
+				var rec record
+				for _, ns := range []string{"/", "/a"} {
+					srv.Namespace(ns).On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+				}
+				raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"}
+				start := time.Now()
+				if mode == eiotest.WebSocket {
+					ws, _, err := raw.DialWS(t.Context(), nil)
+					require.NoError(t, err)
+					defer ws.CloseNow()
+					for _, frame := range []string{"40", "40/a,", garbage} {
+						require.NoError(t, ws.Write(t.Context(), websocket.MessageText, []byte(frame)))
+					}
+					for err = nil; err == nil; {
+						_, _, err = ws.Read(t.Context())
+					}
+					require.NotEqual(t, websocket.StatusCode(-1), websocket.CloseStatus(err))
+				} else {
+					_, _, err := raw.Handshake(t.Context())
+					require.NoError(t, err)
+					_, err = raw.Post(t.Context(), "40\x1e40/a,")
+					require.NoError(t, err)
+					resp, err := raw.Post(t.Context(), garbage)
+					require.NoError(t, err)
+					require.Equal(t, 400, resp.Status)
+					resp, err = raw.Post(t.Context(), "42[]")
+					require.NoError(t, err)
+					require.Equal(t, 400, resp.Status)
+				}
+				rec.want(t, "parse error", "parse error")
+				require.Zero(t, time.Since(start))
+			}, eiotest.Polling, eiotest.WebSocket)
+		})
+	}
+}
+
+// In threading mode each client had three threads, and each event one more.
+func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		const clients = 20
+		srv := newServer(t, nil)
+		srv.On("e", func(c *socketio.Context) int { return 1 })
+		for range clients {
+			p := join(t, srv, mode, "/", "/")
+			p.send(`21["e"]`)
+			p.want(`31[1]`)
+		}
+		synctest.Wait()
+		stacks := make([]byte, 4<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		ours := 0
+		for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+			if strings.Contains(stack, "seed-d124fa34/socketio.") || strings.Contains(stack, "seed-d124fa34/socketio/engineio.") {
+				ours++
+			}
+		}
+		require.Equal(t, clients, ours) // the reader of a WebSocket, or the poll that waits
+	})
+}
+
+// Leaving looked into every room of the namespace: 1.3 ms with 10,000 clients.
+func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
+	const clients, many = 100, 50_000
+	srv := newServer(t, nil)
+	var left sync.WaitGroup
+	srv.On("disconnect", func(c *socketio.Context) { left.Done() })
+	host := join(t, srv, eiotest.WebSocket)
+	transport := eiotest.Serve(t, srv, nil)
+	leave := func() time.Duration {
+		left.Add(clients)
+		var sockets []*socketio.Socket
+		for range clients {
+			raw := eiotest.Raw{Transport: transport, Path: "/socket.io/"}
+			_, _, err := raw.Handshake(t.Context())
+			require.NoError(t, err)
+			_, err = raw.Post(t.Context(), "40")
+			require.NoError(t, err)
+			resp, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			sid := strings.TrimSuffix(strings.TrimPrefix(resp.Body, `40{"sid":"`), `"}`)
+			require.NoError(t, srv.JoinRoom(sid, "room of "+sid))
+			sockets = append(sockets, srv.Socket(sid))
+		}
+		start := time.Now()
+		for _, s := range sockets {
+			s.Disconnect()
+		}
+		left.Wait()
+		return time.Since(start)
+	}
+	few := min(leave(), leave(), leave())
+	for i := range many {
+		require.NoError(t, srv.JoinRoom(host.sid, fmt.Sprint(i)))
+	}
+	lots := min(leave(), leave(), leave())
+	t.Logf("%v, with %d more rooms %v", few, many, lots)
+	require.Less(t, lots, 8*few+time.Millisecond)
+	left.Add(1) // the host
+}

@@ -1,0 +1,219 @@
+package engineio_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// narrow connects WebSockets to a host over loopback connections with small buffers, so that it takes little for the
+// network to be full.
+func narrow(t *testing.T, opts *engineio.Options) (*host, func() *prober) {
+	t.Helper()
+	h := newHost(t, opts, nil)
+	web := httptest.NewUnstartedServer(h.srv)
+	web.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			_ = c.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		}
+	}
+	web.Start()
+	t.Cleanup(web.Close)
+	return h, func() *prober {
+		tr := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err == nil {
+				err = c.(*net.TCPConn).SetReadBuffer(32 << 10)
+			}
+			return c, err
+		}}
+		t.Cleanup(tr.CloseIdleConnections)
+		pr := dialProbe(t, &eiotest.Raw{Transport: tr, URL: web.URL})
+		_, _, err := pr.Read(t.Context()) // open
+		require.NoError(t, err)
+		return pr
+	}
+}
+
+// numbered is message i of a sequence: of any size up to 100 kB, more often small.
+func numbered(i int) (data string, binary bool) {
+	r := rand.New(rand.NewPCG(uint64(i), 0))
+	s := fmt.Sprint(i, ":")
+	return s + strings.Repeat(string(rune('a'+i%26)), r.IntN(1<<r.IntN(17))), i%5 == 0
+}
+
+// full sends to a client that does not read until the network takes no more.
+func full(t *testing.T, p *peer) (sent int) {
+	t.Helper()
+	begin := time.Now()
+	for last := begin; time.Since(last) < 50*time.Millisecond; { // what does not move for a while is stuck
+		ok, err := p.SendVolatile(engineio.TextFrames(strings.Repeat("x", 1000)))
+		require.NoError(t, err)
+		if ok {
+			sent++
+			last = time.Now()
+			require.Less(t, last.Sub(begin), patience, "the network takes everything")
+		}
+	}
+	return sent
+}
+
+// A client that reads in fits and starts gets everything, in order and unharmed, and its pings answered.
+func TestNetworkThatIsFullNowAndThen(t *testing.T) {
+	h, dial := narrow(t, &engineio.Options{SendQueueLimit: 256 << 20})
+	ws := dial()
+	p := h.peer()
+	const n = 500
+	sent := make(chan error, 1)
+	go func() {
+		for i := range n {
+			data, binary := numbered(i)
+			if err := p.Send(frames(data, binary)); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var pings sync.WaitGroup
+	pings.Go(func() {
+		for range 50 {
+			if err := ws.Ping(ctx); err != nil {
+				t.Errorf("ping: %v", err)
+				return
+			}
+		}
+	})
+	for i := range n {
+		if i%50 == 10 {
+			time.Sleep(20 * time.Millisecond)
+		}
+		kind, b, err := ws.Read(ctx)
+		require.NoError(t, err, "message %d", i)
+		data, binary := numbered(i)
+		if !binary {
+			data = "4" + data
+		}
+		require.Equal(t, binary, kind == websocket.MessageBinary)
+		require.True(t, string(b) == data, "message %d of %d bytes is %.20q and has %d bytes", i, len(data), b, len(b))
+	}
+	require.NoError(t, next(t, sent))
+	// The pongs of the last pings come while this reads.
+	go func() { _, _, _ = ws.Read(ctx) }()
+	pings.Wait()
+}
+
+// A client that stops reading is closed, in time, and others notice nothing.
+func TestNetworkStalledClient(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	h, dial := narrow(t, &engineio.Options{WriteTimeout: timeout})
+	dial()
+	stalled := h.peer()
+	ws := dial()
+	other := h.peer()
+	begin := time.Now()
+	full(t, stalled)
+	for i := 0; stalled.Context().Err() == nil; i++ {
+		other.text(fmt.Sprint(i))
+		ws.want(fmt.Sprint("4", i))
+		if time.Since(begin) > patience {
+			require.FailNow(t, "the stalled client was not closed")
+		}
+	}
+	assert.ErrorContains(t, stalled.wantClosed(engineio.ReasonSlowClient), "timeout")
+	other.text("still there")
+	ws.want("4still there")
+}
+
+// What waits for a client whose network is full is bounded.
+func TestNetworkSendQueueLimit(t *testing.T) {
+	h, dial := narrow(t, &engineio.Options{SendQueueLimit: 50_000})
+	dial()
+	p := h.peer()
+	full(t, p)
+	var err error
+	sent := 0
+	for ; err == nil && sent < 1000; sent++ {
+		err = p.Send(engineio.TextFrames(strings.Repeat("x", 1000)))
+	}
+	assert.ErrorIs(t, err, engineio.ErrSlowClient)
+	assert.InDelta(t, 50, sent, 2)
+	assert.ErrorIs(t, p.wantClosed(engineio.ReasonSlowClient), engineio.ErrSlowClient)
+}
+
+// A client whose network is full and that closes, vanishes or is closed is gone soon, with its goroutines.
+func TestNetworkFullAtTheEnd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end    func(*prober, *peer)
+		reason engineio.Reason
+	}{
+		"client vanishes": {func(ws *prober, _ *peer) { _ = ws.CloseNow() }, engineio.ReasonTransportClose},
+		"close packet":    {func(ws *prober, _ *peer) { ws.send("1") }, engineio.ReasonClientDisconnect},
+		"faulty packet":   {func(ws *prober, _ *peer) { ws.send("x") }, engineio.ReasonParseError},
+		"server closes":   {func(_ *prober, p *peer) { p.Close(engineio.ReasonServerDisconnect, nil) }, engineio.ReasonServerDisconnect},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, dial := narrow(t, &engineio.Options{WriteTimeout: 200 * time.Millisecond})
+			ws := dial()
+			p := h.peer()
+			full(t, p)
+			tt.end(ws, p)
+			p.wantClosed(tt.reason)
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			require.NoError(t, h.srv.Shutdown(ctx))
+		})
+	}
+}
+
+// Pings that a client sends while it does not read are answered when it reads again.
+func TestNetworkPingWhileFull(t *testing.T) {
+	h, dial := narrow(t, nil)
+	ws := dial()
+	p := h.peer()
+	sent := full(t, p)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	pong := make(chan error, 1)
+	go func() { pong <- ws.Ping(ctx) }()
+	ws.send("4behind the ping")
+	p.want("text behind the ping") // so the ping has arrived
+	for range sent {
+		_, _, err := ws.Read(ctx)
+		require.NoError(t, err)
+	}
+	go func() { _, _, _ = ws.Read(ctx) }()
+	require.NoError(t, next(t, pong))
+}
+
+// A client that closes gets the close frame that answers its own (RFC 6455, section 7.1.2), also right behind a message.
+func TestClientCloseIsAnswered(t *testing.T) {
+	h, client, _ := network(t, nil)
+	for i := range 200 {
+		ws := dialProbe(t, client())
+		p := h.peer()
+		_, _, err := ws.Read(t.Context())
+		require.NoError(t, err)
+		message := strings.Repeat("x", i*500)
+		p.text(message)
+		_, _, err = ws.Read(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, ws.Close(websocket.StatusNormalClosure, ""), "connection %d", i)
+	}
+}

@@ -1,0 +1,18 @@
+module github.com/seed-d124fa34/socketio/examples/sessions
+
+go 1.26
+
+require github.com/seed-d124fa34/socketio v0.0.0
+
+require (
+	github.com/stretchr/testify v1.12.1
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+require (
+	github.com/alexedwards/scs/v2 v2.9.0
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+)
+
+replace github.com/seed-d124fa34/socketio => ../../
