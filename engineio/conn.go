@@ -30,8 +30,9 @@ type Receiver interface {
 // end when nothing is queued. end starts one that calls Receiver.Closed. Polling has none besides
 // those of its HTTP requests. Server.Shutdown waits for all of them.
 //
-// Locks: recvMu before mu. Neither is held while writing to the network;
-// recvMu is what makes the calls of the Receiver one at a time.
+// Locks: recvMu or tryMu, then mu. recvMu makes the calls of the Receiver one at
+// a time, tryMu the writes that do not wait for the network. No lock is held
+// while waiting for it.
 type Conn struct {
 	srv      *Server
 	id       string
@@ -41,6 +42,7 @@ type Conn struct {
 	flusher  *flusher
 
 	recvMu sync.Mutex // held while the receiver is called
+	tryMu  sync.Mutex // held while writing without waiting
 
 	mu sync.Mutex // protects the following
 
@@ -55,6 +57,8 @@ type Conn struct {
 	// writing: somebody takes from the queue and writes to the client: the
 	// handshake, a flusher, or the answer to a poll. There is one at a time.
 	writing bool
+	// scheduled: writing is held for the flusher, which has not begun.
+	scheduled bool
 
 	polling bool          // a poll waits
 	wake    chan struct{} // wakes it
@@ -120,7 +124,10 @@ func (c *Conn) Send(f *Frames) error {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	if c.queued > 0 && c.queued+f.size() > c.srv.opts.SendQueueLimit {
+	if c.overflowsLocked(f) {
+		c.relieveLocked()
+	}
+	if c.overflowsLocked(f) {
 		c.mu.Unlock()
 		c.end(ReasonSlowClient, ErrSlowClient, discard)
 		return ErrSlowClient
@@ -128,6 +135,10 @@ func (c *Conn) Send(f *Frames) error {
 	c.pushLocked(f)
 	c.mu.Unlock()
 	return nil
+}
+
+func (c *Conn) overflowsLocked(f *Frames) bool {
+	return c.queued > 0 && c.queued+f.size() > c.srv.opts.SendQueueLimit
 }
 
 // SendVolatile sends f only if it can be written at once: nothing is queued or
@@ -160,12 +171,13 @@ func (c *Conn) kickLocked() {
 		if len(c.queue) > 0 || c.closed && !c.ws.closeSent.Load() {
 			c.writing = true
 			if c.ws.trying != nil {
+				c.scheduled = true
 				c.flusher.add(c)
 				return
 			}
 			batch, size := c.takeLocked()
 			c.srv.wg.Add(1)
-			go c.flush(c.ws, batch, size)
+			go c.flush(c.ws, batch, batch, size)
 		}
 	case c.polling:
 		c.wakeLocked()
@@ -217,8 +229,9 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	c.mu.Lock()
 	if c.closed {
 		ws := c.ws
-		if how == abort && ws == nil && !c.polling {
-			c.transportDoneLocked()
+		hurry := how == abort || reason == ReasonServerShutdown && c.reason == ReasonClientDisconnect
+		if hurry && ws == nil && !c.polling {
+			c.transportDoneLocked() // nobody waits for a client that is leaving
 		}
 		c.mu.Unlock()
 		if how == abort && ws != nil {

@@ -61,10 +61,17 @@ func (f *flusher) run() {
 	}
 }
 
-// tryFlush writes one batch without waiting.
+// tryFlush writes one batch without waiting, unless Send has done so meanwhile.
 func (c *Conn) tryFlush() {
-	t := c.ws
+	c.tryMu.Lock()
+	defer c.tryMu.Unlock()
 	c.mu.Lock()
+	if !c.scheduled {
+		c.mu.Unlock()
+		return
+	}
+	c.scheduled = false
+	t := c.ws
 	batch, size := c.takeLocked()
 	if len(batch) == 0 {
 		c.restLocked(t, batch)
@@ -72,34 +79,46 @@ func (c *Conn) tryFlush() {
 		return
 	}
 	c.mu.Unlock()
-	done, err := t.tryWrite(batch)
+	left, err := t.tryWrite(batch)
 	c.mu.Lock()
-	if !done && err == nil {
+	defer c.mu.Unlock()
+	if err == nil && (len(left) > 0 || t.rest != nil) {
 		c.srv.wg.Add(1)
-		go c.flush(t, batch, size)
-		c.mu.Unlock()
+		go c.flush(t, batch, left, size)
 		return
 	}
 	c.wroteLocked(batch, size)
-	if err == nil && len(c.queue) == 0 && !c.closed {
-		c.writing = false
+	switch {
+	case err != nil:
 		c.mu.Unlock()
+		c.endForWrite(err, ReasonTransportClose)
+		c.mu.Lock()
+	case len(c.queue) == 0 && !c.closed:
+		c.writing = false
+		return
+	}
+	c.scheduled = true // others first
+	c.flusher.add(c)
+}
+
+// relieveLocked is called when the send queue is full: by a burst that the
+// flusher had no time for, or by a client that does not read. It writes what the
+// network takes at once.
+func (c *Conn) relieveLocked() {
+	if c.ws == nil || c.ws.trying == nil {
 		return
 	}
 	c.mu.Unlock()
-	if err != nil {
-		c.endForWrite(err, ReasonTransportClose)
-	}
-	c.flusher.add(c) // others first
+	c.tryFlush()
+	c.mu.Lock()
 }
 
-// flush writes what is queued, waiting for the network, until nothing is, and
-// ends. Its caller holds Conn.writing for it, and has taken a batch, which may be
-// empty.
-func (c *Conn) flush(t *wsTransport, batch []*Frames, size int) {
+// flush writes a batch, of which some is left, and what is queued, waiting for
+// the network, until nothing is, and ends. Its caller holds Conn.writing for it.
+func (c *Conn) flush(t *wsTransport, batch, left []*Frames, size int) {
 	defer c.srv.wg.Done()
 	for {
-		err := t.write(batch)
+		err := t.write(left)
 		c.mu.Lock()
 		c.wroteLocked(batch, size)
 		c.mu.Unlock()
@@ -108,7 +127,8 @@ func (c *Conn) flush(t *wsTransport, batch []*Frames, size int) {
 		}
 		c.mu.Lock()
 		batch, size = c.takeLocked()
-		if len(batch) == 0 && (err != nil || !t.hasAfter()) {
+		left = batch
+		if len(batch) == 0 && (err != nil || !t.hasMore()) {
 			c.restLocked(t, batch)
 			c.mu.Unlock()
 			return

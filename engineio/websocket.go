@@ -46,7 +46,9 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 func (t *wsTransport) write(batch []*Frames) error {
 	if rest := t.rest; rest != nil {
 		t.rest = nil
-		return t.writeNow(rest)
+		if err := t.writeNow(rest); err != nil || len(batch) == 0 {
+			return err
+		}
 	}
 	if w := t.sole(batch); w != nil {
 		return t.writeNow(w)
@@ -60,21 +62,30 @@ func (t *wsTransport) write(batch []*Frames) error {
 	return t.uncork()
 }
 
-// tryWrite is write without waiting. If it is not done, the caller calls write
-// with the same batch.
-func (t *wsTransport) tryWrite(batch []*Frames) (done bool, err error) {
-	if w := t.sole(batch); w != nil {
+// tryWrite is write without waiting. If the network does not take everything,
+// write is to be called with what is left of the batch.
+func (t *wsTransport) tryWrite(batch []*Frames) (left []*Frames, err error) {
+	for len(batch) > 0 {
+		n, size := 1, batch[0].size()
+		for n < len(batch) && size+batch[n].size() <= corkSize {
+			size += batch[n].size()
+			n++
+		}
+		done, err := t.tryChunk(batch[:n])
+		batch = batch[n:]
+		if !done || err != nil {
+			return batch, err
+		}
+	}
+	return nil, nil
+}
+
+func (t *wsTransport) tryChunk(chunk []*Frames) (done bool, err error) {
+	if w := t.sole(chunk); w != nil {
 		return t.try(w)
 	}
-	size := 0
-	for _, f := range batch {
-		size += f.size()
-	}
-	if size > corkSize {
-		return false, nil
-	}
 	t.cork()
-	for _, f := range batch {
+	for _, f := range chunk {
 		if err := t.collect(f); err != nil {
 			return false, err
 		}
@@ -86,7 +97,7 @@ func (t *wsTransport) tryWrite(batch []*Frames) (done bool, err error) {
 
 // sole returns what to write if the batch is a single unit that needs no copy.
 func (t *wsTransport) sole(batch []*Frames) []byte {
-	if len(batch) != 1 || len(t.head) > 0 || t.deflate && batch[0].compress || t.hasAfter() {
+	if len(batch) != 1 || t.deflate && batch[0].compress || t.hasMore() {
 		return nil
 	}
 	return batch[0].wire
@@ -199,7 +210,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	batch, size := c.takeLocked()
 	c.srv.wg.Add(1)
 	c.mu.Unlock()
-	c.flush(t, batch, size)
+	c.flush(t, batch, batch, size)
 	go c.serveWebSocket(t)
 	return nil
 }

@@ -37,7 +37,6 @@ var errNotReading = errors.New("engineio: the client does not read what it asks 
 type wsConn struct {
 	net.Conn
 	before  []byte // read by net/http beyond the handshake request
-	head    []byte // the answer to the handshake, until it is written
 	timeout time.Duration
 	trying  *tryWriter // nil where it is not possible; used with mu held
 
@@ -45,6 +44,7 @@ type wsConn struct {
 	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
 
 	mu       sync.Mutex // protects the following; never held while waiting for the network
+	head     []byte     // the answer to the handshake, until it is written
 	corked   *[]byte    // what is collected, or nil
 	busy     bool       // a write waits for the network, or has to: control frames go to after
 	after    []byte     // control frames that go with the next write
@@ -116,10 +116,11 @@ func (c *wsConn) try(p []byte) (done bool, err error) {
 	return false, nil
 }
 
-func (c *wsConn) hasAfter() bool {
+// hasMore reports whether something goes in front of the next frames.
+func (c *wsConn) hasMore() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.after) > 0
+	return len(c.head)+len(c.after) > 0
 }
 
 // writeNow writes whole frames. A client has between one and two timeouts to
@@ -142,11 +143,9 @@ func (c *wsConn) writeNow(p []byte) error {
 
 func (c *wsConn) cork() {
 	buf := payloadPool.Get().(*[]byte)
-	*buf = append((*buf)[:0], c.head...)
-	c.head = nil
 	c.mu.Lock()
-	*buf = append(*buf, c.after...)
-	c.after = nil
+	*buf = append(append((*buf)[:0], c.head...), c.after...)
+	c.head, c.after = nil, nil
 	c.corked = buf
 	c.mu.Unlock()
 }
@@ -202,8 +201,10 @@ func (c *wsConn) sendClose() {
 	if c.closeSent.Swap(true) {
 		return
 	}
+	c.mu.Lock()
 	p := append(append(c.head, c.after...), finClose, 0)
-	c.head = nil
+	c.head, c.after = nil, nil
+	c.mu.Unlock()
 	if c.trying != nil {
 		_, _ = c.try(p)
 		return

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// machine describes what was measured on.
+func machine() string {
+	kernel := "unknown"
+	var uts unix.Utsname
+	if unix.Uname(&uts) == nil {
+		kernel = unix.ByteSliceToString(uts.Release[:])
+		kernel, _, _ = strings.Cut(kernel, "-") // the rest names a build, and its machine at times
+	}
+	model, cores := cpuInfo()
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s", model, cores, kernel, runtime.Version())
+}
+
+// cpuInfo returns the CPU's name and how many cores there are, pinned or not.
+func cpuInfo() (model string, cores int) {
+	model = "unknown CPU"
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return model, runtime.NumCPU()
+	}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		switch strings.TrimSpace(name) {
+		case "processor":
+			cores++
+		case "model name":
+			model = strings.TrimSpace(value)
+		}
+	}
+	return model, cores
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/peer"
+	"github.com/seed-d124fa34/socketio/bench/internal/stats"
+	"github.com/seed-d124fa34/socketio/bench/loadgen"
+)
+
+// report returns the tables in Markdown.
+func (b *bench) report(now time.Time) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "Measured on %s; %s; the server on one core, the load generator on another; median of %s of %v each",
+		now.Format("2006-01-02"), machine(), plural(b.rounds, "round"), b.measure)
+	if b.rounds > 1 {
+		w.WriteString(" (lowest to highest)")
+	}
+	w.WriteString(".\n\n")
+	b.versions(&w)
+	b.costs(&w)
+	b.latencies(&w)
+	b.proof(&w)
+	b.failures(&w)
+	return w.String()
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (b *bench) versions(w *strings.Builder) {
+	for _, s := range b.servers {
+		if err := b.missing[s.Name]; err != nil {
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			fmt.Fprintf(w, "- %s: left out: %s\n", s.Title, first)
+		} else {
+			fmt.Fprintf(w, "- %s: %s\n", s.Title, b.version[s.Name])
+		}
+	}
+	w.WriteString("\n")
+}
+
+// present returns the servers that are installed.
+func (b *bench) present() []*peer.Server {
+	var all []*peer.Server
+	for _, s := range b.servers {
+		if b.missing[s.Name] == nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// head begins a table with a column for each server.
+func (b *bench) head(w *strings.Builder, first string, last ...string) {
+	columns := []string{first}
+	for _, s := range b.present() {
+		columns = append(columns, s.Title)
+	}
+	columns = append(columns, last...)
+	fmt.Fprintf(w, "| %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)-1))
+}
+
+func (b *bench) costs(w *strings.Builder) {
+	var last []string
+	ratios := b.has(peer.Ours) && b.has(peer.Bare)
+	if ratios {
+		last = []string{"ours ÷ bare"}
+	}
+	b.head(w, "server CPU, µs per message (memory: KiB, after a collection in brackets)", last...)
+	for _, sc := range b.scenarios {
+		fmt.Fprintf(w, "| %s", sc.Title)
+		if !sc.Memory && sc.Unit != "message" {
+			fmt.Fprintf(w, " (per %s)", sc.Unit)
+		}
+		for _, s := range b.present() {
+			fmt.Fprintf(w, " | %s", b.cost(sc, s.Name))
+		}
+		if ratios {
+			fmt.Fprintf(w, " | %s", b.ratio(sc, peer.Ours, peer.Bare))
+		}
+		w.WriteString(" |\n")
+	}
+	w.WriteString("\n")
+}
+
+func (b *bench) has(server string) bool {
+	for _, s := range b.present() {
+		if s.Name == server {
+			return true
+		}
+	}
+	return false
+}
+
+// values returns a figure of each round in which the server did not fail.
+func (b *bench) values(sc loadgen.Scenario, server string, figure func(loadgen.Result) float64) []float64 {
+	var vs []float64
+	for _, m := range b.results[sc.Name] {
+		if m.server == server && m.err == nil {
+			vs = append(vs, figure(m.result))
+		}
+	}
+	return vs
+}
+
+// figure is what a scenario is about: CPU or memory.
+func figure(sc loadgen.Scenario) func(loadgen.Result) float64 {
+	if sc.Memory {
+		return func(r loadgen.Result) float64 { return r.Memory / 1024 }
+	}
+	return func(r loadgen.Result) float64 { return micros(r.PerMessage()) }
+}
+
+const none = "–"
+
+func (b *bench) cost(sc loadgen.Scenario, server string) string {
+	vs := b.values(sc, server, figure(sc))
+	if len(vs) == 0 {
+		return none
+	}
+	cell := spread(stats.Summarize(vs), len(vs) > 1)
+	if sc.Memory {
+		collected := b.values(sc, server, func(r loadgen.Result) float64 { return r.Collected / 1024 })
+		cell += " [" + number(stats.Summarize(collected).Median) + "]"
+	}
+	return cell
+}
+
+// ratio is the median over the rounds of what one server costs, divided by what
+// the other costs in the same round.
+func (b *bench) ratio(sc loadgen.Scenario, server, by string) string {
+	of := figure(sc)
+	var vs []float64
+	for _, m := range b.results[sc.Name] {
+		if m.server != server || m.err != nil {
+			continue
+		}
+		for _, n := range b.results[sc.Name] {
+			if n.server == by && n.round == m.round && n.err == nil && of(n.result) > 0 {
+				vs = append(vs, of(m.result)/of(n.result))
+			}
+		}
+	}
+	if len(vs) == 0 {
+		return none
+	}
+	s := stats.Summarize(vs)
+	if len(vs) == 1 {
+		return fmt.Sprintf("%.2f", s.Median)
+	}
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", s.Median, s.Min, s.Max)
+}
+
+func spread(s stats.Spread, several bool) string {
+	if !several {
+		return number(s.Median)
+	}
+	return fmt.Sprintf("%s (%s–%s)", number(s.Median), number(s.Min), number(s.Max))
+}
+
+// number writes two significant digits after those before the point, none from 100 on.
+func number(v float64) string {
+	switch {
+	case v < 10:
+		return fmt.Sprintf("%.2f", v)
+	case v < 100:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+func (b *bench) latencies(w *strings.Builder) {
+	b.head(w, "latency under this load, ms: p50 / p90 / p99")
+	for _, sc := range b.scenarios {
+		if sc.Memory {
+			continue
+		}
+		fmt.Fprintf(w, "| %s", sc.Title)
+		for _, s := range b.present() {
+			quantile := func(of func(loadgen.Latency) time.Duration) string {
+				vs := b.values(sc, s.Name, func(r loadgen.Result) float64 { return micros(of(r.Latency)) / 1000 })
+				if len(vs) == 0 {
+					return none
+				}
+				return number(stats.Summarize(vs).Median)
+			}
+			fmt.Fprintf(w, " | %s / %s / %s",
+				quantile(func(l loadgen.Latency) time.Duration { return l.P50 }),
+				quantile(func(l loadgen.Latency) time.Duration { return l.P90 }),
+				quantile(func(l loadgen.Latency) time.Duration { return l.P99 }))
+		}
+		w.WriteString(" |\n")
+	}
+	w.WriteString("\n")
+}
+
+// proof shows which side was the limit: the load generator must not be, least
+// of all against the cheapest server.
+func (b *bench) proof(w *strings.Builder) {
+	var against []*peer.Server
+	for _, s := range b.present() {
+		switch s.Name {
+		case peer.Bare, "bare-queue", peer.Ours:
+			against = append(against, s)
+		}
+	}
+	if len(against) == 0 {
+		return
+	}
+	w.WriteString("How busy the two cores were, server / load generator. A load generator that works less than the server waits for it, " +
+		"and so is not the limit; where it works as much (marked †) the server may not have been driven to its own limit, and its CPU " +
+		"per message is that of the rate it got.\n\n")
+	w.WriteString("| |")
+	for _, s := range against {
+		fmt.Fprintf(w, " %s |", s.Title)
+	}
+	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(against)))
+	marked, measured := 0, 0
+	for _, sc := range b.scenarios {
+		if sc.Memory {
+			continue
+		}
+		fmt.Fprintf(w, "| %s", sc.Title)
+		for _, s := range against {
+			server := b.values(sc, s.Name, func(r loadgen.Result) float64 { return percent(r.ServerCPU, r.Wall) })
+			load := b.values(sc, s.Name, func(r loadgen.Result) float64 { return percent(r.ClientCPU, r.Wall) })
+			if len(server) == 0 {
+				fmt.Fprintf(w, " | %s", none)
+				continue
+			}
+			ms, ml := stats.Summarize(server).Median, stats.Summarize(load).Median
+			mark := ""
+			measured++
+			if loadIsLimit(ms, ml) {
+				mark = " †"
+				marked++
+			}
+			fmt.Fprintf(w, " | %.0f %% / %.0f %%%s", ms, ml, mark)
+		}
+		w.WriteString(" |\n")
+	}
+	fmt.Fprintf(w, "\nThe load generator may have been the limit in %d of these %d.\n\n", marked, measured)
+}
+
+// loadIsLimit says whether the load generator, rather than the server, may have had
+// no time left; both in percent of a core, of which other programs may take a
+// part, so that working more than the server is enough.
+func loadIsLimit(server, load float64) bool { return load > 20 && load >= server }
+
+func (b *bench) failures(w *strings.Builder) {
+	for _, sc := range b.scenarios {
+		for _, m := range b.results[sc.Name] {
+			if m.err != nil {
+				first, _, _ := strings.Cut(m.err.Error(), "\n")
+				fmt.Fprintf(w, "- %s failed in round %d of %s\n", m.server, m.round+1, first)
+			}
+		}
+	}
+}

@@ -1,0 +1,27 @@
+// Package bench measures the server beside others: what a message costs in
+// server CPU, how long it takes, and how much memory a connection holds.
+//
+//	go run ./cmd/bench -quick                 # ours and the bare servers, under three minutes
+//	go run ./cmd/bench -o table.md            # all servers that are installed, all scenarios
+//	go run ./cmd/bench -servers ours -scenarios echo -profile profiles
+//
+// Every server is a process of its own, pinned to one core; the load generator
+// (package loadgen) runs in the command itself, pinned to another. It is written
+// to be cheaper than the cheapest server: an epoll loop in one thread that writes
+// frames made beforehand and looks at replies only as far as needed to count
+// them. The command prints how busy both cores were, so that a reader can see
+// which of the two was the limit.
+//
+// The servers are in servers/: ours; two bare ones on coder/websocket, which parse
+// nothing and answer bytes made beforehand, as a floor; the reference server on
+// Node (run "npm ci" in servers/node first); zishang520's Go server, which is a
+// module of its own so that its dependencies stay out of this one; and
+// Flask-SocketIO (Debian: python3-flask-socketio and python3-eventlet). What is not
+// installed is left out, and the output says why.
+//
+// A server is started as a process, prints the lines "version ..." and
+// "listening host:port", obeys the commands of package internal/control on
+// its standard input, and ends when that is closed.
+//
+// It needs Linux: epoll, CPU affinity and /proc.
+package bench

@@ -1,0 +1,222 @@
+// Package peer builds, starts, pins and measures the servers.
+package peer
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is a server that runs. It is a loadgen.Server. Its methods are for
+// one goroutine.
+type Process struct {
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	lines   chan string // its standard output; closed at its end
+	stderr  tail
+	addr    string
+	version string
+	profile string // where Begin and End write a CPU profile, if anywhere
+}
+
+const (
+	startTimeout   = 20 * time.Second
+	commandTimeout = 60 * time.Second
+	stopTimeout    = 2 * time.Second
+)
+
+// Start starts a server on a core, or anywhere if cpu is negative, to answer an
+// event, and waits until it listens. A profile is a file for its CPU profile
+// while it is measured; empty means none.
+func (s *Server) Start(ctx context.Context, cpu int, event, profile string) (*Process, error) {
+	argv := s.command(event)
+	p := &Process{lines: make(chan string, 16), profile: profile}
+	p.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
+	p.cmd.Env = append(os.Environ(), s.env...)
+	p.cmd.Dir = s.dir
+	p.cmd.Stderr = &p.stderr
+	p.cmd.WaitDelay = stopTimeout
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	// Not StdoutPipe, which Wait closes before all is read.
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout = in
+	err = startOn(p.cmd, cpu)
+	in.Close()
+	if err != nil {
+		out.Close()
+		return nil, err
+	}
+	go func() {
+		defer out.Close()
+		defer close(p.lines)
+		for sc := bufio.NewScanner(out); sc.Scan(); {
+			p.lines <- sc.Text()
+		}
+	}()
+	for p.addr == "" {
+		line, err := p.line(startTimeout)
+		if err != nil {
+			p.Stop()
+			return nil, fmt.Errorf("start %s: %w", s.Name, err)
+		}
+		verb, text, _ := strings.Cut(line, " ")
+		switch verb {
+		case "version":
+			p.version = text
+		case "listening":
+			p.addr = text
+		}
+	}
+	return p, nil
+}
+
+// startOn starts a command on a core: a process inherits the affinity of the
+// thread that makes it.
+func startOn(cmd *exec.Cmd, cpu int) error {
+	if cpu < 0 {
+		return cmd.Start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var old unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		return err
+	}
+	if err := pinThread(0, cpu); err != nil {
+		return err
+	}
+	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &old))
+}
+
+// line returns the next line the server prints.
+func (p *Process) line(timeout time.Duration) (string, error) {
+	select {
+	case line, ok := <-p.lines:
+		if !ok {
+			return "", fmt.Errorf("the server ended: %s", p.stderr.String())
+		}
+		return line, nil
+	case <-time.After(timeout):
+		return "", fmt.Errorf("the server said nothing for %v: %s", timeout, p.stderr.String())
+	}
+}
+
+// command has the server do something, see package control.
+func (p *Process) command(text string) error {
+	if _, err := fmt.Fprintln(p.stdin, text); err != nil {
+		return fmt.Errorf("%s: %w: %s", text, err, p.stderr.String())
+	}
+	answer, err := p.line(commandTimeout)
+	if err == nil && answer != "ok" {
+		err = errors.New(answer)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	return nil
+}
+
+// Addr returns the address the server listens on.
+func (p *Process) Addr() string { return p.addr }
+
+// Version returns what the server says it is.
+func (p *Process) Version() string { return p.version }
+
+// Collect has the server collect its garbage.
+func (p *Process) Collect() error { return p.command("gc") }
+
+// Begin begins the CPU profile, if there is to be one.
+func (p *Process) Begin() error {
+	if p.profile == "" {
+		return nil
+	}
+	return p.command("profile " + p.profile)
+}
+
+// End ends what Begin began.
+func (p *Process) End() error {
+	if p.profile == "" {
+		return nil
+	}
+	return p.command("stop")
+}
+
+// CPU returns the user and system time the process has used. It is what
+// /proc/PID/stat gives in hundredths of a second, but in nanoseconds.
+func (p *Process) CPU() (time.Duration, error) {
+	const schedClock = 2
+	var ts unix.Timespec
+	// clock_getcpuclockid(3) makes the clock's id like this.
+	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|schedClock), &ts); err != nil {
+		return 0, fmt.Errorf("CPU time of the server: %w: %s", err, p.stderr.String())
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// RSS returns the bytes of memory the process holds.
+func (p *Process) RSS() (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if size, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(size), " kB"), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS in the status of the server")
+}
+
+// Stop ends the server and returns when it has ended.
+func (p *Process) Stop() {
+	_ = p.stdin.Close()
+	kill := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	for range p.lines {
+	}
+	_ = p.cmd.Wait() // killed or not, it has ended
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const tailSize = 2000
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if extra := len(t.b) - tailSize; extra > 0 {
+		t.b = append(t.b[:0], t.b[extra:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}

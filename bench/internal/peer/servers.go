@@ -1,0 +1,138 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Server is a kind of server that can be started.
+type Server struct {
+	Name  string
+	Title string // for the table's head
+	// Profiles says that it can write a CPU profile.
+	Profiles bool
+
+	prepare func(ctx context.Context, s *Server, bench, bin string) error
+	command func(event string) []string
+	env     []string
+	dir     string
+}
+
+// Names of the servers that others are compared with.
+const (
+	Ours = "ours"
+	Bare = "bare"
+)
+
+// Servers returns all kinds, the floor first.
+func Servers() []*Server {
+	one := []string{"GOMAXPROCS=1"}
+	return []*Server{
+		{Name: Bare, Title: "bare coder/websocket", prepare: buildBare, env: one, Profiles: true},
+		{Name: "bare-queue", Title: "the same, own queue, one write", prepare: buildBare, env: one, Profiles: true},
+		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true},
+		{Name: "npm", Title: "npm socket.io", prepare: findNode},
+		{Name: "zishang", Title: "zishang520 v3", prepare: buildZishang, env: one, Profiles: true},
+		{Name: "flask", Title: "Flask-SocketIO", prepare: findFlask},
+	}
+}
+
+// Choose returns the servers in a list of names, separated by commas, in the
+// order of Servers; the empty list is all.
+func Choose(names string) ([]*Server, error) {
+	all := Servers()
+	if names == "" {
+		return all, nil
+	}
+	want := map[string]bool{}
+	for name := range strings.SplitSeq(names, ",") {
+		want[name] = true
+	}
+	var chosen []*Server
+	var known []string
+	for _, s := range all {
+		known = append(known, s.Name)
+		if want[s.Name] {
+			chosen = append(chosen, s)
+			delete(want, s.Name)
+		}
+	}
+	for name := range want {
+		return nil, fmt.Errorf("no server %q, there are: %s", name, strings.Join(known, ", "))
+	}
+	return chosen, nil
+}
+
+// Prepare builds the server into the folder bin, or finds out whether what it
+// needs is installed. The error says what is missing.
+func (s *Server) Prepare(ctx context.Context, bin string) error {
+	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/seed-d124fa34/socketio/bench").Output()
+	if err != nil {
+		return fmt.Errorf("run this within the module bench: %w", err)
+	}
+	return s.prepare(ctx, s, strings.TrimSpace(string(out)), bin)
+}
+
+func buildOurs(ctx context.Context, s *Server, bench, bin string) error {
+	path := filepath.Join(bin, s.Name)
+	s.command = func(string) []string { return []string{path} }
+	return build(ctx, bench, path, "./servers/ours")
+}
+
+func buildBare(ctx context.Context, s *Server, bench, bin string) error {
+	path := filepath.Join(bin, s.Name)
+	s.command = func(event string) []string {
+		argv := []string{path, "-answer", event}
+		if s.Name != Bare {
+			argv = append(argv, "-queue")
+		}
+		return argv
+	}
+	return build(ctx, bench, path, "./servers/bare")
+}
+
+func buildZishang(ctx context.Context, s *Server, bench, bin string) error {
+	path := filepath.Join(bin, s.Name)
+	s.command = func(string) []string { return []string{path} }
+	return build(ctx, filepath.Join(bench, "servers", "zishang"), path, ".", "GOWORK=off")
+}
+
+func build(ctx context.Context, dir, path, pkg string, env ...string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return nil
+}
+
+func findNode(_ context.Context, s *Server, bench, _ string) error {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return errors.New("node is not installed")
+	}
+	s.dir = filepath.Join(bench, "servers", "node")
+	if _, err := os.Stat(filepath.Join(s.dir, "node_modules", "socket.io")); err != nil {
+		return errors.New("run npm ci in servers/node")
+	}
+	s.command = func(string) []string { return []string{node, "--expose-gc", "server.mjs"} }
+	return nil
+}
+
+func findFlask(ctx context.Context, s *Server, bench, _ string) error {
+	s.dir = filepath.Join(bench, "servers", "flask")
+	// Debian's packages are for Debian's Python, which need not be the first.
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.CommandContext(ctx, python, "-c", "import flask_socketio").Run() == nil {
+			s.command = func(string) []string { return []string{python, "server.py"} }
+			return nil
+		}
+	}
+	return errors.New("no Python has flask_socketio: install python3-flask-socketio and python3-eventlet")
+}

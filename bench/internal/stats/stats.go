@@ -1,0 +1,83 @@
+// Package stats has the little statistics that the benchmark needs.
+package stats
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// subBits is the precision of a Histogram: 2^subBits buckets for each power of
+// two, so that a value is known to 1/64, better than 2 %.
+const subBits = 6
+
+// Histogram counts values of any size in constant space. The zero value is
+// empty. It is for one goroutine.
+type Histogram struct {
+	counts [(64 - subBits + 1) << subBits]int64
+	total  int64
+	max    int64
+}
+
+// Add counts a value; negative ones count as zero.
+func (h *Histogram) Add(v int64) {
+	v = max(v, 0)
+	h.counts[bucket(uint64(v))]++
+	h.total++
+	h.max = max(h.max, v)
+}
+
+// Reset empties the histogram.
+func (h *Histogram) Reset() { *h = Histogram{} }
+
+// Count returns how many values were added.
+func (h *Histogram) Count() int64 { return h.total }
+
+// Max returns the largest value.
+func (h *Histogram) Max() int64 { return h.max }
+
+// Quantile returns the value that the share q of all values does not exceed,
+// 0 if there are none.
+func (h *Histogram) Quantile(q float64) int64 {
+	rank := int64(q * float64(h.total))
+	if rank >= h.total {
+		return h.max
+	}
+	var seen int64
+	for i, n := range h.counts {
+		if seen += n; seen > rank {
+			return min(middle(i), h.max)
+		}
+	}
+	return h.max
+}
+
+// bucket returns the index for v: values below 2^subBits have one each, above
+// that the top subBits+1 bits choose it.
+func bucket(v uint64) int {
+	shift := bits.Len64(v) - subBits - 1
+	if shift <= 0 {
+		return int(v)
+	}
+	return shift<<subBits + int(v>>shift)
+}
+
+// middle returns the value in the middle of a bucket.
+func middle(i int) int64 {
+	shift := i>>subBits - 1
+	if shift <= 0 {
+		return int64(i)
+	}
+	low := int64(i&(1<<subBits-1)|1<<subBits) << shift
+	return low + 1<<shift/2
+}
+
+// Spread is the middle of several measurements, and their limits.
+type Spread struct{ Median, Min, Max float64 }
+
+// Summarize returns the spread of vs, of which there must be at least one.
+func Summarize(vs []float64) Spread {
+	s := slices.Clone(vs)
+	slices.Sort(s)
+	n := len(s)
+	return Spread{Median: (s[(n-1)/2] + s[n/2]) / 2, Min: s[0], Max: s[n-1]}
+}

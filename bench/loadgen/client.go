@@ -1,0 +1,166 @@
+package loadgen
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+type stage uint8
+
+const (
+	stageOpening    stage = iota // waits for the Engine.IO handshake
+	stageConnecting              // waits for the namespace
+	stageReady
+)
+
+// client is a Socket.IO client on WebSocket.
+type client struct {
+	websocket
+	run    *run
+	index  int
+	stage  stage
+	dialed int64 // when
+
+	checked bool    // its first answer was right
+	sent    []int64 // when the messages in flight were sent, a ring
+	next    int     // where in it the next message goes
+	oldest  int     // and the oldest unanswered one is
+	answers int     // not yet followed by new messages
+	got     int     // deliveries
+	group   *group
+}
+
+var (
+	connectFrame  = textFrame("40")
+	pongFrame     = textFrame("3")
+	goodbyeFrames = appendFrame(textFrame("41"), opClose, []byte{1000 >> 8, 1000 & 0xff})
+)
+
+// handshakes is how many clients connect at the same time while a scenario is set up.
+const handshakes = 64
+
+// connectAll connects n clients, some at a time, and returns when all are ready.
+func (r *run) connectAll(n, parallel int) error {
+	for i := range n {
+		for r.dialing >= parallel {
+			if err := r.step(); err != nil {
+				return err
+			}
+		}
+		c := &client{run: r, index: i}
+		r.clients = append(r.clients, c)
+		if err := r.connect(c); err != nil {
+			return err
+		}
+	}
+	return r.runUntil(func() bool { return r.ready == n })
+}
+
+// connect dials for a client that has no connection.
+func (r *run) connect(c *client) error {
+	if r.request == nil {
+		r.request = handshake(r.Server.Addr(), "")
+	}
+	c.websocket = websocket{user: c, request: r.request}
+	c.stage = stageOpening
+	c.dialed = r.clock()
+	conn, err := r.dial(c)
+	if err != nil {
+		return err
+	}
+	c.conn = conn
+	r.dialing++
+	return nil
+}
+
+func (c *client) upgrade() error { return nil }
+func (c *client) goodbye() error { return nil } // gone follows
+
+func (c *client) receive(op byte, p []byte) error {
+	if op == opText && len(p) == 1 && p[0] == '2' {
+		return c.write(pongFrame)
+	}
+	switch c.stage {
+	case stageReady:
+		return c.run.onMessage(c, op, p)
+	case stageOpening:
+		if len(p) == 0 || p[0] != '0' {
+			return fmt.Errorf("loadgen: no Engine.IO handshake but %.100q", p)
+		}
+		c.stage = stageConnecting
+		return c.write(connectFrame)
+	case stageConnecting:
+		if !bytes.HasPrefix(p, []byte("40")) {
+			return fmt.Errorf("loadgen: no namespace but %.100q", p)
+		}
+		c.stage = stageReady
+		c.run.dialing--
+		c.run.ready++
+		if c.run.onReady != nil {
+			return c.run.onReady(c)
+		}
+	}
+	return nil
+}
+
+func (c *client) batch() error {
+	if c.stage == stageReady && c.run.onBatch != nil {
+		return c.run.onBatch(c)
+	}
+	return nil
+}
+
+// retryDelay is how long a client waits whose connection failed.
+const retryDelay = 50 * time.Millisecond
+
+func (c *client) gone(why error) error {
+	r := c.run
+	if c.stage != stageReady {
+		r.dialing--
+	} else {
+		r.ready--
+	}
+	if !r.retry {
+		return fmt.Errorf("loadgen: client %d was disconnected: %w", c.index, why)
+	}
+	r.result.Retries++
+	r.after(retryDelay, func() {
+		if err := r.connect(c); err != nil {
+			r.fail(err)
+		}
+	})
+	return nil
+}
+
+// check compares the arguments in a packet, which begin at its first bracket,
+// with the JSON array wanted.
+func check(packet []byte, want string) error {
+	at := bytes.IndexByte(packet, '[')
+	if at < 0 {
+		return fmt.Errorf("loadgen: %.100q has no arguments, want %.100s", packet, want)
+	}
+	if string(packet[at:]) == want {
+		return nil
+	}
+	var g, w any // the order of an object's keys is free
+	if err := json.Unmarshal(packet[at:], &g); err != nil {
+		return fmt.Errorf("loadgen: %.100q: %w", packet, err)
+	}
+	if err := json.Unmarshal([]byte(want), &w); err != nil {
+		return err
+	}
+	gotJSON, err := json.Marshal(g) // with keys in order
+	if err != nil {
+		return err
+	}
+	wantJSON, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(gotJSON, wantJSON) {
+		return fmt.Errorf("loadgen: the server answered %.200q, want the arguments %.200s", packet, want)
+	}
+	return nil
+}

@@ -1,0 +1,192 @@
+package loadgen
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// httpClient sends requests one after another on a connection that is kept, if
+// the server keeps it.
+type httpClient struct {
+	run      *run
+	conn     *conn
+	request  []byte // to be sent when the connection is open
+	waiting  bool   // for a response
+	response func(body []byte) error
+}
+
+// do sends a request, which must not change until it is answered.
+func (h *httpClient) do(request []byte) error {
+	if h.waiting {
+		return errors.New("loadgen: two requests on one connection")
+	}
+	h.waiting = true
+	if h.conn != nil {
+		return h.conn.write(request)
+	}
+	c, err := h.run.dial(h)
+	if err != nil {
+		return err
+	}
+	h.conn, h.request = c, request
+	return nil
+}
+
+// close gives the connection up.
+func (h *httpClient) close() {
+	if h.conn != nil {
+		h.conn.close()
+		h.conn = nil
+	}
+	h.waiting = false
+}
+
+func (h *httpClient) opened() {
+	if err := h.conn.write(h.request); err != nil {
+		h.run.fail(err)
+	}
+}
+
+func (h *httpClient) received(b []byte) (int, error) {
+	if !h.waiting {
+		return 0, fmt.Errorf("loadgen: an answer without a request: %.100q", b)
+	}
+	r, n, err := parseResponse(b, false)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	if r.close {
+		h.conn.close()
+		h.conn = nil
+	}
+	return n, h.answered(r)
+}
+
+func (h *httpClient) answered(r response) error {
+	if r.status != 200 {
+		return fmt.Errorf("loadgen: HTTP status %d: %.200q", r.status, r.body)
+	}
+	h.waiting = false
+	return h.response(r.body)
+}
+
+func (h *httpClient) closed(err error) error {
+	rest := h.conn.rest
+	h.conn = nil
+	if !h.waiting {
+		return nil // the server does not keep connections for ever
+	}
+	if err == io.EOF {
+		if r, n, err := parseResponse(rest, true); err == nil && n > 0 {
+			return h.answered(r)
+		}
+	}
+	return fmt.Errorf("loadgen: the connection ended before the answer: %w", err)
+}
+
+// response is an HTTP response; its body may be in the buffer it was read from.
+type response struct {
+	status int
+	close  bool // the server closes the connection, or leaves that to us
+	body   []byte
+}
+
+var errResponse = errors.New("loadgen: not an HTTP response")
+
+// parseResponse reads a response. n is its size, 0 if b does not hold all of it.
+// A response without a length ends with the connection: ended says that b is all.
+func parseResponse(b []byte, ended bool) (r response, n int, err error) {
+	end := bytes.Index(b, endOfHead)
+	if end < 0 {
+		return r, 0, nil
+	}
+	head, body := b[:end], b[end+len(endOfHead):]
+	line, headers, _ := bytes.Cut(head, []byte("\r\n"))
+	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) {
+		return r, 0, errResponse
+	}
+	r.close = line[7] == '0'
+	if r.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return r, 0, errResponse
+	}
+	length, chunked := -1, false
+	for len(headers) > 0 {
+		line, headers, _ = bytes.Cut(headers, []byte("\r\n"))
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimSpace(value)
+		switch {
+		case is(name, "content-length"):
+			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 {
+				return r, 0, errResponse
+			}
+		case is(name, "transfer-encoding"):
+			chunked = is(value, "chunked")
+		case is(name, "connection"):
+			r.close = is(value, "close") || r.close && !is(value, "keep-alive")
+		}
+	}
+	switch {
+	case chunked:
+		var used int
+		if r.body, used, err = parseChunks(body); err != nil || used == 0 {
+			return r, 0, err
+		}
+		return r, end + len(endOfHead) + used, nil
+	case length >= 0 && len(body) >= length:
+		r.body = body[:length]
+		return r, end + len(endOfHead) + length, nil
+	case length < 0 && ended:
+		r.body = body
+		return r, len(b), nil
+	}
+	return r, 0, nil
+}
+
+// parseChunks joins the chunks in b. n is 0 if the last one is not there yet.
+func parseChunks(b []byte) (body []byte, n int, err error) {
+	for {
+		line, rest, found := bytes.Cut(b[n:], []byte("\r\n"))
+		if !found {
+			return nil, 0, nil
+		}
+		size, err := strconv.ParseUint(string(line), 16, 31)
+		if err != nil {
+			return nil, 0, errResponse
+		}
+		if len(rest) < int(size)+2 {
+			return nil, 0, nil
+		}
+		body = append(body, rest[:size]...)
+		n += len(line) + 2 + int(size) + 2
+		if size == 0 {
+			return body, n, nil
+		}
+	}
+}
+
+// is compares without regard to case; name is lower case.
+func is(b []byte, name string) bool {
+	return len(b) == len(name) && bytes.EqualFold(b, []byte(name))
+}
+
+// get and post make requests of the polling transport. sid is empty for the first.
+func get(addr, sid string) []byte {
+	return []byte("GET " + pollPath(sid) + " HTTP/1.1\r\nHost: " + addr + "\r\nAccept: */*\r\n\r\n")
+}
+
+func post(addr, sid, body string) []byte {
+	return []byte("POST " + pollPath(sid) + " HTTP/1.1\r\nHost: " + addr +
+		"\r\nAccept: */*\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
+		strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+}
+
+func pollPath(sid string) string {
+	path := "/socket.io/?EIO=4&transport=polling"
+	if sid != "" {
+		path += "&sid=" + sid
+	}
+	return path
+}

@@ -1,0 +1,103 @@
+package loadgen
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// poller is a Socket.IO client on the polling transport. Like a browser it has
+// two connections: one with a GET that waits, one for POST.
+type poller struct {
+	run   *run
+	addr  string
+	get   httpClient
+	post  httpClient
+	sid   string
+	poll  []byte               // the GET
+	ready func() error         // called once, when in the namespace
+	event func(p []byte) error // then a packet
+	sent  func() error         // and a POST was taken
+}
+
+// separator is between the packets of a payload.
+const separator = 0x1e
+
+// connect begins the connection. The same httpClient may do for both kinds of
+// request until ready is called.
+func (p *poller) connect() error {
+	p.addr = p.run.Server.Addr()
+	p.get.run, p.post.run = p.run, p.run
+	p.get.response = p.opened
+	return p.get.do(get(p.addr, ""))
+}
+
+// opened gets the Engine.IO handshake.
+func (p *poller) opened(body []byte) error {
+	var open struct {
+		SID string `json:"sid"`
+	}
+	if len(body) == 0 || body[0] != '0' || json.Unmarshal(body[1:], &open) != nil || open.SID == "" {
+		return fmt.Errorf("loadgen: no Engine.IO handshake but %.100q", body)
+	}
+	p.sid = open.SID
+	p.poll = get(p.addr, p.sid)
+	p.get.response = p.entered
+	return p.get.do(post(p.addr, p.sid, "40"))
+}
+
+// entered gets the answer to the POST of the namespace's packet.
+func (p *poller) entered(body []byte) error {
+	if err := ok(body); err != nil {
+		return err
+	}
+	p.get.response = p.polled
+	return p.get.do(p.poll)
+}
+
+func ok(body []byte) error {
+	if string(body) != "ok" && string(body) != "OK" {
+		return fmt.Errorf("loadgen: POST answered with %.100q", body)
+	}
+	return nil
+}
+
+// polled gets the answer to a GET and sends the next one.
+func (p *poller) polled(body []byte) error {
+	for len(body) > 0 {
+		packet, rest, _ := bytes.Cut(body, []byte{separator})
+		if err := p.receive(packet); err != nil {
+			return err
+		}
+		body = rest
+	}
+	if p.get.waiting {
+		return nil
+	}
+	return p.get.do(p.poll)
+}
+
+func (p *poller) receive(packet []byte) error {
+	switch {
+	case len(packet) == 1:
+		return nil // a noop; scenarios are shorter than the ping interval
+	case p.ready == nil:
+		return p.event(packet)
+	case !bytes.HasPrefix(packet, []byte("40")):
+		return fmt.Errorf("loadgen: no namespace but %.100q", packet)
+	}
+	ready := p.ready
+	p.ready = nil
+	p.post.response = func(body []byte) error {
+		if err := ok(body); err != nil {
+			return err
+		}
+		return p.sent()
+	}
+	return ready()
+}
+
+func (p *poller) close() {
+	p.get.close()
+	p.post.close()
+}

@@ -1,0 +1,39 @@
+// The reference server, every option at its default.
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { Server } from "socket.io";
+
+const require = createRequire(import.meta.url);
+const http = createServer();
+const io = new Server(http, { serveClient: false });
+
+io.on("connection", (socket) => {
+  socket.on("echo", (s, ack) => ack(s));
+  socket.on("json", (order, ack) => ack(order));
+  socket.on("binary", (b, ack) => ack(b));
+  socket.on("join", (room, ack) => {
+    socket.join(room);
+    ack();
+  });
+  socket.on("broadcast", (s) => io.emit("msg", s));
+  socket.on("room", (room, s) => io.to(room).emit("msg", s));
+});
+
+// Like other servers' backlog; node's own would drop connections of a storm.
+http.listen({ host: "127.0.0.1", port: 0, backlog: 4096 }, () => {
+  const version = (name) => require(`${name}/package.json`).version;
+  console.log(`version socket.io ${version("socket.io")}, ws ${version("ws")}, node ${process.version}`);
+  console.log(`listening 127.0.0.1:${http.address().port}`);
+});
+
+const lines = createInterface({ input: process.stdin });
+lines.on("line", (line) => {
+  if (line === "gc") {
+    global.gc();
+    console.log("ok");
+  } else {
+    console.log(`error unknown command ${line}`);
+  }
+});
+lines.on("close", () => process.exit(0));
