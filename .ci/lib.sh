@@ -1,0 +1,19 @@
+# Sourced by the other scripts: they run in the root of the repository.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# step prints what comes next, and when.
+step() { printf '\n== %(%T)T %s\n' -1 "$*"; }
+
+# fail prints why, and ends the script.
+fail() {
+	printf 'FAIL: %s\n' "$*" >&2
+	exit 1
+}
+
+# modules prints the directories of all modules, as go.work lists them.
+modules() { go list -m -f '{{.Dir}}'; }
+
+# sources prints the paths of all Go files of ours.
+sources() { find . -name '*.go' -not -path '*/node_modules/*' -not -path './.git/*'; }

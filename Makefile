@@ -1,0 +1,21 @@
+.PHONY: test check e2e demo bench fmt
+
+test: ## all that Go alone can check
+	go test ./...
+
+check: ## linters, and the tests of every module with the race detector
+	.ci/check
+
+e2e: ## official clients and a browser; installs what is missing
+	.ci/tools
+	cd e2e && E2E=1 go test ./...
+
+demo: ## the rooms demo, with the client installed: it works without network access
+	cd examples/app && npm ci
+	go run ./examples/app
+
+bench: ## benchmarks of the hot paths
+	go test -run '^$$' -bench . -benchmem ./...
+
+fmt:
+	find . -name '*.go' -not -path '*/node_modules/*' | xargs gofmt -w

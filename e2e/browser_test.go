@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestDemo uses every control of the demo page in two tabs (windows) of Chromium, and
+// restarts the server under them.
+func TestDemo(t *testing.T) {
+	enable(t)
+	browser := chromium(t)
+	binary := buildDemo(t)
+	client, err := filepath.Abs(filepath.Join("node", "node_modules", "socket.io-client-4", "dist"))
+	require.NoError(t, err)
+
+	for name, mode := range map[string]struct {
+		query            string
+		blockWebSocket   bool
+		transport, image string
+	}{
+		"upgrade":           {transport: "websocket", image: "demo"},
+		"polling":           {query: "?transport=polling", transport: "polling"},
+		"websocket":         {query: "?transport=websocket", transport: "websocket"},
+		"websocket blocked": {blockWebSocket: true, transport: "polling"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			demo := startDemo(t, binary, "127.0.0.1:0", client)
+			page := demo.url
+			if mode.blockWebSocket {
+				page = withoutWebSocket(t, page)
+			}
+			script := startScript(t, "demo",
+				"PAGE_URL="+page+"/"+mode.query, "TRANSPORT="+mode.transport,
+				"CHROMIUM="+browser, "IMAGES="+images(t, mode.image))
+			script.expect("restart, please")
+			demo.stop()
+			script.expect("server gone")
+			startDemo(t, binary, demo.addr(), client)
+			script.expect("all done")
+			script.wait()
+		})
+	}
+}
+
+// TestDemoWithoutClient opens the page where the Socket.IO client cannot be
+// loaded: it must say what to do.
+func TestDemoWithoutClient(t *testing.T) {
+	enable(t)
+	browser := chromium(t)
+	demo := startDemo(t, buildDemo(t), "127.0.0.1:0", "")
+	startScript(t, "noclient", "PAGE_URL="+demo.url, "CHROMIUM="+browser).wait()
+}
+
+// chromium finds the browser: $CHROMIUM, or one of its usual names.
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	require.FailNow(t, "no Chromium", "install chromium, or set CHROMIUM to its path")
+	return ""
+}
+
+// images returns the prefix of the paths of screenshots: outside the
+// repository, in $E2E_ARTIFACTS if that is set. No name, no screenshots.
+func images(t *testing.T, name string) string {
+	t.Helper()
+	if name == "" {
+		return ""
+	}
+	dir := os.Getenv("E2E_ARTIFACTS")
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), "socketio-e2e")
+	}
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	return filepath.Join(dir, name)
+}
+
+// withoutWebSocket returns the URL of a proxy that lets everything pass but
+// WebSocket, as some companies' do.
+func withoutWebSocket(t *testing.T, target string) string {
+	t.Helper()
+	to, err := url.Parse(target)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host // the server compares it with the page's origin
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			http.Error(w, "no WebSocket here", http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+	return web.URL
+}
+
+// demo is a running examples/app.
+type demo struct {
+	t   *testing.T
+	url string
+	cmd *exec.Cmd
+	log chan struct{} // closed at the end of its output
+}
+
+// buildDemo compiles examples/app.
+func buildDemo(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "app")
+	build := exec.Command("go", "build", "-o", binary, "./examples/app")
+	build.Dir = ".."
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return binary
+}
+
+var demoURL = regexp.MustCompile(`http://[0-9.:]+`)
+
+// startDemo starts the program and waits until it says where it listens.
+func startDemo(t *testing.T, binary, addr, clientDir string) *demo {
+	t.Helper()
+	cmd := exec.Command(binary, "-addr", addr, "-client-dir", clientDir)
+	cmd.Dir = t.TempDir() // where there is no node_modules
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+
+	d := &demo{t: t, cmd: cmd, log: make(chan struct{})}
+	t.Cleanup(d.stop)
+	lines := bufio.NewScanner(stdout)
+	require.True(t, lines.Scan(), "the demo said nothing")
+	d.url = demoURL.FindString(lines.Text())
+	require.NotEmpty(t, d.url, lines.Text())
+	go func() {
+		defer close(d.log)
+		for lines.Scan() { // keep its output flowing
+		}
+	}()
+	return d
+}
+
+func (d *demo) addr() string { return d.url[len("http://"):] }
+
+// stop ends the program as a service manager does. It must exit cleanly and
+// soon. Stopping twice is fine.
+func (d *demo) stop() {
+	if d.cmd.ProcessState != nil {
+		return
+	}
+	require.NoError(d.t, d.cmd.Process.Signal(syscall.SIGTERM))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = d.cmd.Process.Kill() })()
+	if d.url != "" {
+		<-d.log
+	}
+	assert.NoError(d.t, d.cmd.Wait(), "the demo did not stop cleanly")
+}

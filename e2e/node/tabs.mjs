@@ -1,0 +1,88 @@
+// Chromium with tabs that show the demo page.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const { CHROMIUM, PAGE_URL } = process.env;
+
+export { assert };
+
+// tell sends one word to the Go test.
+export const tell = (word) => console.log("@" + word);
+
+// browse starts the browser, with a profile of its own; nothing of it outlives
+// the script.
+export function browse() {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    headless: true,
+    args: [
+      "--no-sandbox", // it cannot have one when run by root in a container
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+// Tab is the demo page in one tab, with the words for what a person does and sees there.
+export class Tab {
+  // mistakes are errors of the page's own script and of its security policy.
+  mistakes = [];
+
+  // open opens the page in a window of its own: Chromium gives hidden tabs only
+  // a frame a second. offline cuts it off from everything but the demo's server.
+  static async open(browser, { offline = false } = {}) {
+    const tab = new Tab();
+    const window = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light" });
+    window.setDefaultTimeout(30_000);
+    if (offline) await window.route("https://**", (route) => route.abort());
+    tab.page = await window.newPage();
+    tab.page.on("pageerror", (error) => tab.mistakes.push(error.message));
+    tab.page.on("console", (message) => {
+      if (message.text().includes("Content Security Policy")) tab.mistakes.push(message.text());
+    });
+    await tab.page.goto(PAGE_URL);
+    return tab;
+  }
+
+  text = (testid) => this.page.getByTestId(testid).textContent();
+  rooms = () => this.page.getByTestId("rooms").locator("li span").allTextContents();
+
+  // becomes waits until an element reads as wanted, a string or an expression.
+  async becomes(testid, wanted) {
+    await this.page.getByTestId(testid).filter({ hasText: wanted }).waitFor();
+  }
+
+  // chip waits until a room is, or is no longer, among the rooms joined.
+  chip = (room, state = "visible") =>
+    this.page.getByTestId("rooms").getByText(room, { exact: true }).waitFor({ state });
+
+  // submit fills in one of the forms, by its labels, and sends it.
+  async submit(form, button, fields = {}) {
+    const element = this.page.getByTestId("form-" + form);
+    for (const [label, value] of Object.entries(fields)) await element.getByLabel(label).fill(value);
+    await element.getByRole("button", { name: button }).click();
+  }
+
+  // received are the lines of the log with exactly this text that came from the server.
+  received = (text) =>
+    this.page.locator("#log li[data-kind=in]", { has: this.page.getByText(text, { exact: true }) });
+
+  // gets waits for such a line and checks that there is just one.
+  async gets(text) {
+    await this.received(text).first().waitFor();
+    assert.equal(await this.received(text).count(), 1, `lines with ${text}`);
+  }
+
+  // misses checks that there is none: an echo behind it shows that it is not still on its way.
+  async misses(text) {
+    const fence = "fence " + Math.random();
+    await this.submit("emit", "Echo", { Message: fence });
+    await this.gets(fence);
+    assert.equal(await this.received(text).count(), 0, `lines with ${text}`);
+  }
+}
