@@ -59,6 +59,7 @@ type Conn struct {
 	writing bool
 	// scheduled: writing is held for the flusher, which has not begun.
 	scheduled bool
+	written   chan struct{} // closed when writing ends, if somebody waits for it
 
 	polling bool          // a poll waits
 	wake    chan struct{} // wakes it
@@ -181,6 +182,15 @@ func (c *Conn) kickLocked() {
 		}
 	case c.polling:
 		c.wakeLocked()
+	}
+}
+
+// endWritingLocked lets go of writing.
+func (c *Conn) endWritingLocked() {
+	c.writing = false
+	if c.written != nil {
+		close(c.written)
+		c.written = nil
 	}
 }
 

@@ -74,7 +74,12 @@ func (c *Conn) tryFlush() {
 	t := c.ws
 	batch, size := c.takeLocked()
 	if len(batch) == 0 {
-		c.restLocked(t, batch)
+		if t.hasMore() {
+			c.srv.wg.Add(1)
+			go c.flush(t, batch, batch, size)
+		} else {
+			c.restLocked(t, batch)
+		}
 		c.mu.Unlock()
 		return
 	}
@@ -94,7 +99,7 @@ func (c *Conn) tryFlush() {
 		c.endForWrite(err, ReasonTransportClose)
 		c.mu.Lock()
 	case len(c.queue) == 0 && !c.closed:
-		c.writing = false
+		c.endWritingLocked()
 		return
 	}
 	c.scheduled = true // others first
@@ -146,7 +151,7 @@ func (c *Conn) restLocked(t *wsTransport, batch []*Frames) {
 		t.sendClose()
 		c.mu.Lock()
 	}
-	c.writing = false
+	c.endWritingLocked()
 }
 
 // endForWrite ends the connection after a failed write.

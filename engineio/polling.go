@@ -162,7 +162,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 // endWriteLocked is called by whoever has written a batch.
 func (c *Conn) endWriteLocked(batch []*Frames, size int) {
 	c.wroteLocked(batch, size)
-	c.writing = false
+	c.endWritingLocked()
 	c.kickLocked()
 	if c.polling {
 		c.wakeLocked()

@@ -149,12 +149,29 @@ func (c *Conn) readWebSocket(t *wsTransport) {
 			return
 		}
 		var closed websocket.CloseError
-		if errors.As(err, &closed) {
-			err = nil // the ordinary end
+		if errors.As(err, &closed) { // the ordinary end
+			c.end(ReasonTransportClose, nil, discard)
+			c.awaitWritten(t)
+			return
 		}
 		c.end(ReasonTransportClose, err, abort)
 		return
 	}
+}
+
+// awaitWritten waits for the write under way and the answer to the client's
+// close frame behind it.
+func (c *Conn) awaitWritten(t *wsTransport) {
+	c.mu.Lock()
+	if !c.writing {
+		c.mu.Unlock()
+		return
+	}
+	written := make(chan struct{})
+	c.written = written
+	c.mu.Unlock()
+	_ = t.Conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	<-written
 }
 
 // readMessage reads one message and handles it. Messages of a connection that
@@ -219,6 +236,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 func (t *wsTransport) shut() {
 	t.closeSent.Store(true)
 	_ = t.ws.CloseNow()
+	_ = t.Conn.Close()
 }
 
 // goodbye sends a close frame, waits a while for the client's and shuts.

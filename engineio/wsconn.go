@@ -60,6 +60,10 @@ func (c *wsConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// Close is called by the WebSocket library as soon as it has handed over its
+// answer to a close frame, which may wait for a write. shut closes.
+func (c *wsConn) Close() error { return nil }
+
 // Write is called by the WebSocket library: with control frames from the
 // goroutine that reads, and with compressed messages while corked.
 func (c *wsConn) Write(p []byte) (int, error) {
@@ -67,6 +71,9 @@ func (c *wsConn) Write(p []byte) (int, error) {
 		return len(p), nil // the library's answer to a close frame that answers ours
 	}
 	c.mu.Lock()
+	if c.corked == nil && len(p) > 0 && p[0] == finClose {
+		defer c.closeSent.Store(true)
+	}
 	switch {
 	case c.corked != nil:
 		*c.corked = append(*c.corked, p...)
