@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// readBuffer is what an idle WebSocket holds for reading; larger messages
-	// are read past it.
+	// readBuffer is what an idle WebSocket holds for reading where there is no
+	// burstReader; larger messages are read past it.
 	readBuffer = 1 << 10
 	// controlBuffer holds the largest control frame (RFC 6455, section 5.5), so
 	// that the library writes each with one call.
@@ -38,7 +38,8 @@ type wsConn struct {
 	net.Conn
 	before  []byte // read by net/http beyond the handshake request
 	timeout time.Duration
-	trying  *tryWriter // nil where it is not possible; used with mu held
+	trying  *tryWriter   // nil where it is not possible; used with mu held
+	bursts  *burstReader // nil where it is not possible
 
 	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow
 	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
@@ -57,7 +58,10 @@ func (c *wsConn) Read(p []byte) (int, error) {
 		c.before = c.before[n:]
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	if c.bursts != nil && (len(p) < burstSize || !c.bursts.empty()) {
+		return c.bursts.read(p)
+	}
+	return c.Conn.Read(p) // a large message, straight to where it belongs
 }
 
 // Close is called by the WebSocket library as soon as it has handed over its
@@ -253,7 +257,7 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &wsConn{Conn: conn, timeout: h.timeout, trying: newTryWriter(conn)}
+	c := &wsConn{Conn: conn, timeout: h.timeout, trying: newTryWriter(conn), bursts: newBurstReader(conn)}
 	if n := rw.Reader.Buffered(); n > 0 {
 		b, _ := rw.Reader.Peek(n)
 		c.before = bytes.Clone(b)
@@ -264,7 +268,11 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	head.WriteString("\r\n")
 	c.head = head.Bytes()
 	h.conn = c
-	return c, bufio.NewReadWriter(bufio.NewReaderSize(c, readBuffer), bufio.NewWriterSize(c, controlBuffer)), nil
+	size := readBuffer
+	if c.bursts != nil {
+		size = controlBuffer
+	}
+	return c, bufio.NewReadWriter(bufio.NewReaderSize(c, size), bufio.NewWriterSize(c, controlBuffer)), nil
 }
 
 // deflate reports whether compression was negotiated.
