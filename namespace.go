@@ -228,8 +228,12 @@ func (n *Namespace) Rooms(sid string) []string {
 }
 
 // Members returns the session ids in a room, in no particular order; with the
-// name "" those of everyone in the namespace.
+// name "" those of everyone in the namespace. A session id is a room with that
+// socket alone.
 func (n *Namespace) Members(room string) []string {
+	if s := n.Socket(room); s != nil && s.state.Load() != stateConnecting {
+		return []string{room}
+	}
 	members := n.srv.index.members(n.name, room)
 	sids := make([]string, 0, len(members))
 	for _, m := range members {

@@ -105,3 +105,17 @@ func TestRoomChangesDuringEmit(t *testing.T) {
 		}
 	})
 }
+
+// A session id is a room too, whose one member is that socket.
+func TestMembersOfASessionID(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, nil)
+		srv.Namespace("/other").On("x", func(*socketio.Context) {})
+		p := join(t, srv, eiotest.WebSocket)
+		require.Equal(t, []string{p.sid}, srv.Members(p.sid))
+		require.Empty(t, srv.Namespace("/other").Members(p.sid))
+		p.send("1")
+		synctestWait()
+		require.Empty(t, srv.Members(p.sid))
+	})
+}

@@ -25,7 +25,6 @@ const (
 	authAsIs  = "API: the auth payload is handed over as it came"
 
 	older  = "none: releases of Flask-SocketIO after this one do what ours does"
-	defect = "none: a defect of this library; the entry goes with it"
 )
 
 // flaskDifference is a scenario in which Flask-SocketIO and this library are
@@ -243,14 +242,6 @@ var flaskDifferences = []flaskDifference{
 		decision: private,
 		why:      "a socket that cannot be addressed is of no use to anyone",
 	},
-	{
-		scenario: "rooms: members of a sid",
-		flask:    `members: of <A>(["A"])`,
-		ours:     `members: of <A>([])`,
-		decision: defect,
-		why:      "the room of a sid has one member, but Namespace.Members does not know it",
-	},
-
 	{
 		scenario: "class: ack of an unknown event",
 		flask:    `A: ack no_such_event()`,

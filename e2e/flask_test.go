@@ -59,6 +59,7 @@ func startFlask(t *testing.T) (server sideBySide) {
 		python = "/usr/bin/python3" // whose packages are Debian's, whatever python3 is in the path
 	}
 	cmd := exec.Command(python, filepath.Join("flask", "server.py"))
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	log, err := os.Create(filepath.Join(t.TempDir(), "flask.log"))
 	require.NoError(t, err)
 	cmd.Stderr = log
