@@ -156,7 +156,7 @@ func documents(t *testing.T) []string {
 	docs, err := filepath.Glob("*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, docs)
-	return docs
+	return append(docs, filepath.Join("..", "README.md"))
 }
 
 // Every Go block compiles, or is a part of the file that it names.
@@ -229,7 +229,7 @@ func TestLinks(t *testing.T) {
 			case path == "":
 				assert.True(t, slices.Contains(headings, fragment), "%s: no heading #%s", doc, fragment)
 			default:
-				_, err := os.Stat(filepath.FromSlash(path))
+				_, err := os.Stat(filepath.Join(filepath.Dir(doc), filepath.FromSlash(path)))
 				assert.NoError(t, err, doc)
 			}
 		}
