@@ -18,13 +18,13 @@ import (
 // What a handler emitted before it slept, under eventlet without yielding, left when it returned.
 func TestDefectL19_EmitsDoNotWaitForTheHandler(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+		srv := newServer(t, &socketio.Options{PingInterval: 5 * time.Second, PingTimeout: 4 * time.Second})
 		srv.On("count", func(c *socketio.Context) (string, error) {
 			for n := range 3 {
 				if err := c.Emit("n", n, socketio.Broadcast()); err != nil {
 					return "", err
 				}
-				time.Sleep(time.Minute) // longer than the ping interval and timeout
+				time.Sleep(15 * time.Second) // longer than the ping interval and timeout
 			}
 			return "done", nil
 		})
@@ -34,7 +34,7 @@ func TestDefectL19_EmitsDoNotWaitForTheHandler(t *testing.T) {
 		for n := range 3 {
 			for _, p := range []*peer{p, q} {
 				p.want(fmt.Sprintf(`2["n",%d]`, n))
-				require.Equal(t, time.Duration(n)*time.Minute, time.Since(start))
+				require.Equal(t, time.Duration(n)*15*time.Second, time.Since(start))
 			}
 		}
 		p.want(`31["done"]`)

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
-// behaviour is one row of a table: what is promised, and the tests that check it or the reason why none does.
+// behaviour is one row of a table: what is promised, and the tests that check it, or the reason why none does. Beside
+// tests the reason says what differs.
 type behaviour struct {
 	id, what string
 	tests    string // separated by blanks; package.Test for those of other packages
