@@ -242,3 +242,16 @@ func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 	require.Less(t, lots, 8*few+time.Millisecond)
 	left.Add(1) // the host
 }
+
+// A client's event called "*" was taken for the catch-all's own name, and its first argument for the event's: so a client
+// could make the catch-all see "connect".
+func TestDefectS2_EventNamedStar(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, nil)
+		var rec record
+		srv.On("*", func(c *socketio.Context, event string, args ...any) { rec.add("%q %v", event, args) })
+		p := join(t, srv, mode)
+		p.send(`2["*","connect",5]`)
+		rec.want(t, `"*" [connect 5]`)
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -317,4 +318,28 @@ func TestCloseConnectionLeavesEveryNamespace(t *testing.T) {
 		other.want(`2["last"]`)
 		other.quiet()
 	})
+}
+
+// What is emitted while the server disconnects a client comes before its DISCONNECT packet or not at all.
+func TestNothingFollowsDisconnect(t *testing.T) {
+	srv := newServer(t, &socketio.Options{SendQueueLimit: 100 << 20})
+	p := dial(t, srv, eiotest.WebSocket) // without a bubble, so that the goroutines race
+	for range 300 {
+		p.send("0")
+		got := p.next()
+		require.True(t, strings.HasPrefix(got, "0"), "after DISCONNECT: %s", got)
+		s := srv.Socket(srv.Members("")[0])
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for s.Emit("e", nil) == nil {
+				}
+			})
+		}
+		wg.Go(s.Disconnect)
+		for m := p.next(); m != "1"; m = p.next() {
+			require.Equal(t, `2["e"]`, m)
+		}
+		wg.Wait()
+	}
 }

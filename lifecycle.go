@@ -146,7 +146,7 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	s.reason, s.cause, s.drop = reason, cause, drop
 	joined := s.state.Load() == stateJoined
 	if joined {
-		s.state.Store(stateLeaving)
+		s.close(stateLeaving)
 	}
 	s.mu.Unlock()
 	s.detach()
@@ -155,6 +155,14 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	}
 	s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", s.sid, "reason", reason, "error", cause)
 	s.seat.box.put(&Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{reason}})
+}
+
+// close ends the sending to the socket, with s.mu held. When it returns, every
+// packet that got through is queued.
+func (s *Socket) close(state int32) {
+	s.sending.Lock()
+	s.state.Store(state)
+	s.sending.Unlock()
 }
 
 // detach ends what depends on the client: its seat, its context, the answers it
@@ -193,7 +201,7 @@ func (s *Socket) finish() {
 		s.mu.Unlock()
 		return
 	}
-	s.state.Store(stateGone)
+	s.close(stateGone)
 	if s.reason == "" {
 		s.reason = ReasonServerDisconnect
 	}

@@ -64,7 +64,7 @@ func (r *registry) find(ns, event string, lifecycle bool) (h bound, named bool) 
 			continue
 		}
 		if h = sp.events[event]; h != nil {
-			return h, false
+			return h, event == anyName // a client may call its event "*", too
 		}
 		if !lifecycle {
 			if h = sp.events[anyName]; h != nil {

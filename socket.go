@@ -26,6 +26,10 @@ type Socket struct {
 	name   string       // of the namespace
 	state  atomic.Int32 // written with mu held
 	events sync.WaitGroup
+	// sending is read-locked while a packet is handed to the engine, which
+	// never waits, and locked when the socket leaves: nothing is queued behind
+	// its DISCONNECT packet. It is taken after mu.
+	sending sync.RWMutex
 
 	mu       sync.Mutex
 	told     bool   // the client knows that it is, or was, connected
@@ -191,11 +195,16 @@ func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
 			return held, err
 		}
 	}
-	if volatile {
+	s.sending.RLock()
+	switch {
+	case s.state.Load() != stateJoined:
+		err = engineio.ErrClosed
+	case volatile:
 		sent, err = s.client.conn.SendVolatile(p.frames)
-	} else {
+	default:
 		sent, err = true, s.client.conn.Send(p.frames)
 	}
+	s.sending.RUnlock()
 	if err != nil {
 		return false, s.sendError(err)
 	}

@@ -20,7 +20,8 @@ import (
 // Lock order, for those who change this package: registration (regMu) is apart
 // from all else; client.mu, then Socket.mu, then one shard of the index; the
 // locks of mailbox, Session, calls and group are taken last and alone. No lock
-// is held while user code runs or a packet is handed to the engine.
+// is held while user code runs, and none but Socket.sending, which comes after
+// Socket.mu, while a packet is handed to the engine, which never waits.
 type Server struct {
 	opts     settings
 	engine   *engineio.Server
