@@ -24,7 +24,7 @@ const (
 	plainLeft = "API: a refusal under AlwaysConnect is a DISCONNECT packet as the protocol has it, which clients understand"
 	authAsIs  = "API: the auth payload is handed over as it came"
 
-	older  = "none: releases of Flask-SocketIO after this one do what ours does"
+	older = "none: releases of Flask-SocketIO after this one do what ours does"
 )
 
 // flaskDifference is a scenario in which Flask-SocketIO and this library are
