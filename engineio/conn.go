@@ -230,6 +230,7 @@ const (
 	deliver ending = iota // write what is queued, then close; a polling client may fetch it a little later
 	told                  // likewise, but a polling client has been told of the end by a refusal
 	discard               // drop what is queued, then close
+	gone                  // drop what is queued; the reader closes
 	abort                 // cut the network connection at once
 )
 
@@ -251,7 +252,7 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	}
 	c.closed = true
 	c.reason, c.closeErr = reason, err
-	if how == discard || how == abort {
+	if how >= discard {
 		for _, f := range c.queue {
 			c.queued -= f.size()
 		}
@@ -263,7 +264,9 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	ws := c.ws
 	switch {
 	case ws != nil:
-		ws.readUntil(time.Now().Add(closeTimeout))
+		if how != gone {
+			ws.readUntil(time.Now().Add(closeTimeout))
+		}
 	case c.polling || how == deliver:
 		// A poll takes what is queued and the news: the one that waits, or the next.
 		c.lingering = true

@@ -24,7 +24,7 @@ const (
 	// noopPace is how long a poll waits that comes while an upgrade is
 	// probed before it is answered with NOOP, so that a client which stalls
 	// there does not spin.
-	noopPace = 50 * time.Millisecond
+	noopPace = 25 * time.Millisecond
 )
 
 // Options configures a Server. It is copied by NewServer. Zero fields have

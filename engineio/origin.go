@@ -89,7 +89,11 @@ func withoutDefaultPort(scheme, host string) string {
 // read the answer, errors included. It returns nil if the request may go on.
 func (s *Server) cors(w http.ResponseWriter, r *http.Request) *Refusal {
 	h := w.Header()
-	h.Add("Vary", "Origin")
+	if h["Vary"] == nil {
+		h["Vary"] = varyOrigin[:1:1] // full, so that Add copies it
+	} else {
+		h.Add("Vary", "Origin")
+	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return nil

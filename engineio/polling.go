@@ -24,6 +24,15 @@ var (
 	refuseOverlap   = badRequest("Bad request: one GET and one POST at a time; the session has been closed")
 )
 
+// Header values, shared so that an answer allocates none.
+var (
+	plainText  = []string{"text/plain; charset=UTF-8"}
+	htmlText   = []string{"text/html"} // as the reference server says
+	noStore    = []string{"no-store"}
+	lengthOfOK = []string{"2"}
+	varyOrigin = []string{"Origin"}
+)
+
 // servePoll answers a GET (protocol: "HTTP long-polling"): at once with what
 // is queued, else with what comes next.
 func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
@@ -203,8 +212,7 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAns
 		*buf = body
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=UTF-8")
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"], h["Cache-Control"] = plainText, noStore
 	// The http.Server's own deadline, if it has one, began with the request
 	// and would cut long polls short.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.opts.WriteTimeout))
@@ -247,8 +255,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/html")
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"], h["Cache-Control"], h["Content-Length"] = htmlText, noStore, lengthOfOK
 	_, _ = io.WriteString(w, "ok")
 	return nil
 }

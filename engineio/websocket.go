@@ -125,12 +125,25 @@ func (t *wsTransport) collect(f *Frames) error {
 // goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
 func (c *Conn) serveWebSocket(t *wsTransport) {
 	defer c.srv.wg.Done()
+	growStack()
 	c.readWebSocket(t)
 	t.shut()
 	c.mu.Lock()
 	c.transportDoneLocked()
 	c.mu.Unlock()
 }
+
+// growStack makes room for reading while the stack is all but empty, so that it
+// need not be copied from deep inside the library.
+//
+//go:noinline
+func growStack() byte {
+	var room [1536]byte
+	return lastOf(&room)
+}
+
+//go:noinline
+func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 
 func (c *Conn) readWebSocket(t *wsTransport) {
 	for {
@@ -150,7 +163,7 @@ func (c *Conn) readWebSocket(t *wsTransport) {
 		}
 		var closed websocket.CloseError
 		if errors.As(err, &closed) { // the ordinary end
-			c.end(ReasonTransportClose, nil, discard)
+			c.end(ReasonTransportClose, nil, gone)
 			c.awaitWritten(t)
 			return
 		}
