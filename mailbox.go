@@ -65,9 +65,9 @@ func (b *mailbox) run() {
 //
 //go:noinline
 func growStack() byte {
-	var room [4608]byte
+	var room [2048]byte
 	return lastOf(&room)
 }
 
 //go:noinline
-func lastOf(b *[4608]byte) byte { return b[len(b)-1] }
+func lastOf(b *[2048]byte) byte { return b[len(b)-1] }
