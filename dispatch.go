@@ -34,6 +34,9 @@ func (c *Context) runEvent() {
 	if !c.wanted() {
 		return
 	}
+	if c.size > 2*eventOverhead {
+		growStackMore()
+	}
 	ack, err := c.invoke()
 	if err == nil {
 		if !c.hasID {
