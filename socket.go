@@ -224,9 +224,10 @@ func (s *Socket) hold(p packet, volatile bool) (held bool, err error) {
 	case volatile: // dropped: it cannot be sent now
 		return false, nil
 	}
-	if s.heldSize += p.size; s.heldSize > s.srv().opts.SendQueueLimit {
+	if s.heldSize > s.srv().opts.SendQueueLimit {
 		return false, ErrSlowClient
 	}
+	s.heldSize += p.size
 	s.held = append(s.held, p)
 	return true, nil
 }

@@ -118,17 +118,18 @@ func (c *Conn) transportLocked() string {
 
 // Send queues f and returns at once; what is queued is written in order, as
 // much as possible at a time. It returns ErrClosed if the connection has ended,
-// or ErrSlowClient if f overflowed Options.SendQueueLimit, which closes it.
+// or ErrSlowClient if more than Options.SendQueueLimit bytes wait already, which
+// closes it.
 func (c *Conn) Send(f *Frames) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	if c.overflowsLocked(f) {
+	if c.queued > c.srv.opts.SendQueueLimit {
 		c.relieveLocked()
 	}
-	if c.overflowsLocked(f) {
+	if c.queued > c.srv.opts.SendQueueLimit {
 		c.mu.Unlock()
 		c.end(ReasonSlowClient, ErrSlowClient, discard)
 		return ErrSlowClient
@@ -136,10 +137,6 @@ func (c *Conn) Send(f *Frames) error {
 	c.pushLocked(f)
 	c.mu.Unlock()
 	return nil
-}
-
-func (c *Conn) overflowsLocked(f *Frames) bool {
-	return c.queued > 0 && c.queued+f.size() > c.srv.opts.SendQueueLimit
 }
 
 // SendVolatile sends f only if it can be written at once: nothing is queued or

@@ -63,9 +63,10 @@ type Options struct {
 	// WebSocket message after decompression, and of the body of a polling
 	// request. Default 1,000,000.
 	MaxPayload int
-	// SendQueueLimit bounds the bytes that wait to be written to one client.
-	// Overflow closes it with ReasonSlowClient. A larger message is
-	// accepted when nothing else waits. Default 1,048,576 (1 MiB).
+	// SendQueueLimit bounds the bytes that wait to be written to one client:
+	// when more of them wait, the next message closes it with
+	// ReasonSlowClient. A message of any size is thus accepted while no more
+	// wait. Default 1,048,576 (1 MiB).
 	SendQueueLimit int
 
 	// DisableHTTPCompression turns off gzip and deflate for polling.

@@ -34,8 +34,8 @@ const (
 var (
 	// ErrClosed is returned for a connection that has ended or is ending.
 	ErrClosed = errors.New("engineio: connection closed")
-	// ErrSlowClient is returned by the Send that overflows the send queue of
-	// a connection; the connection has been closed with ReasonSlowClient.
+	// ErrSlowClient is returned by the Send that finds the send queue of a
+	// connection full; the connection has been closed with ReasonSlowClient.
 	ErrSlowClient = errors.New("engineio: slow client: send queue full")
 	// ErrServerClosed is the refusal of a handshake after Shutdown.
 	ErrServerClosed = errors.New("engineio: server closed")

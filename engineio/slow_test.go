@@ -112,6 +112,22 @@ func TestSendQueueLimit(t *testing.T) {
 	}, eiotest.Polling, eiotest.WebSocket)
 }
 
+// A large message behind a small one that has not been written yet is no sign of a slow client; one behind it is.
+func TestLargeMessageBehindASmallOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, &engineio.Options{SendQueueLimit: 1000}, nil)
+		raw, p := h.raw()
+		big := strings.Repeat("x", 100_000)
+		p.text("small")
+		p.text(big)
+		resp, err := raw.Get(t.Context())
+		wantOK(t, resp, err, "4small\x1e4"+big)
+		p.text(big)
+		assert.ErrorIs(t, p.Send(engineio.TextFrames("more")), engineio.ErrSlowClient)
+		p.wantClosed(engineio.ReasonSlowClient)
+	})
+}
+
 // One message larger than the limit is accepted if nothing else waits, and the next one once it is written.
 func TestMessageLargerThanTheSendQueue(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
