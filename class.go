@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -67,7 +66,7 @@ func methodHandlers(v any, what, where string) (map[string]bound, errorHandler) 
 	if len(class) == 0 {
 		panic(fmt.Sprintf("socketio: %s at %s: it has no exported method named On and an event; a pointer's methods need a pointer", what, where))
 	}
-	return maps.Clone(class), onError
+	return class, onError
 }
 
 // snakeCase turns MyEvent into my_event and HTTPStatus into http_status.

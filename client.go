@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,9 +92,6 @@ func (cl *client) Message(data []byte, binary bool) {
 	}
 	size := cl.partial
 	cl.partial = 0
-	if i := strings.IndexByte(p.Namespace, '?'); i >= 0 {
-		p.Namespace = p.Namespace[:i] // a query, which older clients append
-	}
 	if p.Type == parser.Connect {
 		cl.connect(p, size)
 		return

@@ -106,10 +106,6 @@ func (c *Conn) Context() context.Context { return c.req.Context() }
 func (c *Conn) Transport() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.transportLocked()
-}
-
-func (c *Conn) transportLocked() string {
 	if c.ws != nil {
 		return WebSocket
 	}

@@ -233,13 +233,10 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 		c.lingering = false
 		t.readUntil(time.Now().Add(closeTimeout))
 	}
-	s.wg.Add(1)
+	s.wg.Add(2) // flush and serveWebSocket
+	batch, size := c.takeLocked()
 	c.mu.Unlock()
 	// The answer to the handshake and the open packet, in one write.
-	c.mu.Lock()
-	batch, size := c.takeLocked()
-	c.srv.wg.Add(1)
-	c.mu.Unlock()
 	c.flush(t, batch, batch, size)
 	go c.serveWebSocket(t)
 	return nil

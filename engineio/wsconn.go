@@ -114,7 +114,7 @@ func (c *wsConn) Write(p []byte) (int, error) {
 }
 
 // try writes whole frames as far as the network takes them at once. What it
-// does not take is kept for writeRest.
+// does not take is kept in rest.
 func (c *wsConn) try(p []byte) (done bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
