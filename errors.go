@@ -24,6 +24,10 @@ var (
 	// ErrRoomName: the room cannot be joined: its name is empty, or it is the
 	// session id of another socket, whose private messages would be read.
 	ErrRoomName = errors.New("socketio: this room cannot be joined")
+	// ErrBrokerClosed: the [Broker] has been closed.
+	ErrBrokerClosed = errors.New("socketio: the broker has been closed")
+	// ErrMessageTooBig: the [Broker] never takes a message of this size.
+	ErrMessageTooBig = errors.New("socketio: the message is too big for the broker")
 )
 
 // Reason says why a socket left. The strings are those of Flask-SocketIO,

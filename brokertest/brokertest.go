@@ -1,0 +1,450 @@
+package brokertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// Service is what Run tests: a broker and the message service behind it.
+type Service struct {
+	// Connect returns a new broker, connected to the service with the
+	// defaults that its users get. Brokers from several calls see each
+	// other's messages. Run closes them.
+	Connect func(t *testing.T) socketio.Broker
+	// Stop makes the service go away, as a crash would, and Start makes it
+	// come back at the same address. Without them outages are not tested.
+	Stop, Start func()
+	// MaxMessage is the size in bytes of the largest message that the service
+	// takes. Zero means that it takes any: 8 MiB are tried.
+	MaxMessage int
+}
+
+// patience is how long a test waits for what should happen at once.
+const patience = 30 * time.Second
+
+// bigMessage is the size tried when there is no limit.
+const bigMessage = 8 << 20
+
+// Run checks what [socketio.Broker] promises, in subtests. It needs the service
+// for itself only during the tests of outages; otherwise its channels have names
+// that nobody else uses.
+func Run(t *testing.T, service Service) {
+	for _, test := range []struct {
+		name string
+		run  func(*suite)
+	}{
+		{"PublishSubscribe", (*suite).publishSubscribe},
+		{"OwnMessages", (*suite).ownMessages},
+		{"Channels", (*suite).channels},
+		{"SeveralSubscriptions", (*suite).severalSubscriptions},
+		{"NobodySubscribed", (*suite).nobodySubscribed},
+		{"Order", (*suite).order},
+		{"AnyBytes", (*suite).anyBytes},
+		{"BigMessage", (*suite).bigMessage},
+		{"TooBigMessage", (*suite).tooBigMessage},
+		{"DataIsNotKept", (*suite).dataIsNotKept},
+		{"CancelSubscribe", (*suite).cancelSubscribe},
+		{"CancelledContext", (*suite).cancelledContext},
+		{"SubscribeAgain", (*suite).subscribeAgain},
+		{"Close", (*suite).close},
+		{"CloseEndsGoroutines", (*suite).closeEndsGoroutines},
+		{"Concurrent", (*suite).concurrent},
+		{"Outage", (*suite).outage},
+		{"OutageBeforeTheFirstConnection", (*suite).outageFirst},
+		{"CloseDuringAnOutage", (*suite).closeDuringOutage},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.run(&suite{T: t, service: service, name: fmt.Sprintf("brokertest-%x", rand.Uint64())})
+		})
+	}
+}
+
+// suite is one test.
+type suite struct {
+	*testing.T
+	service Service
+	name    string // begins the names of its channels
+}
+
+func (s *suite) connect() socketio.Broker {
+	s.Helper()
+	b := s.service.Connect(s.T)
+	if b == nil {
+		s.Fatal("Connect returned nil")
+	}
+	s.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+	})
+	return b
+}
+
+// subscriber is a call of Subscribe.
+type subscriber struct {
+	*suite
+	cancel context.CancelFunc
+	ready  chan struct{}
+	got    chan string // "channel message"
+	ended  chan error
+	done   atomic.Bool // Subscribe has returned
+}
+
+// subscribe calls Subscribe in a goroutine, which ends with the test, and waits until it is ready.
+func (s *suite) subscribe(b socketio.Broker, channels ...string) *subscriber {
+	s.Helper()
+	sub := s.start(b, channels...)
+	select {
+	case <-sub.ready:
+	case err := <-sub.ended:
+		s.Fatalf("Subscribe returned %v before it called ready", err)
+	case <-time.After(patience):
+		s.Fatalf("Subscribe did not call ready in %v", patience)
+	}
+	return sub
+}
+
+func (s *suite) start(b socketio.Broker, channels ...string) *subscriber {
+	ctx, cancel := context.WithCancel(context.Background())
+	sub := &subscriber{
+		suite: s, cancel: cancel,
+		ready: make(chan struct{}), got: make(chan string, 10_000), ended: make(chan error, 1),
+	}
+	var isReady bool
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		err := b.Subscribe(ctx, channels, func() {
+			if isReady {
+				s.Error("ready was called twice")
+			}
+			isReady = true
+			close(sub.ready)
+		}, func(channel string, data []byte) {
+			if !isReady {
+				s.Error("a message arrived before ready was called")
+			}
+			if sub.done.Load() {
+				s.Error("a message arrived after Subscribe had returned")
+			}
+			sub.got <- channel + " " + string(data)
+		})
+		sub.done.Store(true)
+		sub.ended <- err
+	}()
+	s.Cleanup(func() {
+		cancel()
+		select {
+		case <-over:
+		case <-time.After(patience):
+			s.Errorf("Subscribe did not return within %v of the end of its context", patience)
+		}
+	})
+	return sub
+}
+
+// next returns the next message.
+func (sub *subscriber) next() string {
+	sub.Helper()
+	select {
+	case m := <-sub.got:
+		return m
+	case err := <-sub.ended:
+		sub.Fatalf("the subscription ended with %v while a message was expected", err)
+	case <-time.After(patience):
+		sub.Fatalf("no message in %v", patience)
+	}
+	return ""
+}
+
+// want expects messages on a channel, these and in this order.
+func (sub *subscriber) want(channel string, messages ...string) {
+	sub.Helper()
+	for _, m := range messages {
+		if got := sub.next(); got != channel+" "+m {
+			sub.Fatalf("got %s, want %s", brief(got), brief(channel+" "+m))
+		}
+	}
+}
+
+// end returns why the subscription ended.
+func (sub *subscriber) end() error {
+	sub.Helper()
+	select {
+	case err := <-sub.ended:
+		if err == nil {
+			sub.Fatal("Subscribe returned nil: it has to say why it ended")
+		}
+		return err
+	case <-time.After(patience):
+		sub.Fatalf("Subscribe did not return in %v", patience)
+		return nil
+	}
+}
+
+func (s *suite) publish(b socketio.Broker, channel string, messages ...string) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, m := range messages {
+		if err := b.Publish(ctx, channel, []byte(m)); err != nil {
+			s.Fatalf("Publish: %v", err)
+		}
+	}
+}
+
+func brief(m string) string {
+	if len(m) > 80 {
+		return fmt.Sprintf("%.80q... (%d bytes)", m, len(m))
+	}
+	return fmt.Sprintf("%q", m)
+}
+
+func (s *suite) publishSubscribe() {
+	pub, sub := s.connect(), s.connect()
+	got := s.subscribe(sub, s.name)
+	s.publish(pub, s.name, "one", "two")
+	got.want(s.name, "one", "two")
+}
+
+func (s *suite) ownMessages() {
+	b := s.connect()
+	got := s.subscribe(b, s.name)
+	s.publish(b, s.name, "mine")
+	got.want(s.name, "mine")
+}
+
+// A subscription has several channels, in one order, and no others, not even
+// those whose names look like patterns of it.
+func (s *suite) channels() {
+	pub, sub := s.connect(), s.connect()
+	a, b := s.name+"-a", s.name+"-b*?[x].>#go"
+	got := s.subscribe(sub, a, b)
+	s.publish(pub, s.name+"-c", "no")
+	s.publish(pub, s.name, "no")
+	s.publish(pub, s.name+"-b", "no")
+	s.publish(pub, s.name+"-bZ?[x].>#go", "no")
+	s.publish(pub, a, "1")
+	s.publish(pub, b, "2")
+	s.publish(pub, a, "3")
+	got.want(a, "1")
+	got.want(b, "2")
+	got.want(a, "3")
+}
+
+func (s *suite) severalSubscriptions() {
+	x, y := s.connect(), s.connect()
+	subs := []*subscriber{s.subscribe(x, s.name), s.subscribe(x, s.name), s.subscribe(y, s.name)}
+	s.publish(x, s.name, "1")
+	s.publish(x, s.name, "2")
+	for _, sub := range subs {
+		sub.want(s.name, "1", "2")
+	}
+	subs[0].cancel() // the others stay
+	subs[0].end()
+	s.publish(y, s.name, "3")
+	subs[1].want(s.name, "3")
+	subs[2].want(s.name, "3")
+}
+
+func (s *suite) nobodySubscribed() {
+	b := s.connect()
+	s.publish(b, s.name, "lost")
+	got := s.subscribe(b, s.name)
+	s.publish(b, s.name, "found")
+	got.want(s.name, "found")
+}
+
+// Messages of one publisher stay in order, small ones behind large ones too,
+// while others publish.
+func (s *suite) order() {
+	const count = 1000
+	sub := s.connect()
+	got := s.subscribe(sub, s.name)
+	var publishers sync.WaitGroup
+	for p := range 3 {
+		b := s.connect()
+		publishers.Go(func() {
+			for i := range count {
+				m := fmt.Sprintf("%d %d %s", p, i, strings.Repeat("x", i%7*1000))
+				if err := b.Publish(context.Background(), s.name, []byte(m)); err != nil {
+					s.Errorf("Publish: %v", err)
+					return
+				}
+			}
+		})
+	}
+	var next [3]int
+	for range 3 * count {
+		var p, i int
+		if _, err := fmt.Sscanf(strings.TrimPrefix(got.next(), s.name+" "), "%d %d", &p, &i); err != nil {
+			s.Fatal(err)
+		}
+		if i != next[p] {
+			s.Fatalf("message %d of publisher %d came when %d was due", i, p, next[p])
+		}
+		next[p]++
+	}
+	publishers.Wait()
+}
+
+func (s *suite) anyBytes() {
+	b := s.connect()
+	got := s.subscribe(b, s.name)
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	messages := []string{"", "\x00", "\r\n", "PING\r\n", "\xff\xfe", string(all), "ü\u2028😀"}
+	s.publish(b, s.name, messages...)
+	got.want(s.name, messages...)
+}
+
+func (s *suite) bigMessage() {
+	size := s.service.MaxMessage
+	if size == 0 {
+		size = bigMessage
+	}
+	b := s.connect()
+	got := s.subscribe(b, s.name)
+	m := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+	s.publish(b, s.name, string(m), "small")
+	got.want(s.name, string(m), "small")
+}
+
+func (s *suite) tooBigMessage() {
+	if s.service.MaxMessage == 0 {
+		s.Skip("the service takes messages of any size")
+	}
+	b := s.connect()
+	got := s.subscribe(b, s.name)
+	err := b.Publish(context.Background(), s.name, make([]byte, s.service.MaxMessage+1))
+	if !errors.Is(err, socketio.ErrMessageTooBig) {
+		s.Fatalf("Publish of %d bytes: %v, want ErrMessageTooBig", s.service.MaxMessage+1, err)
+	}
+	s.publish(b, s.name, "small") // the broker still works
+	got.want(s.name, "small")
+}
+
+func (s *suite) dataIsNotKept() {
+	b := s.connect()
+	got := s.subscribe(b, s.name)
+	buf := make([]byte, 1000)
+	for i := range 100 {
+		for j := range buf {
+			buf[j] = byte(i)
+		}
+		if err := b.Publish(context.Background(), s.name, buf); err != nil {
+			s.Fatalf("Publish: %v", err)
+		}
+	}
+	for i := range 100 {
+		got.want(s.name, strings.Repeat(string([]byte{byte(i)}), len(buf)))
+	}
+}
+
+// The end of the context ends the subscription, and nothing else.
+func (s *suite) cancelSubscribe() {
+	b := s.connect()
+	first, second := s.subscribe(b, s.name), s.subscribe(b, s.name)
+	first.cancel()
+	if err := first.end(); !errors.Is(err, context.Canceled) {
+		s.Fatalf("Subscribe returned %v, want context.Canceled", err)
+	}
+	s.publish(b, s.name, "still here")
+	second.want(s.name, "still here")
+	if n := len(first.got); n > 0 {
+		s.Fatalf("%d messages arrived after the subscription had ended", n)
+	}
+}
+
+func (s *suite) cancelledContext() {
+	b := s.connect()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := b.Publish(ctx, s.name, []byte("x")); !errors.Is(err, context.Canceled) {
+		s.Errorf("Publish returned %v, want context.Canceled", err)
+	}
+	err := b.Subscribe(ctx, []string{s.name}, func() {}, func(string, []byte) {})
+	if !errors.Is(err, context.Canceled) {
+		s.Errorf("Subscribe returned %v, want context.Canceled", err)
+	}
+	got := s.subscribe(b, s.name)
+	s.publish(b, s.name, "works")
+	got.want(s.name, "works")
+}
+
+func (s *suite) subscribeAgain() {
+	b := s.connect()
+	for i := range 10 {
+		got := s.subscribe(b, s.name)
+		m := fmt.Sprint("message ", i)
+		s.publish(b, s.name, m)
+		got.want(s.name, m)
+		got.cancel()
+		got.end()
+	}
+}
+
+func (s *suite) close() {
+	b := s.connect()
+	got := s.subscribe(b, s.name)
+	for range 2 {
+		if err := b.Close(); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+	}
+	if err := got.end(); !errors.Is(err, socketio.ErrBrokerClosed) {
+		s.Errorf("Subscribe returned %v, want ErrBrokerClosed", err)
+	}
+	if err := b.Publish(context.Background(), s.name, nil); !errors.Is(err, socketio.ErrBrokerClosed) {
+		s.Errorf("Publish after Close: %v, want ErrBrokerClosed", err)
+	}
+	err := b.Subscribe(context.Background(), []string{s.name}, func() {}, func(string, []byte) {})
+	if !errors.Is(err, socketio.ErrBrokerClosed) {
+		s.Errorf("Subscribe after Close: %v, want ErrBrokerClosed", err)
+	}
+}
+
+// Everything at once. The race detector sees what is not safe.
+func (s *suite) concurrent() {
+	const publishers, each = 8, 100
+	x, y := s.connect(), s.connect()
+	subs := []*subscriber{s.subscribe(x, s.name), s.subscribe(y, s.name)}
+	var all sync.WaitGroup
+	for range publishers {
+		all.Go(func() {
+			for range each {
+				if err := x.Publish(context.Background(), s.name, []byte("m")); err != nil {
+					s.Errorf("Publish: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 4 { // others come and go
+		all.Go(func() {
+			for range 5 {
+				ctx, cancel := context.WithCancel(context.Background())
+				_ = x.Subscribe(ctx, []string{s.name}, cancel, func(string, []byte) {})
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	for _, sub := range subs {
+		for range publishers * each {
+			sub.want(s.name, "m")
+		}
+	}
+}

@@ -1,0 +1,12 @@
+// Package brokertest checks implementations of [socketio.Broker], and has one
+// for tests: [Memory]. The test of a broker is a call of [Run]:
+//
+//	func TestBroker(t *testing.T) {
+//		service := startService(t) // the real one, on a free port
+//		brokertest.Run(t, brokertest.Service{
+//			Connect: func(t *testing.T) socketio.Broker { return newBroker(t, service.URL) },
+//			Stop:    service.Stop,
+//			Start:   service.Start,
+//		})
+//	}
+package brokertest

@@ -1,0 +1,217 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// Memory is a message service inside the process: servers connected to it are
+// one application, as with a real broker, without one. It is for tests, and for
+// programs that run several servers. Its zero value is ready for use; all
+// methods may be called from any goroutine.
+type Memory struct {
+	mu      sync.Mutex
+	stopped bool
+	subs    []*subscription
+}
+
+var (
+	errStopped = errors.New("brokertest: the memory service is stopped")
+	errBehind  = errors.New("brokertest: the subscriber does not keep up: 32 MiB wait for it")
+)
+
+// maxWaiting bounds, in bytes, what waits for one subscriber.
+const maxWaiting = 32 << 20
+
+// Connect returns a new broker on the service.
+func (m *Memory) Connect() socketio.Broker {
+	return &memoryBroker{service: m, closed: make(chan struct{})}
+}
+
+// Stop makes the service go away: subscriptions are lost, with what they have
+// not received, and nothing can be published until Start.
+func (m *Memory) Stop() {
+	m.mu.Lock()
+	subs := m.subs
+	m.stopped, m.subs = true, nil
+	m.mu.Unlock()
+	for _, s := range subs {
+		s.end(errStopped)
+	}
+}
+
+// Start ends Stop.
+func (m *Memory) Start() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped = false
+}
+
+// memoryBroker is one connection to a Memory. It starts no goroutine: a
+// subscription runs in its caller's.
+type memoryBroker struct {
+	service *Memory
+	closed  chan struct{}
+
+	mu    sync.Mutex     // orders Add before Wait
+	calls sync.WaitGroup // of Subscribe
+}
+
+func (b *memoryBroker) Publish(ctx context.Context, channel string, data []byte) error {
+	if err := b.usable(ctx); err != nil {
+		return err
+	}
+	m := b.service
+	m.mu.Lock()
+	if m.stopped {
+		m.mu.Unlock()
+		return errStopped
+	}
+	var behind []*subscription
+	msg := message{channel, slices.Clone(data)} // one copy for all: nobody changes it
+	for _, s := range m.subs {
+		if slices.Contains(s.channels, channel) && !s.put(msg) {
+			behind = append(behind, s)
+		}
+	}
+	m.mu.Unlock()
+	for _, s := range behind {
+		s.end(errBehind)
+	}
+	return nil
+}
+
+func (b *memoryBroker) usable(ctx context.Context) error {
+	select {
+	case <-b.closed:
+		return socketio.ErrBrokerClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+func (b *memoryBroker) enter(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.usable(ctx); err != nil {
+		return err
+	}
+	b.calls.Add(1)
+	return nil
+}
+
+func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.calls.Done()
+	s := &subscription{channels: slices.Clone(channels), wake: make(chan struct{}, 1)}
+	m := b.service
+	m.mu.Lock()
+	if m.stopped {
+		m.mu.Unlock()
+		return errStopped
+	}
+	m.subs = append(m.subs, s)
+	m.mu.Unlock()
+	defer m.remove(s)
+	ready()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-b.closed:
+			return socketio.ErrBrokerClosed
+		case <-s.wake:
+		}
+		for b.usable(ctx) == nil {
+			msg, ok, err := s.take()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			handle(msg.channel, msg.data)
+		}
+	}
+}
+
+// Close waits until the calls of Subscribe have returned: do not call it in a
+// handler.
+func (b *memoryBroker) Close() error {
+	b.mu.Lock()
+	if b.usable(context.Background()) == nil {
+		close(b.closed)
+	}
+	b.mu.Unlock()
+	b.calls.Wait()
+	return nil
+}
+
+func (m *Memory) remove(s *subscription) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subs = slices.DeleteFunc(m.subs, func(o *subscription) bool { return o == s })
+}
+
+type message struct {
+	channel string
+	data    []byte
+}
+
+// subscription is what waits for one subscriber. Its lock comes after Memory's.
+type subscription struct {
+	channels []string
+	wake     chan struct{} // has an element when there is something to do
+
+	mu      sync.Mutex
+	waiting []message
+	size    int
+	err     error // why it ended
+}
+
+// put reports false if the subscriber is too far behind.
+func (s *subscription) put(msg message) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.size > maxWaiting {
+		return false
+	}
+	s.size += len(msg.data)
+	s.waiting = append(s.waiting, msg)
+	s.signal()
+	return true
+}
+
+func (s *subscription) take() (msg message, ok bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || len(s.waiting) == 0 {
+		return msg, false, s.err
+	}
+	msg, s.waiting[0] = s.waiting[0], message{}
+	s.waiting = s.waiting[1:]
+	s.size -= len(msg.data)
+	return msg, true, nil
+}
+
+func (s *subscription) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err, s.waiting = err, nil
+	}
+	s.signal()
+}
+
+func (s *subscription) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}

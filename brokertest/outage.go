@@ -1,0 +1,178 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// closeEndsGoroutines looks for goroutines that a broker started and that
+// outlive it.
+func (s *suite) closeEndsGoroutines() {
+	before := goroutines()
+	b := s.service.Connect(s.T)
+	got := s.subscribe(b, s.name)
+	s.publish(b, s.name, "x")
+	got.want(s.name, "x")
+	if err := b.Close(); err != nil {
+		s.Errorf("Close: %v", err)
+	}
+	got.end()
+	s.eventually("the broker's goroutines to end", func() bool {
+		for id := range goroutines() {
+			if before[id] == "" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// goroutines returns the stacks of all goroutines but the caller, by id.
+func goroutines() map[string]string {
+	buf := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			buf = buf[:n]
+			break
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+	all := make(map[string]string)
+	for _, stack := range strings.Split(string(buf), "\n\n")[1:] {
+		id, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
+		all[id] = stack
+	}
+	return all
+}
+
+// eventually waits for a condition.
+func (s *suite) eventually(what string, holds func() bool) {
+	s.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+func (s *suite) needsOutage() {
+	s.Helper()
+	if s.service.Stop == nil || s.service.Start == nil {
+		s.Skip("the service has no Stop and Start")
+	}
+}
+
+// publishFails publishes until that fails, which it does soon after the service
+// has gone, and within the context's time.
+func (s *suite) publishFails(b socketio.Broker) {
+	s.Helper()
+	s.eventually("Publish to fail", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+		defer cancel()
+		start := time.Now()
+		err := b.Publish(ctx, s.name, []byte("lost"))
+		if took := time.Since(start); took > patience/2+5*time.Second {
+			s.Fatalf("Publish took %v, beyond its context's end", took)
+		}
+		if errors.Is(err, socketio.ErrBrokerClosed) || errors.Is(err, socketio.ErrMessageTooBig) {
+			s.Fatalf("Publish returned %v, which is for ever, because of an outage", err)
+		}
+		return err != nil
+	})
+}
+
+// comesBack subscribes and publishes until that works again, as servers do.
+func (s *suite) comesBack(b socketio.Broker) {
+	s.Helper()
+	var sub *subscriber
+	s.eventually("Subscribe to work again", func() bool {
+		sub = s.start(b, s.name)
+		select {
+		case <-sub.ready:
+			return true
+		case err := <-sub.ended:
+			if errors.Is(err, socketio.ErrBrokerClosed) {
+				s.Fatalf("Subscribe returned %v because of an outage", err)
+			}
+		case <-time.After(patience):
+		}
+		return false
+	})
+	s.eventually("Publish to work again", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+		defer cancel()
+		return b.Publish(ctx, s.name, []byte("back")) == nil
+	})
+	for m := sub.next(); m != s.name+" back"; m = sub.next() {
+		if m != s.name+" lost" { // of a Publish that failed: it may have been sent
+			s.Fatalf("got %s, want the message after the outage", brief(m))
+		}
+	}
+}
+
+// The subscriber hears that its subscription is lost, publishing fails, and both
+// work again when the service is back, with the same broker.
+func (s *suite) outage() {
+	s.needsOutage()
+	b := s.connect()
+	for range 2 {
+		sub := s.subscribe(b, s.name)
+		s.publish(b, s.name, "before")
+		sub.want(s.name, "before")
+		s.service.Stop()
+		started := false
+		defer func() {
+			if !started {
+				s.service.Start() // for the other tests
+			}
+		}()
+		if err := sub.end(); errors.Is(err, socketio.ErrBrokerClosed) || errors.Is(err, context.Canceled) {
+			s.Fatalf("Subscribe returned %v because of an outage", err)
+		}
+		s.publishFails(b)
+		s.service.Start()
+		started = true
+		s.comesBack(b)
+	}
+}
+
+// A broker made while the service is away works when it is there.
+func (s *suite) outageFirst() {
+	s.needsOutage()
+	s.service.Stop()
+	started := false
+	defer func() {
+		if !started {
+			s.service.Start()
+		}
+	}()
+	b := s.connect()
+	s.publishFails(b)
+	s.service.Start()
+	started = true
+	s.comesBack(b)
+}
+
+func (s *suite) closeDuringOutage() {
+	s.needsOutage()
+	b := s.connect()
+	sub := s.subscribe(b, s.name)
+	s.service.Stop()
+	defer s.service.Start()
+	sub.end()
+	waiting := s.start(b, s.name)
+	closed := make(chan error, 1)
+	go func() { closed <- b.Close() }()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		s.Fatalf("Close did not return in %v", patience)
+	}
+	waiting.end()
+}
