@@ -1,7 +1,6 @@
 package socketio_test
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/seed-d124fa34/socketio"
@@ -15,17 +14,6 @@ type benchMessage struct {
 }
 
 const benchArgs = `{"room":"lobby","data":"hello","n":7}`
-
-// drain reads everything a client is sent.
-func drain(p *peer) {
-	go func() {
-		for {
-			if _, err := p.c.Receive(p.t.Context()); err != nil {
-				return
-			}
-		}
-	}()
-}
 
 // BenchmarkEcho is an event and its acknowledgement, one at a time, by handler shape.
 func BenchmarkEcho(b *testing.B) {
@@ -46,55 +34,6 @@ func BenchmarkEcho(b *testing.B) {
 			for b.Loop() {
 				p.send(`21["e",` + benchArgs + `]`)
 				p.next()
-			}
-		})
-	}
-}
-
-func BenchmarkEmitToOne(b *testing.B) {
-	srv := newServer(b, &socketio.Options{SendQueueLimit: 1 << 30})
-	p := join(b, srv, eiotest.WebSocket)
-	s := srv.Socket(p.sid)
-	drain(p)
-	m := benchMessage{"lobby", "hello", 7}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := s.Emit("e", m); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkBroadcast(b *testing.B) {
-	for _, n := range []int{10, 100} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			srv := newServer(b, &socketio.Options{SendQueueLimit: 1 << 30})
-			for range n {
-				drain(join(b, srv, eiotest.WebSocket))
-			}
-			m := benchMessage{"lobby", "hello", 7}
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := srv.Emit("e", m); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkJoinLeave(b *testing.B) {
-	for _, others := range []int{0, 50} {
-		b.Run(fmt.Sprint(others, " others"), func(b *testing.B) {
-			srv := newServer(b, nil)
-			for range others {
-				_ = srv.JoinRoom(join(b, srv, eiotest.WebSocket).sid, "room")
-			}
-			s := srv.Socket(join(b, srv, eiotest.WebSocket).sid)
-			b.ReportAllocs()
-			for b.Loop() {
-				_ = s.Join("room")
-				s.Leave("room")
 			}
 		})
 	}

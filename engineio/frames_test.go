@@ -83,21 +83,3 @@ func TestFramesOfOtherPackets(t *testing.T) {
 		assert.Equal(t, packet, string(f.pollPayload()))
 	}
 }
-
-func BenchmarkFramesText(b *testing.B) {
-	b.ReportAllocs()
-	text := strings.Repeat("x", 64)
-	for b.Loop() {
-		buf := make([]byte, Headroom, Headroom+len(text))
-		_ = NewFrames(append(buf, text...), nil, true)
-	}
-}
-
-func BenchmarkFramesBinary(b *testing.B) {
-	b.ReportAllocs()
-	data := [][]byte{bytes.Repeat([]byte{1}, 1024)}
-	for b.Loop() {
-		buf := make([]byte, Headroom, Headroom+64)
-		_ = NewFrames(append(buf, `51-["e",{"_placeholder":true,"num":0}]`...), data, true)
-	}
-}
