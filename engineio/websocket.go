@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -51,7 +52,7 @@ func (t *wsTransport) write(batch []*Frames) error {
 		}
 	}
 	if w := t.sole(batch); w != nil {
-		return t.writeNow(w)
+		return t.writeMessage(w)
 	}
 	t.cork()
 	for _, f := range batch {
@@ -82,7 +83,7 @@ func (t *wsTransport) tryWrite(batch []*Frames) (left []*Frames, err error) {
 
 func (t *wsTransport) tryChunk(chunk []*Frames) (done bool, err error) {
 	if w := t.sole(chunk); w != nil {
-		return t.try(w)
+		return t.tryMessage(w)
 	}
 	t.cork()
 	for _, f := range chunk {
@@ -108,13 +109,18 @@ func (t *wsTransport) collect(f *Frames) error {
 	if !t.deflate || !f.compress {
 		return t.add(f.wire)
 	}
+	t.setCollecting(true)
+	defer t.setCollecting(false)
 	for p, binary := range f.messages {
 		kind := websocket.MessageText
 		if binary {
 			kind = websocket.MessageBinary
 		}
 		// No deadline: corked, nothing is written to the network here.
-		if err := t.ws.Write(context.Background(), kind, p); err != nil {
+		if err := t.ws.Write(context.Background(), kind, p); errors.Is(err, net.ErrClosed) {
+			t.closeSent.Store(true) // a close frame was: nothing may follow it
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

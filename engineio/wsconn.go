@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -25,6 +26,10 @@ const (
 	maxAfter = 4 << 10
 )
 
+// errCutOff is the end of the network connection. The WebSocket library would take
+// io.EOF in the middle of a message for the end of the message.
+var errCutOff = errors.New("engineio: the network connection ended without a close frame")
+
 var errNotReading = errors.New("engineio: the client does not read what it asks for")
 
 // wsConn is the network connection under a WebSocket. Corked, it collects what
@@ -44,24 +49,30 @@ type wsConn struct {
 	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow
 	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
 
-	mu       sync.Mutex // protects the following; never held while waiting for the network
-	head     []byte     // the answer to the handshake, until it is written
-	corked   *[]byte    // what is collected, or nil
-	busy     bool       // a write waits for the network, or has to: control frames go to after
-	after    []byte     // control frames that go with the next write
-	deadline time.Time  // of the writes
+	mu     sync.Mutex // protects the following; never held while waiting for the network
+	head   []byte     // the answer to the handshake, until it is written
+	corked *[]byte    // what is collected, or nil
+	// collecting: the library writes a compressed message to corked.
+	collecting bool
+	busy       bool      // a write waits for the network, or has to: control frames go to after
+	after      []byte    // control frames that go with the next write
+	deadline   time.Time // of the writes
 }
 
-func (c *wsConn) Read(p []byte) (int, error) {
-	if len(c.before) > 0 {
-		n := copy(p, c.before)
+func (c *wsConn) Read(p []byte) (n int, err error) {
+	switch {
+	case len(c.before) > 0:
+		n = copy(p, c.before)
 		c.before = c.before[n:]
-		return n, nil
+	case c.bursts != nil && (len(p) < burstSize || !c.bursts.empty()):
+		n, err = c.bursts.read(p)
+	default:
+		n, err = c.Conn.Read(p) // a large message, straight to where it belongs
 	}
-	if c.bursts != nil && (len(p) < burstSize || !c.bursts.empty()) {
-		return c.bursts.read(p)
+	if err == io.EOF {
+		err = errCutOff
 	}
-	return c.Conn.Read(p) // a large message, straight to where it belongs
+	return n, err
 }
 
 // Close is called by the WebSocket library as soon as it has handed over its
@@ -75,13 +86,13 @@ func (c *wsConn) Write(p []byte) (int, error) {
 		return len(p), nil // the library's answer to a close frame that answers ours
 	}
 	c.mu.Lock()
-	if c.corked == nil && len(p) > 0 && p[0] == finClose {
-		defer c.closeSent.Store(true)
+	if !c.collecting && len(p) > 0 && p[0] == finClose {
+		c.closeSent.Store(true)
 	}
 	switch {
 	case c.corked != nil:
 		*c.corked = append(*c.corked, p...)
-	case c.trying != nil && len(c.head) == 0:
+	case c.busy || c.trying != nil && len(c.head) == 0:
 		// A client that does not read gets its pongs with what comes next.
 		if len(c.after)+len(p) > maxAfter {
 			c.mu.Unlock()
@@ -103,11 +114,9 @@ func (c *wsConn) Write(p []byte) (int, error) {
 			c.after = append(c.after, p...)
 		}
 	default:
+		c.extendLocked()
 		c.mu.Unlock()
-		if err := c.writeNow(p); err != nil {
-			return 0, err
-		}
-		return len(p), nil
+		return c.Conn.Write(p)
 	}
 	c.mu.Unlock()
 	return len(p), nil
@@ -118,6 +127,20 @@ func (c *wsConn) Write(p []byte) (int, error) {
 func (c *wsConn) try(p []byte) (done bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.tryLocked(p)
+}
+
+// tryMessage is try, unless a close frame went before: nothing may follow it.
+func (c *wsConn) tryMessage(p []byte) (done bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closeSent.Load() {
+		return true, nil
+	}
+	return c.tryLocked(p)
+}
+
+func (c *wsConn) tryLocked(p []byte) (done bool, err error) {
 	n, err := c.trying.write(p)
 	if err != nil || n == len(p) {
 		return true, err
@@ -134,15 +157,25 @@ func (c *wsConn) hasMore() bool {
 	return len(c.head)+len(c.after) > 0
 }
 
-// writeNow writes whole frames. A client has between one and two timeouts to
-// take them: setting the deadline for each write would cost as much as a short write.
+// writeNow writes whole frames.
 func (c *wsConn) writeNow(p []byte) error {
-	now := time.Now()
 	c.mu.Lock()
-	if c.deadline.Sub(now) < c.timeout {
-		c.deadline = now.Add(2 * c.timeout)
-		_ = c.Conn.SetWriteDeadline(c.deadline)
+	return c.writeUnlock(p)
+}
+
+// writeMessage is writeNow, unless a close frame went before: nothing may follow it.
+func (c *wsConn) writeMessage(p []byte) error {
+	c.mu.Lock()
+	if c.closeSent.Load() {
+		c.mu.Unlock()
+		return nil
 	}
+	return c.writeUnlock(p)
+}
+
+// writeUnlock unlocks mu, which is held, and writes.
+func (c *wsConn) writeUnlock(p []byte) error {
+	c.extendLocked()
 	c.busy = true
 	c.mu.Unlock()
 	_, err := c.Conn.Write(p)
@@ -150,6 +183,16 @@ func (c *wsConn) writeNow(p []byte) error {
 	c.busy = false
 	c.mu.Unlock()
 	return err
+}
+
+// extendLocked gives a client between one and two timeouts to take what is
+// written: setting the deadline for each write would cost as much as a short write.
+func (c *wsConn) extendLocked() {
+	now := time.Now()
+	if c.deadline.Sub(now) < c.timeout {
+		c.deadline = now.Add(2 * c.timeout)
+		_ = c.Conn.SetWriteDeadline(c.deadline)
+	}
 }
 
 func (c *wsConn) cork() {
@@ -164,6 +207,10 @@ func (c *wsConn) cork() {
 // add collects the frames in wire, or writes them if they are large.
 func (c *wsConn) add(wire []byte) error {
 	c.mu.Lock()
+	if c.closeSent.Load() { // nothing may follow the close frame
+		c.mu.Unlock()
+		return nil
+	}
 	small := len(*c.corked)+len(wire) <= corkSize
 	if small {
 		*c.corked = append(*c.corked, wire...)
@@ -180,6 +227,12 @@ func (c *wsConn) add(wire []byte) error {
 		return c.add(wire)
 	}
 	return c.writeNow(wire)
+}
+
+func (c *wsConn) setCollecting(is bool) {
+	c.mu.Lock()
+	c.collecting = is
+	c.mu.Unlock()
 }
 
 // uncork writes what was collected.
