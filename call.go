@@ -66,6 +66,7 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 	if err != nil {
 		return Reply{}, err
 	}
+	defer e.free()
 	self, err := e.self(from)
 	if err != nil {
 		return Reply{}, err
@@ -95,6 +96,7 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 	if err != nil {
 		return nil, err
 	}
+	defer e.free()
 	var asked []*Socket
 	srv.each(e, false, nil, func(s *Socket) { asked = append(asked, s) })
 	return srv.call(ctx, e, event, data, asked)

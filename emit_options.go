@@ -3,6 +3,8 @@ package socketio
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 )
 
 // EmitOption says to whom and how an event is sent, see [Socket.Emit]. The
@@ -14,7 +16,8 @@ type EmitOption interface{ apply(*emission) }
 type emission struct {
 	ns         string
 	rooms      []string
-	targeted   bool // To was given, though perhaps without rooms
+	room       [1]string // what rooms is made of, if it is enough
+	targeted   bool      // To was given, though perhaps without rooms
 	broadcast  bool
 	skipSelf   bool
 	skip       []string
@@ -34,14 +37,30 @@ func (f emitOption) apply(e *emission) { f(e) }
 // session id. Several To add up. The sender is included if it is in one of
 // them, see [SkipSelf]. No room, or the room "", is nobody. Flask-SocketIO: to, room.
 func To(rooms ...string) EmitOption {
-	return emitOption(func(e *emission) {
-		e.targeted = true
-		if e.rooms == nil {
-			e.rooms = rooms
-			return
-		}
-		e.rooms = append(e.rooms[:len(e.rooms):len(e.rooms)], rooms...)
-	})
+	if len(rooms) == 1 {
+		return roomOption(rooms[0])
+	}
+	return roomsOption(slices.Clone(rooms)) // so that rooms itself needs no memory
+}
+
+// roomOption is To with one room, the most frequent.
+type roomOption string
+
+func (o roomOption) apply(e *emission) {
+	e.targeted = true
+	if e.rooms == nil {
+		e.room[0] = string(o)
+		e.rooms = e.room[:]
+		return
+	}
+	e.rooms = append(e.rooms, string(o))
+}
+
+type roomsOption []string
+
+func (o roomsOption) apply(e *emission) {
+	e.targeted = true
+	e.rooms = append(e.rooms, o...)
 }
 
 // Broadcast selects everyone in the namespace, the sender included, see
@@ -117,21 +136,35 @@ func Compress(on bool) EmitOption {
 	return noCompressOption
 }
 
-// newEmission puts the options together.
+var emissions = sync.Pool{New: func() any { return new(emission) }}
+
+// free ends the use of an emission.
+func (e *emission) free() {
+	*e = emission{}
+	emissions.Put(e)
+}
+
+// newEmission puts the options together. The emission is to be freed, unless
+// there is an error.
 func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) {
-	e := &emission{ns: ns}
+	e := emissions.Get().(*emission)
+	e.ns = ns
 	for _, opt := range opts {
 		if opt != nil {
 			opt.apply(e)
 		}
 	}
+	err := e.err
 	switch {
-	case e.err != nil:
-		return nil, e.err
+	case err != nil:
 	case e.ns == anyName:
-		return nil, errors.New(`socketio: Namespace("*") is for handlers; emit in a namespace by its name`)
+		err = errors.New(`socketio: Namespace("*") is for handlers; emit in a namespace by its name`)
 	case from == nil && e.skipSelf:
-		return nil, errors.New("socketio: SkipSelf needs a sender; emit on a Socket or a Context, or use Skip(sid)")
+		err = errors.New("socketio: SkipSelf needs a sender; emit on a Socket or a Context, or use Skip(sid)")
+	}
+	if err != nil {
+		e.free()
+		return nil, err
 	}
 	return e, nil
 }

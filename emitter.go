@@ -1,20 +1,47 @@
 package socketio
 
 import (
+	"bytes"
 	"fmt"
+	"sync"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
+// scratch is what encoding a packet takes besides the packet: reused, since
+// every event needs it.
+type scratch struct {
+	buf  []byte // its first engineio.Headroom bytes are free
+	args []any
+	name any // the name of the event encoded last: most are like the one before
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, engineio.Headroom, 512)} }}
+
+// maxScratch is the size from which a buffer is left to the garbage collector.
+const maxScratch = 64 << 10
+
 // encode makes a packet ready to be sent to any number of connections.
 func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, error) {
-	buf := make([]byte, engineio.Headroom, 256)
-	text, attachments, err := srv.opts.Parser.Encode(buf, h, args)
+	sc := scratches.Get().(*scratch)
+	p, err := srv.encodeWith(sc, h, args, compress)
+	scratches.Put(sc)
+	return p, err
+}
+
+func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress bool) (packet, error) {
+	text, attachments, err := srv.opts.Parser.Encode(sc.buf, h, args)
 	if err != nil {
 		return packet{}, err
 	}
+	if cap(text) >= engineio.Headroom && cap(text) <= maxScratch {
+		sc.buf = text[:engineio.Headroom]
+	}
 	size := len(text)
+	if len(attachments) == 0 { // otherwise NewFrames copies it
+		text = bytes.Clone(text)
+	}
 	for _, a := range attachments {
 		size += len(a)
 	}
@@ -26,16 +53,21 @@ func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress
 	if parser.Reserved(event) {
 		return packet{}, fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
 	}
-	var args []any
+	sc := scratches.Get().(*scratch)
+	if name, ok := sc.name.(string); !ok || name != event {
+		sc.name = event
+	}
+	sc.args = append(sc.args[:0], sc.name)
 	switch d := data.(type) {
 	case nil:
-		args = []any{event}
 	case Args:
-		args = append(append(make([]any, 0, 1+len(d)), event), d...)
+		sc.args = append(sc.args, d...)
 	default:
-		args = []any{event, data}
+		sc.args = append(sc.args, data)
 	}
-	p, err := srv.encode(h, args, compress)
+	p, err := srv.encodeWith(sc, h, sc.args, compress)
+	clear(sc.args)
+	scratches.Put(sc)
 	if err != nil {
 		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
 	}
@@ -56,6 +88,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	if err != nil {
 		return err
 	}
+	defer e.free()
 	h := parser.Header{Type: parser.Event, Namespace: e.ns}
 	var target ackTarget
 	if e.ack != nil {
@@ -121,7 +154,7 @@ func (e *emission) self(from *Socket) (*Socket, error) {
 func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*Socket)) {
 	skip := srv.skipped(e, self)
 	if fromSocket && !e.targeted && !e.broadcast {
-		if _, skipped := skip[self]; !skipped {
+		if !e.skipSelf && !skip[self] {
 			visit(self)
 		}
 		return
@@ -130,19 +163,16 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 	if e.targeted {
 		rooms = e.rooms
 	}
-	var seen map[*Socket]struct{}
+	var seen map[*Socket]bool
 	if len(rooms) > 1 {
-		seen = make(map[*Socket]struct{})
+		seen = make(map[*Socket]bool)
 	}
 	once := func(s *Socket) {
-		if _, skipped := skip[s]; skipped {
+		if e.skipSelf && s == self || skip != nil && skip[s] || seen != nil && seen[s] {
 			return
 		}
 		if seen != nil {
-			if _, was := seen[s]; was {
-				return
-			}
-			seen[s] = struct{}{}
+			seen[s] = true
 		}
 		visit(s)
 	}
@@ -163,33 +193,30 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 	}
 }
 
-// skipped returns the sockets that the options leave out.
-func (srv *Server) skipped(e *emission, self *Socket) map[*Socket]struct{} {
-	if !e.skipSelf && len(e.skip) == 0 && len(e.except) == 0 {
+// skipped returns the sockets that Skip and Except leave out.
+func (srv *Server) skipped(e *emission, self *Socket) map[*Socket]bool {
+	if len(e.skip) == 0 && len(e.except) == 0 {
 		return nil
 	}
-	skip := make(map[*Socket]struct{})
-	if e.skipSelf && self != nil {
-		skip[self] = struct{}{}
-	}
+	skip := make(map[*Socket]bool)
 	for _, sid := range e.skip {
 		if s := srv.index.socket(sid); s != nil {
-			skip[s] = struct{}{}
+			skip[s] = true
 		}
 	}
 	for _, room := range e.except {
 		if s := srv.index.socket(room); s != nil && s.name == e.ns {
-			skip[s] = struct{}{}
+			skip[s] = true
 			continue
 		}
 		if room == "" {
 			continue
 		}
 		for _, m := range srv.index.members(e.ns, room) {
-			skip[m.s] = struct{}{}
+			skip[m.s] = true
 		}
 		if self != nil && self.awaits(room) {
-			skip[self] = struct{}{}
+			skip[self] = true
 		}
 	}
 	return skip

@@ -15,46 +15,52 @@ type mailbox struct {
 // put appends an event. It never blocks.
 func (b *mailbox) put(c *Context) {
 	b.mu.Lock()
+	if !b.running {
+		b.running = true
+		b.mu.Unlock()
+		go b.run(c)
+		return
+	}
 	if b.tail == nil {
 		b.head = c
 	} else {
 		b.tail.next = c
 	}
 	b.tail = c
-	start := !b.running
-	b.running = true
 	b.mu.Unlock()
-	if start {
-		go b.run()
-	}
 }
 
 // take removes the next event. When there is none, run has to end.
 func (b *mailbox) take() *Context {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	c := b.head
 	if c == nil {
 		b.running = false
+		b.mu.Unlock()
 		return nil
 	}
 	b.head = c.next
 	if b.head == nil {
 		b.tail = nil
 	}
+	b.mu.Unlock()
 	c.next = nil
 	return c
 }
 
-func (b *mailbox) run() {
+func (b *mailbox) run(c *Context) {
 	growStack()
 	ended := false
 	defer func() {
-		if !ended { // a handler called runtime.Goexit: the others must not wait for ever
-			go b.run()
+		if ended {
+			return
+		}
+		// A handler called runtime.Goexit: the others must not wait for ever.
+		if c := b.take(); c != nil {
+			go b.run(c)
 		}
 	}()
-	for c := b.take(); c != nil; c = b.take() {
+	for ; c != nil; c = b.take() {
 		c.process()
 	}
 	ended = true

@@ -17,6 +17,7 @@ type errorHandler = func(c *Context, err error) any
 // registration publishes a changed copy, so that dispatch takes no lock.
 type registry struct {
 	spaces  map[string]*space
+	star    *space       // the one of "*"; nil: none
 	onError errorHandler // for namespaces without their own
 }
 
@@ -34,7 +35,7 @@ func (srv *Server) register(ns string, f func(*space)) {
 	srv.regMu.Lock()
 	defer srv.regMu.Unlock()
 	old := srv.registry.Load()
-	r := &registry{spaces: maps.Clone(old.spaces), onError: old.onError}
+	r := &registry{spaces: maps.Clone(old.spaces), star: old.star, onError: old.onError}
 	if r.spaces == nil {
 		r.spaces = make(map[string]*space)
 	}
@@ -44,6 +45,7 @@ func (srv *Server) register(ns string, f func(*space)) {
 	}
 	f(sp)
 	r.spaces[ns] = sp
+	r.star = r.spaces[anyName]
 	srv.registry.Store(r)
 }
 
@@ -52,14 +54,14 @@ func (srv *Server) accepts(ns string) bool {
 	return srv.opts.acceptAll || srv.opts.accept[ns] || srv.registry.Load().spaces[ns] != nil
 }
 
-// find returns the handler of an event in a namespace, nil if there is none.
+// find returns the handler of an event in the namespace with the space own, nil
+// if there is none.
 // named is set for a catch-all, which gets the event's name first. The order is
 // Flask-SocketIO's: functions before classes, the namespace's own before "*",
 // each time the event's own before "*". A namespace with a class never falls
 // back to the class of "*".
-func (r *registry) find(ns, event string, lifecycle bool) (h bound, named bool) {
-	own, star := r.spaces[ns], r.spaces[anyName]
-	for _, sp := range [2]*space{own, star} {
+func (r *registry) find(own *space, event string, lifecycle bool) (h bound, named bool) {
+	for _, sp := range [2]*space{own, r.star} {
 		if sp == nil {
 			continue
 		}
@@ -72,7 +74,7 @@ func (r *registry) find(ns, event string, lifecycle bool) (h bound, named bool) 
 			}
 		}
 	}
-	for _, sp := range [2]*space{own, star} {
+	for _, sp := range [2]*space{own, r.star} {
 		if sp != nil && sp.class != nil {
 			return sp.class[event], false
 		}
@@ -82,7 +84,7 @@ func (r *registry) find(ns, event string, lifecycle bool) (h bound, named bool) 
 
 // errorHandler returns the error handler of a namespace, nil if there is none.
 func (r *registry) errorHandler(ns string) errorHandler {
-	for _, sp := range [2]*space{r.spaces[ns], r.spaces[anyName]} {
+	for _, sp := range [2]*space{r.spaces[ns], r.star} {
 		if sp != nil && sp.onError != nil {
 			return sp.onError
 		}
@@ -93,24 +95,32 @@ func (r *registry) errorHandler(ns string) errorHandler {
 // run calls the handler of the event in c through the middleware of "*" and
 // then that of the namespace.
 func (r *registry) run(c *Context) (Args, error) {
-	if star := r.spaces[anyName]; star != nil && star.chain != nil {
-		return star.chain.first(c)
+	if r.star != nil && r.star.chain != nil {
+		return r.star.chain.first(c)
 	}
-	return runOwn(c)
+	return r.runOwn(c)
 }
 
 // runOwn is where the middleware of "*" ends.
-func runOwn(c *Context) (Args, error) {
-	if own := c.srv().registry.Load().spaces[c.name]; own != nil && own.chain != nil {
+func runOwn(c *Context) (Args, error) { return c.srv().registry.Load().runOwn(c) }
+
+func (r *registry) runOwn(c *Context) (Args, error) {
+	own := r.spaces[c.name]
+	if own != nil && own.chain != nil {
 		return own.chain.first(c)
 	}
-	return runHandler(c)
+	return r.handle(c, own)
 }
 
 // runHandler is where all middleware ends.
 func runHandler(c *Context) (Args, error) {
+	r := c.srv().registry.Load()
+	return r.handle(c, r.spaces[c.name])
+}
+
+func (r *registry) handle(c *Context, own *space) (Args, error) {
 	lifecycle := c.kind != kindEvent
-	h, named := c.srv().registry.Load().find(c.name, c.event, lifecycle)
+	h, named := r.find(own, c.event, lifecycle)
 	if h == nil {
 		if lifecycle {
 			return nil, nil // nothing to do when a client comes or goes

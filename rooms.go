@@ -40,18 +40,24 @@ type member struct {
 
 func (x *index) init() { x.seed = maphash.MakeSeed() }
 
-func (x *index) sidShard(sid string) *shard {
-	return &x.shards[maphash.String(x.seed, sid)%uint64(len(x.shards))]
+func (x *index) shard(name string) *shard {
+	return &x.shards[maphash.String(x.seed, name)%uint64(len(x.shards))]
 }
 
 func (x *index) roomShard(k roomKey) *shard {
-	h := maphash.String(x.seed, k.ns)*31 + maphash.String(x.seed, k.name)
-	return &x.shards[h%uint64(len(x.shards))]
+	name := k.name
+	if name == "" { // the namespaces' rooms of everyone are not to share a shard
+		name = k.ns
+	}
+	return x.shard(name)
 }
 
 // socket returns the socket with a session id, nil if there is none.
 func (x *index) socket(sid string) *Socket {
-	sh := x.sidShard(sid)
+	if len(sid) != sidLen { // a room, as a rule
+		return nil
+	}
+	sh := x.shard(sid)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return sh.sids[sid]
@@ -59,7 +65,7 @@ func (x *index) socket(sid string) *Socket {
 
 // addSID makes a new socket known by its session id. It is in no room yet.
 func (x *index) addSID(s *Socket) {
-	sh := x.sidShard(s.sid)
+	sh := x.shard(s.sid)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.sids == nil {
@@ -103,7 +109,7 @@ func (x *index) remove(s *Socket) {
 		}
 	}
 	s.rooms = nil
-	sh := x.sidShard(s.sid)
+	sh := x.shard(s.sid)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	delete(sh.sids, s.sid)

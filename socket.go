@@ -55,6 +55,9 @@ const (
 	stateGone                    // refused, or the disconnect handler has returned
 )
 
+// sidLen is the length of every session id: 16 bytes in base64.
+const sidLen = 22
+
 func newSocket(cl *client, ns string) *Socket {
 	id := uuid.New()
 	return &Socket{client: cl, name: ns, sid: base64.RawURLEncoding.EncodeToString(id[:])}

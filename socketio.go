@@ -116,7 +116,7 @@ func (srv *Server) OnError(handler func(c *Context, err error) any) {
 	srv.regMu.Lock()
 	defer srv.regMu.Unlock()
 	old := srv.registry.Load()
-	srv.registry.Store(&registry{spaces: old.spaces, onError: handler})
+	srv.registry.Store(&registry{spaces: old.spaces, star: old.star, onError: handler})
 }
 
 // Use adds middleware to "/", see [Namespace.Use]. Middleware of
