@@ -40,6 +40,7 @@ type script struct {
 	t     *testing.T
 	name  string
 	cmd   *exec.Cmd
+	stdin io.Closer
 	words chan string // what it told; closed at the end of its output
 	wait  func()      // waits until it has ended, which must be with success
 
@@ -57,6 +58,9 @@ func startScript(t *testing.T, name string, env ...string) *script {
 	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) } // it takes its browser along
 	s.cmd.WaitDelay = 10 * time.Second
+	stdin, err := s.cmd.StdinPipe()
+	require.NoError(t, err)
+	s.stdin = stdin
 	read, write := io.Pipe()
 	s.cmd.Stdout, s.cmd.Stderr = write, write
 	require.NoError(t, s.cmd.Start())
@@ -101,11 +105,18 @@ func (s *script) listen(r io.Reader) {
 // expect waits until the script tells the word.
 func (s *script) expect(want string) {
 	s.t.Helper()
+	require.Equal(s.t, want, s.next(want))
+}
+
+// next waits until the script tells something: what is for the failure message.
+func (s *script) next(what string) string {
+	s.t.Helper()
 	select {
 	case got, ok := <-s.words:
-		require.True(s.t, ok, "%s.mjs ended before it told %q", s.name, want)
-		require.Equal(s.t, want, got)
+		require.True(s.t, ok, "%s.mjs ended before it told %q", s.name, what)
+		return got
 	case <-time.After(scriptTimeout):
-		require.FailNow(s.t, "timeout", "%s.mjs did not tell %q", s.name, want)
+		require.FailNow(s.t, "timeout", "%s.mjs did not tell %q", s.name, what)
+		return ""
 	}
 }

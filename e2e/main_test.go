@@ -1,9 +1,24 @@
 package e2e
 
 import (
+	"os"
 	"testing"
 
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
 
-func TestMain(m *testing.M) { leakcheck.Main(m) }
+// programs are what this test binary is when programEnv names one of them: a
+// server in a process of its own.
+var programs = map[string]func(){
+	"numbers": numbersProgram,
+}
+
+const programEnv = "E2E_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if program := programs[os.Getenv(programEnv)]; program != nil {
+		program()
+		return
+	}
+	leakcheck.Main(m)
+}

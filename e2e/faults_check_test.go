@@ -1,0 +1,227 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// report is what one client of numbers.mjs tells at its end.
+type report struct {
+	Name      string
+	Transport string
+	Sent      int      // it sent the numbers below
+	Acked     [][2]int // ranges of them that were acknowledged
+	Sessions  []struct {
+		SID   string
+		Downs int // the numbers below this one came from the server, in order
+	}
+	Reasons  []string
+	Problems []string // what it found to be wrong by itself
+}
+
+// verdict is what must be true of the connections besides what always is.
+type verdict struct {
+	// reasons are those a session may have ended with, besides the client's own
+	// end of the last one; polled are further ones of clients that poll, if only at first.
+	reasons, polled []socketio.Reason
+	// keeps are the transports whose sessions outlive the fault, ends those
+	// that must have lost some. Together with neither, anything goes.
+	keeps, ends []string
+	// killed: sessions may have ended without their disconnect handler, because
+	// their server did.
+	killed bool
+}
+
+// session is what the server saw of one.
+type session struct {
+	sid      string
+	ups      []int
+	answered []int
+	reasons  []socketio.Reason
+}
+
+// judge compares what server and clients saw, and returns what is wrong. What
+// the protocol promises, and so does the server:
+//
+//   - The numbers of one connection are handled in the order in which they were
+//     sent, without gap or repetition. What is lost when a connection breaks is
+//     the end of it, and only what was not acknowledged.
+//   - The same in the other direction.
+//   - No number is handled on two connections: neither client nor server sends
+//     anything twice. (An application that repeats what was not acknowledged, by
+//     itself or with the client's "retries" option, must expect repetition.)
+//   - The disconnect handler runs once a connection, after all else.
+func judge(records []record, reports []report, v verdict) (problems []string) {
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	sessions := make(map[string]*session) // by sid
+	clients := make(map[string][]*session)
+	for _, r := range records {
+		s := sessions[r.SID]
+		if (s == nil) != (r.Kind == recConnect) {
+			wrong("%s of %s without connect, or connect twice", r.Kind, r.SID)
+			continue
+		}
+		switch r.Kind {
+		case recConnect:
+			s = &session{sid: r.SID}
+			sessions[r.SID] = s
+			clients[r.Client] = append(clients[r.Client], s)
+		case recUp:
+			if len(s.reasons) > 0 {
+				wrong("number %d of %s was handled after its disconnect handler", r.N, r.SID)
+			}
+			s.ups = append(s.ups, r.N)
+		case recAnswered:
+			s.answered = append(s.answered, r.N)
+		case recDisconnect:
+			s.reasons = append(s.reasons, r.Reason)
+		default:
+			wrong("%s %s %d: %s", r.Kind, r.SID, r.N, r.Reason)
+		}
+	}
+	for _, c := range reports {
+		for _, p := range c.Problems {
+			wrong("%s: the client says: %s", c.Name, p)
+		}
+		for _, p := range judgeClient(c, clients[c.Name], v) {
+			wrong("%s: %s", c.Name, p)
+		}
+	}
+	return problems
+}
+
+func judgeClient(c report, sessions []*session, v verdict) (problems []string) {
+	reasons := v.reasons
+	if c.Transport != "websocket" {
+		reasons = append(slices.Clone(reasons), v.polled...)
+	}
+	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	bySID := make(map[string]*session)
+	for _, s := range sessions {
+		bySID[s.sid] = s
+		switch {
+		case len(s.reasons) == 0 && v.killed:
+		case len(s.reasons) != 1:
+			wrong("the disconnect handler of %s ran %d times: %q", s.sid, len(s.reasons), s.reasons)
+		}
+	}
+
+	handled := make(map[int]bool)
+	highest := -1
+	for i, seen := range c.Sessions {
+		s := bySID[seen.SID]
+		if s == nil {
+			wrong("the server knows nothing of session %s", seen.SID)
+			continue
+		}
+		delete(bySID, seen.SID)
+		for j, n := range s.ups {
+			if n <= highest || j > 0 && n != highest+1 {
+				wrong("session %d (%s) handled %d after %d", i, s.sid, n, highest)
+			}
+			highest = n
+			handled[n] = true
+		}
+		slices.Sort(s.answered)
+		if k := len(s.answered); k > 0 && (s.answered[k-1] >= seen.Downs || len(slices.Compact(s.answered)) != k) {
+			wrong("session %d (%s) saw the numbers below %d, but acknowledged %v", i, s.sid, seen.Downs, s.answered)
+		}
+		if len(s.reasons) > 0 && !slices.Contains(reasons, s.reasons[0]) &&
+			!(i == len(c.Sessions)-1 && s.reasons[0] == socketio.ReasonClientDisconnect) { // the client's own end
+			wrong("session %d of %d ended with %q", i+1, len(c.Sessions), s.reasons[0])
+		}
+	}
+	for _, s := range bySID {
+		if len(s.ups) > 0 {
+			wrong("session %s handled %d numbers, but its client did not know it", s.sid, len(s.ups))
+		}
+		if len(s.reasons) > 0 && !slices.Contains(reasons, s.reasons[0]) {
+			wrong("session %s, which its client did not know, ended with %q", s.sid, s.reasons[0])
+		}
+	}
+	acked := 0
+	for _, r := range c.Acked {
+		for n := r[0]; n <= r[1]; n++ {
+			acked++
+			if !handled[n] {
+				wrong("%d was acknowledged but not handled", n)
+			}
+		}
+	}
+	switch {
+	case slices.Contains(v.keeps, c.Transport) && (len(sessions) != 1 || acked != c.Sent):
+		wrong("%d sessions, %d numbers sent, %d handled, %d acknowledged; the one session was to stay and to lose nothing; reasons: %q",
+			len(sessions), c.Sent, len(handled), acked, c.Reasons)
+	case slices.Contains(v.ends, c.Transport) && len(c.Sessions) < 2:
+		wrong("the fault did not end its session")
+	}
+	return problems
+}
+
+// TestJudge shows that each broken promise is seen.
+func TestJudge(t *testing.T) {
+	type story struct {
+		records []record
+		client  report
+		verdict verdict
+	}
+	// good is a client with two sessions: of the five numbers it sent the third
+	// was lost, and the acknowledgement of the second.
+	good := func() story {
+		return story{
+			[]record{
+				{Kind: recConnect, SID: "a", Client: "c"},
+				{Kind: recUp, SID: "a", N: 0},
+				{Kind: recUp, SID: "a", N: 1},
+				{Kind: recAnswered, SID: "a", N: 0},
+				{Kind: recDisconnect, SID: "a", Reason: socketio.ReasonTransportClose},
+				{Kind: recConnect, SID: "b", Client: "c"},
+				{Kind: recUp, SID: "b", N: 3},
+				{Kind: recUp, SID: "b", N: 4},
+				{Kind: recDisconnect, SID: "b", Reason: socketio.ReasonClientDisconnect},
+			},
+			report{Name: "c", Transport: "polling", Sent: 5, Acked: [][2]int{{0, 0}, {3, 4}}, Sessions: []struct {
+				SID   string
+				Downs int
+			}{{"a", 1}, {"b", 2}}},
+			verdict{reasons: []socketio.Reason{socketio.ReasonTransportClose}, ends: []string{"polling"}},
+		}
+	}
+	insert := func(s *story, i int, r record) { s.records = slices.Insert(s.records, i, r) }
+	assert.Empty(t, judge(good().records, []report{good().client}, good().verdict))
+	for name, spoil := range map[string]func(s *story){
+		"repeated":                    func(s *story) { insert(s, 3, record{Kind: recUp, SID: "a", N: 1}) },
+		"repeated on the next":        func(s *story) { s.records[6].N = 1 },
+		"reordered":                   func(s *story) { s.records[1].N, s.records[2].N = 1, 0 },
+		"a gap":                       func(s *story) { s.records[2].N = 2 },
+		"acknowledged, not handled":   func(s *story) { s.client.Acked = [][2]int{{0, 4}} },
+		"two disconnects":             func(s *story) { insert(s, 5, s.records[4]) },
+		"no disconnect":               func(s *story) { s.records = slices.Delete(s.records, 4, 5) },
+		"handled after disconnect":    func(s *story) { insert(s, 5, record{Kind: recUp, SID: "a", N: 2}) },
+		"strange reason":              func(s *story) { s.records[4].Reason = socketio.ReasonParseError },
+		"strange reason of the last":  func(s *story) { s.records[8].Reason = socketio.ReasonPingTimeout },
+		"two connects":                func(s *story) { insert(s, 1, s.records[0]) },
+		"unknown session":             func(s *story) { s.client.Sessions[0].SID = "x" },
+		"acknowledged what never was": func(s *story) { s.records[3].N = 1 },
+		"acknowledged twice": func(s *story) {
+			s.client.Sessions[0].Downs = 2
+			insert(s, 3, s.records[3])
+		},
+		"the client's complaint": func(s *story) { s.client.Problems = []string{"no"} },
+		"the handler's":          func(s *story) { insert(s, 3, record{Kind: recWrong, SID: "a"}) },
+		"lost although it stays": func(s *story) { s.verdict.keeps = []string{"polling"} },
+		"nothing happened":       func(s *story) { s.records, s.client.Sessions = s.records[5:], s.client.Sessions[1:] },
+		"session in secret":      func(s *story) { insert(s, 0, record{Kind: recConnect, SID: "x", Client: "c"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := good()
+			spoil(&s)
+			assert.NotEmpty(t, judge(s.records, []report{s.client}, s.verdict))
+		})
+	}
+}

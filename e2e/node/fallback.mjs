@@ -1,0 +1,11 @@
+// Behind a proxy without WebSocket: a client that knows nothing else is
+// refused at once, one that may try the other transport as well comes in.
+import { assert, connected, done, open, refused } from "./lib.mjs";
+
+const error = await refused(open("/", { transports: ["websocket"] }));
+assert.equal(error.message, "websocket error");
+
+const socket = open("/", { transports: ["websocket", "polling"], tryAllTransports: true });
+await connected(socket);
+assert.equal(socket.io.engine.transport.name, "polling");
+done();
