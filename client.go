@@ -22,7 +22,6 @@ type client struct {
 	srv     *Server
 	conn    *engineio.Conn
 	session Session
-	timer   *time.Timer  // closes a connection that joins no namespace; nil: never
 	queued  atomic.Int64 // what the events whose handlers have not returned count
 
 	// Read side.
@@ -31,7 +30,8 @@ type client struct {
 	broken  bool // the connection is being closed; what still arrives is ignored
 
 	mu    sync.Mutex
-	seats []*seat // namespaces that this connection asked for, by first CONNECT
+	timer *time.Timer // closes a connection that joins no namespace; nil: never, or not any more
+	seats []*seat     // namespaces that this connection asked for, by first CONNECT
 }
 
 // seat is the place of one connection in one namespace. It stays when the
@@ -152,14 +152,22 @@ func (cl *client) fail(reason Reason, err error) {
 func (cl *client) Closed(reason Reason, err error) {
 	cl.broken = cl.broken || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
-	if cl.timer != nil {
-		cl.timer.Stop()
-	}
+	cl.stopTimer()
 	var closed *engineio.CloseError
 	if errors.As(err, &closed) { // ours says the same
 		err = closed.Err
 	}
 	cl.leaveAll(reason, err, cl.broken)
+}
+
+// stopTimer is called when a namespace has been joined, or at the end.
+func (cl *client) stopTimer() {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.timer != nil {
+		cl.timer.Stop()
+		cl.timer = nil // its memory is worth more
+	}
 }
 
 // disconnect makes the client leave everything, and closes its connection.

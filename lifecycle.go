@@ -83,9 +83,7 @@ func (s *Socket) admit() bool {
 			s.state.Store(stateAdmitting)
 			s.srv().index.enter(s)
 			s.mu.Unlock()
-			if s.client.timer != nil {
-				s.client.timer.Stop()
-			}
+			s.client.stopTimer()
 		default:
 			batch, s.held, s.heldSize = s.held, nil, 0
 			if len(batch) == 0 { // from now on packets go directly

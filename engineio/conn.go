@@ -36,8 +36,6 @@ type Receiver interface {
 type Conn struct {
 	srv      *Server
 	id       string
-	req      *http.Request
-	cancel   context.CancelCauseFunc
 	receiver Receiver
 	flusher  *flusher
 
@@ -45,6 +43,9 @@ type Conn struct {
 	tryMu  sync.Mutex // held while writing without waiting
 
 	mu sync.Mutex // protects the following
+
+	req    *http.Request           // of the handshake; once there is cancel, with the context of the connection
+	cancel context.CancelCauseFunc // nil until somebody asks for the request or its context
 
 	ws      *wsTransport // nil while polling
 	probe   *wsTransport // the WebSocket of an upgrade that has not ended
@@ -79,14 +80,12 @@ type Conn struct {
 }
 
 func newConn(s *Server, r *http.Request, id string) *Conn {
-	c := &Conn{srv: s, id: id, writing: true, flusher: s.nextFlusher()}
-	// ServeHTTP returns while the connection lives on: keep the values of the
-	// request's context without its end, and nothing of the body.
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	c.cancel = cancel
-	c.req = r.WithContext(ctx)
-	c.req.Body = http.NoBody
-	return c
+	if r.Body != nil && r.Body != http.NoBody {
+		// It would hold the buffers of net/http.
+		r = r.WithContext(r.Context())
+		r.Body = http.NoBody
+	}
+	return &Conn{srv: s, id: id, req: r, writing: true, flusher: s.nextFlusher()}
 }
 
 // ID returns the session id, 22 characters of base64url from a cryptographic source.
@@ -95,11 +94,25 @@ func (c *Conn) ID() string { return c.id }
 // Request returns the handshake request: URL, header, cookies, remote
 // address. It stays the same across an upgrade. Its context is Context. It must
 // not be modified.
-func (c *Conn) Request() *http.Request { return c.req }
+func (c *Conn) Request() *http.Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel == nil { // few connections need it
+		// ServeHTTP returns while the connection lives on: keep the values of
+		// the request's context without its end.
+		ctx, cancel := context.WithCancelCause(context.WithoutCancel(c.req.Context()))
+		c.req, c.cancel = c.req.WithContext(ctx), cancel
+		c.req.Body = http.NoBody
+		if c.closed {
+			cancel(&CloseError{Reason: c.reason, Err: c.closeErr})
+		}
+	}
+	return c.req
+}
 
 // Context returns a context with the values of the handshake request's, which
 // is cancelled with a *CloseError as its cause when the connection ends.
-func (c *Conn) Context() context.Context { return c.req.Context() }
+func (c *Conn) Context() context.Context { return c.Request().Context() }
 
 // Transport returns the transport in use: Polling, or WebSocket once an
 // upgrade has been completed.
@@ -268,12 +281,15 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 		c.transportDoneLocked()
 	}
 	c.kickLocked()
+	cancel := c.cancel
 	c.mu.Unlock()
 
 	if ws != nil && how == abort {
 		_ = ws.Conn.Close()
 	}
-	c.cancel(&CloseError{Reason: reason, Err: err})
+	if cancel != nil {
+		cancel(&CloseError{Reason: reason, Err: err})
+	}
 	go c.finish()
 }
 

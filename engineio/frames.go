@@ -30,6 +30,7 @@ const (
 	finText   = 0x81
 	finBinary = 0x82
 	finClose  = 0x88
+	finPong   = 0x8a
 )
 
 // Frames is one or more messages that are sent as a unit, encoded once for any

@@ -2,21 +2,18 @@
 
 package engineio
 
-import "net"
+import (
+	"net"
+	"syscall"
+)
+
+func rawConn(net.Conn) syscall.RawConn { return nil }
+
+func (*inbox) burst(uintptr) bool { return true } // never called
 
 // tryWriter is not available here: connections write on goroutines of their own.
 type tryWriter struct{}
 
-func newTryWriter(net.Conn) *tryWriter { return nil }
+func newTryWriter(syscall.RawConn) *tryWriter { return nil }
 
 func (*tryWriter) write([]byte) (int, error) { return 0, nil }
-
-// burstReader is not available either.
-type burstReader struct{}
-
-const burstSize = 4 << 10
-
-func newBurstReader(net.Conn) *burstReader { return nil }
-
-func (*burstReader) read([]byte) (int, error) { return 0, nil }
-func (*burstReader) empty() bool              { return true }

@@ -4,10 +4,8 @@ package engineio
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 )
 
@@ -26,72 +24,32 @@ func rawConn(conn net.Conn) syscall.RawConn {
 	return raw
 }
 
-// burstReader reads into a buffer that it has only while there is something in
-// it: a waiting connection holds none, and a message is read with one call.
-type burstReader struct {
-	raw syscall.RawConn
-	f   func(fd uintptr) bool // made once, as that of tryWriter
-
-	buf  *[burstSize]byte // nil when empty
-	r, w int
-	err  error
-}
-
-const burstSize = 4 << 10
-
-var burstPool = sync.Pool{New: func() any { return new([burstSize]byte) }}
-
-// newBurstReader returns nil where it is not possible.
-func newBurstReader(conn net.Conn) *burstReader {
-	raw := rawConn(conn)
-	if raw == nil {
-		return nil
+// burst is the callback of inbox.raw: it reads what is there, or reports that
+// there is nothing yet. An inbox that waits with nothing in it gives up its buffer.
+func (in *inbox) burst(fd uintptr) bool {
+	if in.buf == nil {
+		in.buf = burstPool.Get().(*[burstSize]byte)[:]
 	}
-	b := &burstReader{raw: raw}
-	b.f = func(fd uintptr) bool {
-		buf := burstPool.Get().(*[burstSize]byte)
-		for {
-			n, err := syscall.Read(int(fd), buf[:])
-			if err == syscall.EINTR {
-				continue
-			}
-			if n > 0 {
-				b.buf, b.r, b.w, b.err = buf, 0, n, nil
-				return true
-			}
-			burstPool.Put(buf)
-			if err == syscall.EAGAIN {
-				return false // wait until it is readable
-			}
-			if b.err = err; err == nil {
-				b.err = io.EOF
-			}
+	for {
+		n, err := syscall.Read(int(fd), in.buf[in.end:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case n > 0:
+			in.end += n
+			in.err = nil
 			return true
+		case err == syscall.EAGAIN:
+			in.release()
+			return false // wait until it is readable
+		case err == nil:
+			err = errCutOff
 		}
+		in.release()
+		in.err = err
+		return true
 	}
-	return b
 }
-
-// read is io.Reader's Read.
-func (b *burstReader) read(p []byte) (int, error) {
-	if b.buf == nil {
-		if err := b.raw.Read(b.f); err != nil {
-			return 0, err
-		}
-		if b.buf == nil {
-			return 0, b.err
-		}
-	}
-	n := copy(p, b.buf[b.r:b.w])
-	if b.r += n; b.r == b.w {
-		burstPool.Put(b.buf)
-		b.buf = nil
-	}
-	return n, nil
-}
-
-// empty reports whether nothing is buffered.
-func (b *burstReader) empty() bool { return b.buf == nil }
 
 // tryWriter writes as much as the network takes without waiting. Its user
 // serialises the calls.
@@ -105,8 +63,7 @@ type tryWriter struct {
 }
 
 // newTryWriter returns nil where it is not possible.
-func newTryWriter(conn net.Conn) *tryWriter {
-	raw := rawConn(conn)
+func newTryWriter(raw syscall.RawConn) *tryWriter {
 	if raw == nil {
 		return nil
 	}

@@ -1,13 +1,9 @@
 package engineio
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 var errProbe = errors.New("engineio: an upgrade began with something else than a probe")
@@ -60,7 +56,7 @@ func (c *Conn) serveProbe(t *wsTransport) {
 		c.srv.wg.Done()
 		return
 	}
-	c.serveWebSocket(t)
+	go c.serveWebSocket(t, false) // with a smaller stack
 }
 
 func (c *Conn) giveUpProbe(t *wsTransport) {
@@ -113,16 +109,9 @@ func (c *Conn) wakePollLocked() {
 }
 
 func expectPacket(t *wsTransport, want string) error {
-	kind, r, err := t.ws.Reader(context.Background())
-	if err != nil {
-		return err
+	data, binary, err := t.next()
+	if err == nil && (binary || string(data) != want) {
+		err = errProbe
 	}
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	if kind != websocket.MessageText || string(b) != want {
-		return errProbe
-	}
-	return nil
+	return err
 }

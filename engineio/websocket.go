@@ -1,9 +1,10 @@
 package engineio
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -13,33 +14,112 @@ import (
 
 // wsTransport is one WebSocket.
 //
-// coder/websocket does the handshake and reads: frames, masks, limits, control
-// frames. What the server sends is framed once, in Frames, and written to the
+// coder/websocket does what is difficult, for the connections that need it: odd
+// handshakes and their refusals, compression, and frames that are no whole, small
+// message (see inbox.frame). The others, nearly all, do without its buffers and
+// locks. What the server sends is framed once, in Frames, and written to the
 // network connection beside it, many frames at a time; only compressed messages go
 // through the library. The two do not mix up, since every call of Write carries
 // whole frames and network connections do not interleave calls.
 type wsTransport struct {
 	*wsConn
-	ws      *websocket.Conn
 	deflate bool
+	limit   int // of a message, in bytes
+
+	// For the goroutine that reads, but ws for writing with deflate, which is set then.
+	ws    *websocket.Conn // nil until needed
+	br    *bufio.Reader   // what ws reads from
+	large *[]byte         // holds the message that ws has read last, or nil
 }
+
+// errPeerClosed is the ordinary end: the client sent a close frame, which has been answered.
+var errPeerClosed = errors.New("engineio: the client closed the WebSocket")
 
 // acceptWebSocket completes the handshake, unless before, called when the
 // request has been found to be good, refuses it. The answer to the client is not
 // written yet: it waits for the first write.
 func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*wsTransport, *Refusal) {
+	hw := &hijackWriter{ResponseWriter: w, timeout: s.opts.WriteTimeout, before: before}
+	if key, plain := handshakeKey(r); plain && !(s.opts.PerMessageDeflate && len(r.Header["Sec-Websocket-Extensions"]) > 0) {
+		if err := hw.hijack(); err != nil {
+			return nil, hw.refusal(err)
+		}
+		hw.conn.head = appendAccept(make([]byte, 0, 192), key, w.Header())
+		return &wsTransport{wsConn: hw.conn, limit: s.opts.MaxPayload}, nil
+	}
 	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
 	if s.opts.PerMessageDeflate {
 		opts.CompressionMode = websocket.CompressionNoContextTakeover
 		opts.CompressionThreshold = s.opts.PerMessageDeflateThreshold
 	}
-	hw := &hijackWriter{ResponseWriter: w, timeout: s.opts.WriteTimeout, before: before}
 	ws, err := websocket.Accept(hw, r, &opts)
 	if err != nil {
 		return nil, hw.refusal(err)
 	}
 	ws.SetReadLimit(int64(s.opts.MaxPayload))
-	return &wsTransport{wsConn: hw.conn, ws: ws, deflate: hw.deflate()}, nil
+	return &wsTransport{wsConn: hw.conn, deflate: hw.deflate(), limit: s.opts.MaxPayload, ws: ws, br: hw.br}, nil
+}
+
+// next returns the next message, valid until the next call, and sees to control
+// frames. While it waits, its stack is small and there is no buffer.
+func (t *wsTransport) next() (data []byte, binary bool, err error) {
+	if t.large != nil {
+		putPayload(t.large)
+		t.large = nil
+	}
+	for t.br == nil || t.br.Buffered() == 0 {
+		op, p, state := t.in.frame(t.limit)
+		switch {
+		case state == framePart:
+			err = t.in.fill()
+		case state == frameOther:
+			return t.nextByLibrary()
+		case op == opClose || op == opPing:
+			err = t.control(op, p)
+		case op != opPong:
+			return p, op == opBinary, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	return t.nextByLibrary()
+}
+
+// control answers a control frame with its payload (RFC 6455, section 5.5).
+func (t *wsTransport) control(op byte, p []byte) error {
+	answer := byte(finPong)
+	if op == opClose {
+		answer = finClose
+	}
+	_, err := t.Write(append([]byte{answer, byte(len(p))}, p...))
+	if op == opClose {
+		return errPeerClosed
+	}
+	return err
+}
+
+func (t *wsTransport) nextByLibrary() (data []byte, binary bool, err error) {
+	if t.ws == nil {
+		if t.ws, t.br, err = adopt(t.wsConn); err != nil {
+			return nil, false, fmt.Errorf("engineio: %w", err)
+		}
+		t.ws.SetReadLimit(int64(t.limit))
+	}
+	kind, r, err := t.ws.Reader(context.Background())
+	if err == nil {
+		// The buffer is taken now that there is something to read.
+		t.large = payloadPool.Get().(*[]byte)
+		*t.large, err = readInto((*t.large)[:0], r, 0)
+	}
+	if err != nil {
+		var closed websocket.CloseError
+		if errors.As(err, &closed) {
+			err = errPeerClosed
+		}
+		return nil, false, err
+	}
+	return *t.large, kind == websocket.MessageBinary, nil
 }
 
 // write writes the frames of a batch, in as few calls as their size allows,
@@ -129,18 +209,21 @@ func (t *wsTransport) collect(f *Frames) error {
 
 // serveWebSocket reads until the network connection ends. It is the
 // goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
-func (c *Conn) serveWebSocket(t *wsTransport) {
-	defer c.srv.wg.Done()
-	growStack()
-	c.readWebSocket(t)
+// opening says that nothing has been read yet.
+func (c *Conn) serveWebSocket(t *wsTransport, opening bool) {
+	if c.readWebSocket(t, opening) {
+		go c.serveWebSocket(t, false)
+		return
+	}
 	t.shut()
 	c.mu.Lock()
 	c.transportDoneLocked()
 	c.mu.Unlock()
+	c.srv.wg.Done()
 }
 
-// growStack makes room for reading while the stack is all but empty, so that it
-// need not be copied from deep inside the library.
+// growStack makes room for handling a message while the stack is all but empty, so that it
+// need not be copied from deep inside.
 //
 //go:noinline
 func growStack() byte {
@@ -151,30 +234,52 @@ func growStack() byte {
 //go:noinline
 func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 
-func (c *Conn) readWebSocket(t *wsTransport) {
+// readWebSocket reads messages. It reports true when the client is about to be
+// silent, having connected or answered a PING with nothing else since the one
+// before: another goroutine is to go on reading then, since what this one needed
+// to handle messages stays in its stack, which waiting does not need.
+func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool) {
+	grown, quiet := false, false
 	for {
-		kind, r, err := t.ws.Reader(context.Background())
-		if err == nil {
-			err = c.readMessage(kind, r)
+		data, binary, err := t.next()
+		if err != nil {
+			c.endRead(t, err)
+			return false
 		}
-		if err == nil {
+		if len(data) == 1 && data[0] == typePong && !binary {
+			c.pong()
+			if grown && quiet && t.in.empty() {
+				return true
+			}
+			quiet = true
 			continue
 		}
-		if errors.Is(err, websocket.ErrMessageTooBig) {
-			c.end(ReasonTransportClose, errTooLarge(int64(c.srv.opts.MaxPayload)), discard)
-			// The library has sent a close frame with status 1009. Read on for
-			// a while so that the client gets it before the connection breaks.
-			_ = t.ws.Close(websocket.StatusMessageTooBig, "")
-			return
+		quiet = false
+		if !grown {
+			growStack()
+			grown = true
 		}
-		var closed websocket.CloseError
-		if errors.As(err, &closed) { // the ordinary end
-			c.end(ReasonTransportClose, nil, gone)
-			c.awaitWritten(t)
-			return
+		c.handleMessage(data, binary)
+		if opening && t.in.empty() {
+			return true
 		}
+		opening = false
+	}
+}
+
+// endRead ends the connection for an error of next.
+func (c *Conn) endRead(t *wsTransport, err error) {
+	switch {
+	case err == errPeerClosed:
+		c.end(ReasonTransportClose, nil, gone)
+		c.awaitWritten(t)
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		c.end(ReasonTransportClose, errTooLarge(int64(t.limit)), discard)
+		// The library has sent a close frame with status 1009. Read on for
+		// a while so that the client gets it before the connection breaks.
+		_ = t.ws.Close(websocket.StatusMessageTooBig, "")
+	default:
 		c.end(ReasonTransportClose, err, abort)
-		return
 	}
 }
 
@@ -193,26 +298,16 @@ func (c *Conn) awaitWritten(t *wsTransport) {
 	<-written
 }
 
-// readMessage reads one message and handles it. Messages of a connection that
-// has been closed are thrown away.
-func (c *Conn) readMessage(kind websocket.MessageType, r io.Reader) error {
-	// The buffer is taken now that there is something to read: a waiting
-	// connection holds none.
-	buf := payloadPool.Get().(*[]byte)
-	defer putPayload(buf)
-	data, err := readInto((*buf)[:0], r, 0)
-	*buf = data
-	if err != nil {
-		return err
-	}
+// handleMessage handles one message. Those of a connection that has been closed
+// are thrown away.
+func (c *Conn) handleMessage(data []byte, binary bool) {
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	if kind == websocket.MessageBinary {
+	if binary {
 		c.deliverMessage(data, true)
 	} else if err := c.receivePacket(data); err != nil {
 		c.endFor(err)
 	}
-	return nil
 }
 
 // openWebSocket serves a handshake that asks for WebSocket at once.
@@ -244,14 +339,18 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	c.mu.Unlock()
 	// The answer to the handshake and the open packet, in one write.
 	c.flush(t, batch, batch, size)
-	go c.serveWebSocket(t)
+	go c.serveWebSocket(t, true)
 	return nil
 }
 
-// shut ends the network connection.
+// shut ends the network connection. It is called by whoever reads.
 func (t *wsTransport) shut() {
+	t.in.begin = t.in.end
+	t.in.release()
 	t.closeSent.Store(true)
-	_ = t.ws.CloseNow()
+	if t.ws != nil {
+		_ = t.ws.CloseNow()
+	}
 	_ = t.Conn.Close()
 }
 
@@ -260,11 +359,7 @@ func (t *wsTransport) goodbye() {
 	t.sendClose()
 	t.readUntil(time.Now().Add(closeTimeout))
 	for {
-		_, r, err := t.ws.Reader(context.Background())
-		if err == nil {
-			_, err = io.Copy(io.Discard, r)
-		}
-		if err != nil {
+		if _, _, err := t.next(); err != nil {
 			t.shut()
 			return
 		}

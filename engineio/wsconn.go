@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -14,21 +13,16 @@ import (
 )
 
 const (
-	// readBuffer is what an idle WebSocket holds for reading where there is no
-	// burstReader; larger messages are read past it.
-	readBuffer = 1 << 10
+	// libraryBuffer is what the library has for reading the header of a frame.
+	libraryBuffer = 16
 	// controlBuffer holds the largest control frame (RFC 6455, section 5.5), so
 	// that the library writes each with one call.
-	controlBuffer = 160
+	controlBuffer = 128
 	// corkSize is how many bytes of small frames are collected for one write.
 	corkSize = 32 << 10
 	// maxAfter bounds the control frames that wait for a client which does not read.
 	maxAfter = 4 << 10
 )
-
-// errCutOff is the end of the network connection. The WebSocket library would take
-// io.EOF in the middle of a message for the end of the message.
-var errCutOff = errors.New("engineio: the network connection ended without a close frame")
 
 var errNotReading = errors.New("engineio: the client does not read what it asks for")
 
@@ -36,15 +30,14 @@ var errNotReading = errors.New("engineio: the client does not read what it asks 
 // is written, so that a batch of frames costs one system call.
 //
 // There are two writers: whoever holds Conn.writing, and the goroutine that reads, with
-// the control frames of the library. Every write of theirs is of whole frames,
+// the control frames. Every write of theirs is of whole frames,
 // and network connections do not interleave writes. The reader's frames do not
 // wait for the network: see busy.
 type wsConn struct {
 	net.Conn
-	before  []byte // read by net/http beyond the handshake request
+	in      inbox
 	timeout time.Duration
-	trying  *tryWriter   // nil where it is not possible; used with mu held
-	bursts  *burstReader // nil where it is not possible
+	trying  *tryWriter // nil where it is not possible; used with mu held
 
 	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow
 	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
@@ -59,28 +52,15 @@ type wsConn struct {
 	deadline   time.Time // of the writes
 }
 
-func (c *wsConn) Read(p []byte) (n int, err error) {
-	switch {
-	case len(c.before) > 0:
-		n = copy(p, c.before)
-		c.before = c.before[n:]
-	case c.bursts != nil && (len(p) < burstSize || !c.bursts.empty()):
-		n, err = c.bursts.read(p)
-	default:
-		n, err = c.Conn.Read(p) // a large message, straight to where it belongs
-	}
-	if err == io.EOF {
-		err = errCutOff
-	}
-	return n, err
-}
+// Read is called by the WebSocket library.
+func (c *wsConn) Read(p []byte) (int, error) { return c.in.read(p) }
 
 // Close is called by the WebSocket library as soon as it has handed over its
 // answer to a close frame, which may wait for a write. shut closes.
 func (c *wsConn) Close() error { return nil }
 
-// Write is called by the WebSocket library: with control frames from the
-// goroutine that reads, and with compressed messages while corked.
+// Write is called with control frames, by the goroutine that reads or the
+// library on it, and by the library with compressed messages while corked.
 func (c *wsConn) Write(p []byte) (int, error) {
 	if c.closeSent.Load() {
 		return len(p), nil // the library's answer to a close frame that answers ours
@@ -292,6 +272,7 @@ type hijackWriter struct {
 	before func() *Refusal
 
 	conn    *wsConn
+	br      *bufio.Reader // what the library reads from
 	refused *Refusal
 	status  int
 	text    bytes.Buffer
@@ -300,32 +281,33 @@ type hijackWriter struct {
 func (h *hijackWriter) WriteHeader(status int)      { h.status = status }
 func (h *hijackWriter) Write(p []byte) (int, error) { return h.text.Write(p) }
 
-// Hijack takes the connection over with buffers much smaller than those of
-// net/http: an idle client holds them for as long as it stays.
+// Hijack is called by the library when it has found the handshake to be good.
 func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if h.refused = h.before(); h.refused != nil {
-		return nil, nil, h.refused
-	}
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
+	if err := h.hijack(); err != nil {
 		return nil, nil, err
-	}
-	c := &wsConn{Conn: conn, timeout: h.timeout, trying: newTryWriter(conn), bursts: newBurstReader(conn)}
-	if n := rw.Reader.Buffered(); n > 0 {
-		b, _ := rw.Reader.Peek(n)
-		c.before = bytes.Clone(b)
 	}
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	_ = h.Header().Write(&head)
 	head.WriteString("\r\n")
-	c.head = head.Bytes()
-	h.conn = c
-	size := readBuffer
-	if c.bursts != nil {
-		size = controlBuffer
+	h.conn.head = head.Bytes()
+	h.br = bufio.NewReaderSize(h.conn, libraryBuffer)
+	return h.conn, bufio.NewReadWriter(h.br, bufio.NewWriterSize(h.conn, controlBuffer)), nil
+}
+
+// hijack takes the connection over, without the buffers of net/http.
+func (h *hijackWriter) hijack() error {
+	if h.refused = h.before(); h.refused != nil {
+		return h.refused
 	}
-	return c, bufio.NewReadWriter(bufio.NewReaderSize(c, size), bufio.NewWriterSize(c, controlBuffer)), nil
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return err
+	}
+	raw := rawConn(conn)
+	before, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	h.conn = &wsConn{Conn: conn, in: newInbox(conn, raw, before), timeout: h.timeout, trying: newTryWriter(raw)}
+	return nil
 }
 
 // deflate reports whether compression was negotiated.
