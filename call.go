@@ -67,13 +67,16 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 		return Reply{}, err
 	}
 	defer e.free()
+	from = from.here()
 	self, err := e.self(from)
 	if err != nil {
 		return Reply{}, err
 	}
 	var asked []*Socket
-	srv.each(e, true, self, func(s *Socket) { asked = append(asked, s) })
+	srv.each(e, from != nil, self, func(s *Socket) { asked = append(asked, s) })
 	switch {
+	case len(asked) == 0 && srv.cluster.mayKnow(e):
+		asked = []*Socket{srv.farSocket(e.ns, e.rooms[0])}
 	case len(asked) == 0:
 		return Reply{}, fmt.Errorf("%w: Call has nobody to ask", ErrUnknownSocket)
 	case len(asked) > 1:
@@ -99,6 +102,9 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 	defer e.free()
 	var asked []*Socket
 	srv.each(e, false, nil, func(s *Socket) { asked = append(asked, s) })
+	if len(asked) == 0 && srv.cluster.mayKnow(e) {
+		asked = []*Socket{srv.farSocket(e.ns, e.rooms[0])}
+	}
 	return srv.call(ctx, e, event, data, asked)
 }
 
@@ -123,7 +129,15 @@ func (srv *Server) call(ctx context.Context, e *emission, event string, data any
 		a.waiting[s] = struct{}{}
 	}
 	for _, s := range asked {
-		if err := a.ask(s, p, e.volatile, h.ID); err != nil {
+		var err error
+		if s.remote() {
+			q := &question{ns: e.ns, target: a, who: s}
+			defer srv.cluster.forget(h.ID)
+			err = srv.cluster.ask(e, nil, p, event, data, h.ID, q)
+		} else {
+			err = a.ask(s, p, e.volatile, h.ID)
+		}
+		if err != nil {
 			a.left(s, err)
 		}
 	}

@@ -182,7 +182,7 @@ func (c *Context) logFailure(err error) {
 }
 
 func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
-	log, ctx := c.srv().log, c.client.conn.Context()
+	log, ctx := c.srv().log, c.client.context()
 	if log.Enabled(ctx, level) {
 		attrs = append([]any{"namespace", c.name, "event", c.event, "sid", short(c.sid), "error", err}, attrs...)
 		log.Log(ctx, level, msg, attrs...)

@@ -24,7 +24,7 @@ type emission struct {
 	except     []string
 	ack        bound
 	volatile   bool
-	local      bool // for the broker
+	local      bool
 	noCompress bool
 	err        error
 }
@@ -165,6 +165,14 @@ func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) 
 	if err != nil {
 		e.free()
 		return nil, err
+	}
+	if from != nil && from.remote() {
+		if e.direct(from) {
+			e.targeted, e.rooms = true, []string{from.sid}
+		}
+		if e.skipSelf {
+			e.skip = append(e.skip, from.sid)
+		}
 	}
 	return e, nil
 }

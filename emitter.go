@@ -51,7 +51,7 @@ func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress
 // encodeEvent encodes an EVENT packet.
 func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress bool) (packet, error) {
 	if parser.Reserved(event) {
-		return packet{}, fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
+		return packet{}, reservedError(event)
 	}
 	sc := scratches.Get().(*scratch)
 	if name, ok := sc.name.(string); !ok || name != event {
@@ -74,9 +74,13 @@ func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress
 	return p, nil
 }
 
+func reservedError(event string) error {
+	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
+}
+
 // emit is every Emit. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
-	if from != nil && len(opts) == 0 { // the most frequent
+	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent
 		p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: ns}, event, data, true)
 		if err != nil {
 			return err
@@ -89,6 +93,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return err
 	}
 	defer e.free()
+	from = from.here()
 	h := parser.Header{Type: parser.Event, Namespace: e.ns}
 	var target ackTarget
 	if e.ack != nil {
@@ -111,6 +116,9 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	})
 	if e.direct(from) {
 		return failed
+	}
+	if srv.cluster != nil && !e.local {
+		return srv.cluster.emit(e, self, p, event, data, h.ID, target)
 	}
 	return nil // those who could not be reached are leaving
 }

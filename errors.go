@@ -24,6 +24,9 @@ var (
 	// ErrRoomName: the room cannot be joined: its name is empty, or it is the
 	// session id of another socket, whose private messages would be read.
 	ErrRoomName = errors.New("socketio: this room cannot be joined")
+	// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
+	// was dropped; see [Options].BrokerReplayLimit.
+	ErrBrokerUnavailable = errors.New("socketio: the broker is unavailable: the message was dropped")
 	// ErrBrokerClosed: the [Broker] has been closed.
 	ErrBrokerClosed = errors.New("socketio: the broker has been closed")
 	// ErrMessageTooBig: the [Broker] never takes a message of this size.

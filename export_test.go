@@ -27,3 +27,24 @@ func (s *Socket) Queued() int64 { return s.client.queued.Load() }
 
 // SnakeCase is snakeCase.
 var SnakeCase = snakeCase
+
+// AnySID returns the session id of some socket.
+func (srv *Server) AnySID() string {
+	for i := range srv.index.shards {
+		sh := &srv.index.shards[i]
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		for sid := range sh.sids {
+			return sid
+		}
+	}
+	return ""
+}
+
+// RemoteQuestions returns how many acknowledgements of clients on other servers
+// are waited for.
+func (srv *Server) RemoteQuestions() int {
+	srv.cluster.mu.Lock()
+	defer srv.cluster.mu.Unlock()
+	return len(srv.cluster.asked)
+}

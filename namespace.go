@@ -182,39 +182,37 @@ func (n *Namespace) Socket(sid string) *Socket {
 // JoinRoom adds a socket to a room; being there already is fine. The error is
 // [ErrUnknownSocket], [ErrClosed] or [ErrRoomName].
 func (n *Namespace) JoinRoom(sid, room string) error {
-	s, err := n.socket(sid)
-	if err != nil {
-		return err
+	if s := n.Socket(sid); s != nil {
+		return s.Join(room)
 	}
-	return s.Join(room)
+	return n.elsewhere("enter_room", sid, room)
 }
 
 // LeaveRoom removes a socket from a room; not being there is fine. The error is
 // [ErrUnknownSocket].
 func (n *Namespace) LeaveRoom(sid, room string) error {
-	s, err := n.socket(sid)
-	if err != nil {
-		return err
+	if s := n.Socket(sid); s != nil {
+		s.Leave(room)
+		return nil
 	}
-	s.Leave(room)
-	return nil
+	return n.elsewhere("leave_room", sid, room)
 }
 
 // Disconnect makes a client leave the namespace, see [Socket.Disconnect]. The
 // error is [ErrUnknownSocket].
 func (n *Namespace) Disconnect(sid string) error {
-	s, err := n.socket(sid)
-	if err != nil {
-		return err
+	if s := n.Socket(sid); s != nil {
+		s.Disconnect()
+		return nil
 	}
-	s.Disconnect()
-	return nil
+	return n.elsewhere("disconnect", sid, "")
 }
 
 // CloseRoom removes everyone from a room. Nothing is sent to them.
 func (n *Namespace) CloseRoom(room string) {
-	for _, m := range n.srv.index.members(n.name, room) {
-		m.s.Leave(room)
+	n.srv.index.closeRoom(n.name, room)
+	if c := n.srv.cluster; c != nil && n.err == nil && n.name != anyName && room != "" {
+		c.closeRoom(n.name, room)
 	}
 }
 
@@ -240,12 +238,4 @@ func (n *Namespace) Members(room string) []string {
 		sids = append(sids, m.s.sid)
 	}
 	return sids
-}
-
-// socket is Socket with an error.
-func (n *Namespace) socket(sid string) (*Socket, error) {
-	if s := n.Socket(sid); s != nil {
-		return s, nil
-	}
-	return nil, fmt.Errorf("%w: %q in %s", ErrUnknownSocket, sid, n.name)
 }

@@ -120,6 +120,30 @@ type Options struct {
 	// binary attachments. It cannot be combined with JSON.
 	Parser parser.Parser
 
+	// Broker connects this server with others, which are one application
+	// then: events, rooms and disconnects reach the clients of all. Servers
+	// of Flask-SocketIO with the same message_queue are among them. Clients
+	// of this server are served first, and whatever happens to the broker;
+	// nothing waits for it. [Server.Shutdown] ends its use, and does not close
+	// it. Nil means that this server is alone. Flask-SocketIO: message_queue.
+	Broker Broker
+	// Channel is the broker's channel that the servers of one application
+	// share. Zero means "flask-socketio", as there.
+	Channel string
+	// BrokerQueueLimit bounds, in bytes, what waits to be published. What is
+	// too much is dropped and counted, see [Server.BrokerStatus]. One message
+	// is accepted whatever its size. Zero means 8 MiB.
+	BrokerQueueLimit int
+	// BrokerReplayLimit bounds, in bytes, what is kept while the broker is
+	// away, to be published when it is back: the newest messages. One that
+	// was being published when the connection broke may then arrive twice.
+	// Zero means that nothing is kept, as in Flask-SocketIO.
+	BrokerReplayLimit int
+	// RemoteAckTimeout is how long acknowledgements of clients on other
+	// servers are waited for by [OnAck]: whether such a client is there, or
+	// leaves, this server does not hear. Zero means 1 minute.
+	RemoteAckTimeout time.Duration
+
 	// Logger gets connections and events at level debug, refusals and errors
 	// of handlers at warn, panics at error. Zero means [slog.Default].
 	Logger *slog.Logger
@@ -131,6 +155,9 @@ const (
 	defaultSendQueueLimit    = 1 << 20
 	defaultReceiveQueueLimit = 4 << 20
 	defaultMaxNamespaces     = 100
+	defaultChannel           = "flask-socketio"
+	defaultBrokerQueueLimit  = 8 << 20
+	defaultRemoteAckTimeout  = time.Minute
 )
 
 // settings are Options checked and completed.
@@ -138,6 +165,8 @@ type settings struct {
 	Options
 	accept    map[string]bool
 	acceptAll bool
+	queue     parser.Parser // JSON, for the broker
+	ownParser bool          // Options.Parser is set: packets are not what the queue has
 }
 
 // complete copies o and fills in the defaults, all but the engine's own.
@@ -152,6 +181,8 @@ func (o *Options) complete() (settings, error) {
 	}{
 		{"ReceiveQueueLimit", s.ReceiveQueueLimit},
 		{"MaxNamespaces", s.MaxNamespaces},
+		{"BrokerQueueLimit", s.BrokerQueueLimit},
+		{"BrokerReplayLimit", s.BrokerReplayLimit},
 	} {
 		if n.value < 0 {
 			return s, fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
@@ -181,8 +212,25 @@ func (o *Options) complete() (settings, error) {
 	if s.MaxNamespaces == 0 {
 		s.MaxNamespaces = defaultMaxNamespaces
 	}
+	if s.RemoteAckTimeout < 0 {
+		return s, fmt.Errorf("field Options.RemoteAckTimeout is %v: set a positive duration, or leave it 0 for the default", s.RemoteAckTimeout)
+	}
+	if s.Broker == nil && (s.Channel != "" || s.BrokerQueueLimit+s.BrokerReplayLimit > 0 || s.RemoteAckTimeout > 0) {
+		return s, fmt.Errorf("options for a broker are set, but Options.Broker is nil: set it, or remove Channel, BrokerQueueLimit, BrokerReplayLimit and RemoteAckTimeout")
+	}
+	s.ownParser = s.Parser != nil
+	s.queue = parser.New(s.JSON)
 	if s.Parser == nil {
-		s.Parser = parser.New(s.JSON)
+		s.Parser = s.queue
+	}
+	if s.Channel == "" {
+		s.Channel = defaultChannel
+	}
+	if s.BrokerQueueLimit == 0 {
+		s.BrokerQueueLimit = defaultBrokerQueueLimit
+	}
+	if s.RemoteAckTimeout == 0 {
+		s.RemoteAckTimeout = defaultRemoteAckTimeout
 	}
 	if s.Logger == nil {
 		s.Logger = slog.Default()

@@ -88,6 +88,20 @@ func (x *index) members(ns, name string) []*member {
 	return slices.Clip(r.members)
 }
 
+// occupied reports whether anybody is in a room, or has its name as session id.
+func (x *index) occupied(ns, name string) bool {
+	k := roomKey{ns, name}
+	sh := x.roomShard(k)
+	sh.mu.Lock()
+	_, ok := sh.rooms[k]
+	sh.mu.Unlock()
+	if !ok && name != "" {
+		s := x.socket(name)
+		ok = s != nil && s.name == ns
+	}
+	return ok
+}
+
 // enter adds an accepted socket to its namespace and to the rooms it joined
 // while its connect handler decided. s.mu is held.
 func (x *index) enter(s *Socket) {
@@ -153,6 +167,13 @@ func (x *index) leave(s *Socket, name string) {
 		x.drop(roomKey{s.name, name}, m)
 	}
 	delete(s.rooms, name)
+}
+
+// closeRoom removes everyone from a room.
+func (x *index) closeRoom(ns, name string) {
+	for _, m := range x.members(ns, name) {
+		m.s.Leave(name)
+	}
 }
 
 // add appends to a room, which is made if need be.

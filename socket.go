@@ -72,11 +72,21 @@ func (s *Socket) Namespace() *Namespace { return &Namespace{srv: s.srv(), name: 
 
 // Request returns the HTTP request of the connection's handshake: its headers,
 // cookies and query. Its body is closed. It must not be changed.
-func (s *Socket) Request() *http.Request { return s.client.conn.Request() }
+func (s *Socket) Request() *http.Request {
+	if s.remote() {
+		return noRequest()
+	}
+	return s.client.conn.Request()
+}
 
 // Transport returns how the client is connected at the moment: "polling" or
 // "websocket".
-func (s *Socket) Transport() string { return s.client.conn.Transport() }
+func (s *Socket) Transport() string {
+	if s.remote() {
+		return ""
+	}
+	return s.client.conn.Transport()
+}
 
 // Session returns the values kept for this connection.
 func (s *Socket) Session() *Session { return &s.client.session }
@@ -88,7 +98,7 @@ func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil { // few sockets need one
-		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.client.conn.Context()))
+		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.client.context()))
 		if s.reason != "" {
 			s.cancel(&DisconnectError{s.reason, s.cause})
 		}
@@ -130,12 +140,21 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 // is [ErrRoomName] for an empty name or the session id of another socket, and
 // [ErrClosed] if the client has left.
 func (s *Socket) Join(room string) error {
+	if s.remote() {
+		return s.Namespace().JoinRoom(s.sid, room)
+	}
 	return s.srv().index.join(s, room)
 }
 
 // Leave removes the socket from a room. Not being there is fine, and the room
 // that is its session id cannot be left.
-func (s *Socket) Leave(room string) { s.srv().index.leave(s, room) }
+func (s *Socket) Leave(room string) {
+	if s.remote() {
+		_ = s.Namespace().LeaveRoom(s.sid, room) // whether it is there nobody knows
+		return
+	}
+	s.srv().index.leave(s, room)
+}
 
 // Rooms returns the rooms the socket is in, its session id first and the others
 // sorted; nothing when it has left.
@@ -156,13 +175,25 @@ func (s *Socket) Rooms() []string {
 // Disconnect returns at once: the disconnect handler runs after the handler
 // that runs now, and events that wait are dropped. In a connect handler it
 // refuses the client. Calling it again is fine.
-func (s *Socket) Disconnect() { s.leave(ReasonServerDisconnect, nil, true) }
+func (s *Socket) Disconnect() {
+	if s.remote() {
+		_ = s.Namespace().Disconnect(s.sid) // whether it is there nobody knows
+		return
+	}
+	s.leave(ReasonServerDisconnect, nil, true)
+}
 
 // CloseConnection makes the client leave all its namespaces, as Disconnect
 // does, and then closes its connection, after what has been emitted to it so
 // far. Disconnecting one namespace leaves the client free to go on using the
 // others; this is for a client that shall go altogether. It returns at once.
-func (s *Socket) CloseConnection() { s.client.disconnect() }
+func (s *Socket) CloseConnection() {
+	if s.remote() {
+		s.Disconnect()
+		return
+	}
+	s.client.disconnect()
+}
 
 func (s *Socket) srv() *Server { return s.client.srv }
 

@@ -31,6 +31,7 @@ type Server struct {
 	index    index
 	ackIDs   atomic.Uint64 // last acknowledgement id asked for
 	running  group         // sockets whose handlers may still run
+	cluster  *cluster      // the other servers; nil without a broker
 }
 
 // NewServer returns a server with the options, nil meaning every default.
@@ -47,6 +48,9 @@ func NewServer(opts *Options) *Server {
 	srv.engine, err = engineio.NewServer(srv.opts.engine(srv.newClient))
 	if err != nil {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
+	}
+	if srv.opts.Broker != nil {
+		srv.cluster = newCluster(srv)
 	}
 	return srv
 }
@@ -75,6 +79,16 @@ func (srv *Server) Handler(next http.Handler) http.Handler {
 // [http.Server.Shutdown], which knows nothing of WebSocket connections, and not
 // from a handler, for which it would wait.
 func (srv *Server) Shutdown(ctx context.Context) error {
+	err := srv.shutdown(ctx)
+	if srv.cluster != nil {
+		if failed := srv.cluster.close(ctx); err == nil {
+			err = failed
+		}
+	}
+	return err
+}
+
+func (srv *Server) shutdown(ctx context.Context) error {
 	if err := srv.engine.Shutdown(ctx); err != nil {
 		return fmt.Errorf("socketio: shutdown: %w", err)
 	}

@@ -138,6 +138,19 @@ func (f *Frames) messages(yield func(payload []byte, binary bool) bool) {
 	}
 }
 
+// Message returns what f was made of: a text message, nil if there is none, and
+// the binary ones that follow it. It is memory of f and must not be changed.
+func (f *Frames) Message() (text []byte, binary [][]byte) {
+	for p, bin := range f.messages {
+		if bin {
+			binary = append(binary, p)
+		} else {
+			text = p[1:] // behind the packet type
+		}
+	}
+	return text, binary
+}
+
 // pollPayload is the form for long-polling (protocol: "Payload encoding"):
 // binary messages in base64, packets joined by the separator.
 func (f *Frames) pollPayload() []byte {

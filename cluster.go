@@ -1,0 +1,367 @@
+package socketio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// cluster is a server's place among others on a Broker. Two goroutines are its:
+// listen, which close ends, and the outbox's. listen carries out what the other
+// servers publish; that never waits, and calls no user code but a Parser and a
+// logger.
+type cluster struct {
+	uplink
+	srv    *Server
+	quoted []byte // host, as messages have it
+	cancel context.CancelFunc
+	done   chan struct{} // closed when listen has ended
+
+	mu    sync.Mutex
+	asked map[uint64]*question // by acknowledgement id; nil when closed
+}
+
+func newCluster(srv *Server) *cluster {
+	o := &srv.opts
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &cluster{
+		uplink: newUplink(o.Broker, o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, o.queue, srv.log, false),
+		srv:    srv, cancel: cancel, done: make(chan struct{}),
+		asked: make(map[uint64]*question),
+	}
+	c.quoted = appendText(nil, c.host)
+	go c.listen(ctx)
+	return c
+}
+
+// listen keeps the subscription in force.
+func (c *cluster) listen(ctx context.Context) {
+	defer close(c.done)
+	for failures := 0; ; {
+		err := c.srv.opts.Broker.Subscribe(ctx, []string{c.channel}, func() {
+			failures = 0
+			c.state.subscribing(nil)
+			c.out.tryAgain()
+		}, func(_ string, data []byte) { c.receive(data) })
+		if ctx.Err() != nil {
+			return
+		}
+		c.state.subscribing(err)
+		if errors.Is(err, ErrBrokerClosed) {
+			return
+		}
+		failures++
+		select {
+		case <-time.After(backoff(failures)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// close ends the cluster's goroutines: what arrives from now on is not carried
+// out, what waits is published until the context ends.
+func (c *cluster) close(ctx context.Context) error {
+	c.cancel()
+	<-c.done // it ends with its context
+	c.mu.Lock()
+	asked := c.asked
+	c.asked = nil
+	c.mu.Unlock()
+	for _, q := range asked {
+		q.end()
+	}
+	err := c.srv.running.wait(ctx) // callbacks of answers that came last
+	if failed := c.out.close(ctx); failed != nil {
+		err = failed
+	}
+	return err
+}
+
+// receive carries out one message.
+func (c *cluster) receive(data []byte) {
+	defer func() {
+		if v := recover(); v != nil { // of a Parser or a logger
+			c.state.ignored.Add(1)
+			c.srv.log.Error("socketio: a message from the broker is ignored", "error", &PanicError{v, debug.Stack()}, "stack", string(debug.Stack()))
+		}
+	}()
+	if string(data) == string(probe) {
+		return
+	}
+	var m arrival
+	wanted, err := m.read(data, func(e *envelope) bool { return c.wants(&m) })
+	switch {
+	case err != nil:
+		err = explain(data, err)
+	case m.own:
+		return
+	case wanted:
+		err = c.carryOut(&m)
+	}
+	c.state.received.Add(1)
+	if err != nil {
+		c.state.ignore(data, err)
+	}
+}
+
+// explain says what arrived instead of a message.
+func explain(data []byte, err error) error {
+	if len(data) > 0 && data[0] == 0x80 {
+		return errors.New("a Python pickle, as python-socketio before 5.14 publishes: upgrade that server; pickles are not read")
+	}
+	return err
+}
+
+// arrival is a message that has arrived, as far as it is understood.
+type arrival struct {
+	envelope
+	judged   bool // by wants
+	wanted   bool
+	own      bool // this server sent it, or it is an answer for another one
+	err      error
+	ns       string
+	rooms    []string
+	everyone bool
+}
+
+// wants reports whether the message concerns this server: whether it is of
+// another one, and for clients that are here.
+func (c *cluster) wants(m *arrival) bool {
+	if !m.judged {
+		m.judged = true
+		m.wanted = c.judge(m)
+	}
+	return m.wanted
+}
+
+func (c *cluster) judge(m *arrival) bool {
+	mine := bytes.Equal(m.host, c.quoted)
+	if string(m.method) == `"callback"` {
+		m.own = !mine
+		return mine
+	}
+	if mine {
+		m.own = true
+		return false
+	}
+	if string(m.method) != `"emit"` {
+		return true
+	}
+	var ok bool
+	if m.ns, ok = text(m.namespace); !ok {
+		return true // to be told off
+	}
+	if m.everyone = absent(m.room); m.everyone {
+		return c.srv.index.occupied(m.ns, "")
+	}
+	if m.rooms, m.err = names(m.room); m.err != nil {
+		return true
+	}
+	for _, room := range m.rooms {
+		if room != "" && c.srv.index.occupied(m.ns, room) {
+			return true
+		}
+	}
+	return false
+}
+
+// carryOut does what a message says. The error is what is wrong with it.
+func (c *cluster) carryOut(m *arrival) error {
+	switch string(m.method) {
+	case `"emit"`:
+		return c.emitHere(m)
+	case `"callback"`:
+		return c.answer(m)
+	case `"disconnect"`, `"enter_room"`, `"leave_room"`, `"close_room"`:
+	default:
+		return fmt.Errorf("its method is %.40q", m.method)
+	}
+	ns, ok := text(m.namespace)
+	if !ok {
+		return errNoNamespace
+	}
+	room, hasRoom := name(m.room)
+	if string(m.method) == `"close_room"` {
+		if hasRoom && room != "" {
+			c.srv.index.closeRoom(ns, room)
+		}
+		return nil
+	}
+	sid, _ := name(m.sid)
+	s := c.srv.index.socket(sid)
+	if s == nil || s.name != ns {
+		return nil
+	}
+	switch string(m.method) {
+	case `"disconnect"`:
+		s.Disconnect()
+	case `"enter_room"`:
+		if !hasRoom {
+			return errors.New("enter_room without a room")
+		}
+		if err := s.Join(room); err != nil && !errors.Is(err, ErrClosed) {
+			return err
+		}
+	case `"leave_room"`:
+		s.Leave(room)
+	}
+	return nil
+}
+
+var (
+	errNoNamespace = errors.New("it has no namespace")
+	errNoEvent     = errors.New("an emit without event or data")
+)
+
+// emitHere delivers an event to clients of this server.
+func (c *cluster) emitHere(m *arrival) error {
+	switch {
+	case m.namespace == nil || m.ns == "":
+		return errNoNamespace
+	case m.err != nil:
+		return fmt.Errorf("room: %w", m.err)
+	case absent(m.event) || m.data == nil:
+		return errNoEvent
+	}
+	p, err := readPayload(m.data, truthy(m.binary))
+	if err != nil {
+		return err
+	}
+	if string(p.args) == "null" && string(m.argc) != "1" {
+		p.args = nil // what Python publishes for no argument
+	}
+	e := &emission{
+		ns: m.ns, rooms: m.rooms, targeted: !m.everyone,
+		volatile: truthy(m.volatile), noCompress: string(m.compress) == "false",
+	}
+	if e.skip, err = names(m.skip); err != nil {
+		return fmt.Errorf("skip_sid: %w", err)
+	}
+	if e.except, err = names(m.except); err != nil {
+		return fmt.Errorf("except: %w", err)
+	}
+	h := parser.Header{Type: parser.Event, Namespace: m.ns}
+	target, err := c.asker(m)
+	if err != nil {
+		return err
+	}
+	if target != nil {
+		h.ID, h.HasID = c.srv.ackIDs.Add(1), true
+	}
+	text, decoded, err := p.packet(c.codec, h, m.event)
+	if err != nil {
+		return err
+	}
+	var out packet
+	if c.srv.opts.ownParser {
+		args := append(Args{decoded.Event}, decodeAll(decoded.Args)...)
+		if out, err = c.srv.encode(h, args, !e.noCompress); err != nil {
+			return err
+		}
+	} else {
+		out = newPacket(text, p.attachments, !e.noCompress)
+	}
+	c.srv.each(e, false, nil, func(s *Socket) {
+		_ = s.ask(out, e.volatile, h.ID, target) // those who cannot be reached are leaving
+	})
+	return nil
+}
+
+// newPacket makes a packet of encoded messages.
+func newPacket(text []byte, attachments [][]byte, compress bool) packet {
+	size := len(text)
+	for _, a := range attachments {
+		size += len(a)
+	}
+	return packet{engineio.NewFrames(text, attachments, compress), size}
+}
+
+// emit publishes an event that has been encoded as p for the clients here.
+func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data any, id uint64, target ackTarget) error {
+	var q *question
+	if target != nil {
+		q = &question{ns: e.ns, target: target}
+	}
+	if err := c.ask(e, self, p, event, data, id, q); !errors.Is(err, ErrBrokerUnavailable) {
+		return err
+	}
+	return nil // the clients here have it; BrokerStatus tells
+}
+
+// ask publishes an event, and registers who wants the answers, unless q is nil.
+func (c *cluster) ask(e *emission, self *Socket, p packet, event string, data any, id uint64, q *question) error {
+	o := outgoing{
+		ns: e.ns, everyone: !e.targeted, skip: e.skip, except: nonEmpty(e.except),
+		volatile: e.volatile, noCompress: e.noCompress, ask: q != nil, id: id,
+	}
+	for _, room := range e.rooms {
+		if room == "" {
+			continue
+		}
+		if s := c.srv.index.socket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
+			o.rooms = append(o.rooms, room)
+		}
+	}
+	if e.targeted && len(o.rooms) == 0 {
+		return nil
+	}
+	if e.skipSelf && self != nil {
+		o.skip = append(e.skip[:len(e.skip):len(e.skip)], self.sid)
+	}
+	if c.srv.opts.ownParser {
+		var err error
+		if o.event, o.args, o.attachments, err = encodeJSON(c.codec, event, data); err != nil {
+			return fmt.Errorf("for other servers: %w", err)
+		}
+	} else {
+		var text []byte
+		text, o.attachments = p.frames.Message()
+		o.event, o.args = splitPacket(text, e.ns)
+	}
+	if q != nil && !c.expect(id, q) {
+		return ErrBrokerUnavailable
+	}
+	err := c.putEvent(&o)
+	if err != nil && q != nil {
+		c.forget(id)
+	}
+	return err
+}
+
+// closeRoom publishes that a room is to be closed.
+func (c *cluster) closeRoom(ns, room string) { _ = c.putCloseRoom(ns, room) }
+
+// elsewhere publishes what is to be done with a socket that is not here.
+func (n *Namespace) elsewhere(method, sid, room string) error {
+	switch {
+	case n.err != nil:
+		return n.err
+	case n.srv.cluster == nil || n.name == anyName:
+		return fmt.Errorf("%w: %q in %s", ErrUnknownSocket, sid, n.name)
+	}
+	if err := checkSocket(method, n.name, sid, room); err != nil {
+		if err == errNothingToDo {
+			return nil
+		}
+		return err
+	}
+	return n.srv.cluster.putSocket(method, n.name, sid, room)
+}
+
+// BrokerStatus tells how the server gets on with its broker; without one it is
+// all zero. Health checks of servers that are useless without the others look
+// at Connected.
+func (srv *Server) BrokerStatus() BrokerStatus {
+	if srv.cluster == nil {
+		return BrokerStatus{}
+	}
+	return srv.cluster.state.status(srv.cluster.out)
+}

@@ -1,0 +1,272 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	publishTimeout = 10 * time.Second       // for one message
+	minBackoff     = 100 * time.Millisecond // after the first failure
+	maxBackoff     = 15 * time.Second
+)
+
+// backoff returns how long to wait after that many failures in a row. It is
+// random, so that servers that lost the same broker do not come back at once.
+func backoff(failures int) time.Duration {
+	d := maxBackoff
+	if n := failures - 1; n < 10 {
+		d = min(maxBackoff, minBackoff<<n)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// outbox hands messages to a broker, in order, on one goroutine of its own,
+// which newOutbox starts and close ends: whoever emits does not wait for the
+// network. While the broker is away, messages are dropped, or kept up to a bound.
+type outbox struct {
+	broker  Broker
+	link    *linkState
+	channel string // for probes
+	limit   int    // bytes that may wait
+	keep    int    // bytes that are kept while the broker is away
+
+	wake chan struct{}      // has an element when there is something new
+	stop context.CancelFunc // ends the goroutine, whatever waits
+	done chan struct{}      // closed when the goroutine has ended
+
+	mu      sync.Mutex
+	waiting []letter
+	size    int
+	away    bool // the last attempt failed
+	retry   bool // the next attempt need not be waited for
+	closing bool // nothing comes any more
+}
+
+// letter is a message on its way out.
+type letter struct {
+	channel string
+	data    []byte
+}
+
+// letterOverhead is what a message counts besides its bytes.
+const letterOverhead = 64
+
+func (l letter) size() int { return len(l.data) + letterOverhead }
+
+func newOutbox(b Broker, link *linkState, channel string, limit, keep int) *outbox {
+	ctx, stop := context.WithCancel(context.Background())
+	o := &outbox{
+		broker: b, link: link, channel: channel, limit: limit, keep: keep,
+		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
+	}
+	go o.run(ctx)
+	return o
+}
+
+// put queues a message, whose bytes become the outbox's. It reports false if
+// the message had to be dropped. It never waits.
+func (o *outbox) put(channel string, data []byte) bool {
+	l := letter{channel, data}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.closing || o.away && l.size() > o.keep:
+		o.link.dropped.Add(1)
+		return false
+	case !o.away && o.size+l.size() > o.limit && o.size > 0:
+		o.link.dropped.Add(1)
+		o.link.overflow()
+		return false
+	}
+	o.waiting = append(o.waiting, l)
+	o.size += l.size()
+	if o.away {
+		o.trim()
+	}
+	o.signal()
+	return true
+}
+
+// trim drops the oldest messages until the rest may be kept, with o.mu held.
+func (o *outbox) trim() {
+	n := 0
+	for ; o.size > o.keep; n++ {
+		o.size -= o.waiting[n].size()
+	}
+	o.waiting = slices.Delete(o.waiting, 0, n)
+	o.link.dropped.Add(uint64(n))
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tryAgain ends the wait for the next attempt: the broker seems to be back.
+func (o *outbox) tryAgain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retry = true
+	o.signal()
+}
+
+// pending returns what waits.
+func (o *outbox) pending() (messages, bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.waiting), o.size
+}
+
+// close ends the outbox when everything is published, or when the context ends.
+// The error says how many messages were lost.
+func (o *outbox) close(ctx context.Context) error {
+	o.mu.Lock()
+	o.closing = true
+	o.signal()
+	o.mu.Unlock()
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+		o.stop()
+		<-o.done // the broker returns when its context ends
+	}
+	o.stop()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lost := len(o.waiting)
+	o.waiting, o.size = nil, 0
+	o.link.dropped.Add(uint64(lost))
+	if lost > 0 {
+		return fmt.Errorf("socketio: %d messages were not published: %w", lost, errors.Join(ctx.Err(), o.link.publishError()))
+	}
+	return nil
+}
+
+func (o *outbox) run(ctx context.Context) {
+	defer close(o.done)
+	failures := 0
+	for {
+		l, ok := o.next(ctx, failures)
+		if !ok {
+			return
+		}
+		err := o.publish(ctx, l)
+		switch {
+		case err == nil:
+			failures = 0
+			o.sent()
+		case errors.Is(err, ErrMessageTooBig):
+			o.link.dropped.Add(1)
+			o.link.log.Error("socketio: a message was not published", "bytes", len(l.data), "error", err)
+		case ctx.Err() != nil:
+			o.putBack(l)
+			return
+		default:
+			failures++
+			o.failed(l, err)
+			if errors.Is(err, ErrBrokerClosed) {
+				return
+			}
+		}
+	}
+}
+
+func (o *outbox) publish(ctx context.Context, l letter) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	err := o.broker.Publish(ctx, l.channel, l.data)
+	if err == nil && !l.isProbe() {
+		o.link.published.Add(1)
+	}
+	return err
+}
+
+// probe is published while the broker is away and there is nothing else: a
+// message that means nothing to anybody.
+var probe = []byte("{}")
+
+func (l letter) isProbe() bool { return string(l.data) == string(probe) }
+
+// next waits for what is to be published: a message, or, after a failure, the
+// time for the next attempt. ok is false when the outbox is to end.
+func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
+	var pause <-chan time.Time
+	if failures > 0 {
+		timer := time.NewTimer(backoff(failures))
+		defer timer.Stop()
+		pause = timer.C
+	}
+	due := failures == 0
+	for {
+		o.mu.Lock()
+		due = due || o.retry
+		switch {
+		case len(o.waiting) > 0 && due:
+			l, o.waiting[0] = o.waiting[0], letter{}
+			o.waiting = o.waiting[1:]
+			o.size -= l.size()
+			o.retry = false
+			o.mu.Unlock()
+			return l, true
+		case len(o.waiting) == 0 && o.closing:
+			o.mu.Unlock()
+			return letter{}, false
+		case len(o.waiting) == 0 && due && o.away:
+			o.retry = false
+			o.mu.Unlock()
+			return letter{o.channel, probe}, true
+		}
+		o.retry = false
+		o.mu.Unlock()
+		select {
+		case <-o.wake:
+		case <-pause:
+			due = true
+		case <-ctx.Done():
+			return letter{}, false
+		}
+	}
+}
+
+// sent notes that the broker is there.
+func (o *outbox) sent() {
+	o.mu.Lock()
+	o.away = false
+	o.mu.Unlock()
+	o.link.publishing(nil)
+}
+
+// failed notes that the broker is away.
+func (o *outbox) failed(l letter, err error) {
+	o.mu.Lock()
+	o.away = true
+	if errors.Is(err, ErrBrokerClosed) {
+		o.closing, o.keep = true, 0
+	}
+	o.back(l)
+	o.trim()
+	o.mu.Unlock()
+	o.link.publishing(err)
+}
+
+// putBack returns a message that was not published to its place.
+func (o *outbox) putBack(l letter) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.back(l)
+}
+
+func (o *outbox) back(l letter) {
+	if !l.isProbe() {
+		o.waiting = slices.Insert(o.waiting, 0, l)
+		o.size += l.size()
+	}
+}

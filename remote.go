@@ -1,0 +1,232 @@
+package socketio
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Clients on other servers: how they are asked for acknowledgements, and the
+// Socket that stands for one that answered.
+
+// farSocket returns a socket that stands for a client on another server, of
+// which no more is known than its session id.
+func (srv *Server) farSocket(ns, sid string) *Socket {
+	s := &Socket{client: &client{srv: srv}, name: ns, sid: sid}
+	s.state.Store(stateGone)
+	return s
+}
+
+// remote reports whether the socket stands for a client on another server.
+func (s *Socket) remote() bool { return s.client.conn == nil }
+
+// here returns the socket, nil if it is on another server.
+func (s *Socket) here() *Socket {
+	if s == nil || s.remote() {
+		return nil
+	}
+	return s
+}
+
+// noRequest is the request of a client that connected elsewhere.
+func noRequest() *http.Request {
+	return &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, Body: http.NoBody}
+}
+
+// context returns the connection's context.
+func (cl *client) context() context.Context {
+	if cl.conn == nil {
+		return context.Background()
+	}
+	return cl.conn.Context()
+}
+
+// mayKnow reports whether the one target of an emission that has no recipient
+// here may be a client of another server.
+func (c *cluster) mayKnow(e *emission) bool {
+	return c != nil && !e.local && len(e.rooms) == 1 && e.rooms[0] != "" && len(e.except) == 0
+}
+
+// question waits for answers from other servers. How many will come nobody
+// knows.
+type question struct {
+	ns     string
+	target ackTarget
+	who    *Socket // who is asked; nil for a callback, which takes all answers until it expires
+	expiry *time.Timer
+}
+
+// expect registers a question. It reports false when the cluster is closed.
+func (c *cluster) expect(id uint64, q *question) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked == nil {
+		return false
+	}
+	if q.who == nil {
+		q.expiry = time.AfterFunc(c.srv.opts.RemoteAckTimeout, func() { c.forget(id) })
+	}
+	c.asked[id] = q
+	return true
+}
+
+// forget ends expect.
+func (c *cluster) forget(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q := c.asked[id]; q != nil && q.expiry != nil {
+		q.expiry.Stop()
+	}
+	delete(c.asked, id)
+}
+
+// end tells who waits that there will be no answer.
+func (q *question) end() {
+	if q.expiry != nil {
+		q.expiry.Stop()
+	}
+	if q.who != nil {
+		q.target.left(q.who, fmt.Errorf("%w: this server shuts down", ErrBrokerUnavailable))
+	}
+}
+
+// answer takes an acknowledgement of a client on another server.
+func (c *cluster) answer(m *arrival) error {
+	id, err := strconv.ParseUint(string(m.id), 10, 64)
+	if err != nil || m.args == nil {
+		return errors.New("a callback without id or args")
+	}
+	c.mu.Lock()
+	q := c.asked[id]
+	c.mu.Unlock()
+	if ns, _ := text(m.namespace); q == nil || ns != q.ns {
+		return nil // too late, or a second answer
+	}
+	p, err := readPayload(m.args, truthy(m.binary))
+	if err != nil {
+		return err
+	}
+	_, decoded, err := p.packet(c.codec, parser.Header{Type: parser.Ack, Namespace: "/", HasID: true}, nil)
+	if err != nil {
+		return err
+	}
+	who := q.who
+	if who == nil {
+		sid, ok := name(m.from)
+		if !ok {
+			sid, _ = name(m.sid)
+		}
+		who = c.srv.farSocket(q.ns, sid)
+	}
+	q.target.answered(who, decoded.Args)
+	return nil
+}
+
+// asker returns who wants the acknowledgements of an event from another server,
+// nil if nobody does.
+func (c *cluster) asker(m *arrival) (ackTarget, error) {
+	if absent(m.callback) {
+		return nil, nil
+	}
+	var back [][]byte
+	err := walkArray(m.callback, func(value []byte) bool {
+		back = append(back, bytes.Clone(value))
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("callback: %w", err)
+	}
+	if len(back) != 3 {
+		return nil, nil
+	}
+	return &remoteTarget{c: c, host: bytes.Clone(m.host), sid: back[0], ns: back[1], id: back[2], full: truthy(m.full)}, nil
+}
+
+// remoteTarget is another server that asked for acknowledgements. What names
+// the question there is repeated as it came.
+type remoteTarget struct {
+	c                 *cluster
+	host, sid, ns, id []byte
+	full              bool // it takes binary answers
+}
+
+func (t *remoteTarget) left(*Socket, error) {}
+
+func (t *remoteTarget) answered(s *Socket, args parser.Args) {
+	if absent(t.host) {
+		return // nobody to tell
+	}
+	list, attachments, err := t.encode(args)
+	if err != nil {
+		s.srv().log.Warn("socketio: the acknowledgement for another server cannot be sent", "namespace", s.name, "sid", short(s.sid), "error", err)
+		return
+	}
+	msg := make([]byte, 0, 256+len(list))
+	msg = append(append(msg, `{"method":"callback","host_id":`...), t.host...)
+	msg = append(append(msg, `,"sid":`...), t.sid...)
+	msg = append(append(msg, `,"namespace":`...), t.ns...)
+	msg = append(append(msg, `,"id":`...), t.id...)
+	msg = appendText(append(msg, `,"from":`...), s.sid)
+	if len(attachments) > 0 {
+		msg = append(msg, `,"binary":true`...)
+	}
+	msg = appendPayload(append(msg, `,"args":`...), list, attachments)
+	_ = t.c.put(append(msg, '}')) // lost with the broker, as any message
+}
+
+// encode returns an acknowledgement's arguments, separated by commas. Python
+// cannot be sent binary ones: it gets the base64 strings.
+func (t *remoteTarget) encode(args parser.Args) (list []byte, attachments [][]byte, err error) {
+	var values Args
+	if t.full {
+		if values = decodeAll(args); hasBytes(values) {
+			text, attachments, err := t.c.codec.Encode(nil, parser.Header{Type: parser.Ack, Namespace: "/", HasID: true}, values)
+			if err != nil {
+				return nil, nil, err
+			}
+			return text[bytes.IndexByte(text, '[')+1 : len(text)-1], attachments, nil
+		}
+	}
+	for i := range args.Len() {
+		var raw json.RawMessage
+		if err := args.Bind(i, &raw); err != nil {
+			return nil, nil, err
+		}
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, raw...)
+	}
+	return list, nil, nil
+}
+
+// hasBytes reports whether there is binary data in decoded values.
+func hasBytes(v any) bool {
+	switch v := v.(type) {
+	case []byte:
+		return true
+	case Args:
+		return hasBytes([]any(v))
+	case []any:
+		for _, e := range v {
+			if hasBytes(e) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if hasBytes(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
