@@ -147,7 +147,7 @@ func FuzzHandlers(f *testing.F) {
 				packet = kind + hyphen + `7["e"` + open + `]`
 			case auth:
 				srv.On("connect", func(c *socketio.Context, v fuzzed) { called.Add(1) })
-				packet, parts = "0"+args, nil
+				packet, parts = "0/,"+args, nil
 			case callback, call:
 				s.post("40")
 				id := ""

@@ -303,3 +303,17 @@ func TestNetworkByteByByte(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "HTTP/1.1 101 ", string(b))
 }
+
+// The close frame is sent although the time that an earlier write had is over.
+func TestNetworkCloseFrameAfterSilence(t *testing.T) {
+	h, client, _ := network(t, &engineio.Options{PingInterval: 10 * time.Millisecond, PingTimeout: 10 * time.Millisecond, WriteTimeout: time.Millisecond})
+	ws, _, err := client().DialWS(t.Context(), nil)
+	require.NoError(t, err)
+	defer ws.CloseNow()
+	p := h.peer()
+	for err == nil {
+		_, _, err = ws.Read(t.Context())
+	}
+	assert.Equal(t, websocket.StatusNoStatusRcvd, websocket.CloseStatus(err), err)
+	p.wantClosed(engineio.ReasonPingTimeout)
+}

@@ -3,9 +3,7 @@
 package engineio
 
 import (
-	"errors"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -87,8 +85,8 @@ func (w *tryWriter) write(p []byte) (int, error) {
 	if err == nil {
 		err = w.err
 	}
-	if err == syscall.EAGAIN || errors.Is(err, os.ErrDeadlineExceeded) {
-		return 0, nil // a deadline of an earlier write has passed; the next one sets it anew
+	if err == syscall.EAGAIN {
+		return 0, nil
 	}
 	return max(w.n, 0), err
 }

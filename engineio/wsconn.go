@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,7 +82,7 @@ func (c *wsConn) Write(p []byte) (int, error) {
 		n := 0
 		if !c.busy && len(c.after) == 0 {
 			var err error
-			if n, err = c.trying.write(p); err != nil {
+			if n, err = c.writeAtOnceLocked(p); err != nil {
 				c.mu.Unlock()
 				return 0, err
 			}
@@ -121,13 +122,23 @@ func (c *wsConn) tryMessage(p []byte) (done bool, err error) {
 }
 
 func (c *wsConn) tryLocked(p []byte) (done bool, err error) {
-	n, err := c.trying.write(p)
+	n, err := c.writeAtOnceLocked(p)
 	if err != nil || n == len(p) {
 		return true, err
 	}
 	c.busy = true
 	c.rest = bytes.Clone(p[n:])
 	return false, nil
+}
+
+// writeAtOnceLocked writes what the network takes. It is called while no write waits.
+func (c *wsConn) writeAtOnceLocked(p []byte) (int, error) {
+	n, err := c.trying.write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // that of an earlier write
+		c.extendLocked()
+		n, err = c.trying.write(p)
+	}
+	return n, err
 }
 
 // hasMore reports whether something goes in front of the next frames.
