@@ -14,6 +14,8 @@ var (
 	errPollOverlap = errors.New("engineio: a poll came while another one waited")
 	errPostOverlap = errors.New("engineio: a POST came while another one was being read")
 	errPollAborted = errors.New("engineio: the client aborted a poll")
+
+	errBodyTooLarge = errors.New("engineio: body too large")
 )
 
 var (
@@ -29,9 +31,12 @@ var (
 	plainText  = []string{"text/plain; charset=UTF-8"}
 	htmlText   = []string{"text/html"} // as the reference server says
 	noStore    = []string{"no-store"}
-	lengthOfOK = []string{"2"}
 	varyOrigin = []string{"Origin"}
 )
+
+// lengthKnown is the size of an answer from which on net/http does not find out
+// its Content-Length by itself, at less cost.
+const lengthKnown = 2 << 10
 
 // servePoll answers a GET (protocol: "HTTP long-polling"): at once with what
 // is queued, else with what comes next.
@@ -222,7 +227,9 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAns
 			return writeCompressed(w, encoding, body)
 		}
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if len(body) >= lengthKnown {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	_, err := w.Write(body)
 	return err
 }
@@ -255,13 +262,13 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	h := w.Header()
-	h["Content-Type"], h["Cache-Control"], h["Content-Length"] = htmlText, noStore, lengthOfOK
+	h["Content-Type"], h["Cache-Control"] = htmlText, noStore
 	_, _ = io.WriteString(w, "ok")
 	return nil
 }
 
 func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
-	limit := int64(c.srv.opts.MaxPayload)
+	limit := c.srv.opts.MaxPayload
 	tooLarge := func() *Refusal {
 		err := errTooLarge(limit)
 		c.end(ReasonTransportError, err, told)
@@ -274,19 +281,18 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 		c.endFor(err)
 		return badRequest("Bad request: " + err.what)
 	}
-	if r.ContentLength > limit {
+	if r.ContentLength > int64(limit) {
 		return tooLarge()
 	}
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(c.srv.opts.PingInterval + c.srv.opts.PingTimeout))
 	buf := payloadPool.Get().(*[]byte)
 	defer putPayload(buf)
-	body, err := readInto((*buf)[:0], http.MaxBytesReader(w, r.Body, limit), int(max(r.ContentLength, 0)))
+	body, err := readInto((*buf)[:0], r.Body, int(max(r.ContentLength, 0)), limit)
 	*buf = body
 	_ = rc.SetReadDeadline(time.Time{})
-	var big *http.MaxBytesError
 	switch {
-	case errors.As(err, &big):
+	case err == errBodyTooLarge:
 		return tooLarge()
 	case err != nil:
 		c.end(ReasonTransportError, err, told)
@@ -301,8 +307,9 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 	return nil
 }
 
-// readInto appends what r holds, about size bytes, to b.
-func readInto(b []byte, r io.Reader, size int) ([]byte, error) {
+// readInto appends what r holds, about size bytes, to b, which is empty. More
+// than limit is errBodyTooLarge.
+func readInto(b []byte, r io.Reader, size, limit int) ([]byte, error) {
 	if need := min(size, maxPooled) + 1 - cap(b); need > 0 { // one more, to meet the end without growing
 		b = make([]byte, 0, max(size+1, 512))
 	}
@@ -312,6 +319,9 @@ func readInto(b []byte, r io.Reader, size int) ([]byte, error) {
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
+		if len(b) > limit {
+			return b, errBodyTooLarge
+		}
 		if err == io.EOF {
 			return b, nil
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -121,28 +120,28 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		preflight(w, r)
 		return nil
 	}
-	q, err := url.ParseQuery(r.URL.RawQuery)
+	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return badRequest("Bad request: the query cannot be parsed")
 	}
-	transport := q.Get("transport")
+	transport := q.transport
 	if !slices.Contains(s.opts.Transports, transport) {
 		return &Refusal{http.StatusBadRequest, codeUnknownTransport,
 			fmt.Sprintf("Transport unknown: %.40q; this server offers %s (Options.Transports)", transport, strings.Join(s.opts.Transports, " and "))}
 	}
-	if q.Has("j") {
+	if q.jsonp {
 		return badRequest("Bad request: JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
 	}
 	if transport == WebSocket && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return badRequest("Bad request: transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?")
 	}
-	if sid := q.Get("sid"); sid != "" {
-		return s.serveSession(w, r, sid, q.Get("EIO"), transport)
+	if q.sid != "" {
+		return s.serveSession(w, r, q.sid, q.version, transport)
 	}
 	if r.Method != http.MethodGet {
 		return &Refusal{http.StatusBadRequest, codeBadHandshakeMethod, "Bad handshake method: a session begins with GET"}
 	}
-	if v := q.Get("EIO"); v != protocolVersion {
+	if v := q.version; v != protocolVersion {
 		return &Refusal{http.StatusBadRequest, codeUnsupportedVersion,
 			fmt.Sprintf("Unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion)}
 	}
@@ -269,7 +268,7 @@ func (s *Server) logPanic(where string, v any) {
 	s.opts.Logger.Error("engineio: panic in "+where, "panic", v, "stack", string(debug.Stack()))
 }
 
-func errTooLarge(limit int64) error {
+func errTooLarge(limit int) error {
 	return fmt.Errorf("engineio: message larger than %d bytes (Options.MaxPayload)", limit)
 }
 

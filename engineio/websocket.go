@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -110,7 +111,7 @@ func (t *wsTransport) nextByLibrary() (data []byte, binary bool, err error) {
 	if err == nil {
 		// The buffer is taken now that there is something to read.
 		t.large = payloadPool.Get().(*[]byte)
-		*t.large, err = readInto((*t.large)[:0], r, 0)
+		*t.large, err = readInto((*t.large)[:0], r, 0, math.MaxInt)
 	}
 	if err != nil {
 		var closed websocket.CloseError
@@ -274,7 +275,7 @@ func (c *Conn) endRead(t *wsTransport, err error) {
 		c.end(ReasonTransportClose, nil, gone)
 		c.awaitWritten(t)
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		c.end(ReasonTransportClose, errTooLarge(int64(t.limit)), discard)
+		c.end(ReasonTransportClose, errTooLarge(t.limit), discard)
 		// The library has sent a close frame with status 1009. Read on for
 		// a while so that the client gets it before the connection breaks.
 		_ = t.ws.Close(websocket.StatusMessageTooBig, "")
