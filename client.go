@@ -23,6 +23,9 @@ type client struct {
 	conn    *engineio.Conn
 	session Session
 	queued  atomic.Int64 // what the events whose handlers have not returned count
+	// draining is not 0 when the client is to go because of Shutdown: how many
+	// more events are taken, and one. See Drain.
+	draining atomic.Int32
 
 	// Read side.
 	dec     parser.Decoder
@@ -121,19 +124,26 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		return
 	}
 	c := &Context{Socket: s, event: p.Event, args: p.Args, id: p.ID, hasID: p.HasID}
-	if err := cl.enqueue(c, size); err != nil {
+	switch err := cl.enqueue(c, size); {
+	case err == nil:
+		s.seat.box.put(c)
+	case err != errDraining:
 		cl.fail(ReasonTransportError, err)
-		return
 	}
-	s.seat.box.put(c)
 }
 
-// enqueue counts an event that waits for its handler.
+// enqueue counts an event that waits for its handler. The error errDraining
+// means that it is to be ignored.
 func (cl *client) enqueue(c *Context, size int) error {
 	c.size = size + eventOverhead
 	limit := int64(cl.srv.opts.ReceiveQueueLimit)
-	if n := cl.queued.Add(int64(c.size)); n > limit && n > int64(c.size) {
-		cl.queued.Add(-int64(c.size))
+	n := cl.queued.Add(int64(c.size))
+	if !cl.takes(c, n) {
+		cl.handled(c)
+		return errDraining
+	}
+	if n > limit && n > int64(c.size) {
+		cl.handled(c)
 		return fmt.Errorf("socketio: the client sends events faster than their handlers run: %d bytes wait already (Options.ReceiveQueueLimit is %d)", n-int64(c.size), limit)
 	}
 	return nil
@@ -228,6 +238,12 @@ func (cl *client) vacate(s *Socket) {
 // handler then decides.
 func (cl *client) connect(p parser.Packet, size int) {
 	ns := p.Namespace
+	if cl.srv.closing.Load() {
+		// A refusal would be final: clients reconnect by themselves only when
+		// they lose the connection.
+		cl.Drain()
+		return
+	}
 	if !cl.srv.accepts(ns) {
 		cl.refuse(ns, &Error{Message: "Invalid namespace"})
 		return
@@ -254,7 +270,9 @@ func (cl *client) connect(p parser.Packet, size int) {
 	cl.mu.Unlock()
 	if err := cl.enqueue(c, size); err != nil {
 		cl.vacate(s)
-		cl.fail(ReasonTransportError, err)
+		if err != errDraining {
+			cl.fail(ReasonTransportError, err)
+		}
 		return
 	}
 	cl.srv.running.add() // until Socket.finish

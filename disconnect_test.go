@@ -259,44 +259,6 @@ func TestContextCarriesRequest(t *testing.T) {
 	})
 }
 
-func TestShutdown(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("slow", func(c *socketio.Context) { time.Sleep(10 * time.Second); rec.add("slow") })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, mode)
-		p.send(`2["slow"]`, `2["slow"]`)
-		synctestWait()
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		require.ErrorIs(t, srv.Shutdown(ctx), context.DeadlineExceeded)
-		rec.want(t)
-		require.NoError(t, srv.Shutdown(t.Context()))
-		rec.want(t, "slow", "server shutdown")
-		require.NoError(t, srv.Shutdown(t.Context()))
-		_, err := eiotest.Dial(t.Context(), srv, &eiotest.Options{Mode: mode, Path: "/socket.io/"})
-		require.Error(t, err)
-	})
-}
-
-// Shutdown waits for acknowledgement callbacks too.
-func TestShutdownWaitsForCallbacks(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		var rec record
-		p := join(t, srv, eiotest.WebSocket)
-		require.NoError(t, srv.Emit("q", nil, socketio.OnAck(func(c *socketio.Context) {
-			time.Sleep(time.Second)
-			rec.add("called back")
-		})))
-		p.send("3" + p.wantAckEvent(`["q"]`) + "[]")
-		synctestWait()
-		require.NoError(t, srv.Shutdown(t.Context()))
-		rec.want(t, "called back")
-	})
-}
-
 // CloseConnection ends every namespace of a client, in one go.
 func TestCloseConnectionLeavesEveryNamespace(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {

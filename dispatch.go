@@ -30,7 +30,7 @@ func (c *Context) process() {
 
 // runEvent calls the handler of an event and acknowledges it.
 func (c *Context) runEvent() {
-	defer c.client.queued.Add(-int64(c.size))
+	defer c.client.handled(c)
 	if !c.wanted() {
 		return
 	}

@@ -24,10 +24,10 @@ var errGoexit = errors.New("socketio: the connect handler called runtime.Goexit"
 func (s *Socket) runConnect(c *Context) {
 	decided := false
 	defer func() {
-		s.client.queued.Add(-int64(c.size))
 		if !decided {
 			s.reject(c, errGoexit)
 		}
+		s.client.handled(c)
 	}()
 	always := s.srv().opts.AlwaysConnect
 	if s.dropped() || always && !s.admit() {

@@ -40,6 +40,17 @@ type Options struct {
 	// means 45 s; negative means never.
 	ConnectTimeout time.Duration
 
+	// DrainWindow is over which time [Server.Shutdown] spreads the ends of
+	// connections, so that the clients do not all come back at once; at most half
+	// of the time that its context has left. Zero means all at once up to 100 of
+	// them, and a millisecond for each one more, up to 10 s; negative means all at once.
+	DrainWindow time.Duration
+	// DrainTimeout is how long the handlers of a client may go on after its
+	// turn to go has come in [Server.Shutdown]. Then its connection is closed all
+	// the same, which ends their [Socket.Context] and leaves them without
+	// acknowledgement. Zero means 5 s.
+	DrainTimeout time.Duration
+
 	// MaxPayload bounds, in bytes, one message from a client, over polling
 	// and WebSocket alike. Zero means 1,000,000.
 	MaxPayload int
@@ -152,6 +163,7 @@ type Options struct {
 const (
 	defaultPath              = "/socket.io/"
 	defaultConnectTimeout    = 45 * time.Second
+	defaultDrainTimeout      = 5 * time.Second
 	defaultSendQueueLimit    = 1 << 20
 	defaultReceiveQueueLimit = 4 << 20
 	defaultMaxNamespaces     = 100
@@ -188,6 +200,9 @@ func (o *Options) complete() (settings, error) {
 			return s, fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
 		}
 	}
+	if s.DrainTimeout < 0 {
+		return s, fmt.Errorf("field Options.DrainTimeout is %v: set a positive duration, or leave it 0 for the default of %v", s.DrainTimeout, defaultDrainTimeout)
+	}
 	if s.JSON != nil && s.Parser != nil {
 		return s, fmt.Errorf("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
 	}
@@ -202,6 +217,9 @@ func (o *Options) complete() (settings, error) {
 	}
 	if s.ConnectTimeout == 0 {
 		s.ConnectTimeout = defaultConnectTimeout
+	}
+	if s.DrainTimeout == 0 {
+		s.DrainTimeout = defaultDrainTimeout
 	}
 	if s.SendQueueLimit == 0 {
 		s.SendQueueLimit = defaultSendQueueLimit
@@ -260,6 +278,7 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		PingTimeout:                s.PingTimeout,
 		UpgradeTimeout:             s.UpgradeTimeout,
 		WriteTimeout:               s.WriteTimeout,
+		DrainWindow:                s.DrainWindow,
 		MaxPayload:                 s.MaxPayload,
 		SendQueueLimit:             s.SendQueueLimit,
 		DisableHTTPCompression:     s.DisableHTTPCompression,

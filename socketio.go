@@ -32,6 +32,7 @@ type Server struct {
 	ackIDs   atomic.Uint64 // last acknowledgement id asked for
 	running  group         // sockets whose handlers may still run
 	cluster  *cluster      // the other servers; nil without a broker
+	closing  atomic.Bool   // Shutdown was called
 }
 
 // NewServer returns a server with the options, nil meaning every default.
@@ -69,33 +70,6 @@ func (srv *Server) Handler(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// Shutdown refuses new connections, closes all others with
-// [ReasonServerShutdown] and waits until their disconnect handlers, and all
-// other handlers, have returned, or until the context ends, whose error it
-// returns then. Events still waiting for their turn are dropped. The clients
-// are not told to leave, so that they reconnect by themselves. Call it before
-// [http.Server.Shutdown], which knows nothing of WebSocket connections, and not
-// from a handler, for which it would wait.
-func (srv *Server) Shutdown(ctx context.Context) error {
-	err := srv.shutdown(ctx)
-	if srv.cluster != nil {
-		if failed := srv.cluster.close(ctx); err == nil {
-			err = failed
-		}
-	}
-	return err
-}
-
-func (srv *Server) shutdown(ctx context.Context) error {
-	if err := srv.engine.Shutdown(ctx); err != nil {
-		return fmt.Errorf("socketio: shutdown: %w", err)
-	}
-	if err := srv.running.wait(ctx); err != nil {
-		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
-	}
-	return nil
 }
 
 // Namespace returns the namespace with a name; "" is "/", and a missing slash
@@ -175,46 +149,3 @@ func (srv *Server) Members(room string) []string { return srv.root().Members(roo
 
 // Disconnect makes a client leave "/", see [Socket.Disconnect].
 func (srv *Server) Disconnect(sid string) error { return srv.root().Disconnect(sid) }
-
-// group counts what must have ended before Shutdown returns. Unlike a
-// sync.WaitGroup it may grow while it is waited for.
-type group struct {
-	mu   sync.Mutex
-	n    int
-	zero chan struct{} // closed when n falls to 0; nil while nobody waits
-}
-
-func (g *group) add() {
-	g.mu.Lock()
-	g.n++
-	g.mu.Unlock()
-}
-
-func (g *group) done() {
-	g.mu.Lock()
-	g.n--
-	if g.n == 0 && g.zero != nil {
-		close(g.zero)
-		g.zero = nil
-	}
-	g.mu.Unlock()
-}
-
-func (g *group) wait(ctx context.Context) error {
-	g.mu.Lock()
-	if g.n == 0 {
-		g.mu.Unlock()
-		return nil
-	}
-	if g.zero == nil {
-		g.zero = make(chan struct{})
-	}
-	zero := g.zero
-	g.mu.Unlock()
-	select {
-	case <-zero:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -226,7 +226,9 @@ func (c *Conn) wroteLocked(batch []*Frames, size int) {
 
 // Close closes the connection: further sends are refused, what is queued is
 // written if the client takes it within 5 seconds, and Receiver.Closed is called
-// with reason and err. The first Close decides. It returns at once.
+// with reason and err. The first Close decides. It returns at once. A polling
+// client that does not poll just then learns of its end by its next poll, within
+// 5 seconds too.
 func (c *Conn) Close(reason Reason, err error) { c.end(reason, err, deliver) }
 
 // ending is what becomes of the queue and the network connection at the end.
@@ -244,16 +246,13 @@ var errPanic = errors.New("engineio: panic in the Receiver")
 
 func (c *Conn) end(reason Reason, err error, how ending) {
 	c.mu.Lock()
+	ws, probe := c.ws, c.probe
 	if c.closed {
-		ws := c.ws
-		hurry := how == abort || reason == ReasonServerShutdown && c.reason == ReasonClientDisconnect
-		if hurry && ws == nil && !c.polling {
-			c.transportDoneLocked() // nobody waits for a client that is leaving
+		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.reason == ReasonClientDisconnect || c.restsLocked())) {
+			c.transportDoneLocked() // nobody waits for a client that is leaving, or has nothing to fetch
 		}
 		c.mu.Unlock()
-		if how == abort && ws != nil {
-			_ = ws.Conn.Close()
-		}
+		cut(how, ws, probe)
 		return
 	}
 	c.closed = true
@@ -267,13 +266,12 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	ws := c.ws
 	switch {
 	case ws != nil:
 		if how != gone {
 			ws.readUntil(time.Now().Add(closeTimeout))
 		}
-	case c.polling || how == deliver:
+	case c.polling || how == deliver && (reason != ReasonServerShutdown || !c.restsLocked()):
 		// A poll takes what is queued and the news: the one that waits, or the next.
 		c.lingering = true
 		c.setTimerLocked(time.Now().Add(closeTimeout))
@@ -284,13 +282,26 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	cancel := c.cancel
 	c.mu.Unlock()
 
-	if ws != nil && how == abort {
-		_ = ws.Conn.Close()
-	}
+	cut(how, ws, probe)
 	if cancel != nil {
 		cancel(&CloseError{Reason: reason, Err: err})
 	}
 	go c.finish()
+}
+
+// restsLocked reports whether a polling client has got everything: nothing is
+// queued or on its way, and no poll waits.
+func (c *Conn) restsLocked() bool {
+	return c.ws == nil && !c.polling && !c.writing && len(c.queue) == 0
+}
+
+// cut ends network connections if that is how the connection ends.
+func cut(how ending, transports ...*wsTransport) {
+	for _, t := range transports {
+		if how == abort && t != nil {
+			_ = t.Conn.Close()
+		}
+	}
 }
 
 // finish calls Receiver.Closed. It has a goroutine of its own since end is

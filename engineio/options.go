@@ -59,6 +59,12 @@ type Options struct {
 	// ReasonSlowClient. Default 10 seconds.
 	WriteTimeout time.Duration
 
+	// DrainWindow is over which time Shutdown spreads the ends of connections,
+	// so that the clients do not all come back at once; at most half of the
+	// time that its context has left. Default: all at once up to 100 of them, and
+	// a millisecond for each one more, up to 10 seconds. Negative: all at once.
+	DrainWindow time.Duration
+
 	// MaxPayload is the size limit of what a client sends, in bytes: of a
 	// WebSocket message after decompression, and of the body of a polling
 	// request. Default 1,000,000.

@@ -159,6 +159,9 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 }
 
 func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer) {
+	if a.goodbye && c.reason == ReasonServerShutdown { // once closed, the reason stays
+		endKeepAlive(w)
+	}
 	err := c.srv.writePayload(w, r, a)
 	c.mu.Lock()
 	if a.writer {
@@ -180,6 +183,9 @@ func (c *Conn) endWriteLocked(batch []*Frames, size int) {
 	c.kickLocked()
 	if c.polling {
 		c.wakeLocked()
+	}
+	if c.closed && c.reason == ReasonServerShutdown && c.restsLocked() {
+		c.transportDoneLocked() // closed while this was written; the next poll would get nothing but the news
 	}
 }
 
@@ -240,6 +246,10 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock()
 	refusal := c.refuseRequestLocked()
 	if refusal == nil && c.closed {
+		if c.reason == ReasonServerShutdown {
+			c.mu.Unlock()
+			return c.srv.serveGone(w, r)
+		}
 		refusal = refuseUnknownSID
 	}
 	overlap := refusal == nil && c.posting
@@ -261,10 +271,14 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	if refusal != nil {
 		return refusal
 	}
+	answerPost(w)
+	return nil
+}
+
+func answerPost(w http.ResponseWriter) {
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = htmlText, noStore
 	_, _ = io.WriteString(w, "ok")
-	return nil
 }
 
 func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {

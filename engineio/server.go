@@ -1,7 +1,6 @@
 package engineio
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -34,6 +33,7 @@ type Server struct {
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
 	closed bool
+	gone   map[string]bool // sids of those that Shutdown has closed
 }
 
 // NewServer returns a server with a copy of opts, or an error that says what
@@ -61,42 +61,6 @@ func (s *Server) Len() int {
 	return len(s.conns)
 }
 
-// Shutdown refuses new connections, closes all with ReasonServerShutdown
-// and waits until they have ended and no goroutine of the server is left. When ctx
-// ends first, it cuts them off and returns the error of ctx. It does not stop
-// the http.Server: call it before http.Server.Shutdown, which neither closes nor
-// waits for WebSockets.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.endAll(deliver)
-	ended := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-	}
-	s.endAll(abort)
-	return ctx.Err()
-}
-
-func (s *Server) endAll(how ending) {
-	s.mu.RLock()
-	conns := make([]*Conn, 0, len(s.conns))
-	for _, c := range s.conns {
-		conns = append(conns, c)
-	}
-	s.mu.RUnlock()
-	for _, c := range conns {
-		c.end(ReasonServerShutdown, ErrServerClosed, how)
-	}
-}
-
 // ServeHTTP serves the endpoint. Mount it at Options.Path; every request gets
 // an answer at once but the polls that wait for packets. A refused request gets a
 // 4xx status and the JSON object {"code":n,"message":"..."} with the codes of the
@@ -104,6 +68,9 @@ func (s *Server) endAll(how ending) {
 // connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal := s.serve(w, r); refusal != nil {
+		if s.isClosed() {
+			endKeepAlive(w)
+		}
 		refusal.write(w)
 	}
 }
@@ -154,8 +121,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 // serveSession serves a request of a session that exists.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, version, transport string) *Refusal {
 	s.mu.RLock()
-	c := s.conns[sid]
+	c, closed, gone := s.conns[sid], s.closed, s.gone[sid]
 	s.mu.RUnlock()
+	if closed && transport == Polling && (gone || c != nil && c.isGone()) {
+		return s.serveGone(w, r)
+	}
 	switch {
 	case c == nil:
 		return refuseUnknownSID
@@ -187,7 +157,9 @@ func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
 	c.recvMu.Lock()
 	receiver, err := s.connect(c, transport)
 	if err == nil {
+		c.mu.Lock()
 		c.receiver = receiver
+		c.mu.Unlock()
 	}
 	c.recvMu.Unlock()
 	if err != nil {
@@ -260,6 +232,9 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	delete(s.conns, c.id)
+	if s.closed && c.reason == ReasonServerShutdown {
+		s.gone[c.id] = true
+	}
 	s.mu.Unlock()
 	s.wg.Done()
 }

@@ -354,7 +354,7 @@ func TestSilentServer(t *testing.T) {
 // A server closed before the client was let in.
 func TestServerClosesFirst(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := newServer(t, &socketio.Options{DrainTimeout: time.Millisecond})
 		srv.On("connect", func(c *socketio.Context) error {
 			go srv.Shutdown(context.Background())
 			<-c.Context().Done()

@@ -29,6 +29,7 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   string
+	Close  bool // the network connection ends with it
 }
 
 // Raw sends single requests of the protocol, right and wrong ones, and does nothing by itself. Its fields may be changed
@@ -83,7 +84,7 @@ func (r *Raw) Do(ctx context.Context, method, address string, body io.Reader, he
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	return &Response{resp.StatusCode, resp.Header, string(b)}, err
+	return &Response{resp.StatusCode, resp.Header, string(b), resp.Close}, err
 }
 
 // Get sends a poll.
@@ -138,14 +139,14 @@ func (r *Raw) DialWS(ctx context.Context, opts *websocket.DialOptions) (*websock
 			return nil, nil, err
 		}
 		b, _ := io.ReadAll(resp.Body)
-		answer := &Response{resp.StatusCode, resp.Header, string(b)}
+		answer := &Response{resp.StatusCode, resp.Header, string(b), resp.Close}
 		if resp.StatusCode == http.StatusSwitchingProtocols {
 			return nil, answer, err
 		}
 		return nil, answer, &RefusedError{answer}
 	}
 	ws.SetReadLimit(maxRead)
-	return ws, &Response{resp.StatusCode, resp.Header, ""}, nil
+	return ws, &Response{resp.StatusCode, resp.Header, "", resp.Close}, nil
 }
 
 // maxRead is the largest message a client reads: the limits of the server are the ones under test.

@@ -1,0 +1,150 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+)
+
+// drainEvents is how many more events a client may have handled when it is to
+// go because of Shutdown but is still busy.
+const drainEvents = 1000
+
+// errDraining: an event came too late to be handled.
+var errDraining = errors.New("socketio: the server is shutting down")
+
+var _ engineio.Drainer = (*client)(nil)
+
+// Shutdown stops the server: it refuses new connections from now on, sees the
+// clients off and returns when they have gone and their disconnect handlers,
+// and all other handlers, have returned. When the context ends first, it cuts
+// off the clients that are left and returns the context's error; handlers may
+// still run then. It may be called again, to wait further or, with a context that
+// has ended, to hurry.
+//
+// The clients go one after the other, spread over [Options].DrainWindow, with
+// [ReasonServerShutdown]. They are not told to leave, so that they reconnect by
+// themselves: to another server, or to this one's successor. Until its turn a
+// client is served as ever, but for one that wants to join a namespace: its turn
+// is now. When it is, its events that have arrived are handled and acknowledged
+// before its connection is closed, if that takes no longer than
+// [Options].DrainTimeout. Those that arrive later are neither handled nor
+// acknowledged: a client that sends again what was not acknowledged loses
+// nothing, and has nothing handled twice.
+//
+// Call Shutdown before [http.Server.Shutdown], which waits for polls and knows
+// nothing of WebSocket connections. A handler must not wait for it, since
+// it waits for the handler: use go srv.Shutdown(ctx) there.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	err := srv.shutdown(ctx)
+	if srv.cluster != nil {
+		if failed := srv.cluster.close(ctx); err == nil {
+			err = failed
+		}
+	}
+	return err
+}
+
+func (srv *Server) shutdown(ctx context.Context) error {
+	srv.closing.Store(true)
+	if err := srv.engine.Shutdown(ctx); err != nil {
+		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)
+	}
+	if err := srv.running.wait(ctx); err != nil {
+		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
+	}
+	return nil
+}
+
+// Drain is called by the engine when it is the connection's turn to go: at
+// once, if no handler is at work, or else with the last acknowledgement.
+//
+// Events that arrive meanwhile are handled, too, as long as there are some
+// before them, so that a client does not talk to a server that ignores it while
+// it thinks to be connected. When there are none any more, nothing is taken: the
+// read side, which calls enqueue, and whoever calls handled look at draining
+// after they have changed queued, Drain looks at queued after it has changed
+// draining, so one of them sees to the end.
+func (cl *client) Drain() {
+	if !cl.draining.CompareAndSwap(0, drainEvents) {
+		return
+	}
+	if cl.queued.Load() == 0 {
+		cl.drained()
+		return
+	}
+	late := time.AfterFunc(cl.srv.opts.DrainTimeout, cl.drained)
+	context.AfterFunc(cl.conn.Context(), func() { late.Stop() })
+}
+
+// drained closes a connection all of whose acknowledgements are queued, or
+// whose time is over.
+func (cl *client) drained() { cl.conn.Close(ReasonServerShutdown, engineio.ErrServerClosed) }
+
+// takes reports whether an event that brought queued to n is still to be
+// handled. It is called on the read side.
+func (cl *client) takes(c *Context, n int64) bool {
+	left := cl.draining.Load()
+	switch {
+	case left == 0:
+		return true
+	case left == 1 || n == int64(c.size):
+		return false
+	}
+	cl.draining.Store(left - 1)
+	return true
+}
+
+// handled is the end of an event that enqueue has counted.
+func (cl *client) handled(c *Context) {
+	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 {
+		cl.drained()
+	}
+}
+
+// group counts what must have ended before Shutdown returns. Unlike a
+// sync.WaitGroup it may grow while it is waited for.
+type group struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // closed when n falls to 0; nil while nobody waits
+}
+
+func (g *group) add() {
+	g.mu.Lock()
+	g.n++
+	g.mu.Unlock()
+}
+
+func (g *group) done() {
+	g.mu.Lock()
+	g.n--
+	if g.n == 0 && g.zero != nil {
+		close(g.zero)
+		g.zero = nil
+	}
+	g.mu.Unlock()
+}
+
+func (g *group) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if g.n == 0 {
+		g.mu.Unlock()
+		return nil
+	}
+	if g.zero == nil {
+		g.zero = make(chan struct{})
+	}
+	zero := g.zero
+	g.mu.Unlock()
+	select {
+	case <-zero:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

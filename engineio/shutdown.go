@@ -1,0 +1,154 @@
+package engineio
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+const (
+	// drainAtOnce is how many connections Shutdown closes without spreading
+	// them, if Options.DrainWindow does not say otherwise.
+	drainAtOnce = 100
+	// drainPace and maxDrainWindow are how it spreads more of them.
+	drainPace      = time.Millisecond
+	maxDrainWindow = 10 * time.Second
+	// retryAfter is how many seconds a client that is refused should wait. By
+	// then a load balancer has another server for it, or this one is back.
+	retryAfter = "1"
+)
+
+// Drainer is a Receiver that has something to finish before Shutdown closes
+// its connection. Drain is called, at most once, when it is the connection's
+// turn, and has to see to it that Conn.Close is called soon, with
+// ReasonServerShutdown. It must not block, and may be called while Message runs.
+type Drainer interface {
+	Receiver
+	Drain()
+}
+
+// Shutdown refuses new connections from now on, with status 503, and closes all
+// others with ReasonServerShutdown, spread over Options.DrainWindow, each after
+// what was queued for it. It returns when they have ended and no goroutine of the
+// server is left. When ctx ends first, it cuts off what is left and returns the
+// error of ctx; a context that has ended already cuts all of them off at once.
+// Another call waits likewise, and the end of its context cuts off likewise.
+//
+// It does not stop the http.Server: call it before http.Server.Shutdown, which
+// waits for polls and knows nothing of WebSockets.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	if first {
+		s.gone = make(map[string]bool)
+	}
+	s.mu.Unlock()
+	if first {
+		s.drain(ctx)
+	}
+	ended := make(chan struct{})
+	go func() { // ends with the last connection
+		s.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, c := range s.all() {
+		c.end(ReasonServerShutdown, ErrServerClosed, abort)
+	}
+	return ctx.Err()
+}
+
+// drain closes the connections one after the other, in no particular order.
+func (s *Server) drain(ctx context.Context) {
+	conns := s.all()
+	window := s.drainWindow(ctx, len(conns))
+	begin := time.Now()
+	for i, c := range conns {
+		if ctx.Err() != nil {
+			return
+		}
+		turn := begin.Add(time.Duration(float64(window) * float64(i) / float64(len(conns))))
+		if wait := time.Until(turn); wait > 0 {
+			select {
+			case <-c.Context().Done(): // it has gone by itself
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+		c.drain()
+	}
+}
+
+// drainWindow returns over which time to spread the ends of n connections:
+// such that those closed last, too, have half of the time to go in peace.
+func (s *Server) drainWindow(ctx context.Context, n int) time.Duration {
+	window := s.opts.DrainWindow
+	if window == 0 {
+		window = min(time.Duration(max(n-drainAtOnce, 0))*drainPace, maxDrainWindow)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		window = min(window, time.Until(deadline)/2)
+	}
+	return max(window, 0)
+}
+
+// drain ends the connection because of Shutdown.
+func (c *Conn) drain() {
+	c.mu.Lock()
+	d, ok := c.receiver.(Drainer) // there is none during OnConnect
+	ok = ok && !c.closed
+	c.mu.Unlock()
+	if !ok {
+		c.end(ReasonServerShutdown, ErrServerClosed, deliver)
+		return
+	}
+	c.guard("Drain", d.Drain)
+}
+
+func (s *Server) all() []*Conn {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Values(s.conns))
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.closed
+}
+
+// isGone reports whether Shutdown has closed the connection and nothing is left
+// to be fetched.
+func (c *Conn) isGone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transportDone && c.reason == ReasonServerShutdown
+}
+
+// serveGone answers a polling request that comes after the end by Shutdown: a
+// poll with the news. A refused POST would have the client drop the poll whose
+// answer is on its way.
+func (s *Server) serveGone(w http.ResponseWriter, r *http.Request) *Refusal {
+	endKeepAlive(w)
+	switch r.Method {
+	case http.MethodGet:
+		_ = s.writePayload(w, r, &pollAnswer{last: closeFrames}) // it is gone anyway
+	case http.MethodPost:
+		answerPost(w)
+	default:
+		return refuseUnknownSID
+	}
+	return nil
+}
+
+// endKeepAlive has the answer end its network connection: the next request of a
+// client that is to go elsewhere, its handshake, would come to this server again.
+func endKeepAlive(w http.ResponseWriter) { w.Header().Set("Connection", "close") }
