@@ -46,6 +46,20 @@ func (f *fleet) add(opts *socketio.Options) *socketio.Server {
 	return srv
 }
 
+// emitter returns an Emitter on the service.
+func (f *fleet) emitter(opts *socketio.EmitterOptions) *socketio.Emitter {
+	f.t.Helper()
+	b := f.service.Connect()
+	f.t.Cleanup(func() { require.NoError(f.t, b.Close()) })
+	m := socketio.NewEmitter(b, opts)
+	f.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = m.Close(ctx)
+	})
+	return m
+}
+
 // inFleet runs a test of several servers in a synctest bubble.
 func inFleet(t *testing.T, n int, run func(t *testing.T, f *fleet)) {
 	t.Helper()

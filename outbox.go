@@ -13,14 +13,18 @@ import (
 const (
 	publishTimeout = 10 * time.Second       // for one message
 	minBackoff     = 100 * time.Millisecond // after the first failure
-	maxBackoff     = 15 * time.Second
+	maxBackoff     = 5 * time.Second
+
+	// replayDelay is how long what was kept waits when the broker is back:
+	// until the other servers, after their pauses, have subscribed again.
+	replayDelay = maxBackoff + time.Second
 )
 
 // backoff returns how long to wait after that many failures in a row. It is
 // random, so that servers that lost the same broker do not come back at once.
 func backoff(failures int) time.Duration {
 	d := maxBackoff
-	if n := failures - 1; n < 10 {
+	if n := failures - 1; n < 6 {
 		d = min(maxBackoff, minBackoff<<n)
 	}
 	return d/2 + rand.N(d/2+1)
@@ -93,14 +97,23 @@ func (o *outbox) put(channel string, data []byte) bool {
 	return true
 }
 
-// trim drops the oldest messages until the rest may be kept, with o.mu held.
+// trim drops messages until the rest may be kept, with o.mu held: those that
+// are too big on their own, then the oldest.
 func (o *outbox) trim() {
-	n := 0
-	for ; o.size > o.keep; n++ {
-		o.size -= o.waiting[n].size()
-	}
-	o.waiting = slices.Delete(o.waiting, 0, n)
-	o.link.dropped.Add(uint64(n))
+	o.drop(func(l letter) bool { return l.size() > o.keep })
+	o.drop(func(letter) bool { return o.size > o.keep })
+}
+
+func (o *outbox) drop(which func(letter) bool) {
+	before := len(o.waiting)
+	o.waiting = slices.DeleteFunc(o.waiting, func(l letter) bool {
+		if !which(l) {
+			return false
+		}
+		o.size -= l.size()
+		return true
+	})
+	o.link.dropped.Add(uint64(before - len(o.waiting)))
 }
 
 func (o *outbox) signal() {
@@ -162,7 +175,7 @@ func (o *outbox) run(ctx context.Context) {
 		switch {
 		case err == nil:
 			failures = 0
-			o.sent()
+			o.sent(ctx)
 		case errors.Is(err, ErrMessageTooBig):
 			o.link.dropped.Add(1)
 			o.link.log.Error("socketio: a message was not published", "bytes", len(l.data), "error", err)
@@ -189,14 +202,14 @@ func (o *outbox) publish(ctx context.Context, l letter) error {
 	return err
 }
 
-// probe is published while the broker is away and there is nothing else: a
-// message that means nothing to anybody.
+// probe is published to find out whether the broker is back: a message that
+// means nothing to anybody.
 var probe = []byte("{}")
 
 func (l letter) isProbe() bool { return string(l.data) == string(probe) }
 
-// next waits for what is to be published: a message, or, after a failure, the
-// time for the next attempt. ok is false when the outbox is to end.
+// next waits for what is to be published: a message, or, while the broker is
+// away, a probe when it is time. ok is false when the outbox is to end.
 func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
 	var pause <-chan time.Time
 	if failures > 0 {
@@ -204,27 +217,24 @@ func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
 		defer timer.Stop()
 		pause = timer.C
 	}
-	due := failures == 0
-	for {
+	for due := false; ; {
 		o.mu.Lock()
 		due = due || o.retry
+		o.retry = false
 		switch {
-		case len(o.waiting) > 0 && due:
-			l, o.waiting[0] = o.waiting[0], letter{}
-			o.waiting = o.waiting[1:]
-			o.size -= l.size()
-			o.retry = false
-			o.mu.Unlock()
-			return l, true
 		case len(o.waiting) == 0 && o.closing:
 			o.mu.Unlock()
 			return letter{}, false
-		case len(o.waiting) == 0 && due && o.away:
-			o.retry = false
+		case o.away && due:
 			o.mu.Unlock()
 			return letter{o.channel, probe}, true
+		case !o.away && len(o.waiting) > 0:
+			l, o.waiting[0] = o.waiting[0], letter{}
+			o.waiting = o.waiting[1:]
+			o.size -= l.size()
+			o.mu.Unlock()
+			return l, true
 		}
-		o.retry = false
 		o.mu.Unlock()
 		select {
 		case <-o.wake:
@@ -236,12 +246,32 @@ func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
 	}
 }
 
-// sent notes that the broker is there.
-func (o *outbox) sent() {
-	o.mu.Lock()
-	o.away = false
-	o.mu.Unlock()
+// sent notes that the broker is there. If there is something to replay, it waits
+// for the other servers.
+func (o *outbox) sent(ctx context.Context) {
 	o.link.publishing(nil)
+	var delay <-chan time.Time
+	for {
+		o.mu.Lock()
+		if !o.away || o.closing || len(o.waiting) == 0 {
+			o.away = false
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+		if delay == nil {
+			delay = time.After(replayDelay)
+		}
+		select {
+		case <-o.wake:
+		case <-delay:
+			o.mu.Lock()
+			o.away = false
+			o.mu.Unlock()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // failed notes that the broker is away.

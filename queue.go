@@ -141,6 +141,9 @@ func readPayload(data []byte, binary bool) (payload, error) {
 	}
 	p.args = data
 	if len(data) > 0 && data[0] == '[' {
+		if data[len(data)-1] != ']' {
+			return p, errBroken
+		}
 		p.args = bytes.Trim(data[1:len(data)-1], " \t\r\n")
 	}
 	return p, nil

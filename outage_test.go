@@ -1,0 +1,303 @@
+package socketio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// moodyBroker fails to publish at will, and takes no more than max bytes, if set.
+type moodyBroker struct {
+	socketio.Broker
+	fail atomic.Bool
+	max  int
+}
+
+func (b *moodyBroker) Publish(ctx context.Context, channel string, data []byte) error {
+	switch {
+	case b.fail.Load():
+		return errors.New("moody")
+	case b.max > 0 && len(data) > b.max:
+		return socketio.ErrMessageTooBig
+	}
+	return b.Broker.Publish(ctx, channel, data)
+}
+
+// The broker goes away and comes back: clients here are served meanwhile, the
+// others again afterwards, and all of it can be seen.
+func TestOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var l logs
+		f := newFleet(t, 2, &socketio.Options{Logger: logger(&l)})
+		srv := f.servers[0]
+		near, far := join(t, srv, eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
+		require.NoError(t, srv.Emit("e", "before"))
+		near.want(`2["e","before"]`)
+		far.want(`2["e","before"]`)
+		connected := srv.BrokerStatus()
+		require.NoError(t, connected.Err)
+		require.EqualValues(t, 1, connected.Published)
+
+		f.service.Stop()
+		synctest.Wait()
+		st := srv.BrokerStatus()
+		require.False(t, st.Connected)
+		require.ErrorContains(t, st.Err, "stopped")
+		require.EqualValues(t, 1, st.Outages)
+		for i := range 10 {
+			require.NoError(t, srv.Emit("e", i))
+			near.want(fmt.Sprintf(`2["e",%d]`, i))
+			time.Sleep(time.Second)
+		}
+		st = srv.BrokerStatus()
+		require.EqualValues(t, 10, st.Dropped)
+		require.Zero(t, st.Waiting)
+		require.ErrorIs(t, srv.Disconnect("far"), socketio.ErrBrokerUnavailable)
+
+		f.service.Start()
+		time.Sleep(20 * time.Second) // the longest pause, and more
+		st = srv.BrokerStatus()
+		require.True(t, st.Connected)
+		require.NoError(t, st.Err)
+		require.True(t, st.Since.After(connected.Since))
+		far.quiet() // nothing was kept
+		require.NoError(t, srv.Emit("e", "after"))
+		far.want(`2["e","after"]`)
+		require.Equal(t, 2, strings.Count(l.String(), "the connection with the broker is lost"), l.String()) // both servers
+		require.Equal(t, 2, strings.Count(l.String(), "the connection with the broker is back"), l.String())
+		require.Contains(t, l.String(), "dropped=11")
+	})
+}
+
+// With BrokerReplayLimit the newest messages are published afterwards, in order,
+// before what comes then.
+func TestOutageReplay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, &socketio.Options{BrokerReplayLimit: 2000})
+		srv := f.servers[0]
+		far := join(t, f.servers[1], eiotest.WebSocket)
+		f.service.Stop()
+		synctest.Wait()
+		for i := range 20 {
+			require.NoError(t, srv.Emit("e", i))
+		}
+		require.NoError(t, srv.Emit("e", strings.Repeat("x", 3000))) // beyond the limit on its own
+		time.Sleep(time.Minute)
+		st := srv.BrokerStatus()
+		require.LessOrEqual(t, st.WaitingBytes, 2000)
+		require.EqualValues(t, 21, st.Dropped+uint64(st.Waiting))
+		require.Greater(t, st.Waiting, 5)
+		require.NoError(t, srv.JoinRoom(far.sid, "r")) // kept as well, instead of an older one
+		require.LessOrEqual(t, srv.BrokerStatus().WaitingBytes, 2000)
+
+		f.service.Start()
+		time.Sleep(5 * time.Second) // the longest pause
+		require.True(t, srv.BrokerStatus().Connected)
+		require.True(t, f.servers[1].BrokerStatus().Connected)
+		require.NoError(t, srv.Emit("e", "after"))
+		kept := srv.BrokerStatus().Waiting - 2
+		for i := 20 - kept; i < 20; i++ {
+			far.want(fmt.Sprintf(`2["e",%d]`, i))
+		}
+		far.want(`2["e","after"]`)
+		require.Equal(t, []string{far.sid, "r"}, f.servers[1].Rooms(far.sid))
+	})
+}
+
+// A server made while the broker is away works without it, and with it when it
+// comes.
+func TestOutageAtTheStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		service.Stop()
+		broker := service.Connect()
+		defer broker.Close()
+		var l logs
+		srv := newServer(t, &socketio.Options{Broker: broker, Logger: logger(&l)})
+		p := join(t, srv, eiotest.WebSocket)
+		time.Sleep(time.Minute)
+		require.NoError(t, srv.Emit("e", 1))
+		p.want(`2["e",1]`)
+		st := srv.BrokerStatus()
+		require.False(t, st.Connected)
+		require.Error(t, st.Err)
+		require.Zero(t, st.Outages)
+		require.Equal(t, 1, strings.Count(l.String(), "cannot be reached"), l.String())
+		service.Start()
+		time.Sleep(20 * time.Second)
+		require.True(t, srv.BrokerStatus().Connected)
+		require.Contains(t, l.String(), "connected with the broker")
+	})
+}
+
+// One that does not publish is noticed when nothing is emitted, too, and that it
+// does again.
+func TestOutageOfPublishingOnly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		broker := &moodyBroker{Broker: service.Connect()}
+		defer broker.Close()
+		srv := newServer(t, &socketio.Options{Broker: broker})
+		synctest.Wait()
+		require.True(t, srv.BrokerStatus().Connected)
+		broker.fail.Store(true)
+		require.NoError(t, srv.Emit("e", 1))
+		synctest.Wait()
+		require.ErrorContains(t, srv.BrokerStatus().Err, "moody")
+		time.Sleep(time.Minute)
+		require.False(t, srv.BrokerStatus().Connected)
+		broker.fail.Store(false)
+		time.Sleep(20 * time.Second)
+		require.True(t, srv.BrokerStatus().Connected)
+		require.EqualValues(t, 0, srv.BrokerStatus().Published) // probes are no messages
+		require.EqualValues(t, 1, srv.BrokerStatus().Dropped)
+	})
+}
+
+// A message that is too big is dropped, and no sign of an outage.
+func TestMessageTooBigForTheBroker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		broker := &moodyBroker{Broker: service.Connect(), max: 1000}
+		defer broker.Close()
+		var l logs
+		srv := newServer(t, &socketio.Options{Broker: broker, BrokerReplayLimit: 1 << 20, Logger: logger(&l)})
+		require.NoError(t, srv.Emit("e", strings.Repeat("x", 1000)))
+		require.NoError(t, srv.Emit("e", "small"))
+		synctest.Wait()
+		st := srv.BrokerStatus()
+		require.True(t, st.Connected)
+		require.EqualValues(t, 1, st.Dropped)
+		require.EqualValues(t, 1, st.Published)
+		require.Contains(t, l.String(), "too big")
+	})
+}
+
+// Closing the broker before the server is a mistake, and ends nothing but the
+// traffic.
+func TestBrokerClosedBeforeTheServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		broker := service.Connect()
+		srv := newServer(t, &socketio.Options{Broker: broker, BrokerReplayLimit: 1 << 20})
+		synctest.Wait()
+		require.NoError(t, broker.Close())
+		require.NoError(t, srv.Emit("e", 1))
+		synctest.Wait()
+		require.NoError(t, srv.Emit("e", 2))
+		st := srv.BrokerStatus()
+		require.ErrorIs(t, st.Err, socketio.ErrBrokerClosed)
+		require.EqualValues(t, 2, st.Dropped)
+	})
+}
+
+func TestEmitter(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, f *fleet) {
+		f.servers[1].Namespace("/chat").On("x", func(*socketio.Context) {})
+		m := f.emitter(nil)
+		synctest.Wait()
+		require.True(t, m.BrokerStatus().Connected)
+		a, b := join(t, f.servers[0], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
+		chat := join(t, f.servers[1], eiotest.WebSocket, "/chat")
+
+		require.NoError(t, m.Emit("e", 1))
+		a.want(`2["e",1]`)
+		b.want(`2["e",1]`)
+		require.NoError(t, m.Emit("e", []byte("x"), socketio.Skip(a.sid)))
+		b.want(`51-["e",{"_placeholder":true,"num":0}]`, "b:x")
+		require.NoError(t, m.JoinRoom(b.sid, "r"))
+		require.NoError(t, m.Emit("e", 2, socketio.To("r")))
+		b.want(`2["e",2]`)
+		require.NoError(t, m.LeaveRoom(b.sid, "r"))
+		require.NoError(t, m.Emit("e", 3, socketio.To("r")))
+		require.NoError(t, m.Send("hi", socketio.InNamespace("/chat")))
+		chat.want(`2/chat,["message","hi"]`)
+		require.NoError(t, m.Namespace("chat").JoinRoom(chat.sid, "r"))
+		require.NoError(t, m.Namespace("/chat").Emit("e", 4, socketio.To("r")))
+		chat.want(`2/chat,["e",4]`)
+		require.NoError(t, m.Namespace("/chat").CloseRoom("r"))
+		require.NoError(t, m.Namespace("/chat").Emit("e", 5, socketio.To("r")))
+		require.NoError(t, m.Disconnect(a.sid))
+		a.want("1")
+		b.quiet()
+		chat.quiet()
+
+		for _, opt := range []socketio.EmitOption{socketio.Local(), socketio.SkipSelf(), socketio.OnAck(func(*socketio.Context) {})} {
+			require.Error(t, m.Emit("e", nil, opt))
+		}
+		require.Error(t, m.Emit("disconnect", nil))
+		require.Error(t, m.Emit("e", func() {}))
+		require.Error(t, m.Emit("e", nil, socketio.InNamespace("/a,b")))
+		for _, ns := range []string{"*", "/a,b"} {
+			bad := m.Namespace(ns)
+			require.Error(t, bad.Emit("e", nil))
+			require.Error(t, bad.JoinRoom("s", "r"))
+			require.Error(t, bad.CloseRoom("r"))
+		}
+		require.ErrorIs(t, m.JoinRoom("s", ""), socketio.ErrRoomName)
+		require.ErrorIs(t, m.CloseRoom(""), socketio.ErrRoomName)
+		require.ErrorIs(t, m.Disconnect(""), socketio.ErrUnknownSocket)
+		chat.quiet()
+
+		// Close publishes what waits.
+		for i := range 100 {
+			require.NoError(t, m.Emit("last", i))
+		}
+		require.NoError(t, m.Close(t.Context()))
+		for i := range 100 {
+			b.want(fmt.Sprintf(`2["last",%d]`, i))
+		}
+		require.ErrorIs(t, m.Emit("late", nil), socketio.ErrBrokerUnavailable)
+		require.NoError(t, m.Close(t.Context()))
+	})
+}
+
+func TestEmitterOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, nil)
+		p := join(t, f.servers[0], eiotest.WebSocket)
+		forgets, keeps := f.emitter(nil), f.emitter(&socketio.EmitterOptions{BrokerReplayLimit: 10_000})
+		synctest.Wait()
+		f.service.Stop()
+		require.NoError(t, forgets.Emit("e", "lost")) // not known yet
+		require.NoError(t, keeps.Emit("e", "kept"))
+		synctest.Wait()
+		require.ErrorIs(t, forgets.Emit("e", "lost"), socketio.ErrBrokerUnavailable)
+		require.NoError(t, keeps.Emit("e", "kept"))
+		require.False(t, keeps.BrokerStatus().Connected)
+		time.Sleep(time.Minute)
+		f.service.Start()
+		for !f.servers[0].BrokerStatus().Connected {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Second)
+		require.True(t, keeps.BrokerStatus().Connected)
+		require.True(t, forgets.BrokerStatus().Connected)
+		require.NoError(t, forgets.Emit("e", "again"))
+		require.Contains(t, p.received(), `2["e","again"]`)
+
+		f.service.Stop()
+		require.NoError(t, keeps.Emit("e", "never"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorContains(t, keeps.Close(ctx), "1 messages were not published")
+	})
+}
+
+func TestNewEmitterPanics(t *testing.T) {
+	broker := new(brokertest.Memory).Connect()
+	require.Panics(t, func() { socketio.NewEmitter(nil, nil) })
+	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{BrokerQueueLimit: -1}) })
+	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{BrokerReplayLimit: -1}) })
+}

@@ -1,0 +1,506 @@
+package socketio_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+const channel = "flask-socketio"
+
+// tap reads and writes a fleet's channel as a foreign server does.
+type tap struct {
+	t      *testing.T
+	broker socketio.Broker
+
+	mu   sync.Mutex
+	got  [][]byte
+	sent map[string]bool
+}
+
+// tap begins to record what is published.
+func (f *fleet) tap() *tap {
+	f.t.Helper()
+	p := &tap{t: f.t, broker: f.service.Connect(), sent: map[string]bool{"{}": true}} // what means nothing is not noted
+	go p.broker.Subscribe(context.Background(), []string{channel}, func() {}, func(_ string, data []byte) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !p.sent[string(data)] {
+			p.got = append(p.got, bytes.Clone(data))
+		}
+	})
+	f.t.Cleanup(func() { require.NoError(f.t, p.broker.Close()) })
+	synctest.Wait()
+	return p
+}
+
+// publish publishes a message.
+func (p *tap) publish(msg string) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.sent[msg] = true
+	p.mu.Unlock()
+	require.NoError(p.t, p.broker.Publish(p.t.Context(), channel, []byte(msg)))
+}
+
+// published returns the messages since the last call, but those that p published.
+func (p *tap) published() (all []map[string]any) {
+	p.t.Helper()
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, data := range p.got {
+		var m map[string]any
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber()
+		require.NoError(p.t, dec.Decode(&m), "%s", data)
+		all = append(all, m)
+	}
+	p.got = nil
+	return all
+}
+
+// one returns the one message published, without the host id, which it checks.
+func (p *tap) one() map[string]any {
+	p.t.Helper()
+	all := p.published()
+	require.Len(p.t, all, 1)
+	require.Regexp(p.t, "^[0-9a-f]{32}$", all[0]["host_id"])
+	delete(all[0], "host_id")
+	return all[0]
+}
+
+// jsonMap parses an expected message.
+func jsonMap(t *testing.T, s string) (m map[string]any) {
+	t.Helper()
+	dec := json.NewDecoder(strings.NewReader(s))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&m), s)
+	return m
+}
+
+// What Flask-SocketIO, python-socketio and their older versions publish, as
+// captured from Redis, and what a client here gets of it. SID and ROOM are the
+// client's session id and a room it is in.
+func TestQueueAccepts(t *testing.T) {
+	const end = `, "namespace": "/", "room": null, "skip_sid": null, "callback": null, "host_id": "d46c"}`
+	for _, test := range []struct {
+		msg  string
+		want []string
+	}{
+		// The data of an event.
+		{`{"method": "emit", "event": "e1", "data": [null], "binary": false` + end, []string{`2["e1"]`}},
+		{`{"method": "emit", "event": "e4", "data": [1, "two", null], "binary": false` + end, []string{`2["e4",1, "two", null]`}},
+		{`{"method": "emit", "event": "e3", "data": [[1, 2]], "binary": false` + end, []string{`2["e3",[1, 2]]`}},
+		{`{"method": "emit", "event": "e5", "data": [], "binary": false` + end, []string{`2["e5"]`}},
+		{`{"method": "emit", "event": "e5", "data": [ ], "binary": false` + end, []string{`2["e5"]`}},
+		{`{"method": "emit", "event": "e6", "data": ["x", "x"], "binary": false` + end, []string{`2["e6","x", "x"]`}},
+		{`{"method": "emit", "event": "e7", "data": [[{"a": {"_placeholder": true, "num": 0}}, [{"_placeholder": true, "num": 1}], 3], "AQ==", "Ag=="], "binary": true` + end,
+			[]string{`52-["e7",{"a": {"_placeholder": true, "num": 0}}, [{"_placeholder": true, "num": 1}], 3]`, "b:\x01", "b:\x02"}},
+		{`{"method": "emit", "event": "e", "data": [[{"_placeholder": true, "num": 0}], ""], "binary": true` + end,
+			[]string{`51-["e",{"_placeholder": true, "num": 0}]`, "b:"}},
+		{`{"method": "emit", "event": "e", "data": [[1]], "binary": true` + end, []string{`2["e",1]`}}, // no attachments
+
+		// To whom.
+		{`{"method": "emit", "event": "e8", "data": [1], "binary": false, "namespace": "/", "room": ["r1", "ROOM", "SID"], "skip_sid": ["other"], "callback": null, "host_id": "d46c"}`, []string{`2["e8",1]`}},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "ROOM", "skip_sid": "SID", "callback": null, "host_id": "d46c"}`, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "ROOM", "skip_sid": ["x", "SID"], "callback": null, "host_id": "d46c"}`, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "ROOM", "host_id": "d46c"}`, []string{`2["e",1]`}},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "SID", "host_id": "d46c"}`, []string{`2["e",1]`}},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "r1", "host_id": "d46c"}`, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": [], "host_id": "d46c"}`, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "", "host_id": "d46c"}`, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": 5, "host_id": "d46c"}`, []string{`2["e",1]`}}, // a number is a name, too
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": [4, 5], "host_id": "d46c"}`, []string{`2["e",1]`}},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/x", "room": null, "host_id": "d46c"}`, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/"}`, []string{`2["e",1]`}}, // no host: processed by all
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": null, "host_id": null}`, []string{`2["e",1]`}},
+		{`{"host_id": "d46c", "room": null, "namespace": "/", "data": [1], "event": "e", "method": "emit", "unknown": {"x": [1]}}`, []string{`2["e",1]`}},
+
+		// Callbacks of other lengths ask for nothing.
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "SID", "callback": ["a", "b"], "host_id": "d46c"}`, []string{`2["e",1]`}},
+		{`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": "SID", "callback": [], "host_id": "d46c"}`, []string{`2["e",1]`}},
+
+		// Older shapes: the argument is not in a list; no "binary".
+		{`{"method": "emit", "event": "e", "data": "foo"` + end, []string{`2["e","foo"]`}},
+		{`{"method": "emit", "event": "e", "data": {"a": 1}` + end, []string{`2["e",{"a": 1}]`}},
+		{`{"method": "emit", "event": "e", "data": 7` + end, []string{`2["e",7]`}},
+		{`{"method": "emit", "event": "e", "data": null` + end, []string{`2["e"]`}},
+		{`{"method": "emit", "event": "e", "data": [{"_placeholder": true, "num": 0}, "AQ=="], "binary": true` + end,
+			[]string{`51-["e",{"_placeholder": true, "num": 0}]`, "b:\x01"}},
+		{`{"method": "emit", "event": "e", "data": ["text", "AQ=="], "binary": true` + end,
+			[]string{`51-["e","text"]`, "b:\x01"}},
+
+		// What Python writes and JSON does not have, or hardly anybody reads.
+		{`{"method": "emit", "event": "e", "data": [NaN, [-Infinity, {"NaN": Infinity}], "NaN \" Infinity"], "binary": false` + end, []string{`2["e",null, [null, {"NaN": null}], "NaN \" Infinity"]`}},
+		{`{"method": "emit", "event": "e", "data": [123456789012345678901234567890, 1e999], "binary": false` + end, []string{`2["e",123456789012345678901234567890, 1e999]`}},
+		{`{"method": "emit", "event": "\u00e9\u20ac", "data": ["\ud83d\ude00 \u00e9 \ud800"], "binary": false` + end, []string{`2["\u00e9\u20ac","\ud83d\ude00 \u00e9 \ud800"]`}},
+		{"{\"method\": \"emit\", \"event\": \"e\", \"data\": [\"\xff\"]" + end, []string{"2[\"e\",\"\ufffd\"]"}},
+		{"\t{ \"method\" :\"emit\",\n\"event\":\"e\" ,\"data\": [ 1 ]" + end + "\n", []string{`2["e",1]`}},
+
+		// Extensions of ours.
+		{`{"method": "emit", "event": "e", "data": [null], "argc": 1` + end, []string{`2["e",null]`}},
+		{`{"method": "emit", "event": "e", "data": [1], "except": ["ROOM"]` + end, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "except": ["SID"]` + end, nil},
+		{`{"method": "emit", "event": "e", "data": [1], "except": ["r1"], "volatile": false, "compress": false` + end, []string{`2["e",1]`}},
+	} {
+		t.Run(test.msg, func(t *testing.T) {
+			inFleet(t, 1, func(t *testing.T, f *fleet) {
+				p, tap := join(t, f.servers[0], eiotest.WebSocket), f.tap()
+				for _, room := range []string{"room", "5"} {
+					require.NoError(t, f.servers[0].JoinRoom(p.sid, room))
+				}
+				tap.publish(strings.NewReplacer("SID", p.sid, "ROOM", "room").Replace(test.msg))
+				require.Equal(t, test.want, p.received())
+				st := f.servers[0].BrokerStatus()
+				require.EqualValues(t, 0, st.Ignored)
+				require.EqualValues(t, 1, st.Received)
+				require.Empty(t, tap.published()) // nothing in return
+			})
+		})
+	}
+}
+
+func TestQueueAcceptsOperations(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		srv := f.servers[0]
+		var r record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { r.add("%s", why) })
+		p, tap := join(t, srv, eiotest.WebSocket), f.tap()
+		do := func(msg string) {
+			t.Helper()
+			tap.publish(strings.ReplaceAll(msg, "SID", p.sid))
+			tap.published()
+		}
+		do(`{"method": "enter_room", "sid": "SID", "room": "rr", "namespace": "/", "host_id": "d46c"}`)
+		do(`{"method": "enter_room", "sid": "SID", "room": 7, "namespace": "/", "host_id": "d46c"}`)
+		do(`{"method": "enter_room", "sid": "SID", "room": "no", "namespace": "/x", "host_id": "d46c"}`)
+		do(`{"method": "enter_room", "sid": "other", "room": "no", "namespace": "/", "host_id": "d46c"}`)
+		require.Equal(t, []string{p.sid, "7", "rr"}, srv.Rooms(p.sid))
+		do(`{"method": "leave_room", "sid": "SID", "room": "rr", "namespace": "/", "host_id": "d46c"}`)
+		do(`{"method": "leave_room", "sid": "SID", "room": "never", "namespace": "/", "host_id": "d46c"}`)
+		require.Equal(t, []string{p.sid, "7"}, srv.Rooms(p.sid))
+		do(`{"method": "close_room", "room": 7, "namespace": "/", "host_id": "d46c"}`)
+		do(`{"method": "close_room", "room": "never", "namespace": "/", "host_id": "d46c"}`)
+		do(`{"method": "close_room", "room": null, "namespace": "/", "host_id": "d46c"}`)
+		require.Equal(t, []string{p.sid}, srv.Rooms(p.sid))
+		do(`{"method": "callback", "host_id": "another", "sid": "SID", "namespace": "/", "id": 1, "args": ["r", 2]}`)
+		p.quiet()
+		r.want(t)
+		do(`{"method": "disconnect", "sid": "SID", "namespace": "/x", "host_id": "d46c"}`)
+		p.quiet()
+		do(`{"method": "disconnect", "sid": "SID", "namespace": "/", "host_id": "d46c"}`)
+		p.want("1")
+		r.want(t, "server disconnect")
+		require.Zero(t, srv.BrokerStatus().Ignored)
+	})
+}
+
+// A Python server that asks for an acknowledgement gets it as it expects it.
+func TestQueueCallback(t *testing.T) {
+	for name, opts := range parsers {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFleet(t, 1, opts)
+				p, tap := join(t, f.servers[0], eiotest.WebSocket), f.tap()
+				ask := func(more string) (id string) {
+					t.Helper()
+					tap.publish(`{"method": "emit", "event": "q", "data": [{"a": 1}], "binary": false, "namespace": "/", "room": "` + p.sid +
+						`", "skip_sid": null, "callback": ["` + p.sid + `", "/", 17]` + more + `, "host_id": "d46c"}`)
+					got := p.next()
+					tap.published()
+					id, _, _ = strings.Cut(got[1:], "[")
+					require.NotEmpty(t, id, got)
+					return id
+				}
+				reply := func(args string) map[string]any {
+					return jsonMap(t, `{"method":"callback","host_id":"d46c","sid":"`+p.sid+`","namespace":"/","id":17,"from":"`+p.sid+`",`+args+`}`)
+				}
+				p.send("3" + ask("") + `["r",2,12345678901234567890]`)
+				require.Equal(t, []map[string]any{reply(`"args":["r",2,12345678901234567890]`)}, tap.published())
+				p.send("3" + ask("") + `[]`)
+				require.Equal(t, []map[string]any{reply(`"args":[]`)}, tap.published())
+				// Python has no binary answers: they come as base64 text.
+				p.send("61-"+ask("")+`[{"b":{"_placeholder":true,"num":0}}]`, "b:\x01\xff")
+				require.Equal(t, []map[string]any{reply(`"args":[{"b":"Af8="}]`)}, tap.published())
+				// We do.
+				p.send("61-"+ask(`, "bytes": true`)+`[{"b":{"_placeholder":true,"num":0}},1]`, "b:\x01\xff")
+				require.Equal(t, []map[string]any{reply(`"binary":true,"args":[[{"b":{"_placeholder":true,"num":0}},1],"Af8="]`)}, tap.published())
+				// A second answer, and one of a client that leaves, are none.
+				id := ask("")
+				p.send("1")
+				require.Empty(t, tap.published())
+				p.send("3" + id + `[]`)
+				require.Empty(t, tap.published())
+			})
+		})
+	}
+}
+
+// What python-socketio answers when we ask, and what it might.
+func TestQueueAnswers(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		var r record
+		tap := f.tap()
+		for _, test := range []struct{ msg, want string }{
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": ["r", 2]}`, `far [r 2]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": []}`, `far []`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [null]}`, `far [<nil>]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [NaN]}`, `far [<nil>]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [["\ud800"]]}`, "far [[\ufffd]]"},
+			{`{"method": "callback", "host_id": "HOST", "sid": "x", "from": "near", "namespace": "/", "id": ID, "args": [[{"_placeholder": true, "num": 0}], "Af8="], "binary": true}`, `near [[1 255]]`},
+			// Not ours, or not asked.
+			{`{"method": "callback", "host_id": "another", "sid": "far", "namespace": "/", "id": ID, "args": [1]}`, ``},
+			{`{"method": "callback", "sid": "far", "namespace": "/", "id": ID, "args": [1]}`, ``},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/x", "id": ID, "args": [1]}`, ``},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": 99999, "args": [1]}`, ``},
+		} {
+			require.NoError(t, f.servers[0].Emit("q", nil, socketio.To("far"), socketio.OnAck(func(c *socketio.Context) {
+				r.add("%s %v", c.ID(), c.Args())
+			})))
+			m := tap.published()[0]
+			back := m["callback"].([]any)
+			require.Equal(t, "far", back[0])
+			require.Equal(t, "/", back[1])
+			tap.publish(strings.NewReplacer("HOST", m["host_id"].(string), "ID", back[2].(json.Number).String()).Replace(test.msg))
+			if test.want == "" {
+				r.want(t)
+			} else {
+				r.want(t, test.want)
+			}
+			tap.published()
+		}
+		require.Zero(t, f.servers[0].BrokerStatus().Ignored)
+	})
+}
+
+// What we publish, member by member: it is what Flask-SocketIO reads.
+func TestQueuePublishes(t *testing.T) {
+	for name, opts := range parsers {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFleet(t, 1, opts)
+				srv, tap := f.servers[0], f.tap()
+				ann := join(t, srv, eiotest.WebSocket)
+				socket := srv.Socket(ann.sid)
+				m := f.emitter(nil)
+				synctest.Wait()
+				tap.published()
+				emit := func(rest string) string {
+					for key, value := range map[string]string{
+						"data": "[]", "binary": "false", "namespace": `"/"`, "room": "null", "skip_sid": "null", "callback": "null",
+					} {
+						if !strings.Contains(rest, `"`+key+`":`) {
+							rest += `,"` + key + `":` + value
+						}
+					}
+					return `{"method":"emit",` + rest + `}`
+				}
+				to := socketio.To
+				type opts []socketio.EmitOption
+				for _, test := range []struct {
+					data any
+					opts opts
+					want string
+				}{
+					{nil, nil, `"event":"e"`},
+					{socketio.Args{}, nil, `"event":"e"`},
+					{"x", nil, `"event":"e","data":["x"]`},
+					{[]int{1, 2}, nil, `"event":"e","data":[[1,2]]`},
+					{socketio.Args{1, "two", nil}, nil, `"event":"e","data":[1,"two",null]`},
+					{socketio.Args{nil}, nil, `"event":"e","data":[null],"argc":1`},
+					{map[string]any{"a": []byte{1}}, nil, `"event":"e","binary":true,"data":[[{"a":{"_placeholder":true,"num":0}}],"AQ=="]`},
+					{1, opts{to("r1", "", "r2")}, `"event":"e","data":[1],"room":["r1","r2"]`},
+					{1, opts{to(`r"é`)}, `"event":"e","data":[1],"room":"r\"é"`},
+					{1, opts{to("r"), socketio.Skip("s1", "s2")}, `"event":"e","data":[1],"room":"r","skip_sid":["s1","s2"]`},
+					{1, opts{socketio.InNamespace("chat")}, `"event":"e","data":[1],"namespace":"/chat"`},
+					{1, opts{socketio.Except("r3"), socketio.Volatile(), socketio.Compress(false)}, `"event":"e","data":[1],"except":["r3"],"volatile":true,"compress":false`},
+					{1, opts{socketio.Broadcast()}, `"event":"e","data":[1]`},
+				} {
+					for _, emitter := range []interface {
+						Emit(string, any, ...socketio.EmitOption) error
+					}{srv, m} {
+						require.NoError(t, emitter.Emit("e", test.data, test.opts...))
+						require.Equal(t, jsonMap(t, emit(test.want)), tap.one())
+					}
+				}
+				require.NoError(t, srv.Send("hi"))
+				require.Equal(t, jsonMap(t, emit(`"event":"message","data":["hi"]`)), tap.one())
+				require.NoError(t, m.Send("hi"))
+				require.Equal(t, jsonMap(t, emit(`"event":"message","data":["hi"]`)), tap.one())
+
+				require.NoError(t, socket.Emit("e", 1, socketio.Broadcast(), socketio.SkipSelf()))
+				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"skip_sid":["`+ann.sid+`"]`)), tap.one())
+				require.NoError(t, socket.Emit("e", 1, to("r"), socketio.SkipSelf(), socketio.Skip("x")))
+				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"room":"r","skip_sid":["x","`+ann.sid+`"]`)), tap.one())
+				require.NoError(t, srv.Emit("e", 1, to("r", ann.sid))) // she is here, and nowhere else
+				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"room":"r"`)), tap.one())
+				require.NoError(t, srv.Emit("e", nil, to("far"), socketio.OnAck(func(*socketio.Context) {})))
+				got := tap.one()
+				require.Regexp(t, `^\[far / \d+\]$`, fmt.Sprint(got["callback"]))
+				delete(got, "callback")
+				require.Equal(t, jsonMap(t, emit(`"event":"e","room":"far","bytes":true,"callback":null`)), with(got, "callback", nil))
+
+				for _, nothing := range []opts{{to()}, {to("")}, {to(ann.sid)}, {socketio.Local()}} {
+					require.NoError(t, srv.Emit("e", 1, nothing...))
+				}
+				require.NoError(t, socket.Emit("e", 1))
+				require.NoError(t, srv.JoinRoom(ann.sid, "x"))
+				require.NoError(t, srv.LeaveRoom(ann.sid, "x"))
+				require.NoError(t, m.Emit("e", 1, to()))
+				require.Empty(t, tap.published())
+
+				for _, do := range []interface {
+					JoinRoom(sid, room string) error
+					LeaveRoom(sid, room string) error
+					Disconnect(sid string) error
+				}{srv, m} {
+					require.NoError(t, do.JoinRoom("far", "rr"))
+					require.Equal(t, jsonMap(t, `{"method":"enter_room","sid":"far","room":"rr","namespace":"/"}`), tap.one())
+					require.NoError(t, do.LeaveRoom("far", "rr"))
+					require.Equal(t, jsonMap(t, `{"method":"leave_room","sid":"far","room":"rr","namespace":"/"}`), tap.one())
+					require.NoError(t, do.Disconnect("far"))
+					require.Equal(t, jsonMap(t, `{"method":"disconnect","sid":"far","namespace":"/"}`), tap.one())
+				}
+				srv.Namespace("/chat").CloseRoom("rr")
+				require.Equal(t, jsonMap(t, `{"method":"close_room","room":"rr","namespace":"/chat"}`), tap.one())
+				require.NoError(t, m.Namespace("chat").CloseRoom("rr"))
+				require.Equal(t, jsonMap(t, `{"method":"close_room","room":"rr","namespace":"/chat"}`), tap.one())
+			})
+		})
+	}
+}
+
+func with(m map[string]any, key string, value any) map[string]any {
+	m[key] = value
+	return m
+}
+
+// Invalid UTF-8, which Python does not read, is not published.
+func TestQueuePublishesUTF8(t *testing.T) {
+	inFleet(t, 1, func(t *testing.T, f *fleet) {
+		tap := f.tap()
+		require.NoError(t, f.servers[0].Emit("e", json.RawMessage("\"\xff\""), socketio.To("r\xff")))
+		synctest.Wait()
+		tap.mu.Lock()
+		raw := slices.Concat(tap.got...)
+		tap.mu.Unlock()
+		require.Contains(t, string(raw), "\"data\":[\"\ufffd\"]")
+		require.Equal(t, "r\ufffd", tap.one()["room"])
+	})
+}
+
+// What is no message, or cannot be carried out, is counted and logged, and does
+// no harm. Not every one is logged: they may be many.
+func TestQueueGarbage(t *testing.T) {
+	garbage := []string{
+		"", "{", "[]", "null", "7", `"x"`, "\x00", "}{", `{"method"}`, `{"method": }`, `{"method": "emit"`, `{"method":"emit",}`, `{"a":1} x`,
+		`{"foo": 1}`, `{"method": "bogus", "host_id": "x"}`, `{"method": 7}`, `{"method": null}`,
+		"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x06method\x94\x8c\x04emit\x94s.",
+		`{"method": "emit", "event": "e", "data": [1], "room": null}`,
+		`{"method": "emit", "event": "e", "data": [1], "namespace": null, "room": null}`,
+		`{"method": "emit", "event": "e", "data": [1], "namespace": 5, "room": null}`,
+		`{"method": "emit", "data": [1], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": null, "data": [], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": ["e"], "data": [], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "connect", "data": [], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [1,], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [1}, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": ["\x"], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [xNaN], "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": "x", "binary": true, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [], "binary": true, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [[], 7], "binary": true, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [[], "no base64!"], "binary": true, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [[{"_placeholder": true, "num": 1}], "AQ=="], "binary": true, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [[{"_placeholder": true, "num": -1}], "AQ=="], "binary": true, "namespace": "/", "room": null}`,
+		`{"method": "emit", "event": "e", "data": [` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `], "namespace": "/", "room": null}`,
+		`{"method": "enter_room", "sid": "SID", "room": null, "namespace": "/"}`,
+		`{"method": "enter_room", "sid": "SID", "room": "", "namespace": "/"}`,
+		`{"method": "enter_room", "sid": "SID", "room": "x"}`,
+		`{"method": "disconnect", "sid": "SID"}`,
+		`{"method": "callback", "host_id": "HOST", "id": "x", "args": []}`,
+		`{"method": "callback", "host_id": "HOST", "id": 1}`,
+	}
+	bubble(t, func(t *testing.T) {
+		var l logs
+		f := newFleet(t, 1, &socketio.Options{Logger: logger(&l)})
+		srv, tap := f.servers[0], f.tap()
+		p := join(t, srv, eiotest.WebSocket)
+		require.NoError(t, srv.Emit("q", nil, socketio.OnAck(func(*socketio.Context) { t.Error("called") })))
+		host := tap.published()[0]["host_id"].(string)
+		p.received()
+		for i, msg := range garbage {
+			tap.publish(strings.NewReplacer("SID", p.sid, "HOST", host).Replace(msg))
+			synctest.Wait()
+			require.EqualValues(t, i+1, srv.BrokerStatus().Ignored, "%.100s", msg)
+		}
+		require.Equal(t, []string{p.sid}, srv.Rooms(p.sid))
+		p.quiet()
+		require.Equal(t, 1, strings.Count(l.String(), "is ignored"), l.String())
+		tap.publish(`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": null}`)
+		p.want(`2["e",1]`)
+	})
+	bubble(t, func(t *testing.T) {
+		var l logs
+		f := newFleet(t, 1, &socketio.Options{Logger: logger(&l)})
+		f.tap().publish("\x80\x04\x95")
+		synctest.Wait()
+		require.Contains(t, l.String(), "python-socketio before 5.14")
+	})
+}
+
+// Nobody's messages make a server panic, send what is no packet, or anything
+// to those they are not for.
+func FuzzQueue(f *testing.F) {
+	sample := base64.StdEncoding.EncodeToString([]byte("attachment"))
+	for _, seed := range []string{
+		`{"method": "emit", "event": "e", "data": [1, {"a": [NaN, -Infinity]}], "binary": false, "namespace": "/", "room": null, "skip_sid": null, "callback": null, "host_id": "d46c"}`,
+		`{"method":"emit","host_id":"x","namespace":"/","room":["r","s"],"skip_sid":["t"],"callback":["r","/",1],"bytes":true,"except":["z"],"argc":1,"event":"e","binary":true,"data":[[{"_placeholder":true,"num":0}],"` + sample + `"]}`,
+		`{"method": "callback", "host_id": "d46c", "sid": "x", "namespace": "/", "id": 1, "args": ["r", 2]}`,
+		`{"method": "enter_room", "sid": "x", "room": "rr", "namespace": "/", "host_id": "d46c"}`,
+		`{"method": "disconnect", "sid": "x", "namespace": "/", "host_id": "d46c"}`,
+		`{"method": "close_room", "room": 5, "namespace": "/", "host_id": "d46c"}`,
+		"\x80\x04\x95", "", "{}", `{"method":"emit","data":"\ud800","event":"\"","namespace":"/"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		bubble(t, func(t *testing.T) {
+			fl := newFleet(t, 1, nil)
+			srv := fl.servers[0]
+			p := join(t, srv, eiotest.WebSocket)
+			tap := fl.tap()
+			before := srv.BrokerStatus()
+			tap.publish(string(data))
+			synctest.Wait()
+			after := srv.BrokerStatus()
+			if after.Ignored > before.Ignored+1 || after.Received > before.Received+1 {
+				t.Fatalf("one message counts as %+v", after)
+			}
+			for _, m := range p.received() { // the client would have closed the connection over a bad packet
+				if !strings.HasPrefix(m, "2") && !strings.HasPrefix(m, "5") && !strings.HasPrefix(m, "b:") {
+					t.Fatalf("the client got %q", m)
+				}
+				if body, ok := strings.CutPrefix(m, "2"); ok && !json.Valid([]byte(strings.TrimLeft(body, "0123456789"))) {
+					t.Fatalf("the client got %q", m)
+				}
+			}
+			require.NoError(t, srv.Emit("after", nil, socketio.To(p.sid)))
+			p.want(`2["after"]`)
+		})
+	})
+}
