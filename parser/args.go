@@ -2,10 +2,12 @@ package parser
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"unsafe"
 )
 
 // args implements Args. It does not change once its packet is complete.
@@ -96,10 +98,12 @@ func (a *args) Bind(i int, v any) error {
 	var err error
 	if holes := a.holesIn(at); len(holes) > 0 {
 		err = a.bindBinary(at, holes, v)
-	} else if bindFast(lit, v, a.parser.std) {
+	} else if a.bindFast(lit, v) {
 		return nil
 	} else if rv := reflect.ValueOf(v); rv.Kind() != reflect.Pointer || rv.IsNil() {
 		err = errTarget
+	} else if u := a.unmarshaler(rv, lit); u != nil {
+		err = u.UnmarshalJSON(lit[:len(lit):len(lit)])
 	} else {
 		err = a.parser.codec.Unmarshal(lit, v)
 	}
@@ -107,6 +111,41 @@ func (a *args) Bind(i int, v any) error {
 		return a.fail(i, v, err)
 	}
 	return nil
+}
+
+// unmarshaler returns the method that encoding/json would call with all of the
+// literal, nil if there is none. The literal has been checked: encoding/json would
+// check it once more, and look for its end.
+func (a *args) unmarshaler(target reflect.Value, lit []byte) json.Unmarshaler {
+	if !a.parser.std {
+		return nil
+	}
+	if u, ok := target.Interface().(json.Unmarshaler); ok {
+		return u
+	}
+	p := target.Elem()
+	if p.Kind() != reflect.Pointer || lit[0] == 'n' { // null makes it a nil pointer
+		return nil
+	}
+	u, ok := p.Interface().(json.Unmarshaler)
+	if ok && p.IsNil() {
+		p.Set(reflect.New(p.Type().Elem()))
+		u = p.Interface().(json.Unmarshaler)
+	}
+	return u
+}
+
+// string returns what a string literal of the arguments means. If the string is
+// most of the arguments anyway, it is not copied: they do not change.
+func (a *args) string(lit []byte) string {
+	body, ok := simple(lit)
+	if !ok {
+		return unquote(lit)
+	}
+	if 2*len(body) < len(a.text) {
+		return string(body)
+	}
+	return unsafe.String(unsafe.SliceData(body), len(body))
 }
 
 func (a *args) fail(i int, v any, err error) error {

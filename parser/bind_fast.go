@@ -11,11 +11,11 @@ import (
 // result of encoding/json but without its cost. It reports false, and has
 // changed nothing, if the literal or the target is not such a simple case:
 // then the codec decides, also on what error to give.
-func bindFast(lit []byte, v any, std bool) bool {
+func (a *args) bindFast(lit []byte, v any) bool {
 	switch p := v.(type) {
 	case *string:
 		if p != nil && lit[0] == '"' {
-			*p = unquote(lit)
+			*p = a.string(lit)
 			return true
 		}
 	case *bool:
@@ -60,14 +60,14 @@ func bindFast(lit []byte, v any, std bool) bool {
 		}
 	case *any:
 		// A codec of the user's may prefer other types, such as json.Number.
-		return std && p != nil && bindAny(lit, p)
+		return a.parser.std && p != nil && a.bindAny(lit, p)
 	}
 	return false
 }
 
 func isNumber(lit []byte) bool { return lit[0] == '-' || isDigit(lit[0]) }
 
-func bindAny(lit []byte, p *any) bool {
+func (a *args) bindAny(lit []byte, p *any) bool {
 	switch (*p).(type) {
 	case nil, string, bool, float64, []byte, []any, map[string]any:
 	default:
@@ -75,7 +75,7 @@ func bindAny(lit []byte, p *any) bool {
 	}
 	switch c := lit[0]; c {
 	case '"':
-		*p = unquote(lit)
+		*p = a.string(lit)
 	case 't', 'f':
 		*p = c == 't'
 	case 'n':

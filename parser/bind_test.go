@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // newTargets are pointers to zero values of what Bind has fast ways for, and
@@ -24,6 +26,7 @@ func newTargets() []any {
 		new(uint), new(uint8), new(uint16), new(uint32), new(uint64), new(float32), new(float64),
 		new([]byte), new(json.RawMessage), new(any), new(object), new([]any), new(map[string]any),
 		new(byteSlice), new(*string), new(json.Number), new([]object),
+		new(aliased), new(*aliased), new(**aliased), new(unreadable), new(time.Time), new(*time.Time), new(*json.RawMessage), new(big.Int),
 	}
 }
 
@@ -42,6 +45,8 @@ func filledTargets() []any {
 			e.SetFloat(7)
 		case reflect.Slice:
 			e.Set(reflect.MakeSlice(e.Type(), 3, 3))
+		case reflect.Pointer:
+			e.Set(reflect.New(e.Type().Elem()))
 		}
 		if e.CanInt() {
 			e.SetInt(7)
@@ -87,7 +92,7 @@ func TestBindAgreesWithEncodingJSON(t *testing.T) {
 	lits := []string{
 		`"YQ=="`, `"YQ"`, `"\u0059Q=="`, `"Y\nQ=="`, `"a-_b"`, `"12"`, `"null"`, `{"a":1,"b":"YQ==","c":{"d":[1]}}`, `{"a":"x","b":"YQ=="}`,
 		`[1,2,255]`, `[256]`, `["a"]`, `[{"a":1},{"b":null}]`, `127`, `128`, `-128`, `-129`, `255`, `256`, `65536`, `4294967296`,
-		`9223372036854775807`, `9223372036854775808`, `18446744073709551615`, `18446744073709551616`, `1.0`, `1e2`, `-0`, `0.1`, `1e400`, `-1e400`,
+		`"2026-04-17T12:00:00Z"`, `{"Data":"YQ==","Any":"x"}`, `9223372036854775807`, `9223372036854775808`, `18446744073709551615`, `18446744073709551616`, `1.0`, `1e2`, `-0`, `0.1`, `1e400`, `-1e400`,
 		`1e-400`, fmt.Sprint(math.MaxFloat64),
 	}
 	for _, text := range jsonTexts {
@@ -159,6 +164,58 @@ func TestBindOwnership(t *testing.T) {
 		}
 		clear(raw)
 		clear(b)
+	}
+}
+
+// grabby keeps and extends what it is given.
+type grabby struct{ data []byte }
+
+func (g *grabby) UnmarshalJSON(b []byte) error {
+	g.data = append(b, "xxxxxxxx"...)
+	return nil
+}
+
+var errNever = errors.New("never")
+
+type neverReads struct{}
+
+func (neverReads) UnmarshalJSON([]byte) error { return errNever }
+
+// A type's own method is called once, with the literal and nothing around it, and
+// its error is the cause.
+func TestBindCallsUnmarshalJSON(t *testing.T) {
+	p := mustDecode(t, text(`2["e", {"a": 1} ,"after"]`))
+	var g grabby
+	var pointer *grabby
+	var after string
+	if err := errors.Join(p.Args.Bind(0, &g), p.Args.Bind(0, &pointer), p.Args.Bind(1, &after)); err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []string{string(g.data), string(pointer.data)} {
+		if got != `{"a": 1}xxxxxxxx` {
+			t.Errorf("got %s", got)
+		}
+	}
+	if after != "after" {
+		t.Errorf("the next argument is %q", after)
+	}
+	var be *BindError
+	if err := p.Args.Bind(0, &neverReads{}); !errors.Is(err, errNever) || !errors.As(err, &be) {
+		t.Errorf("error %v", err)
+	}
+	if err := p.Args.Bind(0, neverReads{}); !errors.Is(err, errTarget) {
+		t.Errorf("not a pointer: error %v", err)
+	}
+	if err := p.Args.Bind(0, (*grabby)(nil)); !errors.Is(err, errTarget) {
+		t.Errorf("nil: error %v", err)
+	}
+	own := New(&codec{marshal: stdCodec{}.Marshal, unmarshal: func([]byte, any) error { return errNever }})
+	packet, err := decodeAll(own.NewDecoder(Limits{}), text(`2["e",{}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := packet.Args.Bind(0, &g); !errors.Is(err, errNever) {
+		t.Errorf("a codec of the program's is not asked: %v", err)
 	}
 }
 

@@ -1,9 +1,12 @@
 package parser
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 )
 
@@ -168,8 +171,37 @@ func (e *encoder) arg(arg any) error {
 		}
 		e.dst = appendFloat(e.dst, v)
 	default:
+		if m, ok := arg.(json.Marshaler); ok && e.parser.std {
+			return e.marshaler(m)
+		}
 		return e.value(arg)
 	}
+	return nil
+}
+
+// marshaler appends what the method returns, checked and without blanks, as
+// encoding/json would, which looks at each byte several times.
+func (e *encoder) marshaler(m json.Marshaler) error {
+	if v := reflect.ValueOf(m); v.Kind() == reflect.Pointer && v.IsNil() {
+		e.dst = append(e.dst, "null"...)
+		return nil
+	}
+	out, err := m.MarshalJSON()
+	if err == nil {
+		s := scanner{data: out, maxDepth: maxDepth}
+		switch {
+		case s.text(0) == 0:
+			err = s.err()
+		case s.spaced:
+			var b bytes.Buffer
+			err = json.Compact(&b, out)
+			out = b.Bytes()
+		}
+	}
+	if err != nil {
+		return &json.MarshalerError{Type: reflect.TypeOf(m), Err: err}
+	}
+	e.dst = append(e.dst, out...)
 	return nil
 }
 

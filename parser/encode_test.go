@@ -1,9 +1,13 @@
 package parser
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -185,4 +189,64 @@ func TestEncodeAfterError(t *testing.T) {
 		}
 		checkEncode(t, p, Header{Type: Event}, []any{"a", []int{1}}, `2["a",[1]]`)
 	}
+}
+
+type (
+	valueMarshal   struct{ out string }
+	pointerMarshal struct{ out string }
+	mapMarshal     map[string]string
+)
+
+func (m valueMarshal) MarshalJSON() ([]byte, error) {
+	if m.out == "fail" {
+		return nil, errNever
+	}
+	return []byte(m.out), nil
+}
+func (m *pointerMarshal) MarshalJSON() ([]byte, error) { return []byte(m.out), nil }
+func (m mapMarshal) MarshalJSON() ([]byte, error)      { return fmt.Appendf(nil, "%d", len(m)), nil }
+
+// checkMarshaler compares what becomes of a type's own JSON with encoding/json.
+func checkMarshaler(t testing.TB, v any) {
+	t.Helper()
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	wantErr := enc.Encode(v)
+	got, _, err := New(nil).Encode(nil, Header{Type: Event}, []any{"e", v})
+	if (err == nil) != (wantErr == nil) {
+		t.Fatalf("%#v: error %v, encoding/json gives %v", v, err, wantErr)
+	}
+	if err == nil {
+		if w := `2["e",` + strings.TrimSuffix(want.String(), "\n") + `]`; string(got) != w {
+			t.Errorf("%#v: %s, encoding/json gives %s", v, got, w)
+		}
+		return
+	}
+	var me *json.MarshalerError
+	if !errors.As(err, &me) || me.Type != reflect.TypeOf(v) {
+		t.Errorf("%#v: error %#v", v, err)
+	}
+}
+
+func TestEncodeMarshaler(t *testing.T) {
+	for _, out := range append([]string{
+		` { "a" : [ 1 , 2 ] } `, "{\"a\":\" b \"}\n", `"<b>&</b>"`, "\"\u2028\"", "\"\xff\"", ``, ` `, `{`, `{}{}`, `1 2`, "\x00", `fail`,
+		strings.Repeat("[", 10000) + strings.Repeat("]", 10000), strings.Repeat("[", 10001) + strings.Repeat("]", 10001),
+	}, jsonTexts...) {
+		for _, v := range []any{valueMarshal{out}, &valueMarshal{out}, &pointerMarshal{out}, json.RawMessage(out)} {
+			checkMarshaler(t, v)
+		}
+	}
+	for _, v := range []any{
+		(*valueMarshal)(nil), (*pointerMarshal)(nil), json.RawMessage(nil), mapMarshal(nil), time.Unix(1e9, 0).UTC(), new(big.Int),
+	} {
+		checkMarshaler(t, v)
+	}
+	checkEncode(t, New(nil), Header{Type: Event}, []any{"e", pointerMarshal{"x"}}, `2["e",{}]`) // as encoding/json: it cannot be called
+	if _, _, err := New(nil).Encode(nil, Header{Type: Event}, []any{"e", valueMarshal{"fail"}}); !errors.Is(err, errNever) {
+		t.Errorf("error %v", err)
+	}
+	own := New(&codec{marshal: func(any) ([]byte, error) { return []byte(`"own"`), nil }})
+	checkEncode(t, own, Header{Type: Event}, []any{"e", valueMarshal{"1"}}, `2["e","own"]`)
 }

@@ -280,6 +280,7 @@ func FuzzScanner(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		checkScanner(t, data)
+		checkMarshaler(t, valueMarshal{string(data)})
 		if len(data) >= 2 && data[0] == '"' && json.Valid(data) && data[len(data)-1] == '"' {
 			checkUnquote(t, string(data))
 		}

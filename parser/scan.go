@@ -27,6 +27,8 @@ type scanner struct {
 	more  []span  // all elements, if room is not enough
 	holes []hole  // in order of position; none lies within another
 
+	spaced bool // there are blanks
+
 	faultAt int
 	fault   string // "" if the text is nested too deep
 }
@@ -80,6 +82,7 @@ func (s *scanner) space(i int) int {
 	for i < len(s.data) {
 		switch s.data[i] {
 		case ' ', '\t', '\r', '\n':
+			s.spaced = true
 			i++
 		default:
 			return i
@@ -258,9 +261,13 @@ func keyIs(lit []byte, want string) bool {
 // str checks a string literal.
 func (s *scanner) str(i int) int {
 	d := s.data
+	long := i + 16 // most strings are shorter
 	for i++; i < len(d); i++ {
 		c := d[i]
 		if plain[c] {
+			if i > long {
+				i = plainBytes(d, i) - 1
+			}
 			continue
 		}
 		if c == '"' {

@@ -1,17 +1,58 @@
 package parser
 
 import (
-	"bytes"
+	"math/bits"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// eight returns the first eight bytes of s, the first lowest.
+func eight[T string | []byte](s T) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// special returns, for each of the eight bytes in x, its top bit if the byte
+// does not stand for itself in a JSON string: a quote, a backslash or a control
+// character. Bits above the lowest one may be wrong.
+func special(x uint64) uint64 {
+	quote, backslash := x^'"'*ones, x^'\\'*ones
+	return ((x-' '*ones)&^x | (quote-ones)&^quote | (backslash-ones)&^backslash) & tops
+}
+
+// plainBytes returns where, from i on, the next byte of d is that does not stand
+// for itself in a JSON string; len(d) if there is none.
+func plainBytes(d []byte, i int) int {
+	for ; len(d)-i >= 8; i += 8 {
+		if m := special(eight(d[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(d) && plain[d[i]] {
+		i++
+	}
+	return i
+}
+
+// simple returns what is in the literal of a string, if that means itself:
+// then it can be used without being rewritten.
+func simple(lit []byte) (body []byte, ok bool) {
+	body = lit[1 : len(lit)-1]
+	return body, plainBytes(body, 0) == len(body) && utf8.Valid(body)
+}
+
 // unquote returns what a valid JSON string literal means. Like encoding/json
 // it turns invalid UTF-8 and unpaired surrogates into U+FFFD.
 func unquote(lit []byte) string {
-	body := lit[1 : len(lit)-1]
-	if bytes.IndexByte(body, '\\') < 0 && utf8.Valid(body) {
+	body, ok := simple(lit)
+	if ok {
 		return string(body)
 	}
 	out := make([]byte, 0, len(body)+2*utf8.UTFMax)
@@ -82,6 +123,15 @@ func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	done := 0 // s[:done] is written
 	for i := 0; i < len(s); {
+		if len(s)-i >= 8 {
+			x := eight(s[i:])
+			m := special(x) | x&tops
+			if m == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(m) / 8
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if !plain[c] {

@@ -55,6 +55,31 @@ func TestStrings(t *testing.T) {
 	}
 }
 
+// Each byte at each place, before and behind others of its kind: eight are looked
+// at together.
+func TestPlainBytes(t *testing.T) {
+	for c := range 256 {
+		for _, fill := range []byte{'a', 0x80, 0xff, ' ', '!', '#', '[', ']', byte(c)} {
+			for size := range 40 {
+				d := bytes.Repeat([]byte{fill}, size)
+				if size > 0 {
+					d[c%size] = byte(c)
+				}
+				want := 0
+				for want < size && plain[d[want]] {
+					want++
+				}
+				if got := plainBytes(d, 0); got != want {
+					t.Fatalf("plainBytes(%q) = %d, want %d", d, got, want)
+				}
+				if fill < 0x80 && c < 0x80 {
+					checkString(t, string(d))
+				}
+			}
+		}
+	}
+}
+
 func TestFloats(t *testing.T) {
 	for _, f := range []float64{
 		0, math.Copysign(0, -1), 1, -1, 0.1, 1.5, 1e20, 1e21, 1e22, 1e-6, 1e-7, 9.99e-7, -1e-7, 1.25e-10, 1e100, 1e-100,
