@@ -158,9 +158,9 @@ var faults = map[string]fault{
 		verdict: verdict{keeps: everyTransport},
 	},
 	"a proxy that cuts WebSocket": {
-		config:  patient,
-		habits:  &faulty.Habits{CutWebSocket: 500 * time.Millisecond},
-		run:     steady(faulty.Conditions{}),
+		config: patient,
+		habits: &faulty.Habits{CutWebSocket: 500 * time.Millisecond},
+		run:    steady(faulty.Conditions{}),
 		// When it cuts between the client's last word on the upgrade and the
 		// server's reading it, the server goes on waiting for polls.
 		verdict: verdict{

@@ -10,7 +10,8 @@ import (
 // programs are what this test binary is when programEnv names one of them: a
 // server in a process of its own.
 var programs = map[string]func(){
-	"numbers": numbersProgram,
+	"numbers":   numbersProgram,
+	"broadcast": broadcastProgram,
 }
 
 const programEnv = "E2E_PROGRAM"

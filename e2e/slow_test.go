@@ -1,0 +1,281 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// What a stalled client may cost the others. With delivery that waits for it the
+// latency becomes that of the write deadline, with a queue that has no limit the
+// memory grows by 2.6 MB a second: both are far beyond the noise allowed here.
+const (
+	allowedLatency = 600 * time.Millisecond // besides twice what it is without
+	allowedHeap    = 5 << 20                // of which the queue takes one
+	calmLatency    = 500 * time.Millisecond // it is a tenth of that on an idle machine
+)
+
+// TestSlowClients has a thousand clients over WebSocket that read, and one that
+// does not: the server drops it in time, and neither the others nor the server's
+// memory notice.
+func TestSlowClients(t *testing.T) {
+	enable(t)
+	all := startCrowd(t, 1000)
+	without := all.calm(t)
+	for _, stall := range []stall{
+		// Its queue overflows.
+		{"WebSocket, bulk", 3*time.Second + 2*slowTimeout, stalledWebSocket("bulk")},
+		// Its queue does not overflow, but nothing gets through within the deadline.
+		{"WebSocket, ticks", time.Second + 2*slowTimeout, stalledWebSocket("greeting")},
+		{"polling, bulk", 3 * time.Second, stalledPolling},
+	} {
+		t.Run(stall.name, func(t *testing.T) {
+			for attempt := 1; ; attempt++ {
+				with := stall.measure(t, all, fmt.Sprint(stall.name, " ", attempt))
+				assert.Less(t, with.heap, without.heap+allowedHeap, "the server's memory")
+				if with.p99 < 2*without.p99+allowedLatency {
+					return
+				}
+				// The noise of a busy machine, perhaps: once more.
+				require.Less(t, attempt, 3, "the latency of the others: p99 is %v with it, %v without", with.p99, without.p99)
+				without = all.calm(t)
+			}
+		})
+	}
+	// The goroutines of the stalled clients end, too.
+	assert.Eventually(t, func() bool { return all.stats(t).Goroutines <= without.goroutines+20 }, 15*time.Second, 200*time.Millisecond)
+}
+
+// calm looks at the clients while all read, until the machine is calm enough
+// to tell a difference.
+func (c *crowd) calm(t *testing.T) measured {
+	t.Helper()
+	for range 20 {
+		if m := c.measure(t, "all read", func() { time.Sleep(3 * time.Second) }); m.p99 < calmLatency {
+			return m
+		}
+	}
+	require.FailNow(t, "this machine is too busy to measure a latency")
+	return measured{}
+}
+
+// stall is a way not to read.
+type stall struct {
+	name   string
+	within time.Duration // when it must be gone: once its buffers are full
+	start  func(t *testing.T, c *crowd, name string)
+}
+
+// measure starts a client with a name that does not read, and looks at the
+// others until it is gone, and a little longer.
+func (s stall) measure(t *testing.T, all *crowd, name string) measured {
+	t.Helper()
+	before := all.stats(t)
+	with := all.measure(t, name, func() {
+		begin := time.Now()
+		s.start(t, all, name)
+		gone := func() bool { _, gone := all.stats(t).Reasons[name]; return gone }
+		assert.Eventually(t, gone, s.within, 100*time.Millisecond, "the server keeps it")
+		t.Logf("gone after %v", time.Since(begin).Round(10*time.Millisecond))
+		time.Sleep(500 * time.Millisecond)
+	})
+	after := all.stats(t)
+	assert.Equal(t, socketio.ReasonSlowClient, after.Reasons[name])
+	assert.Empty(t, after.Wrong)
+	assert.Equal(t, before.Sockets, after.Sockets, "clients left that read")
+	return with
+}
+
+// crowd are clients that read all they get.
+type crowd struct {
+	url       string
+	transport *http.Transport
+
+	mu      sync.Mutex // protects the following
+	latency []time.Duration
+	failed  error
+}
+
+// measured is what a phase of the test looked like.
+type measured struct {
+	p99        time.Duration
+	heap       uint64 // most bytes alive
+	goroutines int    // most
+}
+
+// startCrowd starts the server and n clients.
+func startCrowd(t *testing.T, n int) *crowd {
+	t.Helper()
+	addr := make(chan string, 1)
+	p := startProcess(t, "broadcast", struct{}{}, func(line []byte) {
+		var s string
+		_ = json.Unmarshal(line, &s)
+		addr <- s
+	})
+	c := &crowd{transport: &http.Transport{}}
+	select {
+	case s := <-addr:
+		c.url = "http://" + s
+	case <-p.ended:
+		require.FailNow(t, "the server ended")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var readers sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		readers.Wait()
+		c.transport.CloseIdleConnections()
+	})
+	var dialing sync.WaitGroup
+	slots := make(chan struct{}, 20)
+	for i := range n {
+		slots <- struct{}{}
+		dialing.Go(func() {
+			defer func() { <-slots }()
+			ws, _, err := c.raw().DialWS(ctx, nil)
+			if !assert.NoError(t, err) {
+				return
+			}
+			readers.Go(func() { c.read(ctx, ws) })
+			assert.NoError(t, ws.Write(ctx, websocket.MessageText, connectPacket(fmt.Sprint("reader ", i), "nothing more")))
+		})
+	}
+	dialing.Wait()
+	require.Eventually(t, func() bool { return c.stats(t).Sockets == n }, 30*time.Second, 50*time.Millisecond, "not all came in: %+v", c.stats(t))
+	return c
+}
+
+func (c *crowd) raw() *eiotest.Raw {
+	return &eiotest.Raw{Transport: c.transport, URL: c.url, Path: "/socket.io/"}
+}
+
+// connectPacket joins; besides the ticks the client may want "bulk" or a
+// "greeting".
+func connectPacket(name, want string) []byte {
+	auth, _ := json.Marshal(map[string]any{"name": name, want: true})
+	return append([]byte("40"), auth...)
+}
+
+// read is the goroutine of one client.
+func (c *crowd) read(ctx context.Context, ws *websocket.Conn) {
+	defer ws.CloseNow()
+	tick := []byte(`42["tick",`)
+	for {
+		_, data, err := ws.Read(ctx)
+		if err == nil && string(data) == "2" {
+			err = ws.Write(ctx, websocket.MessageText, []byte("3"))
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				c.note(0, err)
+			}
+			return
+		}
+		if rest, ok := bytes.CutPrefix(data, tick); ok {
+			digits, _, _ := bytes.Cut(rest, []byte(","))
+			sent, err := strconv.ParseInt(string(digits), 10, 64)
+			c.note(time.Since(time.Unix(0, sent)), err)
+		}
+	}
+}
+
+func (c *crowd) note(latency time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.failed = err
+		return
+	}
+	c.latency = append(c.latency, latency)
+}
+
+// measure looks at the others and the server while f runs.
+func (c *crowd) measure(t *testing.T, name string, f func()) (m measured) {
+	t.Helper()
+	c.mu.Lock()
+	c.latency = nil
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	rss := uint64(0)
+	for over := false; !over; {
+		select {
+		case <-done:
+			over = true
+		case <-time.After(250 * time.Millisecond):
+		}
+		s := c.stats(t)
+		m.heap = max(m.heap, s.Heap)
+		m.goroutines = max(m.goroutines, s.Goroutines)
+		rss = max(rss, s.RSS)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	require.NoError(t, c.failed, "a client that reads lost its connection")
+	require.NotEmpty(t, c.latency)
+	slices.Sort(c.latency)
+	m.p99 = c.latency[len(c.latency)*99/100]
+	t.Logf("%-18s %6d deliveries, p50 %v, p99 %v, max %v; heap %.1f MB, RSS %.1f MB, %d goroutines", name, len(c.latency),
+		c.latency[len(c.latency)/2].Round(10*time.Microsecond), m.p99.Round(10*time.Microsecond), c.latency[len(c.latency)-1].Round(10*time.Microsecond),
+		float64(m.heap)/1e6, float64(rss)/1e6, m.goroutines)
+	return m
+}
+
+func (c *crowd) stats(t *testing.T) (s broadcastStats) {
+	resp, err := (&http.Client{Transport: c.transport}).Get(c.url + "/stats")
+	if assert.NoError(t, err) {
+		defer resp.Body.Close()
+		assert.NoError(t, json.NewDecoder(resp.Body).Decode(&s))
+	}
+	return s
+}
+
+// stalledWebSocket joins over WebSocket, by hand, and reads nothing any more.
+func stalledWebSocket(want string) func(t *testing.T, c *crowd, name string) {
+	return func(t *testing.T, c *crowd, name string) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		raw := c.raw()
+		if want == "greeting" {
+			require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+			raw.Query = url.Values{"narrow": {"1"}}
+		}
+		handshake := "GET " + strings.TrimPrefix(raw.Address("websocket"), c.url) + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+			"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+		packet := connectPacket(name, want)
+		frame := append([]byte{0x81, 0x80 | byte(len(packet)), 0, 0, 0, 0}, packet...) // masked with zeros
+		_, err = conn.Write(append([]byte(handshake), frame...))
+		require.NoError(t, err)
+	}
+}
+
+// stalledPolling joins over polling and never polls.
+func stalledPolling(t *testing.T, c *crowd, name string) {
+	raw := c.raw()
+	_, _, err := raw.Handshake(t.Context())
+	require.NoError(t, err)
+	resp, err := raw.Post(t.Context(), string(connectPacket(name, "bulk")))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.Status)
+}
