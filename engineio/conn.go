@@ -70,6 +70,7 @@ type Conn struct {
 	due     time.Time   // when timer fires
 	pongDue bool
 
+	counted   carrier // as what Stats counts it
 	closed    bool
 	reason    Reason
 	closeErr  error
@@ -140,6 +141,7 @@ func (c *Conn) Send(f *Frames) error {
 	}
 	if c.queued > c.srv.opts.SendQueueLimit {
 		c.mu.Unlock()
+		c.srv.stats.limits.add(limitSendQueue)
 		c.end(ReasonSlowClient, ErrSlowClient, discard)
 		return ErrSlowClient
 	}
@@ -157,6 +159,7 @@ func (c *Conn) SendVolatile(f *Frames) (sent bool, err error) {
 		return false, ErrClosed
 	}
 	if c.writing || len(c.queue) > 0 || c.ws == nil && !c.polling {
+		c.flusher.traffic.volatileDropped.Add(1)
 		return false, nil
 	}
 	c.pushLocked(f)
@@ -212,6 +215,7 @@ func (c *Conn) wakeLocked() {
 func (c *Conn) takeLocked() (batch []*Frames, size int) {
 	batch = c.queue
 	c.queue, c.spare = c.spare[:0], nil
+	c.flusher.traffic.taken(batch, c.queued)
 	return batch, c.queued
 }
 
@@ -242,7 +246,10 @@ const (
 	abort                 // cut the network connection at once
 )
 
-var errPanic = errors.New("engineio: panic in the Receiver")
+var (
+	errPanic  = errors.New("engineio: panic in the application's code")
+	errGoexit = errors.New("engineio: the application's code called runtime.Goexit")
+)
 
 func (c *Conn) end(reason Reason, err error, how ending) {
 	c.mu.Lock()
@@ -257,6 +264,7 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	}
 	c.closed = true
 	c.reason, c.closeErr = reason, err
+	c.countClosedLocked()
 	if how >= discard {
 		for _, f := range c.queue {
 			c.queued -= f.size()
@@ -308,14 +316,16 @@ func cut(how ending, transports ...*wsTransport) {
 // called from inside the application's Send and Close.
 func (c *Conn) finish() {
 	c.recvMu.Lock() // wait for the Message under way
+	defer func() {  // whatever the application does
+		c.recvMu.Unlock()
+		c.mu.Lock()
+		c.receiverDone = true
+		c.forgetLocked()
+		c.mu.Unlock()
+	}()
 	if c.receiver != nil {
 		c.guard("Closed", func() { c.receiver.Closed(c.reason, c.closeErr) })
 	}
-	c.recvMu.Unlock()
-	c.mu.Lock()
-	c.receiverDone = true
-	c.forgetLocked()
-	c.mu.Unlock()
 }
 
 func (c *Conn) transportDoneLocked() {
@@ -351,13 +361,17 @@ func (c *Conn) deliverMessage(data []byte, binary bool) {
 }
 
 // guard runs code of the application on a goroutine of ours, where a panic would
-// end the process.
+// end the process and runtime.Goexit the connection's reader.
 func (c *Conn) guard(what string, f func()) {
+	returned := false
 	defer func() {
 		if v := recover(); v != nil {
 			c.srv.logPanic(what, v)
 			c.end(ReasonServerDisconnect, errPanic, deliver)
+		} else if !returned {
+			c.end(ReasonServerDisconnect, errGoexit, deliver)
 		}
 	}()
 	f()
+	returned = true
 }

@@ -14,7 +14,8 @@ import (
 // the rest. The goroutine starts with the first connection and ends with the
 // last. A server has a flusher for each processor.
 type flusher struct {
-	srv *Server
+	srv     *Server
+	traffic traffic
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn
@@ -158,6 +159,7 @@ func (c *Conn) restLocked(t *wsTransport, batch []*Frames) {
 func (c *Conn) endForWrite(err error, reason Reason) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		reason = ReasonSlowClient
+		c.srv.stats.limits.add(limitWriteTimeout)
 	}
 	c.end(reason, err, abort)
 }

@@ -69,11 +69,34 @@ type Options struct {
 	// WebSocket message after decompression, and of the body of a polling
 	// request. Default 1,000,000.
 	MaxPayload int
+	// MaxPayloadPackets is the most packets in the body of one polling request;
+	// one with more is refused with 413, whole, and closes the connection with
+	// ReasonTransportError. Default 16,384.
+	MaxPayloadPackets int
 	// SendQueueLimit bounds the bytes that wait to be written to one client:
 	// when more of them wait, the next message closes it with
 	// ReasonSlowClient. A message of any size is thus accepted while no more
 	// wait. Default 1,048,576 (1 MiB).
 	SendQueueLimit int
+
+	// MaxConnections is the most connections at one time, those included that
+	// are ending. A handshake beyond it is refused with 503. Default 0: no
+	// limit but the file descriptors of the process.
+	MaxConnections int
+	// MaxConnectionsPerIP is the most connections at one time from one client
+	// address (see ClientIP): a whole /64 network is one address of IPv6. A
+	// handshake beyond it is refused with 429. Default 0, no limit, since all
+	// clients behind one proxy or one company's router have one address.
+	MaxConnectionsPerIP int
+	// ClientIP, if set, says for MaxConnectionsPerIP from where a handshake
+	// comes: an IP address, or any other string that is to be counted by, or ""
+	// for a client that is not counted. It is called concurrently. By default
+	// the address is that of the network connection (http.Request.RemoteAddr)
+	// or, with TrustForwarded, the last entry of X-Forwarded-For. Set ClientIP
+	// where there are several proxies, or where the proxy uses another header;
+	// what clients can set themselves (the first entries of X-Forwarded-For, any
+	// header that the proxy passes on) lets them evade the limit.
+	ClientIP func(r *http.Request) string
 
 	// DisableHTTPCompression turns off gzip and deflate for polling.
 	DisableHTTPCompression bool
@@ -105,8 +128,10 @@ type Options struct {
 	// not allow. It is called concurrently.
 	AllowOrigin func(r *http.Request, origin string) bool
 	// TrustForwarded makes X-Forwarded-Host and X-Forwarded-Proto decide what
-	// the server's own origin is. Set it only behind a proxy that
-	// overwrites both headers.
+	// the server's own origin is, and the last entry of X-Forwarded-For what a
+	// client's address is. Set it only behind a proxy that overwrites the
+	// first two headers and overwrites or appends to the third, and only if
+	// clients cannot reach the server past it.
 	TrustForwarded bool
 	// DisableCredentials leaves out Access-Control-Allow-Credentials, so that
 	// pages of other origins connect without cookies.
@@ -146,6 +171,17 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	size("MaxPayload", &c.MaxPayload, 1_000_000)
 	size("SendQueueLimit", &c.SendQueueLimit, 1<<20)
+	count := func(name string, n *int, def int, zero string) {
+		switch {
+		case *n == 0:
+			*n = def
+		case *n < 0:
+			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a positive number, or to 0 for %s", name, *n, zero))
+		}
+	}
+	count("MaxPayloadPackets", &c.MaxPayloadPackets, 16384, "the default of 16384")
+	count("MaxConnections", &c.MaxConnections, 0, "no limit")
+	count("MaxConnectionsPerIP", &c.MaxConnectionsPerIP, 0, "no limit")
 	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
 	size("PerMessageDeflateThreshold", &c.PerMessageDeflateThreshold, 1024)
 	if c.Transports == nil {

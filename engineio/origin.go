@@ -40,7 +40,18 @@ func (s *Server) allowOrigin(r *http.Request, origin string) bool {
 			}
 		}
 	}
-	return s.opts.AllowOrigin != nil && s.opts.AllowOrigin(r, origin)
+	return s.opts.AllowOrigin != nil && s.askAllowOrigin(r, origin)
+}
+
+// askAllowOrigin does not allow an origin at which the application panics.
+func (s *Server) askAllowOrigin(r *http.Request, origin string) (ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("Options.AllowOrigin", v)
+			ok = false
+		}
+	}()
+	return s.opts.AllowOrigin(r, origin)
 }
 
 // ownOrigin reports whether origin is this server's. Without TLS the scheme is
@@ -102,6 +113,7 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) *Refusal {
 		refusal := &Refusal{
 			Status: http.StatusForbidden,
 			Code:   codeForbidden,
+			cause:  causeOrigin,
 			Message: fmt.Sprintf("Origin %.200q is not allowed for host %.200q: add it to Options.AllowedOrigins, "+
 				"or set Options.TrustForwarded if a trusted proxy changes the host", origin, r.Host),
 		}

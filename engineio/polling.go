@@ -1,7 +1,9 @@
 package engineio
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -21,7 +23,7 @@ var (
 var (
 	refuseUnknownSID = &Refusal{http.StatusBadRequest, codeUnknownSID,
 		"Session ID unknown: the session has ended, or another server process holds it; " +
-			"with several processes use sticky sessions, or WebSocket as the only transport"}
+			"with several processes use sticky sessions, or WebSocket as the only transport", causeSession}
 	refuseTransport = badRequest("Bad request: this session uses another transport, having been upgraded")
 	refuseOverlap   = badRequest("Bad request: one GET and one POST at a time; the session has been closed")
 )
@@ -265,9 +267,6 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	refusal = c.readPost(w, r)
-	c.mu.Lock()
-	c.posting = false // before the answer: the client may send the next one as soon as it has it
-	c.mu.Unlock()
 	if refusal != nil {
 		return refusal
 	}
@@ -282,21 +281,31 @@ func answerPost(w http.ResponseWriter) {
 }
 
 func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
+	defer func() { // before the answer: the client may send the next one as soon as it has it
+		c.mu.Lock()
+		c.posting = false
+		c.mu.Unlock()
+	}()
 	limit := c.srv.opts.MaxPayload
-	tooLarge := func() *Refusal {
-		err := errTooLarge(limit)
+	tooLarge := func(option string, err error) *Refusal {
+		c.srv.stats.limits.add(option)
 		c.end(ReasonTransportError, err, told)
 		// The rest of the body is not worth reading.
 		w.Header().Set("Connection", "close")
-		return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error()}
+		return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error(), causeTooLarge}
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
 		err := &parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"}
 		c.endFor(err)
 		return badRequest("Bad request: " + err.what)
 	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		err := &parseError{"a POST with a Content-Encoding: clients send payloads as they are"}
+		c.endFor(err)
+		return badRequest("Bad request: " + err.what)
+	}
 	if r.ContentLength > int64(limit) {
-		return tooLarge()
+		return tooLarge(limitPayload, errTooLarge(limit))
 	}
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(c.srv.opts.PingInterval + c.srv.opts.PingTimeout))
@@ -307,11 +316,16 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 	_ = rc.SetReadDeadline(time.Time{})
 	switch {
 	case err == errBodyTooLarge:
-		return tooLarge()
+		return tooLarge(limitPayload, errTooLarge(limit))
 	case err != nil:
 		c.end(ReasonTransportError, err, told)
 		return badRequest("Bad request: the body could not be read")
 	}
+	packets := bytes.Count(body, []byte{separator}) + 1
+	if most := c.srv.opts.MaxPayloadPackets; packets > most {
+		return tooLarge(limitPayloadPackets, fmt.Errorf("engineio: a payload of more than %d packets (Options.MaxPayloadPackets)", most))
+	}
+	c.flusher.traffic.received(packets, len(body))
 	if err := c.receivePayload(body); err != nil {
 		c.endFor(err)
 		if !errors.Is(err, errClientClosed) {

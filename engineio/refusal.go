@@ -24,13 +24,15 @@ type Refusal struct {
 	Status  int    // HTTP status; zero means 403 with Code 4 (forbidden)
 	Code    int    // error code of the reference server, 0 to 5
 	Message string // what was wrong and what to do about it
+
+	cause string // key of Stats.Refused; empty: the application's own
 }
 
 // Error returns the message.
 func (e *Refusal) Error() string { return "engineio: " + e.Message }
 
 func badRequest(message string) *Refusal {
-	return &Refusal{Status: http.StatusBadRequest, Code: codeBadRequest, Message: message}
+	return &Refusal{http.StatusBadRequest, codeBadRequest, message, causeMalformed}
 }
 
 // refusalOf turns an error of OnConnect into an answer. Only a Refusal speaks
@@ -44,10 +46,18 @@ func refusalOf(err error) *Refusal {
 		}
 		return r
 	case errors.Is(err, ErrServerClosed):
-		return &Refusal{Status: http.StatusServiceUnavailable, Code: codeForbidden, Message: "Server is shutting down: connect again later"}
+		return &Refusal{http.StatusServiceUnavailable, codeForbidden, "Server is shutting down: connect again later", causeShutdown}
 	}
 	return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: "Forbidden"}
 }
+
+// The refusals of handshakes beyond a limit.
+var (
+	refuseFull = &Refusal{http.StatusServiceUnavailable, codeForbidden,
+		"Too many connections: the server is full (Options.MaxConnections): connect again later", causeFull}
+	refuseFullIP = &Refusal{http.StatusTooManyRequests, codeForbidden,
+		"Too many connections from this address (Options.MaxConnectionsPerIP)", causeFullIP}
+)
 
 func (e *Refusal) write(w http.ResponseWriter) {
 	body, _ := json.Marshal(struct {

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -29,9 +30,12 @@ type Server struct {
 
 	flushers []flusher
 	next     atomic.Uint32 // flusher of the next connection
+	stats    stats
 
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
+	perIP  map[string]int   // connections by clientKey; nil without MaxConnectionsPerIP
+	keys   map[*Conn]string // clientKey of each; likewise
 	closed bool
 	gone   map[string]bool // sids of those that Shutdown has closed
 }
@@ -46,6 +50,10 @@ func NewServer(opts *Options) (*Server, error) {
 	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
 	for i := range s.flushers {
 		s.flushers[i].srv = s
+	}
+	s.stats.init()
+	if o.MaxConnectionsPerIP > 0 {
+		s.perIP, s.keys = make(map[string]int), make(map[*Conn]string)
 	}
 	return s, nil
 }
@@ -68,6 +76,7 @@ func (s *Server) Len() int {
 // connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal := s.serve(w, r); refusal != nil {
+		s.stats.refused.add(cmp.Or(refusal.cause, causeApplication))
 		if s.isClosed() {
 			endKeepAlive(w)
 		}
@@ -78,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 	if p := r.URL.Path; p != s.opts.Path && p+"/" != s.opts.Path {
 		return &Refusal{http.StatusNotFound, codeBadRequest,
-			fmt.Sprintf("Not found: this server answers at %s: make the client's path and Options.Path the same", s.opts.Path)}
+			fmt.Sprintf("Not found: this server answers at %s: make the client's path and Options.Path the same", s.opts.Path), causePath}
 	}
 	if refusal := s.cors(w, r); refusal != nil {
 		return refusal
@@ -94,7 +103,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 	transport := q.transport
 	if !slices.Contains(s.opts.Transports, transport) {
 		return &Refusal{http.StatusBadRequest, codeUnknownTransport,
-			fmt.Sprintf("Transport unknown: %.40q; this server offers %s (Options.Transports)", transport, strings.Join(s.opts.Transports, " and "))}
+			fmt.Sprintf("Transport unknown: %.40q; this server offers %s (Options.Transports)", transport, strings.Join(s.opts.Transports, " and ")), causeTransport}
 	}
 	if q.jsonp {
 		return badRequest("Bad request: JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
@@ -106,11 +115,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		return s.serveSession(w, r, q.sid, q.version, transport)
 	}
 	if r.Method != http.MethodGet {
-		return &Refusal{http.StatusBadRequest, codeBadHandshakeMethod, "Bad handshake method: a session begins with GET"}
+		return &Refusal{http.StatusBadRequest, codeBadHandshakeMethod, "Bad handshake method: a session begins with GET", causeMethod}
 	}
 	if v := q.version; v != protocolVersion {
 		return &Refusal{http.StatusBadRequest, codeUnsupportedVersion,
-			fmt.Sprintf("Unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion)}
+			fmt.Sprintf("Unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion), causeVersion}
 	}
 	if transport == WebSocket {
 		return s.openWebSocket(w, r)
@@ -139,59 +148,90 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, versi
 		return c.servePost(w, r)
 	}
 	w.Header().Set("Allow", "GET, POST, OPTIONS")
-	return &Refusal{http.StatusMethodNotAllowed, codeBadRequest, "Bad request: a session takes GET and POST"}
+	return &Refusal{http.StatusMethodNotAllowed, codeBadRequest, "Bad request: a session takes GET and POST", causeMethod}
 }
 
 // open begins a session: OnConnect decides.
 func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
 	c := newConn(s, r, newID())
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil, refusalOf(ErrServerClosed)
+	if refusal := s.register(c); refusal != nil {
+		return nil, refusal
 	}
-	s.conns[c.id] = c
-	s.wg.Add(1)
-	s.mu.Unlock()
-
-	c.recvMu.Lock()
-	receiver, err := s.connect(c, transport)
-	if err == nil {
-		c.mu.Lock()
-		c.receiver = receiver
-		c.mu.Unlock()
+	on := onPolling
+	if transport == WebSocket {
+		on = onWebSocket
 	}
-	c.recvMu.Unlock()
-	if err != nil {
-		c.end(ReasonServerDisconnect, err, abort)
+	if err := s.connect(c, transport, on); err != nil {
 		var refusal *Refusal
 		if !errors.As(err, &refusal) {
 			s.opts.Logger.Error("engineio: OnConnect failed", "error", err)
 		}
 		return nil, refusalOf(err)
 	}
-	c.mu.Lock()
-	if !c.closed {
-		c.setTimerLocked(time.Now().Add(s.opts.PingInterval))
-	}
-	c.mu.Unlock()
 	return c, nil
 }
 
-// connect calls OnConnect behind the open packet (protocol: "Handshake").
-func (s *Server) connect(c *Conn, transport string) (_ Receiver, err error) {
+// register makes a connection known, if the server takes one more.
+func (s *Server) register(c *Conn) *Refusal {
+	key, refusal := s.clientKey(c.req)
+	if refusal != nil {
+		return refusal
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return refusalOf(ErrServerClosed)
+	case s.opts.MaxConnections > 0 && len(s.conns) >= s.opts.MaxConnections:
+		s.stats.limits.add(limitConnections)
+		return refuseFull
+	case key != "" && s.perIP[key] >= s.opts.MaxConnectionsPerIP:
+		s.stats.limits.add(limitConnectionsPerIP)
+		return refuseFullIP
+	}
+	s.conns[c.id] = c
+	s.wg.Add(1)
+	if key != "" {
+		s.perIP[key]++
+		s.keys[c] = key
+	}
+	return nil
+}
+
+// connect has OnConnect decide, behind the open packet (protocol: "Handshake"),
+// and begins or ends the session accordingly: ends it, too, if OnConnect calls
+// runtime.Goexit, which leaves the request unanswered.
+func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
+	err = errGoexit
+	c.recvMu.Lock()
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic("OnConnect", v)
 			err = &Refusal{Message: "Forbidden"}
 		}
+		c.recvMu.Unlock()
+		if err != nil {
+			c.end(ReasonServerDisconnect, err, abort)
+			return
+		}
+		c.mu.Lock()
+		c.countOpenLocked(on)
+		if !c.closed {
+			c.setTimerLocked(time.Now().Add(s.opts.PingInterval))
+		}
+		c.mu.Unlock()
 	}()
 	_ = c.Send(s.openPacket(c.id, transport))
-	receiver, err := s.opts.OnConnect(c)
-	if err == nil && receiver == nil {
-		err = errors.New("engineio: OnConnect returned neither a Receiver nor an error")
+	receiver, failed := s.opts.OnConnect(c)
+	if failed == nil && receiver == nil {
+		failed = errors.New("engineio: OnConnect returned neither a Receiver nor an error")
 	}
-	return receiver, err
+	if failed == nil {
+		c.mu.Lock()
+		c.receiver = receiver
+		c.mu.Unlock()
+	}
+	return failed
 }
 
 // openPacket has its keys in the order of Flask-SocketIO.
@@ -235,11 +275,18 @@ func (s *Server) forget(c *Conn) {
 	if s.closed && c.reason == ReasonServerShutdown {
 		s.gone[c.id] = true
 	}
+	if key, ok := s.keys[c]; ok {
+		delete(s.keys, c)
+		if s.perIP[key]--; s.perIP[key] == 0 {
+			delete(s.perIP, key)
+		}
+	}
 	s.mu.Unlock()
 	s.wg.Done()
 }
 
 func (s *Server) logPanic(where string, v any) {
+	s.stats.panics.Add(1)
 	s.opts.Logger.Error("engineio: panic in "+where, "panic", v, "stack", string(debug.Stack()))
 }
 

@@ -63,6 +63,7 @@ func (c *Conn) giveUpProbe(t *wsTransport) {
 	c.mu.Lock()
 	c.probe, c.probing = nil, false
 	c.mu.Unlock()
+	c.srv.stats.upgradesFailed.Add(1)
 	t.goodbye()
 }
 
@@ -97,6 +98,7 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 		t.readUntil(time.Now().Add(closeTimeout))
 	}
 	c.ws, c.probe, c.probing = t, nil, false
+	c.countUpgradeLocked()
 	c.wakePollLocked()
 	c.kickLocked()
 	return nil

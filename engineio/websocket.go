@@ -247,6 +247,7 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool) {
 			c.endRead(t, err)
 			return false
 		}
+		c.flusher.traffic.received(1, len(data))
 		if len(data) == 1 && data[0] == typePong && !binary {
 			c.pong()
 			if grown && quiet && t.in.empty() {
@@ -260,7 +261,7 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool) {
 			growStack()
 			grown = true
 		}
-		c.handleMessage(data, binary)
+		c.handleMessage(t, data, binary)
 		if opening && t.in.empty() {
 			return true
 		}
@@ -275,6 +276,7 @@ func (c *Conn) endRead(t *wsTransport, err error) {
 		c.end(ReasonTransportClose, nil, gone)
 		c.awaitWritten(t)
 	case errors.Is(err, websocket.ErrMessageTooBig):
+		c.srv.stats.limits.add(limitPayload)
 		c.end(ReasonTransportClose, errTooLarge(t.limit), discard)
 		// The library has sent a close frame with status 1009. Read on for
 		// a while so that the client gets it before the connection breaks.
@@ -301,14 +303,21 @@ func (c *Conn) awaitWritten(t *wsTransport) {
 
 // handleMessage handles one message. Those of a connection that has been closed
 // are thrown away.
-func (c *Conn) handleMessage(data []byte, binary bool) {
+func (c *Conn) handleMessage(t *wsTransport, data []byte, binary bool) {
+	returned := false
 	c.recvMu.Lock()
-	defer c.recvMu.Unlock()
+	defer func() {
+		c.recvMu.Unlock()
+		if !returned { // the receiver called runtime.Goexit: another goroutine reads the rest
+			go c.serveWebSocket(t, false)
+		}
+	}()
 	if binary {
 		c.deliverMessage(data, true)
 	} else if err := c.receivePacket(data); err != nil {
 		c.endFor(err)
 	}
+	returned = true
 }
 
 // openWebSocket serves a handshake that asks for WebSocket at once.

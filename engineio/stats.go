@@ -1,0 +1,233 @@
+package engineio
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats is a snapshot of a server: what there is now, and totals since
+// NewServer. The maps have every key from the start, so that a series of each
+// exists before the first time, and belong to the caller.
+type Stats struct {
+	// Polling and WebSocket are the connections that are open, by their
+	// present transport. Together they are Opened less all of Closed.
+	Polling, WebSocket int
+	// QueuedBytes are those that wait to be written, of all connections, in
+	// bytes. Options.SendQueueLimit bounds those of each.
+	QueuedBytes int64
+
+	// Opened counts the connections that OnConnect accepted.
+	Opened uint64
+	// Closed counts the connections that have ended, by reason. Those of
+	// ReasonSlowClient did not take what was sent to them.
+	Closed map[Reason]uint64
+	// Refused counts the requests answered with an error, by cause: "path",
+	// "origin", "transport", "version", "method" and "malformed" are
+	// requests that are wrong, "unknown session" those of sessions that have
+	// ended or that another process has, "too large" those beyond a limit,
+	// "connections" and "connections per IP" handshakes beyond
+	// Options.MaxConnections and Options.MaxConnectionsPerIP, "shutdown" those
+	// after Shutdown, and "application" those that OnConnect refused.
+	Refused map[string]uint64
+	// Upgrades and UpgradesFailed count upgrades from polling to WebSocket
+	// that were completed, and that were begun and given up.
+	Upgrades, UpgradesFailed uint64
+
+	// PacketsIn and PacketsOut count packets received, and taken from the send
+	// queues to be written, heartbeats included.
+	PacketsIn, PacketsOut uint64
+	// BytesIn and BytesOut are those of these packets in bytes: without the
+	// framing, after decompression, for what is received; as WebSocket
+	// frames, before compression, for what is sent.
+	BytesIn, BytesOut uint64
+	// VolatileDropped counts what SendVolatile did not send.
+	VolatileDropped uint64
+	// Panics counts panics of the application's code that were recovered.
+	Panics uint64
+	// LimitHits counts how often a limit was reached, by the name of its field
+	// in Options: MaxConnections, MaxConnectionsPerIP, MaxPayload,
+	// MaxPayloadPackets, SendQueueLimit and WriteTimeout.
+	LimitHits map[string]uint64
+}
+
+// The causes of Stats.Refused.
+const (
+	causePath        = "path"
+	causeOrigin      = "origin"
+	causeTransport   = "transport"
+	causeVersion     = "version"
+	causeMethod      = "method"
+	causeMalformed   = "malformed"
+	causeSession     = "unknown session"
+	causeTooLarge    = "too large"
+	causeFull        = "connections"
+	causeFullIP      = "connections per IP"
+	causeShutdown    = "shutdown"
+	causeApplication = "application"
+)
+
+// The keys of Stats.LimitHits.
+const (
+	limitConnections      = "MaxConnections"
+	limitConnectionsPerIP = "MaxConnectionsPerIP"
+	limitPayload          = "MaxPayload"
+	limitPayloadPackets   = "MaxPayloadPackets"
+	limitSendQueue        = "SendQueueLimit"
+	limitWriteTimeout     = "WriteTimeout"
+)
+
+// stats counts what happens to connections. What happens to messages is
+// counted by traffic.
+type stats struct {
+	polling, webSocket       atomic.Int64
+	opened                   atomic.Uint64
+	upgrades, upgradesFailed atomic.Uint64
+	panics                   atomic.Uint64
+	closed                   tally[Reason]
+	refused, limits          tally[string]
+}
+
+func (s *stats) init() {
+	s.closed.init(ReasonClientDisconnect, ReasonServerDisconnect, ReasonPingTimeout, ReasonTransportClose,
+		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
+	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed,
+		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication)
+	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPayloadPackets, limitSendQueue, limitWriteTimeout)
+}
+
+// tally counts by key what is rare enough for a lock.
+type tally[K ~string] struct {
+	mu sync.Mutex
+	n  map[K]uint64
+}
+
+func (t *tally[K]) init(keys ...K) {
+	t.n = make(map[K]uint64, len(keys))
+	for _, k := range keys {
+		t.n[k] = 0
+	}
+}
+
+func (t *tally[K]) add(k K) {
+	t.mu.Lock()
+	t.n[k]++
+	t.mu.Unlock()
+}
+
+func (t *tally[K]) snapshot() map[K]uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.n)
+}
+
+// traffic counts messages. There is one for each flusher, shared by its
+// connections, so that many processors do not queue at one counter; the padding
+// keeps what readers and writers count on cache lines of their own.
+type traffic struct {
+	_                    [64]byte
+	packetsIn, bytesIn   atomic.Uint64
+	_                    [64]byte
+	packetsOut, bytesOut atomic.Uint64
+	volatileDropped      atomic.Uint64
+	_                    [64]byte
+}
+
+func (t *traffic) received(packets, size int) {
+	t.packetsIn.Add(uint64(packets))
+	t.bytesIn.Add(uint64(size))
+}
+
+func (t *traffic) taken(batch []*Frames, size int) {
+	if len(batch) == 0 {
+		return
+	}
+	packets := 0
+	for _, f := range batch {
+		packets += max(1, len(f.more))
+	}
+	t.packetsOut.Add(uint64(packets))
+	t.bytesOut.Add(uint64(size))
+}
+
+// carrier is the transport as which an open connection is counted.
+type carrier uint8
+
+const (
+	notCounted carrier = iota // not accepted yet, or closed
+	onPolling
+	onWebSocket
+)
+
+func (s *stats) gauge(on carrier) *atomic.Int64 {
+	if on == onWebSocket {
+		return &s.webSocket
+	}
+	return &s.polling
+}
+
+// countOpenLocked counts a connection that has been accepted, and its end if that has
+// come already.
+func (c *Conn) countOpenLocked(on carrier) {
+	s := &c.srv.stats
+	s.opened.Add(1)
+	s.gauge(on).Add(1)
+	c.counted = on
+	if c.closed {
+		c.countClosedLocked()
+	}
+}
+
+func (c *Conn) countClosedLocked() {
+	if c.counted == notCounted {
+		return
+	}
+	s := &c.srv.stats
+	s.gauge(c.counted).Add(-1)
+	c.counted = notCounted
+	s.closed.add(c.reason)
+}
+
+func (c *Conn) countUpgradeLocked() {
+	if c.counted != onPolling {
+		return
+	}
+	s := &c.srv.stats
+	s.polling.Add(-1)
+	s.webSocket.Add(1)
+	s.upgrades.Add(1)
+	c.counted = onWebSocket
+}
+
+// Stats returns a snapshot. The counters are read one after the other while
+// others go on counting, so that sums may be off by what happens meanwhile. It
+// visits every connection, briefly: about a millisecond for each 10,000.
+func (s *Server) Stats() Stats {
+	st := Stats{
+		Polling:        int(s.stats.polling.Load()),
+		WebSocket:      int(s.stats.webSocket.Load()),
+		Opened:         s.stats.opened.Load(),
+		Closed:         s.stats.closed.snapshot(),
+		Refused:        s.stats.refused.snapshot(),
+		Upgrades:       s.stats.upgrades.Load(),
+		UpgradesFailed: s.stats.upgradesFailed.Load(),
+		Panics:         s.stats.panics.Load(),
+		LimitHits:      s.stats.limits.snapshot(),
+	}
+	for i := range s.flushers {
+		t := &s.flushers[i].traffic
+		st.PacketsIn += t.packetsIn.Load()
+		st.BytesIn += t.bytesIn.Load()
+		st.PacketsOut += t.packetsOut.Load()
+		st.BytesOut += t.bytesOut.Load()
+		st.VolatileDropped += t.volatileDropped.Load()
+	}
+	for _, c := range s.all() {
+		c.mu.Lock()
+		if !c.transportDone {
+			st.QueuedBytes += int64(c.queued)
+		}
+		c.mu.Unlock()
+	}
+	return st
+}
