@@ -1,10 +1,6 @@
 package socketio
 
-import (
-	"runtime/debug"
-
-	"github.com/seed-d124fa34/socketio/parser"
-)
+import "github.com/seed-d124fa34/socketio/parser"
 
 // ackTarget is told how one client answered: once, by answered or by left. Both
 // are called on the read side, so they must not block or call user code.
@@ -19,6 +15,10 @@ func (s *Socket) expect(id uint64, target ackTarget) error {
 	defer s.mu.Unlock()
 	if s.reason != "" {
 		return &DisconnectError{s.reason, s.cause}
+	}
+	if most := s.srv().opts.MaxPendingAcks; len(s.acks) >= most {
+		s.srv().stats.hit(limitPendingAcks)
+		return &LimitError{limitPendingAcks, most}
 	}
 	if s.acks == nil {
 		s.acks = make(map[uint64]ackTarget)
@@ -79,7 +79,7 @@ func (c *Context) runAck() {
 func (c *Context) invokeAck() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{v, debug.Stack()}
+			err = c.recovered("handler", v)
 		}
 	}()
 	_, err = c.ack(c, false)

@@ -167,15 +167,12 @@ func (a *answers) ask(s *Socket, p packet, volatile bool, id uint64) error {
 	if s.state.Load() == stateConnecting {
 		return errCallInConnect
 	}
-	if err := s.expect(id, a); err != nil {
-		return err
-	}
-	sent, err := s.deliver(p, volatile)
-	if err == nil && !sent {
+	sent, err := s.ask(p, volatile, id, a)
+	switch {
+	case sent:
+		s.srv().stats.of(s.client).out.Add(1)
+	case err == nil:
 		err = errVolatileDropped
-	}
-	if err != nil {
-		s.forget(id)
 	}
 	return err
 }

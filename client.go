@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +28,8 @@ type client struct {
 
 	// Read side.
 	dec     parser.Decoder
+	events  pace // Options.EventRate
+	dropped pace // the same for the events that are dropped because of it
 	partial int  // bytes of the packet being received
 	broken  bool // the connection is being closed; what still arrives is ignored
 
@@ -55,25 +56,25 @@ const eventOverhead = 256
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits)}
 	if seed := srv.opts.Session; seed != nil {
-		values, err := seedSession(seed, conn.Request())
+		values, err := srv.seedSession(seed, conn.Request())
 		if err != nil {
-			srv.log.Error("socketio: Options.Session failed; the connection is refused", "error", err)
 			return nil, &engineio.Refusal{Status: http.StatusInternalServerError, Message: "Session not available"}
 		}
 		cl.session.values = values
 	}
 	if d := srv.opts.ConnectTimeout; d > 0 {
 		cl.timer = time.AfterFunc(d, func() {
+			srv.stats.hit(limitConnectTimeout)
 			conn.Close(ReasonServerDisconnect, fmt.Errorf("socketio: no namespace joined within %v (Options.ConnectTimeout)", d))
 		})
 	}
 	return cl, nil
 }
 
-func seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
+func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{v, debug.Stack()}
+			err = srv.recovered("Options.Session", v)
 		}
 	}()
 	return maps.Clone(seed(r)), nil
@@ -87,6 +88,9 @@ func (cl *client) Message(data []byte, binary bool) {
 	cl.partial += len(data)
 	p, ok, err := cl.dec.Decode(data, binary)
 	if err != nil {
+		if limit, ok := errors.AsType[*parser.LimitError](err); ok {
+			cl.srv.stats.hit(limitInParser + limit.Limit)
+		}
 		cl.fail(ReasonParseError, err)
 		return
 	}
@@ -123,7 +127,15 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %q, a name reserved by the protocol", p.Event))
 		return
 	}
+	cl.srv.stats.of(cl).in.Add(1)
 	c := &Context{Socket: s, event: p.Event, args: p.Args, id: p.ID, hasID: p.HasID}
+	switch cl.throttle() {
+	case tooFast:
+		c.kind = kindDropped
+	case flood:
+		cl.fail(ReasonTransportError, cl.srv.errTooFast())
+		return
+	}
 	switch err := cl.enqueue(c, size); {
 	case err == nil:
 		s.seat.box.put(c)
@@ -144,6 +156,7 @@ func (cl *client) enqueue(c *Context, size int) error {
 	}
 	if n > limit && n > int64(c.size) {
 		cl.handled(c)
+		cl.srv.stats.hit(limitReceiveQueue)
 		return fmt.Errorf("socketio: the client sends events faster than their handlers run: %d bytes wait already (Options.ReceiveQueueLimit is %d)", n-int64(c.size), limit)
 	}
 	return nil
@@ -244,7 +257,15 @@ func (cl *client) connect(p parser.Packet, size int) {
 		cl.Drain()
 		return
 	}
-	if !cl.srv.accepts(ns) {
+	switch cl.throttle() {
+	case tooFast:
+		cl.refuse(ns, errTooManyEvents)
+		return
+	case flood:
+		cl.fail(ReasonTransportError, cl.srv.errTooFast())
+		return
+	}
+	if len(ns) > maxName || !cl.srv.accepts(ns) {
 		cl.refuse(ns, &Error{Message: "Invalid namespace"})
 		return
 	}
@@ -260,6 +281,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	if st == nil {
 		if len(cl.seats) >= cl.srv.opts.MaxNamespaces && !cl.dropSeat() {
 			cl.mu.Unlock()
+			cl.srv.stats.hit(limitNamespaces)
 			cl.refuse(ns, &Error{Message: "Too many namespaces"})
 			return
 		}
@@ -293,6 +315,7 @@ func (cl *client) dropSeat() bool {
 
 // refuse sends a CONNECT_ERROR packet.
 func (cl *client) refuse(ns string, e *Error) {
+	cl.srv.stats.connectErrors.Add(1)
 	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{e}, true)
 	if err != nil {
 		cl.srv.log.Warn("socketio: a refusal's data cannot be encoded; sent without", "namespace", ns, "error", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -90,7 +89,7 @@ func (c *cluster) receive(data []byte) {
 	defer func() {
 		if v := recover(); v != nil { // of a Parser or a logger
 			c.state.ignored.Add(1)
-			c.srv.log.Error("socketio: a message from the broker is ignored", "error", &PanicError{v, debug.Stack()}, "stack", string(debug.Stack()))
+			c.srv.recovered("handling a message from the broker", v)
 		}
 	}()
 	if string(data) == string(probe) {
@@ -269,9 +268,13 @@ func (c *cluster) emitHere(m *arrival) error {
 	} else {
 		out = newPacket(text, p.attachments, !e.noCompress)
 	}
+	reached := uint64(0)
 	c.srv.each(e, false, nil, func(s *Socket) {
-		_ = s.ask(out, e.volatile, h.ID, target) // those who cannot be reached are leaving
+		if sent, _ := s.ask(out, e.volatile, h.ID, target); sent { // those who cannot be reached are leaving
+			reached++
+		}
 	})
+	c.srv.stats.of(nil).out.Add(reached)
 	return nil
 }
 

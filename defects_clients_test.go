@@ -205,7 +205,7 @@ func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
 // Leaving looked into every room of the namespace: 1.3 ms with 10,000 clients.
 func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 	const clients, many = 100, 50_000
-	srv := newServer(t, nil)
+	srv := newServer(t, &socketio.Options{MaxRooms: many})
 	var left sync.WaitGroup
 	srv.On("disconnect", func(c *socketio.Context) { left.Done() })
 	host := join(t, srv, eiotest.WebSocket)

@@ -21,11 +21,23 @@ func (c *Context) process() {
 		c.runAck()
 	default:
 		if s.srv().opts.AsyncHandlers {
-			s.events.Go(c.runEvent) // runDisconnect waits for it
+			s.events.Go(c.runAlone) // runDisconnect waits for it
 			return
 		}
 		c.runEvent()
 	}
+}
+
+// runAlone is runEvent in a goroutine that no mailbox looks after.
+func (c *Context) runAlone() {
+	ended := false
+	defer func() {
+		if !ended {
+			c.broke(recover())
+		}
+	}()
+	c.runEvent()
+	ended = true
 }
 
 // runEvent calls the handler of an event and acknowledges it.
@@ -37,8 +49,11 @@ func (c *Context) runEvent() {
 	if c.size > 2*eventOverhead {
 		growStackMore()
 	}
-	ack, err := c.invoke()
-	if err == nil {
+	var ack Args
+	var err error
+	if c.kind == kindDropped {
+		err = c.srv().errTooFast()
+	} else if ack, err = c.invoke(); err == nil {
 		if !c.hasID {
 			return
 		}
@@ -73,7 +88,7 @@ func (c *Context) wanted() bool {
 func (c *Context) invoke() (ack Args, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			ack, err = nil, &PanicError{v, debug.Stack()}
+			ack, err = nil, c.recovered("handler", v)
 		}
 	}()
 	return c.srv().registry.Load().run(c)
@@ -109,6 +124,7 @@ func (c *Context) fail(err error) (ack Args, answer bool) {
 		c.log(slog.LevelDebug, "socketio: event without handler", err)
 		return nil, false
 	}
+	c.countFailure(err)
 	h := c.srv().registry.Load().errorHandler(c.name)
 	if h == nil {
 		if e := clientError(err); e != nil {
@@ -140,16 +156,20 @@ func (c *Context) fail(err error) (ack Args, answer bool) {
 func (c *Context) callErrorHandler(h errorHandler, failure error) (result any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			result, err = nil, fmt.Errorf("error handler: %w", &PanicError{v, debug.Stack()})
+			result, err = nil, c.recovered("error handler", v)
 		}
 	}()
 	return h(c, failure), nil
 }
 
+// rejected is Flask-SocketIO's text for a refusal without one.
+const rejected = "Connection rejected by server"
+
 // refusal returns what a client reads whose connect handler failed.
 func (c *Context) refusal(err error) *Error {
 	e := clientError(err)
 	if e == nil {
+		c.countFailure(err)
 		if h := c.srv().registry.Load().errorHandler(c.name); h == nil {
 			c.logFailure(err)
 		} else if result, err := c.callErrorHandler(h, err); err != nil {
@@ -162,7 +182,7 @@ func (c *Context) refusal(err error) *Error {
 		e = new(Error)
 	}
 	if e.Message == "" {
-		e = &Error{Message: "Connection rejected by server", Data: e.Data}
+		e = &Error{Message: rejected, Data: e.Data}
 	}
 	c.log(slog.LevelDebug, "socketio: refused", e)
 	return e
@@ -170,15 +190,48 @@ func (c *Context) refusal(err error) *Error {
 
 // logFailure logs what no error handler has taken care of.
 func (c *Context) logFailure(err error) {
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		c.log(slog.LevelError, "socketio: handler panicked", err, "stack", string(p.Stack))
-		return
+	if _, ok := errors.AsType[*PanicError](err); ok {
+		return // logged when recovered
 	}
 	level := slog.LevelWarn
 	if errors.Is(err, ErrNoHandler) { // the client's mistake, and as many as it likes
 		level = slog.LevelDebug
 	}
 	c.log(level, "socketio: handler failed", err)
+}
+
+// countFailure counts an error that is no panic, which recovered counts, and
+// not that of a dropped event.
+func (c *Context) countFailure(err error) {
+	if _, ok := errors.AsType[*PanicError](err); !ok && c.kind != kindDropped {
+		c.srv().stats.handlerErrors.Add(1)
+	}
+}
+
+// recovered counts and logs the panic of a function of the app. It is called
+// by the deferred function that recovered it, so that the stack is that of the panic.
+func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
+	srv.stats.panics.Add(1)
+	err := &PanicError{v, debug.Stack(), where}
+	srv.log.Error("socketio: "+where+" panicked", append(attrs, "error", err, "stack", string(err.Stack))...)
+	return err
+}
+
+// recovered is Server.recovered while an event is handled.
+func (c *Context) recovered(where string, v any) *PanicError {
+	return c.srv().recovered(where, v, "namespace", c.name, "event", c.event, "sid", short(c.sid))
+}
+
+// broke is called when the handling of an event ended otherwise than by
+// returning: with a panic that nothing else has recovered (in a method of an
+// error of the app's, say) or, if v is nil, with runtime.Goexit.
+func (c *Context) broke(v any) {
+	if v != nil {
+		c.recovered("handler", v)
+		return
+	}
+	c.srv().stats.handlerErrors.Add(1)
+	c.log(slog.LevelWarn, "socketio: handler failed", errGoexit)
 }
 
 func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {

@@ -30,7 +30,12 @@ func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, e
 	return p, err
 }
 
-func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress bool) (packet, error) {
+func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress bool) (p packet, err error) {
+	defer func() { // the codec's, the parser's, or that of a MarshalJSON method
+		if v := recover(); v != nil {
+			p, err = packet{}, srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
+		}
+	}()
 	text, attachments, err := srv.opts.Parser.Encode(sc.buf, h, args)
 	if err != nil {
 		return packet{}, err
@@ -85,7 +90,10 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		if err != nil {
 			return err
 		}
-		_, err = from.deliver(p, false)
+		sent, err := from.deliver(p, false)
+		if sent {
+			srv.stats.of(from.client).out.Add(1)
+		}
 		return err
 	}
 	e, err := newEmission(from, ns, opts)
@@ -109,11 +117,17 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return err
 	}
 	var failed error
+	reached := uint64(0)
 	srv.each(e, from != nil, self, func(s *Socket) {
-		if err := s.ask(p, e.volatile, h.ID, target); err != nil {
+		sent, err := s.ask(p, e.volatile, h.ID, target)
+		if err != nil {
 			failed = err
 		}
+		if sent {
+			reached++
+		}
 	})
+	srv.stats.of(nil).out.Add(reached)
 	if e.direct(from) {
 		return failed
 	}
@@ -125,19 +139,18 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 
 // ask delivers a packet to the socket and registers who wants the answer, if
 // anybody does.
-func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget) error {
+func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget) (sent bool, err error) {
 	if target == nil {
-		_, err := s.deliver(p, volatile)
-		return err
+		return s.deliver(p, volatile)
 	}
 	if err := s.expect(id, target); err != nil {
-		return err
+		return false, err
 	}
-	sent, err := s.deliver(p, volatile)
+	sent, err = s.deliver(p, volatile)
 	if err != nil || !sent {
 		s.forget(id)
 	}
-	return err
+	return sent, err
 }
 
 // direct reports whether the sender itself is the target.

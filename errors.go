@@ -121,15 +121,20 @@ func (e *ArgError) Error() string {
 // Unwrap returns the decoder's error.
 func (e *ArgError) Unwrap() error { return e.Err }
 
-// PanicError is what an error handler gets when a handler panicked. The panic
-// ends the event, not the program.
+// PanicError is what an error handler gets when a handler panicked, and what
+// [Socket.Emit] returns when encoding the data did. The panic ends the event,
+// not the program, and has been logged with its stack.
 type PanicError struct {
 	Value any    // the panic's value
 	Stack []byte // the goroutine's stack, as [runtime/debug.Stack] prints it
+
+	where string // "handler" and the like
 }
 
 // Error prints the panic's value.
-func (e *PanicError) Error() string { return fmt.Sprintf("socketio: handler panicked: %v", e.Value) }
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("socketio: %s panicked: %v", e.where, e.Value)
+}
 
 // Unwrap returns the panic's value when that is an error.
 func (e *PanicError) Unwrap() error {

@@ -39,6 +39,7 @@ const (
 	kindConnect
 	kindDisconnect
 	kindAck
+	kindDropped // an event that is not to be handled, because of Options.EventRate
 )
 
 // shapes says, for each kind, what is accepted.

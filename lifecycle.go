@@ -17,15 +17,15 @@ type connectReply struct {
 }
 
 // errGoexit stands for the result of a handler that ended its goroutine.
-var errGoexit = errors.New("socketio: the connect handler called runtime.Goexit")
+var errGoexit = errors.New("socketio: the handler called runtime.Goexit")
 
 // runConnect lets the connect handler decide, also about a client that has left
 // since: what arrived is handled.
 func (s *Socket) runConnect(c *Context) {
 	decided := false
 	defer func() {
-		if !decided {
-			s.reject(c, errGoexit)
+		if !decided { // Context.broke tells of it
+			s.sendAway(&Error{Message: rejected})
 		}
 		s.client.handled(c)
 	}()
@@ -105,10 +105,16 @@ func (s *Socket) admit() bool {
 // disconnected reports, with s.mu held, whether it was Disconnect that ended the socket.
 func (s *Socket) disconnected() bool { return s.reason == ReasonServerDisconnect && s.cause == nil }
 
-// reject sends away a client that the connect handler did not accept. There is
-// no disconnect event for it.
+// reject has the error handler choose what a client reads that the connect
+// handler did not accept, and sends it away.
 func (s *Socket) reject(c *Context, err error) {
-	e := c.refusal(err)
+	e := &Error{Message: rejected}
+	defer func() { s.sendAway(e) }() // whatever the error handler does
+	e = c.refusal(err)
+}
+
+// sendAway ends a socket that was not accepted. There is no disconnect event for it.
+func (s *Socket) sendAway(e *Error) {
 	s.mu.Lock()
 	left := s.reason != "" && !s.disconnected()
 	told, joined := s.told, s.state.Load() == stateJoined

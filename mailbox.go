@@ -50,12 +50,11 @@ func (b *mailbox) take() *Context {
 
 func (b *mailbox) run(c *Context) {
 	growStack()
-	ended := false
 	defer func() {
-		if ended {
+		if c == nil {
 			return
 		}
-		// A handler called runtime.Goexit: the others must not wait for ever.
+		c.broke(recover()) // the others must not wait for ever
 		if c := b.take(); c != nil {
 			go b.run(c)
 		}
@@ -63,7 +62,6 @@ func (b *mailbox) run(c *Context) {
 	for ; c != nil; c = b.take() {
 		c.process()
 	}
-	ended = true
 }
 
 // growStack and growStackMore make room for a handler while the stack is all but

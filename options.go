@@ -37,7 +37,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// ConnectTimeout closes a connection that has joined no namespace by
 	// then. Refusals do not stop it, the first success does for good. Zero
-	// means 45 s; negative means never.
+	// means 45 s; negative means never. The time for the HTTP request before
+	// that is [http.Server].ReadHeaderTimeout.
 	ConnectTimeout time.Duration
 
 	// DrainWindow is over which time [Server.Shutdown] spreads the ends of
@@ -54,6 +55,10 @@ type Options struct {
 	// MaxPayload bounds, in bytes, one message from a client, over polling
 	// and WebSocket alike. Zero means 1,000,000.
 	MaxPayload int
+	// MaxPayloadPackets bounds the packets in the body of one polling request,
+	// each attachment being one. A request with more is refused with 413 and
+	// closes the connection with [ReasonTransportError]. Zero means 16,384.
+	MaxPayloadPackets int
 	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
 	// connection. A client that stays behind is closed with
 	// [ReasonSlowClient]; a larger message is accepted when nothing else
@@ -66,11 +71,48 @@ type Options struct {
 	// events would take unbounded memory and not reading would make its pings
 	// time out. One event is accepted whatever its size. Zero means 4 MiB.
 	ReceiveQueueLimit int
-	// MaxNamespaces bounds the namespaces one connection may be in. Zero
-	// means 100.
+	// EventRate bounds the events a second that one connection may send, in all
+	// its namespaces together; connecting to a namespace counts as one. What
+	// comes above is dropped: the error handler gets a [*LimitError] and
+	// decides about the acknowledgement; without one an event that asks for an
+	// acknowledgement gets {"error":{"message":"Too many events"}}, and a
+	// connect is refused likewise. A client that goes on, so that as many
+	// again have to be dropped, is closed with [ReasonTransportError]. Zero
+	// means no limit but ReceiveQueueLimit: what is normal only the app knows.
+	EventRate int
+	// EventBurst is how many events may come at once after a pause. Zero
+	// means those of one second, EventRate.
+	EventBurst int
+	// MaxNamespaces bounds the namespaces one connection may be in. In one
+	// more it is refused with "Too many namespaces". Zero means 100.
 	MaxNamespaces int
+	// MaxRooms bounds the rooms one socket may be in, not counting its own.
+	// [Socket.Join] returns a [*LimitError] beyond it. Zero means 10,000.
+	MaxRooms int
+	// MaxPendingAcks bounds the acknowledgements one socket may owe, to
+	// [OnAck] and Call together. Beyond it the event is not sent to this
+	// socket, and the error of an Emit or Call to it alone is a
+	// [*LimitError]. Zero means 10,000.
+	MaxPendingAcks int
 	// Limits bounds what is accepted inside one packet: attachments, nesting.
+	// A packet beyond it closes the connection with [ReasonParseError].
 	Limits parser.Limits
+	// MaxConnections bounds the connections at one time. A handshake beyond it
+	// is refused with 503. Zero means no limit but the process's open files.
+	MaxConnections int
+	// MaxConnectionsPerIP bounds the connections at one time from one client
+	// address; a /64 network counts as one address of IPv6. A handshake beyond
+	// it is refused with 429. Zero means no limit, since everyone behind one
+	// proxy or one company's router has the same address.
+	MaxConnectionsPerIP int
+	// ClientIP, if set, says for MaxConnectionsPerIP where a handshake comes
+	// from: an IP address, any other text to count by, or "" for a client that
+	// is not counted. Nil means the address of the network connection
+	// ([http.Request].RemoteAddr), or with TrustForwarded the last entry of
+	// X-Forwarded-For. With several proxies, or one that uses another header,
+	// set it; what clients can write themselves, such as the first entries of
+	// X-Forwarded-For, lets them evade the limit. It is called concurrently.
+	ClientIP func(r *http.Request) string
 
 	// DisableHTTPCompression turns off gzip and deflate for polling answers.
 	DisableHTTPCompression bool
@@ -96,8 +138,9 @@ type Options struct {
 	// not allow.
 	AllowOrigin func(r *http.Request, origin string) bool
 	// TrustForwarded takes the server's own origin also from the headers
-	// X-Forwarded-Proto and X-Forwarded-Host. Set it only behind a proxy that
-	// sets or removes them.
+	// X-Forwarded-Proto and X-Forwarded-Host, and a client's address from the
+	// last entry of X-Forwarded-For. Set it only behind a proxy that sets or
+	// removes the first two, and sets or appends to the third.
 	TrustForwarded bool
 	// DisableCredentials leaves out Access-Control-Allow-Credentials.
 	DisableCredentials bool
@@ -170,6 +213,8 @@ const (
 	defaultChannel           = "flask-socketio"
 	defaultBrokerQueueLimit  = 8 << 20
 	defaultRemoteAckTimeout  = time.Minute
+	defaultMaxRooms          = 10_000
+	defaultMaxPendingAcks    = 10_000
 )
 
 // settings are Options checked and completed.
@@ -195,6 +240,10 @@ func (o *Options) complete() (settings, error) {
 		{"MaxNamespaces", s.MaxNamespaces},
 		{"BrokerQueueLimit", s.BrokerQueueLimit},
 		{"BrokerReplayLimit", s.BrokerReplayLimit},
+		{"MaxRooms", s.MaxRooms},
+		{"MaxPendingAcks", s.MaxPendingAcks},
+		{"EventRate", s.EventRate},
+		{"EventBurst", s.EventBurst},
 	} {
 		if n.value < 0 {
 			return s, fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
@@ -202,6 +251,12 @@ func (o *Options) complete() (settings, error) {
 	}
 	if s.DrainTimeout < 0 {
 		return s, fmt.Errorf("field Options.DrainTimeout is %v: set a positive duration, or leave it 0 for the default of %v", s.DrainTimeout, defaultDrainTimeout)
+	}
+	if s.EventBurst > 0 && s.EventRate == 0 {
+		return s, fmt.Errorf("field Options.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
+	}
+	if s.EventRate > maxEventRate || s.EventBurst > maxEventRate {
+		return s, fmt.Errorf("fields Options.EventRate and EventBurst can be at most %d; 0 means no limit", maxEventRate)
 	}
 	if s.JSON != nil && s.Parser != nil {
 		return s, fmt.Errorf("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
@@ -238,6 +293,15 @@ func (o *Options) complete() (settings, error) {
 	}
 	s.ownParser = s.Parser != nil
 	s.queue = parser.New(s.JSON)
+	if s.MaxRooms == 0 {
+		s.MaxRooms = defaultMaxRooms
+	}
+	if s.MaxPendingAcks == 0 {
+		s.MaxPendingAcks = defaultMaxPendingAcks
+	}
+	if s.EventBurst == 0 {
+		s.EventBurst = s.EventRate
+	}
 	if s.Parser == nil {
 		s.Parser = s.queue
 	}
@@ -280,7 +344,11 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		WriteTimeout:               s.WriteTimeout,
 		DrainWindow:                s.DrainWindow,
 		MaxPayload:                 s.MaxPayload,
+		MaxPayloadPackets:          s.MaxPayloadPackets,
 		SendQueueLimit:             s.SendQueueLimit,
+		MaxConnections:             s.MaxConnections,
+		MaxConnectionsPerIP:        s.MaxConnectionsPerIP,
+		ClientIP:                   s.ClientIP,
 		DisableHTTPCompression:     s.DisableHTTPCompression,
 		HTTPCompressionThreshold:   s.HTTPCompressionThreshold,
 		PerMessageDeflate:          s.PerMessageDeflate,

@@ -134,6 +134,9 @@ func (x *index) join(s *Socket, name string) error {
 	if name == "" {
 		return fmt.Errorf("%w: its name is empty", ErrRoomName)
 	}
+	if len(name) > maxName {
+		return fmt.Errorf("%w: its name is longer than %d bytes", ErrRoomName, maxName)
+	}
 	if name == s.sid {
 		return nil // always there
 	}
@@ -147,6 +150,10 @@ func (x *index) join(s *Socket, name string) error {
 	}
 	if _, in := s.rooms[name]; in {
 		return nil
+	}
+	if most := s.srv().opts.MaxRooms; len(s.rooms) >= most {
+		s.srv().stats.hit(limitRooms)
+		return &LimitError{limitRooms, most}
 	}
 	if s.rooms == nil {
 		s.rooms = make(map[string]*member)

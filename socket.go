@@ -137,7 +137,8 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 
 // Join adds the socket to a room of its namespace; being there already is fine.
 // In a connect handler it takes effect when the client is accepted. The error
-// is [ErrRoomName] for an empty name or the session id of another socket, and
+// is [ErrRoomName] for an empty name, one longer than 1,024 bytes or the session
+// id of another socket, a [*LimitError] beyond [Options].MaxRooms, and
 // [ErrClosed] if the client has left.
 func (s *Socket) Join(room string) error {
 	if s.remote() {
@@ -225,8 +226,12 @@ func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
 		if errors.Is(err, ErrSlowClient) {
 			s.client.conn.Close(ReasonSlowClient, err)
 		}
-		if held || err != nil || volatile {
+		if held || err != nil {
 			return held, err
+		}
+		if volatile {
+			s.srv().stats.volatileDropped.Add(1)
+			return false, nil
 		}
 	}
 	s.sending.RLock()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 )
@@ -33,6 +34,8 @@ type Server struct {
 	running  group         // sockets whose handlers may still run
 	cluster  *cluster      // the other servers; nil without a broker
 	closing  atomic.Bool   // Shutdown was called
+	stats    stats
+	began    time.Time
 }
 
 // NewServer returns a server with the options, nil meaning every default.
@@ -43,7 +46,8 @@ func NewServer(opts *Options) *Server {
 	if err != nil {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
-	srv := &Server{opts: s, log: s.Logger}
+	srv := &Server{opts: s, log: s.Logger, began: time.Now()}
+	srv.stats.init()
 	srv.registry.Store(new(registry))
 	srv.index.init()
 	srv.engine, err = engineio.NewServer(srv.opts.engine(srv.newClient))

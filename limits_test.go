@@ -1,0 +1,335 @@
+package socketio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// wantLimit checks an error of a limit in Options.
+func wantLimit(t *testing.T, err error, limit string, most int) {
+	t.Helper()
+	var e *socketio.LimitError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, socketio.LimitError{Limit: limit, Max: most}, *e)
+	require.Contains(t, err.Error(), "socketio: "+fmt.Sprint(most))
+	require.Contains(t, err.Error(), "Options."+limit)
+}
+
+func TestMaxRooms(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, &socketio.Options{MaxRooms: 2})
+		var inConnect error
+		srv.On("connect", func(c *socketio.Context) error {
+			require.NoError(t, c.Join("one"))
+			require.NoError(t, c.Join("two"))
+			inConnect = c.Join("three")
+			return nil
+		})
+		p := join(t, srv, eiotest.WebSocket)
+		wantLimit(t, inConnect, "MaxRooms", 2)
+		s := srv.Socket(p.sid)
+		require.NoError(t, s.Join("two"), "where it is already")
+		require.NoError(t, s.Join(p.sid), "its own room does not count")
+		wantLimit(t, s.Join("three"), "MaxRooms", 2)
+		wantLimit(t, srv.JoinRoom(p.sid, "three"), "MaxRooms", 2)
+		require.Empty(t, srv.Members("three"))
+		s.Leave("one")
+		require.NoError(t, s.Join("three"))
+		require.ElementsMatch(t, []string{p.sid, "two", "three"}, s.Rooms())
+		require.EqualValues(t, 3, srv.Stats().LimitHits["MaxRooms"])
+		require.Equal(t, 2, srv.Stats().Rooms)
+
+		q := join(t, srv, eiotest.WebSocket)
+		require.Len(t, srv.Rooms(q.sid), 3, "another socket has its own limit")
+	})
+}
+
+// Clients may choose the names of rooms and namespaces, which the server keeps.
+func TestLongNames(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}})
+		p := join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.sid)
+		require.NoError(t, s.Join(strings.Repeat("x", 1024)))
+		require.ErrorIs(t, s.Join(strings.Repeat("x", 1025)), socketio.ErrRoomName)
+		p.connect("/" + strings.Repeat("x", 1023))
+		long := "/" + strings.Repeat("x", 1024)
+		p.send("0" + long + ",")
+		p.want("4" + long + `,{"message":"Invalid namespace"}`)
+	})
+}
+
+func TestMaxPendingAcks(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, &socketio.Options{MaxPendingAcks: 2})
+		p := join(t, srv, mode)
+		s := srv.Socket(p.sid)
+		var rec record
+		onAck := func(n int) socketio.EmitOption { return socketio.OnAck(func(*socketio.Context) { rec.add("%d", n) }) }
+		require.NoError(t, s.Emit("e", 1, onAck(1)))
+		ctx, cancel := context.WithCancel(t.Context())
+		called := make(chan error, 1)
+		go func() {
+			_, err := s.Call(ctx, "e", 2)
+			called <- err
+		}()
+		synctest.Wait()
+		wantLimit(t, s.Emit("e", 3, onAck(3)), "MaxPendingAcks", 2)
+		_, err := s.Call(t.Context(), "e", 3)
+		wantLimit(t, err, "MaxPendingAcks", 2)
+		replies, err := srv.Call(t.Context(), "e", 3)
+		wantLimit(t, err, "MaxPendingAcks", 2)
+		require.Empty(t, replies)
+		// Others get a broadcast, and what needs no acknowledgement everybody.
+		q := join(t, srv, mode)
+		require.NoError(t, srv.Emit("e", 4, onAck(4)))
+		require.NoError(t, s.Emit("plain", nil))
+		id := p.wantAckEvent(`["e",1]`)
+		p.wantAckEvent(`["e",2]`)
+		p.want(`2["plain"]`)
+		q.send("3" + q.wantAckEvent(`["e",4]`) + "[]")
+		rec.want(t, "4")
+		require.EqualValues(t, 4, srv.Stats().LimitHits["MaxPendingAcks"])
+
+		// An answer makes room, and so does a call that is given up.
+		p.send("3" + id + "[]")
+		rec.want(t, "1")
+		require.NoError(t, s.Emit("e", 5, onAck(5)))
+		wantLimit(t, s.Emit("e", 6, onAck(6)), "MaxPendingAcks", 2)
+		cancel()
+		require.ErrorIs(t, <-called, context.Canceled)
+		require.NoError(t, s.Emit("e", 6, onAck(6)))
+		p.wantAckEvent(`["e",5]`)
+		p.wantAckEvent(`["e",6]`)
+		p.quiet()
+		require.Equal(t, 2, s.PendingAcks())
+	})
+}
+
+func TestMaxNamespaces(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, &socketio.Options{MaxNamespaces: 2, Namespaces: []string{"*"}})
+		p := join(t, srv, eiotest.WebSocket, "/", "/a")
+		for range 2 {
+			p.send("0/b,")
+			p.want(`4/b,{"message":"Too many namespaces"}`)
+		}
+		p.send("1/a,")
+		p.connect("/b")
+		st := srv.Stats()
+		require.EqualValues(t, 2, st.LimitHits["MaxNamespaces"])
+		require.EqualValues(t, 2, st.ConnectErrors)
+		require.Equal(t, map[string]int{"/": 1, "/b": 1}, st.Sockets)
+	})
+}
+
+// A packet that is as large, deep and full as allowed is handled; one above any limit ends the connection.
+func TestPacketLimits(t *testing.T) {
+	for name, tt := range map[string]struct {
+		limit       string
+		fits, above []string
+	}{
+		"attachments":      {"Limits.Attachments", []string{`52-["e"]`, "b:1", "b:2"}, []string{`53-["e"]`}},
+		"attachment bytes": {"Limits.AttachmentBytes", []string{`52-["e"]`, "b:123", "b:456"}, []string{`52-["e"]`, "b:123", "b:4567"}},
+		"depth":            {"Limits.Depth", []string{`2["e",[[1]]]`}, []string{`2["e",[[[]]]]`}},
+		"id":               {"Limits.IDDigits", []string{`2999["quiet"]`}, []string{`21000["e"]`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			modes(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := newServer(t, &socketio.Options{Limits: parser.Limits{Attachments: 2, AttachmentBytes: 6, Depth: 3, IDDigits: 3}})
+				var rec record
+				srv.On("*", func(c *socketio.Context, event string) { rec.add("event") })
+				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+				p := join(t, srv, mode)
+				p.send(tt.fits...)
+				if name == "id" {
+					p.want(`3999[]`)
+				}
+				rec.want(t, "event")
+				require.Zero(t, srv.Stats().LimitHits[tt.limit])
+				p.send(tt.above...)
+				rec.want(t, "parse error")
+				p.closed()
+				require.EqualValues(t, 1, srv.Stats().LimitHits[tt.limit])
+			})
+		})
+	}
+}
+
+// What is passed on to the transport layer has its effect there.
+func TestTransportLimits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, &socketio.Options{MaxConnections: 3, MaxConnectionsPerIP: 2, MaxPayloadPackets: 2, MaxPayload: 1000, TrustForwarded: true})
+		tr := eiotest.Serve(t, srv, nil)
+		session := func(ip string) (*eiotest.Raw, error) {
+			raw := &eiotest.Raw{Transport: tr, Path: "/socket.io/", Header: http.Header{"X-Forwarded-For": {ip}}}
+			_, _, err := raw.Handshake(t.Context())
+			return raw, err
+		}
+		refused := func(resp *eiotest.Response, err error, status int) {
+			t.Helper()
+			var e *eiotest.RefusedError
+			if errors.As(err, &e) {
+				resp, err = e.Response, nil
+			}
+			require.NoError(t, err)
+			require.Equal(t, status, resp.Status, resp.Body)
+			require.Contains(t, resp.Body, "Options.")
+		}
+		a, err := session("203.0.113.1")
+		require.NoError(t, err)
+		b, err := session("203.0.113.1")
+		require.NoError(t, err)
+		_, err = session("203.0.113.1")
+		refused(nil, err, http.StatusTooManyRequests)
+		_, err = session("203.0.113.2")
+		require.NoError(t, err)
+		_, err = session("203.0.113.2")
+		refused(nil, err, http.StatusServiceUnavailable)
+		resp, err := a.Post(t.Context(), "40\x1e42[\"e\"]\x1e42[\"e\"]")
+		refused(resp, err, http.StatusRequestEntityTooLarge)
+		resp, err = b.Post(t.Context(), "4"+strings.Repeat("x", 1000))
+		refused(resp, err, http.StatusRequestEntityTooLarge)
+		for _, limit := range []string{"MaxConnections", "MaxConnectionsPerIP", "MaxPayloadPackets", "MaxPayload"} {
+			require.EqualValues(t, 1, srv.Stats().LimitHits[limit], limit)
+		}
+	})
+}
+
+// A burst passes; what comes faster is dropped, told and counted, and what comes in time again passes.
+func TestEventRate(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		var rec record
+		srv := newServer(t, &socketio.Options{EventRate: 10, EventBurst: 5, Namespaces: []string{"/other"}})
+		srv.On("e", func(c *socketio.Context, n int) int { rec.add("%d", n); return n })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+		p := join(t, srv, mode) // one of five
+		for i := range 4 {
+			p.send(fmt.Sprintf(`2%d["e",%d]`, i, i))
+			p.want(fmt.Sprintf(`3%d[%d]`, i, i))
+		}
+		p.send(`25["e",5]`, `2["e",6]`)
+		p.want(`35[{"error":{"message":"Too many events"}}]`)
+		rec.want(t, "0", "1", "2", "3")
+		p.send("0/other,")
+		p.want(`4/other,{"message":"Too many events"}`)
+
+		time.Sleep(100 * time.Millisecond)
+		p.send(`27["e",7]`, `28["e",8]`)
+		p.want(`37[7]`, `38[{"error":{"message":"Too many events"}}]`)
+		time.Sleep(time.Hour)
+		for i := range 5 { // no more than the burst, however long the pause
+			p.send(fmt.Sprintf(`2%d["e",%d]`, i, i))
+			p.want(fmt.Sprintf(`3%d[%d]`, i, i))
+		}
+		p.send(`25["e",5]`)
+		p.want(`35[{"error":{"message":"Too many events"}}]`)
+		st := srv.Stats()
+		require.EqualValues(t, 5, st.LimitHits["EventRate"])
+		require.Zero(t, st.HandlerErrors)
+
+		// Others have a rate of their own.
+		q := join(t, srv, mode)
+		q.send(`21["e",1]`)
+		q.want(`31[1]`)
+		rec.want(t, "7", "0", "1", "2", "3", "4", "1")
+	})
+}
+
+// A client that does not stop is closed, when as many events as the burst have been dropped.
+func TestEventRateFlood(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		var rec record
+		srv := newServer(t, &socketio.Options{EventRate: 10})
+		srv.On("e", func(c *socketio.Context) { rec.add("e") })
+		var cause error
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
+			rec.add("%s", why)
+			cause = context.Cause(c.Context())
+		})
+		p := join(t, srv, mode)
+		for range 19 {
+			p.send(`2["e"]`)
+		}
+		rec.want(t, "e", "e", "e", "e", "e", "e", "e", "e", "e")
+		require.NotNil(t, srv.Socket(p.sid))
+		p.send(`2["e"]`)
+		rec.want(t, "transport error")
+		wantLimit(t, errors.Unwrap(cause), "EventRate", 10)
+		p.closed()
+		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonTransportError])
+	})
+}
+
+// At twice the rate half of the events are dropped, for ever; nobody is closed for that.
+func TestEventRateSustained(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, &socketio.Options{EventRate: 10})
+		handled := 0
+		srv.On("e", func(c *socketio.Context) { handled++ })
+		p := join(t, srv, eiotest.WebSocket)
+		for range 20 * 100 {
+			p.send(`2["e"]`)
+			time.Sleep(50 * time.Millisecond)
+		}
+		synctest.Wait()
+		require.NotNil(t, srv.Socket(p.sid))
+		require.InDelta(t, 1000, handled, 11)
+	})
+}
+
+// The error handler is told which events were dropped, in order with the others, and may decide otherwise about the client.
+func TestEventRateAndErrorHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var rec record
+		srv := newServer(t, &socketio.Options{EventRate: 2})
+		srv.On("e", func(c *socketio.Context, n int) { time.Sleep(time.Millisecond); rec.add("%d", n) })
+		srv.OnError(func(c *socketio.Context, err error) any {
+			wantLimit(t, err, "EventRate", 2)
+			rec.add("%s %v", c.Event(), c.Args())
+			c.CloseConnection()
+			return "slower, please"
+		})
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+		p := join(t, srv, eiotest.WebSocket)
+		p.send(`2["e",1]`, `21["e",2]`)
+		time.Sleep(time.Second)
+		rec.want(t, "1", "e [2]", "server disconnect")
+	})
+}
+
+// Every limit that ends a connection says so in Stats; each ends it with the reason that its documentation has.
+func TestLimitHits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, &socketio.Options{ReceiveQueueLimit: 600, ConnectTimeout: time.Second})
+		block := make(chan struct{})
+		srv.On("e", func(c *socketio.Context) { <-block })
+		defer close(block)
+
+		dial(t, srv, eiotest.WebSocket)
+		time.Sleep(2 * time.Second)
+		require.EqualValues(t, 1, srv.Stats().LimitHits["ConnectTimeout"])
+		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonServerDisconnect])
+
+		p := join(t, srv, eiotest.WebSocket)
+		p.send(`2["e"]`, `2["e"]`)
+		synctest.Wait()
+		require.Zero(t, srv.Stats().LimitHits["ReceiveQueueLimit"])
+		p.send(`2["e"]`)
+		synctest.Wait()
+		require.EqualValues(t, 1, srv.Stats().LimitHits["ReceiveQueueLimit"])
+		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonTransportError])
+	})
+}
