@@ -52,7 +52,7 @@ func (c class) OnBoom(*socketio.Context)             { c.boom() }
 func (c class) OnConnect(*socketio.Context)          {}
 func (c class) OnDisconnect(*socketio.Context)       {}
 func (c class) OnOk(*socketio.Context)               {}
-func (c class) OnAnswer(*socketio.Context) any       { return fuse{c.boom} }
+func (c class) OnAnswer(*socketio.Context) any       { return fuse(c) }
 func (c class) OnError(*socketio.Context, error) any { return nil }
 
 type jsonBomb struct{ boom func() }
