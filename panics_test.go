@@ -270,6 +270,7 @@ func (b bomb) run(t *testing.T, exit bool) {
 		require.Contains(t, log.String(), "ouch")
 		require.Contains(t, log.String(), "panics_test.go", "the stack")
 	}
+	synctestWait()
 	require.Zero(t, beside.Queued())
 	rec.want(t)
 	p.c.Close()
