@@ -58,4 +58,11 @@
 // [*ArgError] for the error handler ([Namespace.OnError]), and so are the errors
 // that handlers return and their panics. Only an [*Error] is told to clients,
 // everything else is logged ([Options].Logger).
+//
+// # Stopping
+//
+// [Server.Shutdown], and then [http.Server.Shutdown], end a server that another
+// one replaces: new clients are refused, events that have arrived are handled and
+// acknowledged, and the clients closed one after the other; they reconnect by
+// themselves. The program examples/graceful does so on SIGTERM.
 package socketio
