@@ -1,0 +1,262 @@
+// Package redis is a [socketio.Broker] on Redis publish/subscribe: several
+// socketio servers on one Redis are one application, and so are servers of
+// Flask-SocketIO with message_queue="redis://...".
+//
+//	broker, err := redis.New("redis://localhost:6379")
+//	if err != nil {
+//		return err
+//	}
+//	defer broker.Close() // after srv.Shutdown
+//	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+//
+// Redis and what speaks its protocol (Valkey and others) serve alike, as a
+// single node, behind Sentinel, or as a Cluster; the number of the database does
+// not matter for publish/subscribe. Nothing is stored.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// Broker is a connection with Redis. Servers share it; it connects when it is
+// needed, and again whenever it has to.
+type Broker struct {
+	client   goredis.UniversalClient
+	own      bool          // New made the client
+	ping     time.Duration // how long a subscription may be silent before it is asked
+	patience time.Duration // how long the answer may take
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu    sync.Mutex     // orders Add before Wait
+	calls sync.WaitGroup // of Publish and Subscribe
+}
+
+var _ socketio.Broker = (*Broker)(nil)
+
+const (
+	pingInterval = 10 * time.Second
+	pingPatience = 10 * time.Second
+)
+
+// New returns a broker on the Redis with a URL:
+//
+//	redis://[user:password@]host[:port]       one node; rediss:// with TLS
+//	unix://[user:password@]/path/redis.sock
+//	redis+sentinel://[user:password@]host:port,host:port/[db]/name
+//	redis+cluster://[user:password@]host:port,host:port
+//
+// rediss+sentinel and rediss+cluster use TLS. In the form with Sentinel, as in
+// Flask-SocketIO's, user and password are those of Redis, and the name is that
+// of the master. What a URL cannot say, such as certificates or the password of
+// the Sentinels, goes to [NewFromClient]. New does not connect: that Redis is
+// away shows in [socketio.Server.BrokerStatus]. The error is about the URL.
+func New(url string) (*Broker, error) {
+	client, err := newClient(url)
+	if err != nil {
+		return nil, fmt.Errorf("socketio: redis: %w", err)
+	}
+	b := NewFromClient(client)
+	b.own = true
+	return b, nil
+}
+
+// NewFromClient returns a broker on a client of the go-redis library, which
+// stays the caller's to close, after the broker. The client's options are to be:
+// MaxRetries -1, or a message may arrive twice; ContextTimeoutEnabled true.
+func NewFromClient(client goredis.UniversalClient) *Broker {
+	b := &Broker{client: client, ping: pingInterval, patience: pingPatience}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	return b
+}
+
+// enter begins a call, whose context ends when the broker is closed, too.
+func (b *Broker) enter(ctx context.Context) (context.Context, func(), error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ctx.Err() != nil {
+		return nil, nil, socketio.ErrBrokerClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	b.calls.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(b.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		b.calls.Done()
+	}, nil
+}
+
+// explain says why a call failed.
+func (b *Broker) explain(ctx context.Context, err error) error {
+	switch {
+	case b.ctx.Err() != nil:
+		return socketio.ErrBrokerClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("socketio: redis: %w", err)
+}
+
+// Publish publishes a message, see [socketio.Broker]. When it returns nil, Redis
+// has the message.
+func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
+	call, leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := b.publish(call, channel, data); err != nil {
+		return b.explain(ctx, err)
+	}
+	return nil
+}
+
+// publish goes through one node of a Cluster, the same for all messages of a
+// channel: any would do, but between several they could overtake each other.
+func (b *Broker) publish(ctx context.Context, channel string, data []byte) error {
+	cluster, ok := b.client.(*goredis.ClusterClient)
+	if !ok {
+		return b.client.Publish(ctx, channel, data).Err()
+	}
+	node, err := cluster.MasterForKey(ctx, channel)
+	if err != nil {
+		return err
+	}
+	err = node.Publish(ctx, channel, data).Err()
+	if err != nil {
+		cluster.ReloadState(ctx) // the node may not be one any more
+	}
+	return err
+}
+
+// errSilent ends a subscription whose connection is only half there.
+var errSilent = errors.New("the connection is silent")
+
+// Subscribe receives messages, see [socketio.Broker]. A connection that says
+// nothing is asked every 10 seconds, and given up when it has not answered
+// within 10 more.
+func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
+	call, leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	call, cancel := context.WithCancelCause(call)
+	s := &subscription{b: b, sub: b.client.Subscribe(call), cancel: cancel}
+	stop := context.AfterFunc(call, func() { _ = s.sub.Close() }) // what ends Receive
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watch(call) })
+	err = s.receive(call, channels, ready, handle)
+	cause := context.Cause(call) // before it is cancelled for another reason
+	cancel(nil)
+	stop()
+	_ = s.sub.Close()
+	watch.Wait()
+	if errors.Is(cause, errSilent) {
+		err = cause
+	}
+	return b.explain(ctx, err)
+}
+
+// subscription is one call of Subscribe.
+type subscription struct {
+	b      *Broker
+	sub    *goredis.PubSub
+	cancel context.CancelCauseFunc
+	heard  atomic.Int64 // counts what has arrived
+	busy   atomic.Bool  // a message is being handled
+}
+
+// receive ends with the first failure: the library would subscribe again by
+// itself, and nobody would know of the gap.
+func (s *subscription) receive(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
+	if err := s.sub.Subscribe(ctx, channels...); err != nil {
+		return err
+	}
+	missing := len(channels)
+	for {
+		msg, err := s.sub.Receive(ctx)
+		if err != nil {
+			if errors.Is(err, goredis.ErrClosed) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		s.heard.Add(1)
+		switch m := msg.(type) {
+		case *goredis.Subscription:
+			if missing--; missing == 0 {
+				ready()
+			} else if missing < 0 {
+				return errors.New("the connection was lost and made again")
+			}
+		case *goredis.Message:
+			s.busy.Store(true)
+			handle(m.Channel, []byte(m.Payload))
+			s.busy.Store(false)
+		}
+	}
+}
+
+// watch pings a silent connection, and ends it if there is no answer.
+func (s *subscription) watch(ctx context.Context) {
+	timer := time.NewTimer(s.b.ping)
+	defer timer.Stop()
+	asked := false
+	for last := int64(-1); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		heard := s.heard.Load()
+		switch {
+		case heard != last || s.busy.Load():
+			asked = false
+			timer.Reset(s.b.ping)
+		case asked:
+			s.cancel(errSilent)
+			return
+		default:
+			asked = true
+			if err := s.sub.Ping(ctx); err != nil {
+				s.cancel(fmt.Errorf("%w: %w", errSilent, err))
+				return
+			}
+			timer.Reset(s.b.patience)
+		}
+		last = heard
+	}
+}
+
+// Close ends the subscriptions and the connections, see [socketio.Broker]. It
+// waits until the calls have returned: it is not to be called by one.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	first := b.ctx.Err() == nil
+	b.cancel()
+	b.mu.Unlock()
+	b.calls.Wait()
+	if !first || !b.own {
+		return nil
+	}
+	if err := b.client.Close(); err != nil {
+		return fmt.Errorf("socketio: redis: close: %w", err)
+	}
+	return nil
+}

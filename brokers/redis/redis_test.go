@@ -1,0 +1,288 @@
+package redis_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokers/redis"
+	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) {
+	logging.Disable() // of the library: outages are what is tested
+	leakcheck.Main(m)
+}
+
+func newBroker(t *testing.T, url string) socketio.Broker {
+	t.Helper()
+	b, err := redis.New(url)
+	require.NoError(t, err)
+	return b
+}
+
+func TestSingleNode(t *testing.T) {
+	server := startRedis(t)
+	brokertest.Run(t, brokertest.Service{
+		Connect: func(t *testing.T) socketio.Broker { return newBroker(t, server.url()) },
+		Stop:    server.Stop,
+		Start:   server.Start,
+	})
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	startRedis(t, "--unixsocket", path)
+	roundTrip(t, newBroker(t, "unix://"+path))
+}
+
+func TestPassword(t *testing.T) {
+	server := startRedis(t)
+	server.do("ACL", "SETUSER", "ann", "on", ">p@ss/word", "~*", "&*", "+@all")
+	server.do("CONFIG", "SET", "requirepass", "other")
+	roundTrip(t, newBroker(t, "redis://ann:p%40ss%2Fword@"+server.addr+"/5"))
+
+	b := newBroker(t, "redis://ann:wrong@"+server.addr)
+	defer b.Close()
+	err := b.Publish(t.Context(), "c", nil)
+	require.ErrorContains(t, err, "WRONGPASS")
+	require.NotContains(t, err.Error(), "wrong@")
+}
+
+// roundTrip publishes a message and receives it, and closes the broker.
+func roundTrip(t *testing.T, b socketio.Broker) {
+	t.Helper()
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	got := make(chan string, 1)
+	ready := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Subscribe(ctx, []string{"a", "b"}, func() { close(ready) }, func(channel string, data []byte) {
+			got <- channel + " " + string(data)
+		})
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	require.NoError(t, b.Publish(ctx, "b", []byte("hello")))
+	require.Equal(t, "b hello", <-got)
+	require.NoError(t, b.Close())
+	require.ErrorIs(t, <-ended, socketio.ErrBrokerClosed)
+}
+
+func TestSentinel(t *testing.T) {
+	master := startRedis(t)
+	host, port, _ := net.SplitHostPort(master.addr)
+	config := filepath.Join(t.TempDir(), "sentinel.conf")
+	require.NoError(t, os.WriteFile(config, []byte("sentinel monitor mymaster "+host+" "+port+" 1\n"), 0o600))
+	sentinel := startRedis(t, config, "--sentinel")
+	brokertest.Run(t, brokertest.Service{
+		Connect: func(t *testing.T) socketio.Broker {
+			return newBroker(t, "redis+sentinel://"+sentinel.addr+",127.0.0.1:1/0/mymaster")
+		},
+		Stop:  master.Stop,
+		Start: master.Start,
+	})
+}
+
+func TestCluster(t *testing.T) {
+	var nodes []*redisServer
+	for range 3 {
+		nodes = append(nodes, startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"))
+	}
+	for i, node := range nodes {
+		for _, other := range nodes {
+			host, port, _ := net.SplitHostPort(other.addr)
+			node.do("CLUSTER", "MEET", host, port)
+		}
+		node.do("CLUSTER", "ADDSLOTSRANGE", i*5461, min(16383, (i+1)*5461-1))
+	}
+	nodes[2].do("CLUSTER", "ADDSLOTSRANGE", 16383, 16383)
+	require.Eventually(t, func() bool {
+		for _, node := range nodes {
+			if info := node.do("CLUSTER", "INFO"); !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
+				return false
+			}
+		}
+		return true
+	}, 30*time.Second, 50*time.Millisecond)
+	brokertest.Run(t, brokertest.Service{
+		Connect: func(t *testing.T) socketio.Broker {
+			return newBroker(t, "redis+cluster://"+nodes[0].addr+","+nodes[1].addr)
+		},
+	})
+	// Whatever the node a program of another kind publishes on.
+	b := newBroker(t, "redis+cluster://"+nodes[2].addr)
+	defer b.Close()
+	got := make(chan string, 3)
+	ready := make(chan struct{})
+	go b.Subscribe(t.Context(), []string{"flask-socketio"}, func() { close(ready) }, func(_ string, data []byte) { got <- string(data) })
+	<-ready
+	for _, node := range nodes {
+		node.do("PUBLISH", "flask-socketio", "x")
+		require.Equal(t, "x", <-got)
+	}
+}
+
+// What is given to NewFromClient stays the caller's.
+func TestNewFromClient(t *testing.T) {
+	server := startRedis(t)
+	client := dialRedis(server.addr)
+	defer client.Close()
+	roundTrip(t, redis.NewFromClient(client))
+	require.NoError(t, client.Ping(t.Context()).Err())
+}
+
+func TestURLs(t *testing.T) {
+	for _, url := range []string{
+		"redis://", "redis://localhost", "redis://localhost:6379/0", "rediss://:pw@redis.example.com:6380", "unix:///run/redis.sock",
+		"redis+sentinel://a:1,b:2/0/mymaster", "redis+sentinel://u:p%40@a:1//mymaster", "rediss+sentinel://[::1]:26379/0/m",
+		"redis+cluster://a:1,b:2", "rediss+cluster://u:p@a:1",
+	} {
+		b, err := redis.New(url)
+		require.NoError(t, err, url)
+		require.NoError(t, b.Close())
+	}
+	for url, want := range map[string]string{
+		"":                               "no scheme",
+		"localhost:6379":                 "no scheme",
+		"kafka://localhost":              `"kafka"`,
+		"redis://secret:secret@host:x":   "port",
+		"redis://host/notanumber":        "database",
+		"redis+sentinel://a:1":           "master",
+		"redis+sentinel://a:1/0":         "master",
+		"redis+sentinel://a:1/x/m":       "no number",
+		"redis+sentinel://a/0/m":         "host:port",
+		"redis+sentinel://u:%zz@a:1/0/m": "escaped",
+		"redis+cluster://a:1/0":          "no path",
+		"redis+cluster://":               "host:port",
+	} {
+		_, err := redis.New(url)
+		require.ErrorContains(t, err, want, url)
+		require.ErrorContains(t, err, "socketio: redis: ")
+		require.NotContains(t, err.Error(), "secret")
+	}
+}
+
+// A connection that has gone silent, with nobody saying so, is given up.
+func TestHalfOpenConnection(t *testing.T) {
+	server := startRedis(t)
+	proxy := newProxy(t, server.addr)
+	b, err := redis.New("redis://" + proxy.addr())
+	require.NoError(t, err)
+	defer b.Close()
+	b.SetPing(100*time.Millisecond, 200*time.Millisecond)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- b.Subscribe(t.Context(), []string{"c"}, func() { close(ready) }, func(string, []byte) {})
+	}()
+	<-ready
+	select { // pings keep it alive
+	case err := <-ended:
+		t.Fatalf("the subscription ended with %v although the connection works", err)
+	case <-time.After(time.Second):
+	}
+	proxy.freeze()
+	select {
+	case err := <-ended:
+		require.ErrorContains(t, err, "silent")
+	case <-time.After(20 * time.Second):
+		t.Fatal("the subscription goes on although nothing comes")
+	}
+
+	// Publishing does not wait for ever either, and Close for nothing.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	require.Error(t, b.Publish(ctx, "c", []byte("x")))
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+// proxy forwards connections until it is frozen: then it takes what comes, and
+// nothing comes out.
+type proxy struct {
+	l  net.Listener
+	to string
+
+	mu     sync.Mutex
+	frozen bool
+	conns  []net.Conn
+	all    sync.WaitGroup
+}
+
+func newProxy(t *testing.T, to string) *proxy {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &proxy{l: l, to: to}
+	p.all.Go(p.accept)
+	t.Cleanup(func() {
+		l.Close()
+		p.mu.Lock()
+		for _, c := range p.conns {
+			c.Close()
+		}
+		p.mu.Unlock()
+		p.all.Wait()
+	})
+	return p
+}
+
+func (p *proxy) addr() string { return p.l.Addr().String() }
+
+func (p *proxy) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = true
+}
+
+func (p *proxy) accept() {
+	for {
+		in, err := p.l.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", p.to)
+		if err != nil {
+			in.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns = append(p.conns, in, out)
+		p.mu.Unlock()
+		p.all.Go(func() { p.forward(in, out) })
+		p.all.Go(func() { p.forward(out, in) })
+	}
+}
+
+func (p *proxy) forward(from, to net.Conn) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		p.mu.Lock()
+		frozen := p.frozen
+		p.mu.Unlock()
+		if !frozen && n > 0 {
+			_, _ = to.Write(buf[:n])
+		}
+		if err != nil {
+			if !frozen {
+				to.Close()
+			}
+			return
+		}
+	}
+}
