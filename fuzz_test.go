@@ -304,8 +304,11 @@ func FuzzServe(f *testing.F) {
 				if auth["refuse"] || c.Namespace().Name() == "/nowhere" {
 					return errors.New("no")
 				}
+				if err := c.Join("all"); err != nil {
+					return err // it has left meanwhile, and is refused
+				}
 				in.Add(1)
-				return c.Join("all")
+				return nil
 			})
 			all.On("disconnect", func(*socketio.Context) { in.Add(-1) })
 			all.On("echo", func(c *socketio.Context, v ...any) []any { _ = c.Emit("echo", v); return v })
