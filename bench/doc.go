@@ -4,6 +4,7 @@
 //	go run ./cmd/bench -quick                 # ours and the bare servers, under three minutes
 //	go run ./cmd/bench -o table.md            # all servers that are installed, all scenarios
 //	go run ./cmd/bench -servers ours -scenarios echo -profile profiles
+//	go run ./cmd/bench -servers bare,ours -scenarios echo@100,echo@18000 -plot echo
 //
 // Every server is a process of its own, pinned to one core; the load generator
 // (package loadgen) runs in the command itself, pinned to another. It is written

@@ -31,8 +31,22 @@ func TestCommand(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestCommandPlots(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "echo")
+	require.NoError(t, command(t.Context(), []string{"-quick", "-servers", "ours", "-scenarios", "echo@4,echo@2", "-rounds", "1",
+		"-warmup", "10ms", "-measure", "50ms", "-plot", name, "-o", name + ".md"}))
+	b, err := os.ReadFile(name + ".csv")
+	require.NoError(t, err)
+	require.Regexp(t, `^series,size,min,median,max\nours,2,[0-9.,]+\nours,4,[0-9.,]+\n$`, string(b))
+	b, err = os.ReadFile(name + ".svg")
+	require.NoError(t, err)
+	require.Contains(t, string(b), "echo: from 2 to 4 clients")
+	require.Contains(t, string(b), "µs per message")
+}
+
 func TestCommandRefuses(t *testing.T) {
-	for _, args := range [][]string{{"-servers", "theirs"}, {"-scenarios", "nothing"}, {"echo"}, {"-servers", "ours", "-server-cpu", "100000"}} {
+	for _, args := range [][]string{{"-servers", "theirs"}, {"-scenarios", "nothing"}, {"echo"}, {"-servers", "ours", "-server-cpu", "100000"},
+		{"-scenarios", "echo@2,idle@2", "-plot", "x"}, {"-scenarios", "echo@2,rooms-own@200", "-plot", "x"}} {
 		require.Error(t, command(t.Context(), append(args, "-measure", "1ms", "-rounds", "1", "-quick")), strings.Join(args, " "))
 	}
 }

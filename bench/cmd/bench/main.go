@@ -42,6 +42,7 @@ func command(ctx context.Context, args []string) error {
 		serverCPU = flags.Int("server-cpu", -1, "the `core` for the server (default: the last)")
 		loadCPU   = flags.Int("load-cpu", -1, "the `core` for the load generator (default: the first)")
 		profile   = flags.String("profile", "", "write CPU profiles of the Go servers into this `folder`, one for each scenario and round; slows them a little")
+		plotTo    = flags.String("plot", "", "draw the cost over the sizes of the scenarios, such as echo@100,echo@1000, into `name`.svg, and write it to name.csv")
 		output    = flags.String("o", "", "write the tables to this `file` (default: standard output)")
 	)
 	_ = flags.Parse(args) // it exits on errors
@@ -65,6 +66,11 @@ func command(ctx context.Context, args []string) error {
 	}
 	if b.servers, err = peer.Choose(*servers); err != nil {
 		return err
+	}
+	if *plotTo != "" {
+		if err := b.plottable(); err != nil {
+			return err
+		}
 	}
 	if err := b.cores(*serverCPU, *loadCPU); err != nil {
 		return err
@@ -93,6 +99,11 @@ func command(ctx context.Context, args []string) error {
 	}
 	if _, err := io.WriteString(out, b.report(time.Now())); err != nil {
 		return err
+	}
+	if *plotTo != "" {
+		if err := b.writePlot(*plotTo); err != nil {
+			return err
+		}
 	}
 	if n := b.failed(); n > 0 {
 		return fmt.Errorf("%d measurements failed", n)
