@@ -40,7 +40,7 @@ type script struct {
 	t     *testing.T
 	name  string
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	words chan string // what it told; closed at the end of its output
 	wait  func()      // waits until it has ended, which must be with success
 

@@ -10,9 +10,9 @@ export { assert };
 // tell sends one word to the Go test.
 export const tell = (word) => console.log("@" + word);
 
-// browse starts the browser, with a profile of its own; nothing of it outlives
-// the script.
-export function browse() {
+// browse starts the browser, with a profile of its own and further switches;
+// nothing of it outlives the script.
+export function browse(...switches) {
   return chromium.launch({
     executablePath: CHROMIUM,
     headless: true,
@@ -24,6 +24,7 @@ export function browse() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...switches,
     ],
   });
 }
