@@ -31,6 +31,7 @@ class Numbers {
       this.sessions.push(this.session);
     });
     this.socket.on("disconnect", (reason) => {
+      if (!this.session || this.session.gone) return; // it had not joined yet
       this.session.gone = true;
       this.reasons.push(reason);
     });
