@@ -72,33 +72,36 @@ func (l *linkState) publishError() error {
 	return l.publish
 }
 
-// note logs the beginning and the end of an outage.
+// note logs the beginning and the end of an outage. Each side is noted by one
+// goroutine.
 func (l *linkState) note(side *error, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	first := *side == errNotConnected && err != nil
+	first := *side == errNotConnected && err != nil && err != errNotConnected
 	*side = err
-	connected := l.subscribe == nil && l.publish == nil
-	if connected == l.connected {
-		if first {
-			l.log.Warn("socketio: the broker cannot be reached; trying again", "error", err)
+	connected, now := l.subscribe == nil && l.publish == nil, time.Now()
+	changed, was, after := connected != l.connected, l.was, now.Sub(l.since)
+	var dropped uint64
+	if changed {
+		l.connected, l.since, l.was = connected, now, true
+		if connected {
+			dropped = l.dropped.Load() - l.lost
+		} else {
+			l.outages++
+			l.lost = l.dropped.Load()
 		}
-		return
 	}
-	now := time.Now()
-	after := now.Sub(l.since)
-	l.connected, l.since = connected, now
+	l.mu.Unlock()
 	switch {
+	case !changed && first:
+		l.log.Warn("socketio: the broker cannot be reached; trying again", "error", err)
+	case !changed:
 	case !connected:
-		l.outages++
-		l.lost = l.dropped.Load()
 		l.log.Warn("socketio: the connection with the broker is lost; trying again", "error", err)
-	case l.was:
-		l.log.Info("socketio: the connection with the broker is back", "after", after, "dropped", l.dropped.Load()-l.lost)
+	case was:
+		l.log.Info("socketio: the connection with the broker is back", "after", after, "dropped", dropped)
 	default:
 		l.log.Info("socketio: connected with the broker")
 	}
-	l.was = true
 }
 
 // warnEvery is how often the same kind of trouble on the channel is logged.

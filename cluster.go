@@ -19,7 +19,8 @@ import (
 type cluster struct {
 	uplink
 	srv    *Server
-	quoted []byte // host, as messages have it
+	quoted []byte  // host, as messages have it
+	in     arrival // listen's
 	cancel context.CancelFunc
 	done   chan struct{} // closed when listen has ended
 
@@ -95,20 +96,36 @@ func (c *cluster) receive(data []byte) {
 	if string(data) == string(probe) {
 		return
 	}
-	var m arrival
-	wanted, err := m.read(data, func(e *envelope) bool { return c.wants(&m) })
+	c.in = arrival{}
+	m := &c.in
+	wanted, err := c.read(m, data)
 	switch {
 	case err != nil:
 		err = explain(data, err)
 	case m.own:
 		return
 	case wanted:
-		err = c.carryOut(&m)
+		err = c.carryOut(m)
 	}
 	c.state.received.Add(1)
 	if err != nil {
 		c.state.ignore(data, err)
 	}
+}
+
+// read finds the members of a message, and reports whether it concerns this
+// server. If it does not, and the payload comes last, that is not looked at.
+func (c *cluster) read(m *arrival, data []byte) (wanted bool, err error) {
+	stopped := false
+	err = walkObject(data, func(key []byte) bool {
+		stopped = string(key) == "data" && m.addressed() && !c.wants(m)
+		return !stopped
+	}, func(key, value []byte) {
+		if member := m.member(string(key)); member != nil {
+			*member = value
+		}
+	})
+	return err == nil && !stopped && c.wants(m), err
 }
 
 // explain says what arrived instead of a message.

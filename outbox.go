@@ -76,17 +76,24 @@ func newOutbox(b Broker, link *linkState, channel string, limit, keep int) *outb
 // put queues a message, whose bytes become the outbox's. It reports false if
 // the message had to be dropped. It never waits.
 func (o *outbox) put(channel string, data []byte) bool {
-	l := letter{channel, data}
+	taken, full := o.take(letter{channel, data})
+	if !taken {
+		o.link.dropped.Add(1)
+	}
+	if full {
+		o.link.overflow()
+	}
+	return taken
+}
+
+func (o *outbox) take(l letter) (taken, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.closing || o.away && l.size() > o.keep:
-		o.link.dropped.Add(1)
-		return false
+		return false, false
 	case !o.away && o.size+l.size() > o.limit && o.size > 0:
-		o.link.dropped.Add(1)
-		o.link.overflow()
-		return false
+		return false, true
 	}
 	o.waiting = append(o.waiting, l)
 	o.size += l.size()
@@ -94,7 +101,7 @@ func (o *outbox) put(channel string, data []byte) bool {
 		o.trim()
 	}
 	o.signal()
-	return true
+	return true, false
 }
 
 // trim drops messages until the rest may be kept, with o.mu held: those that
@@ -153,9 +160,9 @@ func (o *outbox) close(ctx context.Context) error {
 	}
 	o.stop()
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	lost := len(o.waiting)
 	o.waiting, o.size = nil, 0
+	o.mu.Unlock()
 	o.link.dropped.Add(uint64(lost))
 	if lost > 0 {
 		return fmt.Errorf("socketio: %d messages were not published: %w", lost, errors.Join(ctx.Err(), o.link.publishError()))

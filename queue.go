@@ -49,22 +49,9 @@ type envelope struct {
 	except, volatile, compress, argc, full, from []byte
 }
 
-// read finds the members of a message. If the payload comes after all that says
-// for whom it is, and wanted says no, the rest is not looked at.
-func (m *envelope) read(data []byte, wanted func(*envelope) bool) (bool, error) {
-	stopped := false
-	err := walkObject(data, func(key, value []byte) bool {
-		member := m.member(string(key))
-		if member == nil {
-			return true
-		}
-		*member = value
-		if member == &m.data && m.method != nil && m.host != nil && m.namespace != nil && m.room != nil {
-			stopped = !wanted(m)
-		}
-		return !stopped
-	})
-	return err == nil && !stopped && wanted(m), err
+// addressed reports whether all is known that says for whom an event is.
+func (m *envelope) addressed() bool {
+	return m.method != nil && m.host != nil && m.namespace != nil && m.room != nil
 }
 
 func (m *envelope) member(key string) *[]byte {

@@ -20,14 +20,17 @@ var (
 )
 
 // walkObject calls visit for each member of the object that data holds, until
-// visit returns false. Keys are without their quotes, and not unescaped: those
-// of the queue have no escapes.
-func walkObject(data []byte, visit func(key, value []byte) bool) error {
+// enter, which is asked before the value is looked at, returns false. Keys are
+// without their quotes, and not unescaped: those of the queue have no escapes.
+func walkObject(data []byte, enter func(key []byte) bool, visit func(key, value []byte)) error {
 	i := skipSpace(data, 0)
 	if i == len(data) || data[i] != '{' {
 		return errNotObject
 	}
-	return walkMembers(data, i+1, '}', func(key, value []byte) bool { return visit(key[1:len(key)-1], value) })
+	return walkMembers(data, i+1, '}', enter, func(key, value []byte) bool {
+		visit(key, value)
+		return true
+	})
 }
 
 // walkArray is walkObject for arrays, whose elements have no keys.
@@ -36,11 +39,11 @@ func walkArray(data []byte, visit func(value []byte) bool) error {
 	if i == len(data) || data[i] != '[' {
 		return errBroken
 	}
-	return walkMembers(data, i+1, ']', func(_, value []byte) bool { return visit(value) })
+	return walkMembers(data, i+1, ']', nil, func(_, value []byte) bool { return visit(value) })
 }
 
 // walkMembers walks from data[i], behind the opening bracket.
-func walkMembers(data []byte, i int, closing byte, visit func(key, value []byte) bool) error {
+func walkMembers(data []byte, i int, closing byte, enter func(key []byte) bool, visit func(key, value []byte) bool) error {
 	i = skipSpace(data, i)
 	if i < len(data) && data[i] == closing {
 		return atEnd(data, i+1)
@@ -52,11 +55,14 @@ func walkMembers(data []byte, i int, closing byte, visit func(key, value []byte)
 			if end < 0 {
 				return errBroken
 			}
-			key = data[i:end]
+			key = data[i+1 : end-1]
 			if i = skipSpace(data, end); i == len(data) || data[i] != ':' {
 				return errBroken
 			}
 			i = skipSpace(data, i+1)
+			if !enter(key) {
+				return nil
+			}
 		}
 		end := skipValue(data, i)
 		if end < 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -80,7 +81,7 @@ func (u *uplink) putEvent(o *outgoing) error {
 	if o.ask {
 		msg = appendText(append(msg, '['), room)
 		msg = appendText(append(msg, ','), o.ns)
-		msg = fmt.Appendf(msg, `,%d],"bytes":true`, o.id)
+		msg = append(strconv.AppendUint(append(msg, ','), o.id, 10), `],"bytes":true`...)
 	} else {
 		msg = append(msg, "null"...)
 	}
@@ -97,7 +98,8 @@ func (u *uplink) putEvent(o *outgoing) error {
 		msg = append(msg, `,"argc":1`...)
 	}
 	msg = append(append(msg, `,"event":`...), o.event...)
-	msg = fmt.Appendf(msg, `,"binary":%t,"data":`, len(o.attachments) > 0)
+	msg = strconv.AppendBool(append(msg, `,"binary":`...), len(o.attachments) > 0)
+	msg = append(msg, `,"data":`...)
 	return u.put(append(appendPayload(msg, o.args, o.attachments), '}'))
 }
 
