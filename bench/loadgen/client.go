@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
 type stage uint8
@@ -17,7 +19,7 @@ const (
 
 // client is a Socket.IO client on WebSocket.
 type client struct {
-	websocket
+	wire.WebSocket
 	run    *run
 	index  int
 	stage  stage
@@ -33,9 +35,9 @@ type client struct {
 }
 
 var (
-	connectFrame  = textFrame("40")
-	pongFrame     = textFrame("3")
-	goodbyeFrames = appendFrame(textFrame("41"), opClose, []byte{1000 >> 8, 1000 & 0xff})
+	connectFrame  = wire.TextFrame("40")
+	pongFrame     = wire.TextFrame("3")
+	goodbyeFrames = wire.AppendFrame(wire.TextFrame("41"), wire.OpClose, []byte{1000 >> 8, 1000 & 0xff})
 )
 
 // handshakes is how many clients connect at the same time while a scenario is set up.
@@ -45,7 +47,7 @@ const handshakes = 64
 func (r *run) connectAll(n, parallel int) error {
 	for i := range n {
 		for r.dialing >= parallel {
-			if err := r.step(); err != nil {
+			if err := r.Step(); err != nil {
 				return err
 			}
 		}
@@ -55,32 +57,32 @@ func (r *run) connectAll(n, parallel int) error {
 			return err
 		}
 	}
-	return r.runUntil(func() bool { return r.ready == n })
+	return r.RunUntil(func() bool { return r.ready == n })
 }
 
 // connect dials for a client that has no connection.
 func (r *run) connect(c *client) error {
 	if r.request == nil {
-		r.request = handshake(r.Server.Addr(), "")
+		r.request = wire.Handshake(r.Server.Addr(), "")
 	}
-	c.websocket = websocket{user: c, request: r.request}
+	c.WebSocket = wire.WebSocket{User: c, Request: r.request}
 	c.stage = stageOpening
-	c.dialed = r.clock()
-	conn, err := r.dial(c)
+	c.dialed = r.Clock()
+	conn, err := r.Dial(c)
 	if err != nil {
 		return err
 	}
-	c.conn = conn
+	c.Conn = conn
 	r.dialing++
 	return nil
 }
 
-func (c *client) upgrade() error { return nil }
-func (c *client) goodbye() error { return nil } // gone follows
+func (c *client) Upgraded() error { return nil }
+func (c *client) Goodbye() error  { return nil } // gone follows
 
-func (c *client) receive(op byte, p []byte) error {
-	if op == opText && len(p) == 1 && p[0] == '2' {
-		return c.write(pongFrame)
+func (c *client) Receive(op byte, p []byte) error {
+	if op == wire.OpText && len(p) == 1 && p[0] == '2' {
+		return c.Write(pongFrame)
 	}
 	switch c.stage {
 	case stageReady:
@@ -90,7 +92,7 @@ func (c *client) receive(op byte, p []byte) error {
 			return fmt.Errorf("loadgen: no Engine.IO handshake but %.100q", p)
 		}
 		c.stage = stageConnecting
-		return c.write(connectFrame)
+		return c.Write(connectFrame)
 	case stageConnecting:
 		if !bytes.HasPrefix(p, []byte("40")) {
 			return fmt.Errorf("loadgen: no namespace but %.100q", p)
@@ -105,7 +107,7 @@ func (c *client) receive(op byte, p []byte) error {
 	return nil
 }
 
-func (c *client) batch() error {
+func (c *client) Batch() error {
 	if c.stage == stageReady && c.run.onBatch != nil {
 		return c.run.onBatch(c)
 	}
@@ -115,7 +117,7 @@ func (c *client) batch() error {
 // retryDelay is how long a client waits whose connection failed.
 const retryDelay = 50 * time.Millisecond
 
-func (c *client) gone(why error) error {
+func (c *client) Gone(why error) error {
 	r := c.run
 	if c.stage != stageReady {
 		r.dialing--
@@ -126,9 +128,9 @@ func (c *client) gone(why error) error {
 		return fmt.Errorf("loadgen: client %d was disconnected: %w", c.index, why)
 	}
 	r.result.Retries++
-	r.after(retryDelay, func() {
+	r.After(retryDelay, func() {
 		if err := r.connect(c); err != nil {
-			r.fail(err)
+			r.Fail(err)
 		}
 	})
 	return nil

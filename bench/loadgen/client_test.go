@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
 // fakeServer is a Server in this process that hands each connection to f.
@@ -41,6 +43,13 @@ func serve(t *testing.T, f func(c net.Conn)) fakeServer {
 		}
 	}()
 	return fakeServer{ln.Addr().String()}
+}
+
+const pong = 0xA // opcode, RFC 6455, section 5.2
+
+// serverFrame makes a short frame as servers do.
+func serverFrame(first byte, payload []byte) []byte {
+	return append([]byte{first, byte(len(payload))}, payload...)
 }
 
 // readFrame reads a frame of a client.
@@ -81,7 +90,7 @@ func TestClientWithAwkwardServer(t *testing.T) {
 			switch {
 			case err != nil:
 				return
-			case op == opPong:
+			case op == 10 /* pong */ :
 				pongs <- payload
 			case payload == "40":
 				dribble(serverFrame(0x01, []byte("4")))
@@ -117,7 +126,7 @@ func TestRunReportsFailures(t *testing.T) {
 		return err
 	}
 	t.Run("silent server", func(t *testing.T) {
-		require.ErrorIs(t, run(t.Context(), func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), errTimeout)
+		require.ErrorIs(t, run(t.Context(), func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), wire.ErrTimeout)
 	})
 	t.Run("refusal", func(t *testing.T) {
 		err := run(t.Context(), func(c net.Conn) {
@@ -145,18 +154,6 @@ func TestCheck(t *testing.T) {
 	for _, bad := range []string{`4310["b"]`, `4310[]`, `4310`, `4310["a"`, `4310["a","a"]`} {
 		require.Error(t, check([]byte(bad), `["a"]`), bad)
 	}
-}
-
-func TestTimersRunInOrder(t *testing.T) {
-	l, err := newLoop("127.0.0.1:1")
-	require.NoError(t, err)
-	defer l.close()
-	var order []int
-	for _, ms := range []int{3, 1, 2} {
-		l.after(time.Duration(ms)*time.Millisecond, func() { order = append(order, ms) })
-	}
-	require.NoError(t, l.runUntil(func() bool { return len(order) == 3 }))
-	require.Equal(t, []int{1, 2, 3}, order)
 }
 
 func TestSelect(t *testing.T) {

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
 // connecting has clients that connect by WebSocket, enter the namespace, leave
 // it, close, and begin again, some at a time.
 func connecting(parallel int) func(*run) error {
 	return func(r *run) error {
-		r.request = handshake(r.Server.Addr(), "")
+		r.request = wire.Handshake(r.Server.Addr(), "")
 		for range parallel {
 			if err := r.visit(); err != nil {
 				return err
@@ -22,7 +24,7 @@ func connecting(parallel int) func(*run) error {
 
 // visitor is a client of connecting.
 type visitor struct {
-	websocket
+	wire.WebSocket
 	run     *run
 	begun   int64
 	entered bool
@@ -31,37 +33,37 @@ type visitor struct {
 
 // visit begins a visitor that, once it has left, is followed by another.
 func (r *run) visit() error {
-	v := &visitor{run: r, begun: r.clock()}
-	v.websocket = websocket{user: v, request: r.request}
+	v := &visitor{run: r, begun: r.Clock()}
+	v.WebSocket = wire.WebSocket{User: v, Request: r.request}
 	var err error
-	v.conn, err = r.dial(v)
+	v.Conn, err = r.Dial(v)
 	return err
 }
 
-func (v *visitor) upgrade() error { return nil }
+func (v *visitor) Upgraded() error { return nil }
 
-func (v *visitor) receive(_ byte, p []byte) error {
+func (v *visitor) Receive(_ byte, p []byte) error {
 	switch {
 	case len(p) > 1 && p[0] == '0':
-		return v.write(connectFrame)
+		return v.Write(connectFrame)
 	case len(p) > 1 && string(p[:2]) == "40":
 		v.entered = true
-		return v.write(goodbyeFrames)
+		return v.Write(goodbyeFrames)
 	}
 	return fmt.Errorf("loadgen: no namespace but %.100q", p)
 }
 
-func (v *visitor) batch() error { return nil }
+func (v *visitor) Batch() error { return nil }
 
-func (v *visitor) goodbye() error {
+func (v *visitor) Goodbye() error {
 	if !v.entered {
 		return errors.New("loadgen: the server closed the connection of a client that connects")
 	}
-	v.finish()
+	v.Finish()
 	return v.leave()
 }
 
-func (v *visitor) gone(why error) error {
+func (v *visitor) Gone(why error) error {
 	switch {
 	case v.left:
 		return nil
@@ -97,7 +99,7 @@ func upgrading(parallel int) func(*run) error {
 func idle(clients int) func(*run) error {
 	return func(r *run) error {
 		memory := func() (float64, error) {
-			if err := r.runFor(r.Measure); err != nil {
+			if err := r.RunFor(r.Measure); err != nil {
 				return 0, err
 			}
 			rss, err := r.Server.RSS()
@@ -136,7 +138,7 @@ func storm(clients, parallel int) func(*run) error {
 		if err := r.connectAll(clients, handshakes); err != nil {
 			return err
 		}
-		if err := r.runFor(r.Warmup); err != nil {
+		if err := r.RunFor(r.Warmup); err != nil {
 			return err
 		}
 		if err := r.Server.Begin(); err != nil {
@@ -148,7 +150,7 @@ func storm(clients, parallel int) func(*run) error {
 			return err
 		}
 		for _, c := range r.clients {
-			c.reset()
+			c.Reset()
 		}
 		r.ready = 0
 		r.onReady = func(c *client) error {
@@ -157,7 +159,7 @@ func storm(clients, parallel int) func(*run) error {
 		}
 		for _, c := range r.clients {
 			for r.dialing >= parallel {
-				if err := r.step(); err != nil {
+				if err := r.Step(); err != nil {
 					return err
 				}
 			}
@@ -165,7 +167,7 @@ func storm(clients, parallel int) func(*run) error {
 				return err
 			}
 		}
-		if err := r.runUntil(func() bool { return r.ready == clients }); err != nil {
+		if err := r.RunUntil(func() bool { return r.ready == clients }); err != nil {
 			return err
 		}
 		if err := end(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
@@ -50,15 +51,15 @@ func newEcho(inFlight int, event string) *echoer {
 		var frame []byte
 		switch event {
 		case workload.EchoBinary:
-			frame = textFrame(fmt.Sprintf(`451-%d[%q,{"_placeholder":true,"num":0}]`, id, event))
-			frame = appendFrame(frame, opBinary, workload.Binary)
+			frame = wire.TextFrame(fmt.Sprintf(`451-%d[%q,{"_placeholder":true,"num":0}]`, id, event))
+			frame = wire.AppendFrame(frame, wire.OpBinary, workload.Binary)
 			e.answer, e.header = workload.Binary, []byte("461-")
 		case workload.EchoJSON:
 			e.want = "[" + string(workload.OrderJSON) + "]"
-			frame = textFrame(fmt.Sprintf("42%d[%q,%s]", id, event, workload.OrderJSON))
+			frame = wire.TextFrame(fmt.Sprintf("42%d[%q,%s]", id, event, workload.OrderJSON))
 		default:
 			e.want = fmt.Sprintf("[%q]", workload.Text)
-			frame = textFrame(fmt.Sprintf("42%d[%q,%q]", id, event, workload.Text))
+			frame = wire.TextFrame(fmt.Sprintf("42%d[%q,%q]", id, event, workload.Text))
 		}
 		e.frames = append(e.frames, frame...)
 		e.size = len(frame)
@@ -73,16 +74,16 @@ func (e *echoer) send(c *client, n int) error {
 	}
 	from := c.next
 	for range n {
-		c.sent[c.next] = c.now
+		c.sent[c.next] = c.Now
 		if c.next++; c.next == e.slots {
 			c.next = 0
 		}
 	}
-	return c.write(e.frames[from*e.size : (from+n)*e.size])
+	return c.Write(e.frames[from*e.size : (from+n)*e.size])
 }
 
 func (e *echoer) message(c *client, op byte, p []byte) error {
-	if e.header != nil && op == opText && bytes.HasPrefix(p, e.header) {
+	if e.header != nil && op == wire.OpText && bytes.HasPrefix(p, e.header) {
 		return nil
 	}
 	if !bytes.HasPrefix(p, e.answer) {
@@ -117,11 +118,11 @@ func pollingEcho(clients int) func(*run) error {
 				return err
 			}
 		}
-		if err := r.runUntil(func() bool { return ready == clients }); err != nil {
+		if err := r.RunUntil(func() bool { return ready == clients }); err != nil {
 			return err
 		}
 		for _, c := range all {
-			c.request = post(c.addr, c.sid, fmt.Sprintf("42%d[%q,%q]", firstID, workload.Echo, workload.Text))
+			c.request = wire.Post(c.addr, c.sid, fmt.Sprintf("42%d[%q,%q]", firstID, workload.Echo, workload.Text))
 			if err := c.next(); err != nil {
 				return err
 			}
@@ -139,8 +140,8 @@ type pollingClient struct {
 }
 
 func (c *pollingClient) next() error {
-	c.begun = c.run.now
-	return c.post.do(c.request)
+	c.begun = c.run.Now
+	return c.post.Do(c.request)
 }
 
 func (c *pollingClient) answered(p []byte) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
@@ -90,7 +91,7 @@ func ownRooms(clients, rooms int) func(*run) error {
 		for _, c := range r.clients {
 			for i := range rooms {
 				text := fmt.Sprintf("42[%q,%q,%q]", workload.Room, name(c, i), workload.Text)
-				triggers[c.index] = append(triggers[c.index], textFrame(text))
+				triggers[c.index] = append(triggers[c.index], wire.TextFrame(text))
 			}
 			f.add([]*client{c}, 1, "")
 			c.group.trigger = triggers[c.index][0]
@@ -121,21 +122,21 @@ func (r *run) joinAll(clients int, rooms func(c *client) []string) error {
 	for _, c := range r.clients {
 		for _, name := range rooms(c) {
 			wanted++
-			if err := c.write(textFrame(fmt.Sprintf("42%d[%q,%q]", firstID, workload.Join, name))); err != nil {
+			if err := c.Write(wire.TextFrame(fmt.Sprintf("42%d[%q,%q]", firstID, workload.Join, name))); err != nil {
 				return err
 			}
-			if err := r.runUntil(func() bool { return wanted-joined < 1000 }); err != nil {
+			if err := r.RunUntil(func() bool { return wanted-joined < 1000 }); err != nil {
 				return err
 			}
 		}
 	}
-	return r.runUntil(func() bool { return joined == wanted })
+	return r.RunUntil(func() bool { return joined == wanted })
 }
 
 // add makes a group of clients, the first of which sends.
 func (f *fanOut) add(clients []*client, inFlight int, trigger string) {
 	g := &group{
-		sender: clients[0], members: len(clients), trigger: textFrame(trigger),
+		sender: clients[0], members: len(clients), trigger: wire.TextFrame(trigger),
 		sent: make([]int64, inFlight), arrived: make([]int, inFlight),
 	}
 	for _, c := range clients {
@@ -204,12 +205,12 @@ func (f *fanOut) sendDue() error {
 			out = append(out, g.trigger...)
 			n++
 		}
-		now := f.clock()
+		now := f.Clock()
 		for range n {
 			g.sent[g.next%len(g.sent)] = now
 			g.next++
 		}
-		if err := g.sender.write(out); err != nil {
+		if err := g.sender.Write(out); err != nil {
 			return err
 		}
 		i += n

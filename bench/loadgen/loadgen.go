@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/bench/internal/stats"
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
 // Server is the process that is measured.
@@ -60,15 +61,15 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 2 * time.Minute
 	}
-	l, err := newLoop(cfg.Server.Addr())
+	l, err := wire.NewLoop(cfg.Server.Addr())
 	if err != nil {
 		return Result{}, err
 	}
-	defer l.close()
-	stop := context.AfterFunc(ctx, l.interrupt)
+	defer l.Close()
+	stop := context.AfterFunc(ctx, l.Interrupt)
 	defer stop()
-	l.limit = cfg.Timeout
-	r := &run{loop: l, Config: cfg, hist: &stats.Histogram{}}
+	l.Limit = cfg.Timeout
+	r := &run{Loop: l, Config: cfg, hist: &stats.Histogram{}}
 	r.onMessage = func(_ *client, _ byte, p []byte) error {
 		return fmt.Errorf("loadgen: the server sent %.100q to a client that asked for nothing", p)
 	}
@@ -85,7 +86,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 // run is a scenario under way.
 type run struct {
 	Config
-	*loop
+	*wire.Loop
 	request []byte // WebSocket handshake
 	clients []*client
 	done    int64 // messages
@@ -110,14 +111,14 @@ func (r *run) window() error {
 	if err := r.Server.Begin(); err != nil {
 		return err
 	}
-	if err := r.runFor(r.Warmup); err != nil {
+	if err := r.RunFor(r.Warmup); err != nil {
 		return err
 	}
 	end, err := r.meter()
 	if err != nil {
 		return err
 	}
-	if err := r.runFor(r.Measure); err != nil {
+	if err := r.RunFor(r.Measure); err != nil {
 		return err
 	}
 	if err := end(); err != nil {
@@ -160,5 +161,5 @@ func (r *run) meter() (end func() error, err error) {
 // count counts an answer to what was sent at a time.
 func (r *run) count(sent int64) {
 	r.done++
-	r.hist.Add(r.now - sent)
+	r.hist.Add(r.Now - sent)
 }

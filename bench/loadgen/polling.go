@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
 // poller is a Socket.IO client on the polling transport. Like a browser it has
@@ -11,8 +13,8 @@ import (
 type poller struct {
 	run   *run
 	addr  string
-	get   httpClient
-	post  httpClient
+	get   wire.HTTPClient
+	post  wire.HTTPClient
 	sid   string
 	poll  []byte               // the GET
 	ready func() error         // called once, when in the namespace
@@ -27,9 +29,9 @@ const separator = 0x1e
 // request until ready is called.
 func (p *poller) connect() error {
 	p.addr = p.run.Server.Addr()
-	p.get.run, p.post.run = p.run, p.run
-	p.get.response = p.opened
-	return p.get.do(get(p.addr, ""))
+	p.get.Loop, p.post.Loop = p.run.Loop, p.run.Loop
+	p.get.Response = p.opened
+	return p.get.Do(wire.Get(p.addr, ""))
 }
 
 // opened gets the Engine.IO handshake.
@@ -41,9 +43,9 @@ func (p *poller) opened(body []byte) error {
 		return fmt.Errorf("loadgen: no Engine.IO handshake but %.100q", body)
 	}
 	p.sid = open.SID
-	p.poll = get(p.addr, p.sid)
-	p.get.response = p.entered
-	return p.get.do(post(p.addr, p.sid, "40"))
+	p.poll = wire.Get(p.addr, p.sid)
+	p.get.Response = p.entered
+	return p.get.Do(wire.Post(p.addr, p.sid, "40"))
 }
 
 // entered gets the answer to the POST of the namespace's packet.
@@ -51,8 +53,8 @@ func (p *poller) entered(body []byte) error {
 	if err := ok(body); err != nil {
 		return err
 	}
-	p.get.response = p.polled
-	return p.get.do(p.poll)
+	p.get.Response = p.polled
+	return p.get.Do(p.poll)
 }
 
 func ok(body []byte) error {
@@ -71,10 +73,10 @@ func (p *poller) polled(body []byte) error {
 		}
 		body = rest
 	}
-	if p.get.waiting {
+	if p.get.Waiting {
 		return nil
 	}
-	return p.get.do(p.poll)
+	return p.get.Do(p.poll)
 }
 
 func (p *poller) receive(packet []byte) error {
@@ -88,7 +90,7 @@ func (p *poller) receive(packet []byte) error {
 	}
 	ready := p.ready
 	p.ready = nil
-	p.post.response = func(body []byte) error {
+	p.post.Response = func(body []byte) error {
 		if err := ok(body); err != nil {
 			return err
 		}
@@ -98,6 +100,6 @@ func (p *poller) receive(packet []byte) error {
 }
 
 func (p *poller) close() {
-	p.get.close()
-	p.post.close()
+	p.get.Close()
+	p.post.Close()
 }

@@ -4,18 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
 var (
-	probeFrame    = textFrame("2probe")
-	upgradedFrame = append(textFrame("5"), goodbyeFrames...)
+	probeFrame    = wire.TextFrame("2probe")
+	upgradedFrame = append(wire.TextFrame("5"), goodbyeFrames...)
 )
 
 // upgrader is a client that connects by polling, moves to WebSocket and leaves.
 type upgrader struct {
 	run    *run
 	poller *poller
-	ws     websocket
+	ws     wire.WebSocket
 	begun  int64
 	probed bool // the server has answered the probe
 	polled bool // and the poll that was waiting
@@ -25,29 +27,29 @@ type upgrader struct {
 
 // upgradeOne begins a client that, once it has left, is followed by another.
 func (r *run) upgradeOne() error {
-	u := &upgrader{run: r, begun: r.clock()}
+	u := &upgrader{run: r, begun: r.Clock()}
 	u.poller = &poller{run: r, ready: u.probe}
 	return u.poller.connect()
 }
 
 // probe opens the WebSocket, with a poll waiting as a browser has it.
 func (u *upgrader) probe() error {
-	u.poller.get.response = func([]byte) error {
+	u.poller.get.Response = func([]byte) error {
 		u.polled = true
 		return u.finish()
 	}
-	if err := u.poller.get.do(u.poller.poll); err != nil {
+	if err := u.poller.get.Do(u.poller.poll); err != nil {
 		return err
 	}
-	u.ws = websocket{user: u, request: handshake(u.run.Server.Addr(), u.poller.sid)}
+	u.ws = wire.WebSocket{User: u, Request: wire.Handshake(u.run.Server.Addr(), u.poller.sid)}
 	var err error
-	u.ws.conn, err = u.run.dial(&u.ws)
+	u.ws.Conn, err = u.run.Dial(&u.ws)
 	return err
 }
 
-func (u *upgrader) upgrade() error { return u.ws.write(probeFrame) }
+func (u *upgrader) Upgraded() error { return u.ws.Write(probeFrame) }
 
-func (u *upgrader) receive(_ byte, p []byte) error {
+func (u *upgrader) Receive(_ byte, p []byte) error {
 	switch {
 	case string(p) == "3probe":
 		u.probed = true
@@ -58,7 +60,7 @@ func (u *upgrader) receive(_ byte, p []byte) error {
 	return nil
 }
 
-func (u *upgrader) batch() error { return nil }
+func (u *upgrader) Batch() error { return nil }
 
 // finish completes the upgrade once the probe and the poll are answered, and
 // closes.
@@ -67,18 +69,18 @@ func (u *upgrader) finish() error {
 		return nil
 	}
 	u.said = true
-	return u.ws.write(upgradedFrame)
+	return u.ws.Write(upgradedFrame)
 }
 
-func (u *upgrader) goodbye() error {
+func (u *upgrader) Goodbye() error {
 	if !u.said {
 		return errors.New("loadgen: the server closed the connection during an upgrade")
 	}
-	u.ws.finish()
+	u.ws.Finish()
 	return u.leave()
 }
 
-func (u *upgrader) gone(why error) error {
+func (u *upgrader) Gone(why error) error {
 	switch {
 	case u.left:
 		return nil

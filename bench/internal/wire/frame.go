@@ -1,4 +1,4 @@
-package loadgen
+package wire
 
 import (
 	"encoding/binary"
@@ -8,9 +8,9 @@ import (
 // The opcodes of RFC 6455, section 5.2.
 const (
 	opContinuation = 0x0
-	opText         = 0x1
-	opBinary       = 0x2
-	opClose        = 0x8
+	OpText         = 0x1
+	OpBinary       = 0x2
+	OpClose        = 0x8
 	opPing         = 0x9
 	opPong         = 0xA
 )
@@ -20,8 +20,8 @@ const (
 // be made beforehand, and the server's work is the same.
 var maskKey = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
-// appendFrame appends a masked frame, complete in itself.
-func appendFrame(b []byte, op byte, payload []byte) []byte {
+// AppendFrame appends a masked frame, complete in itself.
+func AppendFrame(b []byte, op byte, payload []byte) []byte {
 	b = append(b, 0x80|op)
 	switch n := len(payload); {
 	case n < 126:
@@ -40,13 +40,13 @@ func appendFrame(b []byte, op byte, payload []byte) []byte {
 	return b
 }
 
-// textFrame returns a masked text frame.
-func textFrame(s string) []byte { return appendFrame(nil, opText, []byte(s)) }
+// TextFrame returns a masked text frame.
+func TextFrame(s string) []byte { return AppendFrame(nil, OpText, []byte(s)) }
 
 // maxFrame bounds a frame from a server, none of which sends large ones.
 const maxFrame = 1 << 20
 
-var errFrame = errors.New("loadgen: the server sent a WebSocket frame that is masked, compressed or too large")
+var errFrame = errors.New("wire: the server sent a WebSocket frame that is masked, compressed or too large")
 
 // frame is a frame from a server; payload is in the buffer it was read from.
 type frame struct {

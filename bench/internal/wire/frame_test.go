@@ -1,9 +1,8 @@
-package loadgen
+package wire
 
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,8 +35,8 @@ func unmask(t *testing.T, b []byte) (op byte, payload []byte) {
 func TestAppendFrame(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 127, 65_535, 65_536, 70_000} {
 		want := bytes.Repeat([]byte("abcdefg"), size/7+1)[:size]
-		op, got := unmask(t, appendFrame(nil, opBinary, want))
-		require.EqualValues(t, opBinary, op)
+		op, got := unmask(t, AppendFrame(nil, OpBinary, want))
+		require.EqualValues(t, OpBinary, op)
 		require.Equal(t, want, got, "size %d", size)
 	}
 }
@@ -64,7 +63,7 @@ func TestNextFrame(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, len(b), n)
 		require.True(t, f.fin)
-		require.EqualValues(t, opText, f.op)
+		require.EqualValues(t, OpText, f.op)
 		require.Equal(t, payload, f.payload)
 		for _, short := range []int{0, 1, 2, 3, 4, 9, 10, len(b) - 1} {
 			if short < len(b) {
@@ -77,7 +76,7 @@ func TestNextFrame(t *testing.T) {
 	f, _, err := nextFrame([]byte{0x02, 0})
 	require.NoError(t, err)
 	require.False(t, f.fin)
-	require.EqualValues(t, opBinary, f.op)
+	require.EqualValues(t, OpBinary, f.op)
 }
 
 func TestNextFrameRefuses(t *testing.T) {
@@ -141,26 +140,8 @@ func TestParseResponseRefuses(t *testing.T) {
 }
 
 func TestRequests(t *testing.T) {
-	require.Equal(t, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n", string(get("h", "")))
-	b := string(post("h", "s1", "40"))
+	require.Equal(t, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n", string(Get("h", "")))
+	b := string(Post("h", "s1", "40"))
 	require.Contains(t, b, "POST /socket.io/?EIO=4&transport=polling&sid=s1 HTTP/1.1\r\n")
 	require.Contains(t, b, "Content-Length: 2\r\n\r\n40")
-}
-
-// All messages in flight have to be equally long, because runs of them are cut
-// out of one buffer.
-func TestEchoFrames(t *testing.T) {
-	for _, event := range []string{"echo", "json", "binary"} {
-		e := newEcho(32, event)
-		require.Len(t, e.frames, 64*e.size)
-		for i := range 64 {
-			one := e.frames[i*e.size : (i+1)*e.size]
-			if event == "binary" {
-				one = one[:e.size-6-64]
-			}
-			op, payload := unmask(t, one)
-			require.EqualValues(t, opText, op)
-			require.Contains(t, string(payload), fmt.Sprintf("%d[%q,", firstID+i%32, event))
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package loadgen
+package wire
 
 import (
 	"bytes"
@@ -8,26 +8,31 @@ import (
 	"strconv"
 )
 
-// httpClient sends requests one after another on a connection that is kept, if
+// HTTPClient sends requests one after another on a connection that is kept, if
 // the server keeps it.
-type httpClient struct {
-	run      *run
-	conn     *conn
-	request  []byte // to be sent when the connection is open
-	waiting  bool   // for a response
-	response func(body []byte) error
+type HTTPClient struct {
+	Loop     *Loop
+	Waiting  bool                    // for a response
+	Response func(body []byte) error // gets the body, which is only lent, of status 200
+	// Refused gets another status, and Failed that the connection ended before
+	// the answer. If they are nil both end the run.
+	Refused func(status int, body []byte) error
+	Failed  func(err error) error
+
+	conn    *Conn
+	request []byte // to be sent when the connection is open
 }
 
-// do sends a request, which must not change until it is answered.
-func (h *httpClient) do(request []byte) error {
-	if h.waiting {
-		return errors.New("loadgen: two requests on one connection")
+// Do sends a request, which must not change until it is answered.
+func (h *HTTPClient) Do(request []byte) error {
+	if h.Waiting {
+		return errors.New("wire: two requests on one connection")
 	}
-	h.waiting = true
+	h.Waiting = true
 	if h.conn != nil {
-		return h.conn.write(request)
+		return h.conn.Write(request)
 	}
-	c, err := h.run.dial(h)
+	c, err := h.Loop.Dial(h)
 	if err != nil {
 		return err
 	}
@@ -35,48 +40,59 @@ func (h *httpClient) do(request []byte) error {
 	return nil
 }
 
-// close gives the connection up.
-func (h *httpClient) close() {
+// Close gives the connection up.
+func (h *HTTPClient) Close() {
 	if h.conn != nil {
-		h.conn.close()
+		h.conn.Close()
 		h.conn = nil
 	}
-	h.waiting = false
+	h.Waiting = false
 }
 
-func (h *httpClient) opened() {
-	if err := h.conn.write(h.request); err != nil {
-		h.run.fail(err)
+// Reset gives the connection up at once, as a client does that crashes.
+func (h *HTTPClient) Reset() {
+	if h.conn != nil {
+		h.conn.Reset()
+	}
+	h.Close()
+}
+
+func (h *HTTPClient) Opened() {
+	if err := h.conn.Write(h.request); err != nil {
+		h.Loop.Fail(err)
 	}
 }
 
-func (h *httpClient) received(b []byte) (int, error) {
-	if !h.waiting {
-		return 0, fmt.Errorf("loadgen: an answer without a request: %.100q", b)
+func (h *HTTPClient) Received(b []byte) (int, error) {
+	if !h.Waiting {
+		return 0, fmt.Errorf("wire: an answer without a request: %.100q", b)
 	}
 	r, n, err := parseResponse(b, false)
 	if err != nil || n == 0 {
 		return 0, err
 	}
 	if r.close {
-		h.conn.close()
+		h.conn.Close()
 		h.conn = nil
 	}
 	return n, h.answered(r)
 }
 
-func (h *httpClient) answered(r response) error {
-	if r.status != 200 {
-		return fmt.Errorf("loadgen: HTTP status %d: %.200q", r.status, r.body)
+func (h *HTTPClient) answered(r response) error {
+	if r.status != 200 && h.Refused == nil {
+		return fmt.Errorf("wire: HTTP status %d: %.200q", r.status, r.body)
 	}
-	h.waiting = false
-	return h.response(r.body)
+	h.Waiting = false
+	if r.status != 200 {
+		return h.Refused(r.status, r.body)
+	}
+	return h.Response(r.body)
 }
 
-func (h *httpClient) closed(err error) error {
+func (h *HTTPClient) Closed(err error) error {
 	rest := h.conn.rest
 	h.conn = nil
-	if !h.waiting {
+	if !h.Waiting {
 		return nil // the server does not keep connections for ever
 	}
 	if err == io.EOF {
@@ -84,7 +100,11 @@ func (h *httpClient) closed(err error) error {
 			return h.answered(r)
 		}
 	}
-	return fmt.Errorf("loadgen: the connection ended before the answer: %w", err)
+	if h.Failed != nil {
+		h.Waiting = false
+		return h.Failed(err)
+	}
+	return fmt.Errorf("wire: the connection ended before the answer: %w", err)
 }
 
 // response is an HTTP response; its body may be in the buffer it was read from.
@@ -94,7 +114,7 @@ type response struct {
 	body   []byte
 }
 
-var errResponse = errors.New("loadgen: not an HTTP response")
+var errResponse = errors.New("wire: not an HTTP response")
 
 // parseResponse reads a response. n is its size, 0 if b does not hold all of it.
 // A response without a length ends with the connection: ended says that b is all.
@@ -172,12 +192,12 @@ func is(b []byte, name string) bool {
 	return len(b) == len(name) && bytes.EqualFold(b, []byte(name))
 }
 
-// get and post make requests of the polling transport. sid is empty for the first.
-func get(addr, sid string) []byte {
+// Get and post make requests of the polling transport. sid is empty for the first.
+func Get(addr, sid string) []byte {
 	return []byte("GET " + pollPath(sid) + " HTTP/1.1\r\nHost: " + addr + "\r\nAccept: */*\r\n\r\n")
 }
 
-func post(addr, sid, body string) []byte {
+func Post(addr, sid, body string) []byte {
 	return []byte("POST " + pollPath(sid) + " HTTP/1.1\r\nHost: " + addr +
 		"\r\nAccept: */*\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: " +
 		strconv.Itoa(len(body)) + "\r\n\r\n" + body)
