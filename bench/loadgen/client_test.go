@@ -19,7 +19,7 @@ import (
 type fakeServer struct{ addr string }
 
 func (s fakeServer) Addr() string                { return s.addr }
-func (s fakeServer) CPU() (time.Duration, error) { return cpuTime(), nil }
+func (s fakeServer) CPU() (time.Duration, error) { return wire.CPUTime(), nil }
 func (s fakeServer) RSS() (int64, error)         { return 0, nil }
 func (s fakeServer) Collect() error              { return nil }
 func (s fakeServer) Begin() error                { return nil }

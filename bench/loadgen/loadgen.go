@@ -135,14 +135,14 @@ func (r *run) meter() (end func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	client, begin := cpuTime(), time.Now()
+	client, begin := wire.CPUTime(), time.Now()
 	return func() error {
 		now, err := r.Server.CPU()
 		if err != nil {
 			return err
 		}
 		r.result.Wall = time.Since(begin)
-		r.result.ClientCPU = cpuTime() - client
+		r.result.ClientCPU = wire.CPUTime() - client
 		r.result.ServerCPU = now - server
 		r.result.Messages = r.done
 		r.result.Latency = Latency{

@@ -83,7 +83,7 @@ func command(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	raiseDescriptors()
+	_ = peer.RaiseDescriptors(0) // large scenarios say what fails
 
 	if err := b.run(ctx); err != nil {
 		return err
@@ -124,15 +124,5 @@ func defaults(b *bench, quick bool) {
 	}
 	if b.warmup <= 0 {
 		b.warmup = warmup
-	}
-}
-
-// raiseDescriptors allows as many connections as the system does; servers
-// inherit it.
-func raiseDescriptors() {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil && limit.Cur < limit.Max {
-		limit.Cur = limit.Max
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // large scenarios say what fails
 	}
 }

@@ -2,11 +2,14 @@
 // standard input and output.
 //
 // A server first prints "version TEXT" and "listening ADDRESS". It answers each
-// command with "ok", or with "error TEXT":
+// command with "ok", or "ok TEXT" where there is something to say, or with
+// "error TEXT":
 //
 //	gc             collect garbage and give the memory back
 //	profile FILE   begin a CPU profile
 //	stop           end and write it
+//
+// and those of its own.
 //
 // At the end of its input it exits, so that it cannot outlive the runner.
 package control
@@ -22,19 +25,30 @@ import (
 	"strings"
 )
 
-// Serve announces the server and obeys commands until the end of r. The caller
-// exits then.
-func Serve(r io.Reader, w io.Writer, version, addr string) error {
+// Command is a command of one server's own. What it returns is the answer's text, on one line.
+type Command func() (string, error)
+
+// Serve announces the server and obeys commands, those of own among them, until
+// the end of r. The caller exits then.
+func Serve(r io.Reader, w io.Writer, version, addr string, own map[string]Command) error {
 	fmt.Fprintf(w, "version %s\nlistening %s\n", version, addr)
 	var profile *os.File
 	for lines := bufio.NewScanner(r); ; {
 		if !lines.Scan() {
 			return lines.Err()
 		}
-		err := obey(lines.Text(), &profile)
-		if err != nil {
-			fmt.Fprintf(w, "error %v\n", err)
+		answer, err := "", error(nil)
+		if f := own[lines.Text()]; f != nil {
+			answer, err = f()
 		} else {
+			err = obey(lines.Text(), &profile)
+		}
+		switch {
+		case err != nil:
+			fmt.Fprintf(w, "error %v\n", err)
+		case answer != "":
+			fmt.Fprintln(w, "ok", answer)
+		default:
 			fmt.Fprintln(w, "ok")
 		}
 	}

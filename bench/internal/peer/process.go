@@ -35,6 +35,7 @@ const (
 	startTimeout   = 20 * time.Second
 	commandTimeout = 60 * time.Second
 	stopTimeout    = 2 * time.Second
+	maxLine        = 64 << 20 // of what a server answers
 )
 
 // Start starts a server on a core, or anywhere if cpu is negative, to answer an
@@ -68,7 +69,9 @@ func (s *Server) Start(ctx context.Context, cpu int, event, profile string) (*Pr
 	go func() {
 		defer out.Close()
 		defer close(p.lines)
-		for sc := bufio.NewScanner(out); sc.Scan(); {
+		sc := bufio.NewScanner(out)
+		sc.Buffer(nil, maxLine)
+		for sc.Scan() {
 			p.lines <- sc.Text()
 		}
 	}()
@@ -120,19 +123,26 @@ func (p *Process) line(timeout time.Duration) (string, error) {
 	}
 }
 
-// command has the server do something, see package control.
-func (p *Process) command(text string) error {
-	if _, err := fmt.Fprintln(p.stdin, text); err != nil {
-		return fmt.Errorf("%s: %w: %s", text, err, p.stderr.String())
+// Ask has the server do something, see package control, and returns the text of
+// its answer.
+func (p *Process) Ask(command string) (string, error) {
+	if _, err := fmt.Fprintln(p.stdin, command); err != nil {
+		return "", fmt.Errorf("%s: %w: %s", command, err, p.stderr.String())
 	}
 	answer, err := p.line(commandTimeout)
-	if err == nil && answer != "ok" {
-		err = errors.New(answer)
-	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", text, err)
+		return "", fmt.Errorf("%s: %w", command, err)
 	}
-	return nil
+	text, ok := strings.CutPrefix(answer, "ok")
+	if !ok {
+		return "", fmt.Errorf("%s: %s", command, answer)
+	}
+	return strings.TrimPrefix(text, " "), nil
+}
+
+func (p *Process) command(text string) error {
+	_, err := p.Ask(text)
+	return err
 }
 
 // Addr returns the address the server listens on.

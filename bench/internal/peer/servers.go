@@ -81,7 +81,7 @@ func (s *Server) Prepare(ctx context.Context, bin string) error {
 func buildOurs(ctx context.Context, s *Server, bench, bin string) error {
 	path := filepath.Join(bin, s.Name)
 	s.command = func(string) []string { return []string{path} }
-	return build(ctx, bench, path, "./servers/ours")
+	return build(ctx, bench, path, "./servers/ours", nil)
 }
 
 func buildBare(ctx context.Context, s *Server, bench, bin string) error {
@@ -93,17 +93,17 @@ func buildBare(ctx context.Context, s *Server, bench, bin string) error {
 		}
 		return argv
 	}
-	return build(ctx, bench, path, "./servers/bare")
+	return build(ctx, bench, path, "./servers/bare", nil)
 }
 
 func buildZishang(ctx context.Context, s *Server, bench, bin string) error {
 	path := filepath.Join(bin, s.Name)
 	s.command = func(string) []string { return []string{path} }
-	return build(ctx, filepath.Join(bench, "servers", "zishang"), path, ".", "GOWORK=off")
+	return build(ctx, filepath.Join(bench, "servers", "zishang"), path, ".", nil, "GOWORK=off")
 }
 
-func build(ctx context.Context, dir, path, pkg string, env ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg)
+func build(ctx context.Context, dir, path, pkg string, flags []string, env ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", path}, flags...), pkg)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -135,4 +135,18 @@ func findFlask(ctx context.Context, s *Server, bench, _ string) error {
 		}
 	}
 	return errors.New("no Python has flask_socketio: install python3-flask-socketio and python3-eventlet")
+}
+
+// Soak returns the server of the soak, which is compared with nothing. It uses
+// as many cores as there are.
+func Soak(race bool, args ...string) *Server {
+	return &Server{Name: "soak", Title: "soak", prepare: func(ctx context.Context, s *Server, bench, bin string) error {
+		path := filepath.Join(bin, s.Name)
+		s.command = func(string) []string { return append([]string{path}, args...) }
+		var flags []string
+		if race {
+			flags = []string{"-race"}
+		}
+		return build(ctx, bench, path, "./servers/soak", flags)
+	}}
 }

@@ -35,7 +35,7 @@ func main() {
 	}
 	go func() { log.Fatal(http.Serve(ln, s)) }()
 	version := "coder/websocket " + control.Version("github.com/coder/websocket")
-	if err := control.Serve(os.Stdin, os.Stdout, version, ln.Addr().String()); err != nil {
+	if err := control.Serve(os.Stdin, os.Stdout, version, ln.Addr().String(), nil); err != nil {
 		log.Fatal(err)
 	}
 }

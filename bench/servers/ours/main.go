@@ -31,7 +31,7 @@ func main() {
 		log.Fatal(err)
 	}
 	go func() { log.Fatal(http.Serve(ln, srv)) }()
-	if err := control.Serve(os.Stdin, os.Stdout, "this repository", ln.Addr().String()); err != nil {
+	if err := control.Serve(os.Stdin, os.Stdout, "this repository", ln.Addr().String(), nil); err != nil {
 		log.Fatal(err)
 	}
 }

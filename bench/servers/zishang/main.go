@@ -38,7 +38,7 @@ func main() {
 	}
 	go func() { log.Fatal(http.Serve(ln, io.ServeHandler(nil))) }()
 	version := "zishang520/socket.io " + control.Version("github.com/zishang520/socket.io/servers/socket/v3")
-	if err := control.Serve(os.Stdin, os.Stdout, version, ln.Addr().String()); err != nil {
+	if err := control.Serve(os.Stdin, os.Stdout, version, ln.Addr().String(), nil); err != nil {
 		log.Fatal(err)
 	}
 }

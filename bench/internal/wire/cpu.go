@@ -1,4 +1,4 @@
-package loadgen
+package wire
 
 import (
 	"time"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the CPU this process has used.
-func cpuTime() time.Duration {
+// CPUTime returns the CPU this process has used.
+func CPUTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
 		panic(err) // this clock is always there

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/bench/workload"
+)
+
+// book is what the server knows of its clients, and what it found wrong.
+type book struct {
+	sockets sync.Map // *entry by session id, from connect to disconnect
+
+	connects, disconnects, events, asked, answered atomic.Int64
+
+	mu      sync.Mutex // protects the following
+	ended   []*entry   // not yet told to the clients' side
+	reasons map[string]int
+	faults  int
+	first   []string
+}
+
+// entry is one socket.
+type entry struct {
+	sid, ns string
+	auth    workload.SoakAuth
+
+	mu       sync.Mutex // protects the following
+	handled  int64      // the last Seq
+	rooms    []string
+	asks     int64           // questions so far
+	open     map[int64]int64 // checksums of those not answered, by Seq
+	answered int64
+	reason   string
+	left     time.Time
+}
+
+func newBook() *book { return &book{reasons: map[string]int{}} }
+
+// shown is how many faults are kept in full.
+const shown = 20
+
+func (b *book) fault(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults++
+	if len(b.first) < shown {
+		b.first = append(b.first, fmt.Sprintf(format, args...))
+	}
+}
+
+func (b *book) connect(c *socketio.Context, auth workload.SoakAuth) error {
+	b.connects.Add(1)
+	e := &entry{sid: c.ID(), ns: c.Namespace().Name(), auth: auth, open: map[int64]int64{}}
+	if _, was := b.sockets.LoadOrStore(c.ID(), e); was {
+		b.fault("%s: connected twice", e)
+	}
+	return nil
+}
+
+func (b *book) disconnect(c *socketio.Context, why socketio.Reason) error {
+	b.disconnects.Add(1)
+	v, ok := b.sockets.LoadAndDelete(c.ID())
+	if !ok {
+		b.fault("a disconnect handler ran (%s) for a socket that is not connected", why)
+		return nil
+	}
+	e := v.(*entry)
+	e.mu.Lock()
+	rooms := append([]string{e.sid}, e.rooms...)
+	e.reason, e.left = string(why), time.Now()
+	e.mu.Unlock()
+	slices.Sort(rooms[1:])
+	if got := c.Rooms(); !slices.Equal(got, rooms) {
+		b.fault("%s: in rooms %v when its disconnect handler ran, joined %v", e, got, rooms)
+	}
+	b.mu.Lock()
+	b.reasons[string(why)]++
+	b.ended = append(b.ended, e)
+	b.mu.Unlock()
+	return nil
+}
+
+// String says who it is in a fault.
+func (e *entry) String() string {
+	return fmt.Sprintf("client %d.%d in %s", e.auth.Client, e.auth.Life, e.ns)
+}
+
+// handle is called first by every handler of an event.
+func (b *book) handle(c *socketio.Context, h workload.Head) (*entry, error) {
+	b.events.Add(1)
+	v, ok := b.sockets.Load(c.ID())
+	if !ok {
+		b.fault("event %s number %d was handled outside of connect and disconnect", c.Event(), h.Seq)
+		return nil, socketio.ErrClosed
+	}
+	e := v.(*entry)
+	e.mu.Lock()
+	last := e.handled
+	e.handled = h.Seq
+	e.mu.Unlock()
+	if h.Seq != last+1 {
+		b.fault("%s: event %s number %d was handled after number %d", e, c.Event(), h.Seq, last)
+	}
+	return e, nil
+}
+
+// check compares a payload's checksum.
+func check[T string | []byte](b *book, e *entry, what string, h workload.Head, payload T) {
+	if sum := workload.SoakSum(payload); sum != h.Sum {
+		b.fault("%s: %s %d arrived with %d bytes and checksum %x, sent with %x", e, what, h.Seq, len(payload), sum, h.Sum)
+	}
+}
+
+// ask notes a question to the client.
+func (b *book) ask(e *entry, h workload.Head) workload.Head {
+	b.asked.Add(1)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asks++
+	h.Seq = e.asks
+	e.open[h.Seq] = h.Sum
+	return h
+}
+
+// answer notes its answer.
+func answer[T string | []byte](b *book, e *entry, h workload.Head, payload T) {
+	b.answered.Add(1)
+	e.mu.Lock()
+	sum, ok := e.open[h.Seq]
+	delete(e.open, h.Seq)
+	e.answered++
+	e.mu.Unlock()
+	switch {
+	case !ok:
+		b.fault("%s: question %d was answered twice or never asked", e, h.Seq)
+	case sum != h.Sum:
+		b.fault("%s: question %d was answered with another one's checksum", e, h.Seq)
+	}
+	check(b, e, "answer", h, payload)
+}
+
+// settle is how long after its end a socket's callbacks of OnAck may run.
+const settle = 5 * time.Second
+
+// takeEnded returns the sockets that have ended a while ago, each once.
+func (b *book) takeEnded(now time.Time) []workload.SoakEnded {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []workload.SoakEnded
+	b.ended = slices.DeleteFunc(b.ended, func(e *entry) bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if now.Sub(e.left) < settle {
+			return false
+		}
+		all = append(all, workload.SoakEnded{SID: e.sid, NS: e.ns, SoakAuth: e.auth, Handled: e.handled, Answered: e.answered, Reason: e.reason})
+		return true
+	})
+	return all
+}
+
+func (b *book) status() workload.SoakStatus {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	s := workload.SoakStatus{
+		HeapInUse: int64(m.HeapInuse), HeapObjects: int64(m.HeapObjects), Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(),
+		Connects: b.connects.Load(), Disconnects: b.disconnects.Load(),
+		Events: b.events.Load(), Asked: b.asked.Load(), Answered: b.answered.Load(),
+	}
+	for range b.sockets.Range {
+		s.Sockets++
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.Reasons, s.Faults, s.First = maps.Clone(b.reasons), b.faults, slices.Clone(b.first)
+	return s
+}
+
+// descriptors returns how many files are open.
+func descriptors() int {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return -1
+	}
+	return len(names) - 1 // the folder itself
+}
+
+// index asks the server who is where.
+func index(srv *socketio.Server, rooms int) workload.SoakIndex {
+	all := workload.SoakIndex{}
+	for _, name := range workload.SoakNamespaces {
+		ns := srv.Namespace(name)
+		of := map[string][]string{"": ns.Members("")}
+		for i := range rooms {
+			room := workload.SoakRoom(i)
+			if sids := ns.Members(room); len(sids) > 0 {
+				of[room] = sids
+			}
+		}
+		all[name] = of
+	}
+	return all
+}
+
+// logHandler returns a handler of logs to which warnings are faults: clients of
+// the soak do nothing that deserves one.
+func (b *book) logHandler() slog.Handler { return logHandler{b} }
+
+type logHandler struct{ b *book }
+
+func (logHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (h logHandler) WithAttrs([]slog.Attr) slog.Handler             { return h }
+func (h logHandler) WithGroup(string) slog.Handler                  { return h }
+func (h logHandler) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += " " + a.String()
+		return true
+	})
+	h.b.fault("log: %s", text)
+	return nil
+}

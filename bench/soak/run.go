@@ -1,0 +1,379 @@
+package soak
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/stats"
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
+	"github.com/seed-d124fa34/socketio/bench/workload"
+)
+
+// Server is the process that is soaked: bench/servers/soak.
+type Server interface {
+	Addr() string
+	CPU() (time.Duration, error)
+	RSS() (int64, error)
+	Ask(command string) (string, error)
+}
+
+// Config is how to soak. Zero fields have the default named with each.
+type Config struct {
+	Server  Server
+	Clients int           // default 10,000
+	Rooms   int           // in each namespace with rooms; the server's -rooms. Default: RoomsFor(Clients)
+	For     time.Duration // how long, once all clients are there. Default 30 minutes
+	Rate    float64       // events a second that the clients send, all together. Default a quarter of Clients
+	Seed    uint64        // of the schedule
+	Cycle   time.Duration // between two audits. Default one minute
+	// Haste is by how much the clients' stays, and the time between broadcasts,
+	// are shortened for a short run. Default 1.
+	Haste float64
+	// Silence is when the server gives up a client that says nothing: its
+	// ping interval and timeout. Default 45 seconds.
+	Silence time.Duration
+	Logf    func(format string, args ...any) // gets a line every Progress
+	// Progress is the time between two lines. Default ten seconds.
+	Progress time.Duration
+}
+
+// RoomsFor returns how many rooms so many clients share by default: about
+// twenty sockets are in each.
+func RoomsFor(clients int) int { return max(2, clients*roomsEach/20) }
+
+// patience is how long anything the server has to do may take before it counts
+// as not done. It is for a server that is busy, not a measure of how quick it is.
+const patience = 30 * time.Second
+
+// run is a soak under way. All of it runs in one goroutine.
+type run struct {
+	*wire.Loop
+	cfg     Config
+	addr    string
+	begun   time.Time // the loop's clock
+	asker   *asker
+	waiting bool // for the ended sockets
+
+	clients    []*client
+	connecting int
+	closing    int
+	calm       bool // nobody comes, goes or moves
+	quiet      bool // nobody begins anything
+	over       bool // nobody comes back
+	material   []byte
+
+	channels map[string]*channel // by namespace and room
+	voices   map[int64]*voice
+	lastID   int64
+	sids     map[string]*socket // those that are there
+	tellable []*socket          // likewise, and some that are not any more
+	limbo    map[string]*socket // those that are not, until the server has said so too
+	nameless map[nameless][]*socket
+	retired  []retired
+
+	counts   [kinds]struct{ sent, acked, heard int64 }
+	hists    [kinds]stats.Histogram
+	leaves   [endings]int
+	abandons int // upgrades given up by clients that stayed
+	ended    int // sockets that the server has reported
+	faults   []*fault
+	found    map[string]int
+	samples  []sample
+	base     sample
+	final    sample
+	warm     time.Duration // when all clients were there
+	audits   int
+	cpu      struct{ server, clients time.Duration }
+	activeAt time.Duration
+}
+
+// nameless is a socket of which the client never learned the session id.
+type nameless struct {
+	workload.SoakAuth
+	ns string
+}
+
+// retired is a voice its socket has no more use for.
+type retired struct {
+	s *socket
+	v *voice
+}
+
+// Run soaks a server. The error is for what keeps it from doing so; what it
+// found is in the report.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	cfg.complete()
+	l, err := wire.NewLoop(cfg.Server.Addr())
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	stop := context.AfterFunc(ctx, l.Interrupt)
+	defer stop()
+	r := &run{
+		Loop: l, cfg: cfg, addr: cfg.Server.Addr(), begun: time.Now().Add(-time.Duration(l.Clock())),
+		channels: map[string]*channel{}, voices: map[int64]*voice{}, lastID: workload.SoakFeedVoice,
+		sids: map[string]*socket{}, limbo: map[string]*socket{}, nameless: map[nameless][]*socket{}, found: map[string]int{},
+	}
+	r.asker = newAsker(cfg.Server)
+	defer r.asker.stop()
+	if err := r.soak(); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		if errors.Is(err, context.Canceled) { // say what was seen nevertheless
+			r.faultNow(faultServer, "interrupted after %v", r.elapsed())
+			return r.report(), nil
+		}
+		return nil, err
+	}
+	return r.report(), nil
+}
+
+func (c *Config) complete() {
+	c.Clients = orDefault(c.Clients, 10_000)
+	c.Rooms = orDefault(c.Rooms, RoomsFor(c.Clients))
+	c.For = orDefault(c.For, 30*time.Minute)
+	c.Rate = orDefault(c.Rate, float64(c.Clients)/4)
+	c.Cycle = orDefault(c.Cycle, time.Minute)
+	c.Haste = orDefault(c.Haste, 1)
+	c.Silence = orDefault(c.Silence, 45*time.Second)
+	c.Progress = orDefault(c.Progress, 10*time.Second)
+	if c.Logf == nil {
+		c.Logf = func(string, ...any) {}
+	}
+}
+
+func orDefault[T int | float64 | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+// soak is the whole run.
+func (r *run) soak() error {
+	r.populate()
+	var err error
+	if r.base, err = r.sample(); err != nil {
+		return err
+	}
+	r.progress()
+	r.watch()
+	server, clients := r.base.cpu, wire.CPUTime()
+	if err := r.arrive(); err != nil {
+		return err
+	}
+	r.warm = r.elapsed()
+	r.cfg.Logf("all clients have come after %v", r.warm)
+	r.beginMeter(&server, &clients)
+	for end := r.warm + r.cfg.For; r.elapsed() < end; {
+		if err := r.wait(min(r.cfg.Cycle, end-r.elapsed()), func() bool { return false }); err != nil {
+			return err
+		}
+		if err := r.audit(); err != nil {
+			return err
+		}
+	}
+	r.endMeter(server, clients)
+	return r.finish()
+}
+
+// arrivals is how many clients connect at the same time.
+const arrivals = 100
+
+// arrive has all clients connect for the first time.
+func (r *run) arrive() error {
+	for _, c := range r.clients {
+		if err := r.wait(patience, func() bool { return r.connecting < arrivals }); err != nil {
+			return err
+		}
+		if err := c.connect(); err != nil {
+			return err
+		}
+	}
+	return r.wait(patience, func() bool { return r.connecting == 0 })
+}
+
+// populate decides who the clients are.
+func (r *run) populate() {
+	rng := rand.New(rand.NewPCG(r.cfg.Seed, 0))
+	r.material = make([]byte, 256<<10)
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range r.material {
+		r.material[i] = letters[rng.IntN(len(letters))]
+	}
+	feed := &voice{id: workload.SoakFeedVoice, ch: r.everyone(workload.SoakFeed), servers: true}
+	feed.ch.voices[feed] = struct{}{}
+	r.voices[feed.id] = feed
+	aloud := 0
+	for n := range r.cfg.Clients {
+		c := &client{run: r, n: n, rng: rand.New(rand.NewPCG(r.cfg.Seed, uint64(n)+1))}
+		c.kind = pick(c.rng, kindShares)
+		c.spaces = []string{"/"}
+		if c.rng.IntN(100) < inChat {
+			c.spaces = append(c.spaces, "/chat")
+		}
+		if c.rng.IntN(100) < inFeed {
+			c.spaces = append(c.spaces, workload.SoakFeed)
+		}
+		if c.kind == kindWebSocket {
+			c.slow = c.rng.IntN(100) < slowReaders
+			c.speaker = !c.slow && aloud < speakers
+			if c.speaker {
+				aloud++
+			}
+		}
+		r.clients = append(r.clients, c)
+	}
+}
+
+// wait handles events until done says so, for a time at most.
+func (r *run) wait(limit time.Duration, done func() bool) error {
+	for end := r.elapsed() + limit; !done() && r.elapsed() < end; {
+		if err := r.Step(); err != nil {
+			return err
+		}
+		if err := r.hearServer(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// elapsed is the time since the run began.
+func (r *run) elapsed() time.Duration { return time.Duration(r.Clock()) }
+
+// wall is the time of the day, in ns, at a time of the loop's clock.
+func (r *run) wall(clock int64) int64 { return r.begun.UnixNano() + clock }
+
+// everyone returns the channel of all in a namespace.
+func (r *run) everyone(ns string) *channel { return r.room(ns, "") }
+
+func (r *run) room(ns, name string) *channel {
+	key := ns + " " + name
+	ch := r.channels[key]
+	if ch == nil {
+		title := "room " + name
+		if name == "" {
+			title = "everyone"
+		}
+		ch = newChannel(title + " of " + ns)
+		r.channels[key] = ch
+	}
+	return ch
+}
+
+// speak begins a voice in a channel.
+func (r *run) speak(ch *channel, volatile bool, deaf *seat) *voice {
+	r.lastID++
+	v := ch.speak(r.lastID, volatile, deaf)
+	r.voices[v.id] = v
+	return v
+}
+
+// maxFaults is how many faults are kept in full.
+const maxFaults = 50
+
+func (r *run) fault(f *fault) {
+	r.found[f.kind]++
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, f)
+	}
+	if r.found[f.kind] <= 3 {
+		r.cfg.Logf("VIOLATION (%s) %s", f.kind, f.text)
+	}
+}
+
+func (r *run) faultNow(kind, format string, args ...any) {
+	r.fault(faultf(kind, "%v %s", r.elapsed().Round(time.Millisecond), fmt.Sprintf(format, args...)))
+}
+
+// timing counts how long something took since begun.
+func (r *run) timing(k kind, begun int64) { r.hists[k].Add(r.Clock() - begun) }
+
+// timingOf is for what a socket gets: slow readers count apart.
+func (r *run) timingOf(s *socket, k kind, took int64) {
+	if s.c.slow {
+		k = heardSlowly
+	}
+	r.hists[k].Add(took)
+}
+
+// asker talks to the server's process on a goroutine of its own, which stop ends:
+// the answers may take a while.
+type asker struct {
+	questions chan question
+	answers   chan reply
+	done      chan struct{}
+}
+
+type question struct {
+	command string
+	then    func(text string) error
+}
+
+type reply struct {
+	question
+	text string
+	err  error
+}
+
+func newAsker(s Server) *asker {
+	a := &asker{make(chan question, 16), make(chan reply, 16), make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		for q := range a.questions {
+			text, err := s.Ask(q.command)
+			a.answers <- reply{q, text, err}
+		}
+	}()
+	return a
+}
+
+func (a *asker) stop() {
+	close(a.questions)
+	for {
+		select {
+		case <-a.answers:
+		case <-a.done:
+			return
+		}
+	}
+}
+
+// hearServer takes the answers that have come.
+func (r *run) hearServer() error {
+	select {
+	case a := <-r.asker.answers:
+		if a.err != nil {
+			return a.err
+		}
+		return a.then(a.text)
+	default:
+		return nil
+	}
+}
+
+// ask waits for the server's process to answer, into v, which may be nil.
+func (r *run) ask(command string, v any) error {
+	answered := false
+	r.asker.questions <- question{command, func(text string) error {
+		answered = true
+		if v == nil {
+			return nil
+		}
+		return json.Unmarshal([]byte(text), v)
+	}}
+	if err := r.wait(2*patience, func() bool { return answered }); err != nil {
+		return err
+	}
+	if !answered {
+		return fmt.Errorf("soak: the server's process does not answer %q", command)
+	}
+	return nil
+}

@@ -1,0 +1,459 @@
+package soak
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/seed-d124fa34/socketio/bench/internal/wire"
+	"github.com/seed-d124fa34/socketio/bench/workload"
+)
+
+// socket is a client in a namespace, from CONNECT to its end.
+type socket struct {
+	c     *client
+	ns    string
+	sid   string // empty until it is connected
+	state socketState
+	old   *socket // what it was before, on the same connection; until connected
+
+	seq     int64      // of the events sent
+	acked   int64      // the last acknowledged
+	pending []*request // not yet acknowledged, in order
+	asked   int64      // questions of the server
+	replies int64      // answers to them
+	checked bool       // a question marks what must have been heard
+	moving  int        // joins and leaves under way
+	nagged  bool       // a request that is overdue has been reported
+
+	everyone, private *seat
+	rooms             []*place
+	aloud             *voice // to everyone, if the client is a speaker
+	friend            *socket
+	whisper           *voice // to the friend
+
+	goal       ending // how it ended
+	ended      int64
+	unexpected bool // and that this was not meant
+}
+
+type socketState uint8
+
+const (
+	socketConnecting socketState = iota
+	socketIn
+	socketLeaving
+	socketOut
+)
+
+// place is a socket in a room.
+type place struct {
+	name       string
+	seat       *seat
+	talk, hint *voice // what it says there
+}
+
+// request is an event that is to be acknowledged.
+type request struct {
+	seq  int64
+	kind kind
+	at   int64
+	pay  payload
+	done func() error // may be nil
+}
+
+func newSocket(c *client, ns string) *socket { return &socket{c: c, ns: ns} }
+
+// connect asks for the namespace.
+func (s *socket) connect() error {
+	s.everyone = s.c.everyone(s.ns).join()
+	s.private = newChannel("private messages of another socket").join()
+	auth, err := json.Marshal(workload.SoakAuth{Client: s.c.n, Life: s.c.life})
+	if err != nil {
+		return err
+	}
+	b := []byte{packetConnect}
+	if s.ns != "/" {
+		b = append(append(b, s.ns...), ',')
+	}
+	return s.c.link.send([]message{{wire.OpText, append(b, auth...)}})
+}
+
+// connected takes the answer.
+func (s *socket) connected(data []byte) error {
+	var reply struct {
+		SID string `json:"sid"`
+	}
+	if err := json.Unmarshal(data, &reply); err != nil || reply.SID == "" || s.state != socketConnecting {
+		return s.c.broken(fmt.Errorf("CONNECT packet in %s: %.200q", s.ns, data))
+	}
+	s.sid = reply.SID
+	if other := s.c.sids[s.sid]; other != nil {
+		s.c.fault(s.c.faultf(faultBooks, "the session id of another socket"))
+	}
+	s.c.sids[s.sid] = s
+	s.state = socketIn
+	if s.old != nil {
+		s.old.end(endClean)
+		s.old = nil
+	}
+	s.everyone.joined()
+	s.private.joined()
+	if s.c.speaker {
+		s.aloud = s.c.speak(s.everyone.ch, false, s.everyone)
+	}
+	s.c.tellable = append(s.c.tellable, s)
+	for range roomsEach {
+		if err := s.join(); err != nil {
+			return err
+		}
+	}
+	return s.c.accepted()
+}
+
+// disconnect returns the packet that leaves the namespace.
+func (s *socket) disconnect() message {
+	s.state = socketLeaving
+	b := []byte{packetDisconnect}
+	if s.ns != "/" {
+		b = append(append(b, s.ns...), ',')
+	}
+	return message{wire.OpText, b}
+}
+
+// renew leaves the namespace and enters it again, on the same connection.
+func (s *socket) renew() error {
+	c := s.c
+	if err := c.link.send([]message{s.disconnect()}); err != nil {
+		return err
+	}
+	n := newSocket(c, s.ns)
+	n.old = s
+	c.sockets[slices.Index(c.sockets, s)] = n
+	return n.connect()
+}
+
+// end is called when nothing of the socket can be heard any more.
+func (s *socket) end(how ending) {
+	if s.old != nil {
+		s.old.end(how)
+		s.old = nil
+	}
+	if s.state == socketOut {
+		return
+	}
+	if (how == endKick || how == endHangUp) && s.goal != endNone {
+		how = s.goal
+	} else if how == endKick {
+		how = endClean // its other namespaces are left by the client
+	}
+	s.state, s.goal, s.ended = socketOut, how, s.c.Clock()
+	s.everyone.left()
+	s.private.left()
+	for _, p := range s.rooms {
+		p.seat.left()
+	}
+	s.c.bury(s)
+}
+
+// voices returns what the socket speaks with.
+func (s *socket) voices() []*voice {
+	vs := []*voice{s.aloud, s.whisper}
+	for _, p := range s.rooms {
+		vs = append(vs, p.talk, p.hint)
+	}
+	return slices.DeleteFunc(vs, func(v *voice) bool { return v == nil })
+}
+
+// beKicked asks the server to end the socket, or the connection.
+func (s *socket) beKicked(how ending) error {
+	s.goal = how
+	name := workload.SoakKick
+	if how == endHangUp {
+		name = workload.SoakHangUp
+		for _, other := range s.c.sockets {
+			other.goal = how
+		}
+	}
+	s.state = socketLeaving
+	s.seq++
+	return s.c.link.send(encodePacket(s.ns, -1, name, workload.Head{Seq: s.seq, At: s.c.wall(s.c.Clock())}, "", payload{}))
+}
+
+// request sends an event and has done called when it is acknowledged. v may be nil.
+func (s *socket) request(k kind, name, to string, v *voice, p payload, done func() error) error {
+	s.seq++
+	now := s.c.Clock()
+	h := workload.Head{Seq: s.seq, At: s.c.wall(now), Sum: p.sum()}
+	if v != nil {
+		v.sent++
+		h.Voice, h.Number = v.id, v.sent
+	}
+	s.pending = append(s.pending, &request{seq: s.seq, kind: k, at: now, pay: p, done: done})
+	s.c.counts[k].sent++
+	return s.c.link.send(encodePacket(s.ns, s.seq, name, h, to, p))
+}
+
+// packet takes a packet from the server.
+func (s *socket) packet(p packet, attachment []byte) error {
+	if s.state == socketConnecting && p.kind != packetConnect && p.kind != packetConnectError {
+		if s.old == nil {
+			return s.c.broken(fmt.Errorf("packet %c before CONNECT in %s: %.200q", p.kind, s.ns, p.data))
+		}
+		return s.old.packet(p, attachment)
+	}
+	switch p.kind {
+	case packetConnect:
+		return s.connected(p.data)
+	case packetDisconnect:
+		return s.kicked()
+	case packetConnectError:
+		return s.c.broken(fmt.Errorf("refused in %s: %.200q", s.ns, p.data))
+	}
+	m, err := parseContent(p)
+	if err != nil {
+		return s.c.broken(err)
+	}
+	pay := payload{text: m.text, binary: attachment}
+	if pay.binary == nil && p.attachments > 0 {
+		pay.binary = []byte{}
+	}
+	if m.event == "" {
+		return s.acknowledged(p.id, m, pay)
+	}
+	if sum := pay.sum(); sum != m.head.Sum {
+		s.fault(faultPayload, "event %s (voice %d, message %d) with %d+%d bytes and checksum %x, sent with %x",
+			m.event, m.head.Voice, m.head.Number, len(m.text), len(attachment), sum, m.head.Sum)
+	}
+	switch m.event {
+	case workload.SoakSaid:
+		s.said(m.head, pay)
+	case workload.SoakAsk:
+		return s.ask(p.id, m.head, pay)
+	default:
+		s.fault(faultProtocol, "event %q, which this server does not emit", m.event)
+	}
+	return nil
+}
+
+func (s *socket) fault(kind, format string, args ...any) {
+	s.c.fault(s.c.faultf(kind, "in %s: %s", s.ns, fmt.Sprintf(format, args...)))
+}
+
+// kicked is called when the server has ended the socket.
+func (s *socket) kicked() error {
+	if s.goal != endKick && s.goal != endHangUp {
+		s.fault(faultDisconnect, "the server ended the socket")
+		s.unexpected = true
+		return s.c.link.lost(fmt.Errorf("DISCONNECT in %s", s.ns))
+	}
+	if s.goal == endHangUp {
+		return nil // the end of the connection follows
+	}
+	var bye []message
+	for _, other := range s.c.sockets {
+		if other != s {
+			bye = append(bye, other.disconnect())
+		}
+	}
+	return s.c.link.bye(bye)
+}
+
+// acknowledged takes an acknowledgement, which have to come in order.
+func (s *socket) acknowledged(id int64, m content, pay payload) error {
+	i := slices.IndexFunc(s.pending, func(r *request) bool { return r.seq == id })
+	switch {
+	case i < 0 && id >= 1 && id <= s.acked:
+		s.fault(faultDuplicate, "event %d was acknowledged twice", id)
+		return nil
+	case i < 0:
+		s.fault(faultPayload, "an acknowledgement for event %d; %d were sent", id, s.seq)
+		return nil
+	case i > 0:
+		s.fault(faultOrder, "event %d was acknowledged before %d", id, s.pending[0].seq)
+	}
+	r := s.pending[i]
+	s.pending = append(s.pending[:i:i], s.pending[i+1:]...)
+	s.acked = max(s.acked, id)
+	s.nagged = false
+	if m.head.Seq != id {
+		s.fault(faultPayload, "event %d was acknowledged with what belongs to %d", id, m.head.Seq)
+	}
+	if (r.kind == kindEcho || r.kind == kindBinary) && (!bytes.Equal(pay.text, r.pay.text) || !bytes.Equal(pay.binary, r.pay.binary)) {
+		s.fault(faultPayload, "event %d with %d+%d bytes was acknowledged with %d+%d others", id, len(r.pay.text), len(r.pay.binary), len(pay.text), len(pay.binary))
+	}
+	s.c.counts[r.kind].acked++
+	s.c.timingOf(s, r.kind, s.c.Clock()-r.at)
+	if r.done != nil && s.state == socketIn {
+		return r.done()
+	}
+	return nil
+}
+
+// said takes a message of another client, or of the server.
+func (s *socket) said(h workload.Head, pay payload) {
+	v := s.c.voices[h.Voice]
+	if v == nil {
+		s.fault(faultStray, "message %d of voice %d, which fell silent long ago", h.Number, h.Voice)
+		return
+	}
+	at := s.seatIn(v.ch)
+	if at == nil {
+		s.fault(faultStray, "message %d of voice %d in %s, of which it is no member", h.Number, h.Voice, v.ch.name)
+		return
+	}
+	if f := at.hear(v, h.Number); f != nil {
+		s.fault(f.kind, "%s", f.text)
+	}
+	k := heardRoom
+	switch {
+	case v.volatile:
+		k = heardHint
+	case at == s.everyone:
+		k = heardEveryone
+	case at == s.private:
+		k = heardPrivate
+	case pay.binary != nil:
+		k = heardRoomBytes
+	}
+	s.c.counts[k].heard++
+	s.c.timingOf(s, k, s.c.wall(s.c.Clock())-h.At)
+}
+
+// seatIn returns the socket's seat in a channel, nil if it has none.
+func (s *socket) seatIn(ch *channel) *seat {
+	switch ch {
+	case s.everyone.ch:
+		return s.everyone
+	case s.private.ch:
+		return s.private
+	}
+	for _, p := range s.rooms {
+		if p.seat.ch == ch {
+			return p.seat
+		}
+	}
+	return nil
+}
+
+// ask answers a question of the server, which come in order.
+func (s *socket) ask(id int64, h workload.Head, pay payload) error {
+	if id < 0 {
+		s.fault(faultProtocol, "question %d wants no answer", h.Seq)
+		return nil
+	}
+	switch {
+	case h.Seq == s.asked+1:
+	case h.Seq == s.asked:
+		s.fault(faultDuplicate, "question %d came twice", h.Seq)
+	case h.Seq < s.asked:
+		s.fault(faultOrder, "question %d came after %d", h.Seq, s.asked)
+	default:
+		s.fault(faultLost, "questions %d to %d did not come", s.asked+1, h.Seq-1)
+	}
+	s.asked = max(s.asked, h.Seq)
+	if s.state != socketIn {
+		return nil
+	}
+	s.replies++
+	s.c.counts[heardQuestion].heard++
+	if pay.binary != nil {
+		pay.binary = bytes.Clone(pay.binary) // only lent
+	}
+	return s.c.link.send(encodePacket(s.ns, id, "", h, "", pay))
+}
+
+// join joins a room, at random.
+func (s *socket) join() error {
+	if s.ns == workload.SoakFeed {
+		return nil
+	}
+	name := workload.SoakRoom(s.c.rng.IntN(s.c.cfg.Rooms))
+	if slices.ContainsFunc(s.rooms, func(p *place) bool { return p.name == name }) {
+		return nil
+	}
+	ch := s.c.room(s.ns, name)
+	p := &place{name: name, seat: ch.join()}
+	s.rooms = append(s.rooms, p)
+	s.moving++
+	return s.request(kindJoin, workload.SoakJoin, name, nil, payload{}, func() error {
+		s.moving--
+		p.seat.joined()
+		p.talk = s.c.speak(ch, false, nil)
+		p.hint = s.c.speak(ch, true, nil)
+		return nil
+	})
+}
+
+// move leaves a room and joins another.
+func (s *socket) move() error {
+	i := slices.IndexFunc(s.rooms, func(p *place) bool { return p.seat.state == seatIn })
+	if i < 0 || s.checked {
+		return nil
+	}
+	p := s.rooms[i]
+	s.checked = true
+	s.moving++
+	p.seat.ask()
+	p.seat.state = seatLeaving
+	err := s.request(kindLeave, workload.SoakLeave, p.name, nil, payload{}, func() error {
+		s.checked = false
+		s.moving--
+		s.report(p.seat.answered())
+		p.seat.left()
+		p.talk.silent()
+		p.hint.silent()
+		s.rooms = slices.DeleteFunc(s.rooms, func(other *place) bool { return other == p })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.join()
+}
+
+// check asks the server something, to see that all has come that had to by then.
+func (s *socket) check() error {
+	if s.checked {
+		return nil
+	}
+	s.checked = true
+	seats := []*seat{s.everyone, s.private}
+	for _, p := range s.rooms {
+		seats = append(seats, p.seat)
+	}
+	for _, at := range seats {
+		at.ask()
+	}
+	return s.request(kindSync, workload.SoakSync, "", nil, payload{}, func() error {
+		s.checked = false
+		for _, at := range seats {
+			s.report(at.answered())
+		}
+		return nil
+	})
+}
+
+func (s *socket) report(faults []*fault) {
+	for _, f := range faults {
+		s.fault(f.kind, "%s", f.text)
+	}
+}
+
+// say speaks with a voice and expects to be acknowledged, after it has heard
+// itself if it can.
+func (s *socket) say(k kind, name, to string, v *voice, hears *seat, p payload) error {
+	number := v.sent + 1
+	return s.request(k, name, to, v, p, func() error {
+		v.acked = max(v.acked, number)
+		if hears == nil {
+			return nil
+		}
+		if e := hears.ears[v]; e != nil && hears.state != seatOut && e.last < number {
+			s.fault(faultOrder, "message %d to %s was acknowledged before the sender, who is a member, got it", number, strconv.Quote(to))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,93 @@
+package workload
+
+import (
+	"hash/crc32"
+	"strconv"
+)
+
+// What the clients and the server of the soak agree on. Every event a client
+// sends has a Head as its first argument, all but SoakKick and SoakHangUp are
+// acknowledged, and the acknowledgement begins with the Head.
+const (
+	SoakEcho     = "echo"     // (head, text): acknowledged with the text
+	SoakBinary   = "binary"   // (head, bytes): acknowledged with the bytes
+	SoakSync     = "sync"     // (head)
+	SoakJoin     = "join"     // (head, room)
+	SoakLeave    = "leave"    // (head, room)
+	SoakSay      = "say"      // (head, room, text): SoakSaid to the room
+	SoakSayBytes = "sayBytes" // (head, room, bytes): likewise
+	SoakHint     = "hint"     // (head, room, text): likewise, volatile
+	SoakTell     = "tell"     // (head, sid, text): SoakSaid to one socket
+	SoakAll      = "all"      // (head, text): SoakSaid to everyone else in the namespace
+	SoakCall     = "call"     // (head, text): the server asks with Call, and acknowledges the answer
+	SoakLater    = "later"    // (head, bytes): the server asks with OnAck
+	SoakKick     = "kick"     // (head): the server disconnects the socket
+	SoakHangUp   = "hangUp"   // (head): the server closes the connection
+)
+
+// The events of the server. Both have a Head and a text or bytes; SoakAsk is
+// acknowledged with the same.
+const (
+	SoakSaid = "said"
+	SoakAsk  = "ask"
+)
+
+// SoakNamespaces are the namespaces. In SoakFeed the server itself speaks, with SoakFeedVoice.
+var SoakNamespaces = []string{"/", "/chat", SoakFeed}
+
+const (
+	SoakFeed      = "/feed"
+	SoakFeedVoice = 1
+)
+
+// SoakRoom names a room.
+func SoakRoom(i int) string { return "room-" + strconv.Itoa(i) }
+
+// Head says what a message is. Its fields are encoded in this order.
+type Head struct {
+	Seq    int64 `json:"seq"`    // of the events of one socket, from 1; of the server's questions to one socket, from 1
+	Voice  int64 `json:"voice"`  // who speaks to whom
+	Number int64 `json:"number"` // of what that voice said, from 1
+	At     int64 `json:"at"`     // when it was sent, ns
+	Sum    int64 `json:"sum"`    // CRC-32 of the text or the bytes
+}
+
+// SoakSum returns the checksum of a payload.
+func SoakSum[T string | []byte](payload T) int64 { return int64(crc32.ChecksumIEEE([]byte(payload))) }
+
+// SoakAuth is what a client of the soak connects with.
+type SoakAuth struct {
+	Client int `json:"client"`
+	Life   int `json:"life"` // which of its connections this is
+}
+
+// SoakEnded is what the server knows of a socket that has left.
+type SoakEnded struct {
+	SID      string `json:"sid"`
+	NS       string `json:"ns"`
+	SoakAuth        // as the client connected
+	Handled  int64  `json:"handled"`  // the last Seq
+	Answered int64  `json:"answered"` // of the server's questions
+	Reason   string `json:"reason"`
+}
+
+// SoakStatus is the state of the server.
+type SoakStatus struct {
+	HeapInUse   int64          `json:"heapInUse"`
+	HeapObjects int64          `json:"heapObjects"`
+	Goroutines  int            `json:"goroutines"`
+	Descriptors int            `json:"descriptors"`
+	Sockets     int            `json:"sockets"` // connect handlers that accepted without a disconnect handler yet
+	Connects    int64          `json:"connects"`
+	Disconnects int64          `json:"disconnects"`
+	Events      int64          `json:"events"`
+	Asked       int64          `json:"asked"`
+	Answered    int64          `json:"answered"`
+	Reasons     map[string]int `json:"reasons"`
+	Faults      int            `json:"faults"` // violations the server found
+	First       []string       `json:"first"`  // the first of them
+}
+
+// SoakIndex is who is in the server's rooms: session ids by room and namespace.
+// The room "" is everyone.
+type SoakIndex map[string]map[string][]string
