@@ -219,7 +219,7 @@ func (r *run) finish() error {
 	if n := there(); n > 0 {
 		r.faultNow(faultUnanswered, "%d clients could not leave", n)
 	}
-	if err := r.wait(2*r.cfg.Silence+settle+2*serverSlack, func() bool { return len(r.limbo) == 0 && len(r.nameless) == 0 }); err != nil {
+	if err := r.wait(2*r.cfg.Silence+r.cfg.Settle+2*serverSlack, func() bool { return len(r.limbo) == 0 && len(r.nameless) == 0 }); err != nil {
 		return err
 	}
 	return r.checkEmpty()

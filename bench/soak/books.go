@@ -8,12 +8,9 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// settle is how long the server's process waits before it reports a socket that
-// has ended, and serverSlack how much later than that the report may come.
-const (
-	settle      = 5 * time.Second
-	serverSlack = 20 * time.Second
-)
+// serverSlack is how much later than it should the server's process may report a
+// socket that has ended.
+const serverSlack = 20 * time.Second
 
 // bury notes that a socket is gone, as far as the client knows. The server's
 // report is to confirm it.
@@ -49,8 +46,8 @@ func (r *run) reported(text string) error {
 	for _, e := range all {
 		r.ended++
 		s := r.limbo[e.SID]
-		if s == nil && r.sids[e.SID] != nil {
-			r.faultNow(faultBooks, "the server ended a socket (%s) whose client %d.%d in %s is there", e.Reason, e.Client, e.Life, e.NS)
+		if s == nil && r.sids[e.SID] != nil { // the news may be on its way
+			r.early = append(r.early, early{e, r.Clock()})
 			continue
 		}
 		if s == nil {
@@ -66,11 +63,7 @@ func (r *run) reported(text string) error {
 			r.faultNow(faultBooks, "the server ended a socket that no client had: client %d.%d in %s (%s)", e.Client, e.Life, e.NS, e.Reason)
 			continue
 		}
-		delete(r.limbo, e.SID)
-		r.compare(s, e)
-		for _, v := range s.voices() {
-			v.silent()
-		}
+		r.confirm(s, e)
 	}
 	r.retired = slices.DeleteFunc(r.retired, func(old retired) bool {
 		if old.s.state != socketOut || r.limbo[old.s.sid] != nil {
@@ -80,6 +73,15 @@ func (r *run) reported(text string) error {
 		return true
 	})
 	return nil
+}
+
+// confirm takes the server's report of a socket whose client is gone.
+func (r *run) confirm(s *socket, e workload.SoakEnded) {
+	delete(r.limbo, e.SID)
+	r.compare(s, e)
+	for _, v := range s.voices() {
+		v.silent()
+	}
 }
 
 // compare compares what the client knows of a socket with what the server does.
@@ -103,14 +105,33 @@ func (r *run) compare(s *socket, e workload.SoakEnded) {
 	if s.goal.orderly() && e.Handled != s.seq {
 		wrong("%d events were handled, %d sent before it left in good order", e.Handled, s.seq)
 	}
-	if e.Answered > s.replies || s.goal.orderly() && e.Answered != s.replies {
+	if e.Answered > s.replies || s.goal.orderly() && s.goal != endKick && e.Answered != s.replies {
 		wrong("%d answers arrived, %d were given", e.Answered, s.replies)
 	}
+}
+
+// early is a report of a socket whose client has not been told yet.
+type early struct {
+	workload.SoakEnded
+	at int64
 }
 
 // nag notes what is overdue.
 func (r *run) nag() {
 	now := r.Clock()
+	r.early = slices.DeleteFunc(r.early, func(e early) bool {
+		if s := r.limbo[e.SID]; s != nil {
+			r.confirm(s, e.SoakEnded)
+			return true
+		}
+		s := r.sids[e.SID]
+		if s == nil || now-e.at < patience.Nanoseconds() {
+			return s == nil
+		}
+		s.unexpected = true
+		s.fault(faultBooks, "the server ended this socket (%s) and its client has not been told", e.Reason)
+		return true
+	})
 	for _, c := range r.clients {
 		for _, s := range c.sockets {
 			if len(s.pending) > 0 && !s.nagged && now-s.pending[0].at > patience.Nanoseconds() {
@@ -120,7 +141,7 @@ func (r *run) nag() {
 		}
 	}
 	late := func(s *socket) bool {
-		return now-s.ended > (2*r.cfg.Silence + settle + serverSlack).Nanoseconds()
+		return now-s.ended > (2*r.cfg.Silence + r.cfg.Settle + serverSlack).Nanoseconds()
 	}
 	for sid, s := range r.limbo {
 		if late(s) {

@@ -89,7 +89,7 @@ func parseContent(p packet) (c content, err error) {
 	b = b[1 : len(b)-1]
 	if p.kind == packetEvent || p.kind == packetBinaryEvent {
 		end := bytes.Index(b, []byte(`",`))
-		if b[0] != '"' || end < 0 {
+		if end < 1 || b[0] != '"' {
 			return bad()
 		}
 		c.event, b = string(b[1:end]), b[end+2:]

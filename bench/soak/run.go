@@ -27,7 +27,7 @@ type Config struct {
 	Clients int           // default 10,000
 	Rooms   int           // in each namespace with rooms; the server's -rooms. Default: RoomsFor(Clients)
 	For     time.Duration // how long, once all clients are there. Default 30 minutes
-	Rate    float64       // events a second that the clients send, all together. Default a quarter of Clients
+	Rate    float64       // events a second that the clients send, all together. Default a tenth of Clients
 	Seed    uint64        // of the schedule
 	Cycle   time.Duration // between two audits. Default one minute
 	// Haste is by how much the clients' stays, and the time between broadcasts,
@@ -36,6 +36,7 @@ type Config struct {
 	// Silence is when the server gives up a client that says nothing: its
 	// ping interval and timeout. Default 45 seconds.
 	Silence time.Duration
+	Settle  time.Duration                    // how long the server waits before it reports a socket, its -settle. Default 5 seconds
 	Logf    func(format string, args ...any) // gets a line every Progress
 	// Progress is the time between two lines. Default ten seconds.
 	Progress time.Duration
@@ -74,6 +75,7 @@ type run struct {
 	limbo    map[string]*socket // those that are not, until the server has said so too
 	nameless map[nameless][]*socket
 	retired  []retired
+	early    []early
 
 	counts   [kinds]struct{ sent, acked, heard int64 }
 	hists    [kinds]stats.Histogram
@@ -138,10 +140,11 @@ func (c *Config) complete() {
 	c.Clients = orDefault(c.Clients, 10_000)
 	c.Rooms = orDefault(c.Rooms, RoomsFor(c.Clients))
 	c.For = orDefault(c.For, 30*time.Minute)
-	c.Rate = orDefault(c.Rate, float64(c.Clients)/4)
+	c.Rate = orDefault(c.Rate, float64(c.Clients)/10)
 	c.Cycle = orDefault(c.Cycle, time.Minute)
 	c.Haste = orDefault(c.Haste, 1)
 	c.Silence = orDefault(c.Silence, 45*time.Second)
+	c.Settle = orDefault(c.Settle, 5*time.Second)
 	c.Progress = orDefault(c.Progress, 10*time.Second)
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}
@@ -171,6 +174,9 @@ func (r *run) soak() error {
 	r.warm = r.elapsed()
 	r.cfg.Logf("all clients have come after %v", r.warm)
 	r.beginMeter(&server, &clients)
+	for k := range r.hists {
+		r.hists[k].Reset() // what it took in the rush is another question
+	}
 	for end := r.warm + r.cfg.For; r.elapsed() < end; {
 		if err := r.wait(min(r.cfg.Cycle, end-r.elapsed()), func() bool { return false }); err != nil {
 			return err

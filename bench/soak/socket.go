@@ -354,8 +354,8 @@ func (s *socket) ask(id int64, h workload.Head, pay payload) error {
 		s.fault(faultLost, "questions %d to %d did not come", s.asked+1, h.Seq-1)
 	}
 	s.asked = max(s.asked, h.Seq)
-	if s.state != socketIn {
-		return nil
+	if s.state != socketIn && s.goal == endNone {
+		return nil // it has said that it leaves; one that is to be kicked has not
 	}
 	s.replies++
 	s.c.counts[heardQuestion].heard++

@@ -34,7 +34,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	cfg := soak.Config{Logf: log.Printf}
 	flags.IntVar(&cfg.Clients, "clients", 10_000, "how many `clients`")
 	flags.DurationVar(&cfg.For, "for", 30*time.Minute, "how long, once all clients are there")
-	flags.Float64Var(&cfg.Rate, "rate", 0, "`events` a second that the clients send, all together (default: a quarter of -clients)")
+	flags.Float64Var(&cfg.Rate, "rate", 0, "`events` a second that the clients send, all together (default: a tenth of -clients)")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "of the `schedule`: who does what")
 	flags.DurationVar(&cfg.Cycle, "cycle", time.Minute, "the `time` between two audits of rooms and memory")
 	flags.DurationVar(&cfg.Progress, "progress", 10*time.Second, "the `time` between two lines of progress")
@@ -43,8 +43,11 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	var (
 		interval = flags.Duration("ping-interval", 25*time.Second, "the server's PingInterval")
 		timeout  = flags.Duration("ping-timeout", 20*time.Second, "the server's PingTimeout")
-		race     = flags.Bool("race", false, "build the server with the race detector")
-		output   = flags.String("o", "", "write the report to this `file` too")
+		settle   = flags.Duration("settle", 5*time.Second, "how long the server waits for callbacks before it reports a socket that left")
+		sabotage = flags.String("sabotage", "", "have the server break this `promise` now and then, to see that it is found: "+
+			"once, delivery, order, rooms, privacy, leaving, payload, acks, memory")
+		race   = flags.Bool("race", false, "build the server with the race detector")
+		output = flags.String("o", "", "write the report to this `file` too")
 	)
 	_ = flags.Parse(args) // it exits on errors
 	if flags.NArg() > 0 {
@@ -53,7 +56,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if cfg.Rooms == 0 {
 		cfg.Rooms = soak.RoomsFor(cfg.Clients)
 	}
-	cfg.Silence = *interval + *timeout
+	cfg.Silence, cfg.Settle = *interval+*timeout, *settle
 	if err := peer.RaiseDescriptors(cfg.Clients); err != nil {
 		return err
 	}
@@ -62,7 +65,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(bin)
-	s := peer.Soak(*race, "-rooms", strconv.Itoa(cfg.Rooms), "-ping-interval", interval.String(), "-ping-timeout", timeout.String())
+	s := peer.Soak(*race, "-rooms", strconv.Itoa(cfg.Rooms), "-ping-interval", interval.String(), "-ping-timeout", timeout.String(),
+		"-settle", settle.String(), "-sabotage", *sabotage)
 	if err := s.Prepare(ctx, bin); err != nil {
 		return err
 	}

@@ -18,7 +18,9 @@ import (
 
 // book is what the server knows of its clients, and what it found wrong.
 type book struct {
-	sockets sync.Map // *entry by session id, from connect to disconnect
+	settle  time.Duration // how long after its end a socket's callbacks of OnAck may run
+	promise string        // broken now and then
+	sockets sync.Map      // *entry by session id, from connect to disconnect
 
 	connects, disconnects, events, asked, answered atomic.Int64
 
@@ -42,6 +44,7 @@ type entry struct {
 	answered int64
 	reason   string
 	left     time.Time
+	held     func() // a message that sabotage delays
 }
 
 func newBook() *book { return &book{reasons: map[string]int{}} }
@@ -60,6 +63,9 @@ func (b *book) fault(format string, args ...any) {
 
 func (b *book) connect(c *socketio.Context, auth workload.SoakAuth) error {
 	b.connects.Add(1)
+	if b.promise == breakMemory {
+		go leak()
+	}
 	e := &entry{sid: c.ID(), ns: c.Namespace().Name(), auth: auth, open: map[int64]int64{}}
 	if _, was := b.sockets.LoadOrStore(c.ID(), e); was {
 		b.fault("%s: connected twice", e)
@@ -149,9 +155,6 @@ func answer[T string | []byte](b *book, e *entry, h workload.Head, payload T) {
 	check(b, e, "answer", h, payload)
 }
 
-// settle is how long after its end a socket's callbacks of OnAck may run.
-const settle = 5 * time.Second
-
 // takeEnded returns the sockets that have ended a while ago, each once.
 func (b *book) takeEnded(now time.Time) []workload.SoakEnded {
 	b.mu.Lock()
@@ -160,7 +163,7 @@ func (b *book) takeEnded(now time.Time) []workload.SoakEnded {
 	b.ended = slices.DeleteFunc(b.ended, func(e *entry) bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if now.Sub(e.left) < settle {
+		if now.Sub(e.left) < b.settle {
 			return false
 		}
 		all = append(all, workload.SoakEnded{SID: e.sid, NS: e.ns, SoakAuth: e.auth, Handled: e.handled, Answered: e.answered, Reason: e.reason})

@@ -77,6 +77,9 @@ func (b *book) binary(c *socketio.Context, h head, p []byte) (head, []byte, erro
 
 func (b *book) sync(c *socketio.Context, h head) (head, error) {
 	_, err := b.handle(c, h)
+	if b.promise == breakAck && h.Seq%5 == 0 {
+		h.Seq++
+	}
 	return h, err
 }
 
@@ -99,7 +102,9 @@ func (b *book) leave(c *socketio.Context, h head, room string) (head, error) {
 	if err != nil {
 		return h, err
 	}
-	c.Leave(room)
+	if b.promise != breakLeave {
+		c.Leave(room)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, r := range e.rooms {
@@ -119,7 +124,15 @@ func say[T string | []byte](b *book, c *socketio.Context, h head, payload T, opt
 		return err
 	}
 	check(b, e, "event", h, payload)
-	return c.Emit(workload.SoakSaid, args{h, payload}, opts...)
+	var sent any = payload
+	emit := func(opts ...socketio.EmitOption) error { return c.Emit(workload.SoakSaid, args{h, sent}, opts...) }
+	if b.promise == "" {
+		return emit(opts...)
+	}
+	if b.promise == breakPayload && h.Number%5 == 0 {
+		sent = payload[:len(payload)-1]
+	}
+	return b.spoil(e, h, emit, opts)
 }
 
 // call asks the client while it waits for the answer to its event.

@@ -22,9 +22,15 @@ func main() {
 	flag.DurationVar(&opts.PingInterval, "ping-interval", 0, "Options.PingInterval")
 	flag.DurationVar(&opts.PingTimeout, "ping-timeout", 0, "Options.PingTimeout")
 	rooms := flag.Int("rooms", 0, "how many `rooms` clients use in a namespace")
+	settle := flag.Duration("settle", 5*time.Second, "how long to wait for callbacks before a socket that ended is reported")
+	sabotage := flag.String("sabotage", "", "break this `promise` now and then, see sabotage.go")
 	flag.Parse()
 
 	b := newBook()
+	b.settle = *settle
+	if err := b.breakPromise(*sabotage); err != nil {
+		log.Fatal(err)
+	}
 	opts.Logger = slog.New(b.logHandler())
 	srv := socketio.NewServer(&opts)
 	b.register(srv)

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// short are the arguments for a soak of seconds.
+func short(more ...string) []string {
+	args := []string{"-haste", "0.05", "-ping-interval", "2s", "-ping-timeout", "3s", "-settle", "1s"}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	return append(args, more...)
+}
+
+// The whole command, in small. With -race the server is built with the race
+// detector too, whose findings it ends with.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := command(t.Context(), short("-clients", "200", "-rate", "400", "-for", "10s", "-cycle", "3s"), &out)
+	require.NoError(t, err, out.String())
+	for _, kind := range []string{"event acknowledged with its bytes", "joining a room", "bytes in a room", "volatile text in a room", "private text heard",
+		"text to everyone heard", "(Call)", "(OnAck)", "question of the server", "upgrading"} {
+		require.Contains(t, out.String(), kind)
+	}
+	for _, ending := range []string{"leaving", "closing", "dropping out", "vanishing", "kicked", "hung up on", "dropping out of an upgrade"} {
+		require.Contains(t, out.String(), " "+ending+": ")
+	}
+}
+
+// Whatever promise the server breaks, it is found.
+func TestSoakFinds(t *testing.T) {
+	for promise, kind := range map[string]string{
+		"once": "duplicate", "delivery": "lost", "order": "out of order", "rooms": "stray", "privacy": "stray", "payload": "payload",
+		"leaving": "stray", "acks": "payload", "memory": "memory",
+	} {
+		t.Run(promise, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			err := command(t.Context(), short("-clients", "40", "-rate", "400", "-for", "2s", "-cycle", "1s", "-sabotage", promise), &out)
+			require.ErrorContains(t, err, "violations", out.String())
+			require.NotContains(t, out.String(), "\n- "+kind+": 0\n")
+			require.Contains(t, strings.SplitN(out.String(), "\n", 2)[0], "VIOLATIONS")
+		})
+	}
+}
+
+func TestCommandRefuses(t *testing.T) {
+	for _, args := range [][]string{{"what"}, {"-clients", "100000000"}, {"-sabotage", "nothing"}} {
+		require.Error(t, command(t.Context(), args, &bytes.Buffer{}), "%v", args)
+	}
+}
