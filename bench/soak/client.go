@@ -166,6 +166,7 @@ func (c *client) leave() error {
 	c.After(patience, func() {
 		if c.life == life && c.link == l {
 			c.fault(c.faultf(faultUnanswered, "the server did not let it go within %v (%s)", patience, c.goal))
+			l.kill(false)
 			c.gone()
 		}
 	})

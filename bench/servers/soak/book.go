@@ -19,6 +19,7 @@ import (
 // book is what the server knows of its clients, and what it found wrong.
 type book struct {
 	settle  time.Duration // how long after its end a socket's callbacks of OnAck may run
+	beats   atomic.Int64  // of a clock that stands still while the process does
 	promise string        // broken now and then
 	sockets sync.Map      // *entry by session id, from connect to disconnect
 
@@ -43,7 +44,7 @@ type entry struct {
 	open     map[int64]int64 // checksums of those not answered, by Seq
 	answered int64
 	reason   string
-	left     time.Time
+	left     int64  // when, by book.beats
 	held     func() // a message that sabotage delays
 }
 
@@ -83,7 +84,7 @@ func (b *book) disconnect(c *socketio.Context, why socketio.Reason) error {
 	e := v.(*entry)
 	e.mu.Lock()
 	rooms := append([]string{e.sid}, e.rooms...)
-	e.reason, e.left = string(why), time.Now()
+	e.reason, e.left = string(why), b.beats.Load()
 	e.mu.Unlock()
 	slices.Sort(rooms[1:])
 	if got := c.Rooms(); !slices.Equal(got, rooms) {
@@ -155,15 +156,33 @@ func answer[T string | []byte](b *book, e *entry, h workload.Head, payload T) {
 	check(b, e, "answer", h, payload)
 }
 
+// beat is the time between two beats. On a machine that is busy with something
+// else, time passes in which nothing could run.
+const beat = 100 * time.Millisecond
+
+// keepTime beats until the context ends.
+func (b *book) keepTime(ctx context.Context) {
+	t := time.NewTicker(beat)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			b.beats.Add(1)
+		}
+	}
+}
+
 // takeEnded returns the sockets that have ended a while ago, each once.
-func (b *book) takeEnded(now time.Time) []workload.SoakEnded {
+func (b *book) takeEnded() []workload.SoakEnded {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all []workload.SoakEnded
 	b.ended = slices.DeleteFunc(b.ended, func(e *entry) bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if now.Sub(e.left) < b.settle {
+		if time.Duration(b.beats.Load()-e.left)*beat < b.settle {
 			return false
 		}
 		all = append(all, workload.SoakEnded{SID: e.sid, NS: e.ns, SoakAuth: e.auth, Handled: e.handled, Answered: e.answered, Reason: e.reason})

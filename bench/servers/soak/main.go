@@ -41,10 +41,11 @@ func main() {
 	go func() { log.Fatal(http.Serve(ln, srv)) }()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	go b.keepTime(ctx)
 	go b.feed(ctx, srv, feedPace)
 	err = control.Serve(os.Stdin, os.Stdout, "this repository", ln.Addr().String(), map[string]control.Command{
 		"status": func() (string, error) { return encode(b.status()) },
-		"ended":  func() (string, error) { return encode(b.takeEnded(time.Now())) },
+		"ended":  func() (string, error) { return encode(b.takeEnded()) },
 		"index":  func() (string, error) { return encode(index(srv, *rooms)) },
 	})
 	if err != nil {
