@@ -57,6 +57,7 @@ func Call[T any](ctx context.Context, c Caller, event string, data any, opts ...
 var (
 	errCallWithAck     = errors.New("socketio: Call with OnAck: Call returns the answer itself; use Emit with OnAck")
 	errCallInConnect   = errors.New("socketio: Call to a client whose connect handler has not returned: it would wait for ever; use Emit with OnAck")
+	errNobody          = fmt.Errorf("%w: Call has nobody to ask", ErrUnknownSocket)
 	errVolatileDropped = errors.New("socketio: the volatile packet was dropped")
 )
 
@@ -72,13 +73,16 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 	if err != nil {
 		return Reply{}, err
 	}
-	var asked []*Socket
-	srv.each(e, from != nil, self, func(s *Socket) { asked = append(asked, s) })
+	var asked []recipient
+	srv.each(e, from != nil, self, func(s *Socket, via *member) error {
+		asked = append(asked, recipient{s, via})
+		return nil
+	})
 	switch {
 	case len(asked) == 0 && srv.cluster.mayKnow(e):
-		asked = []*Socket{srv.farSocket(e.ns, e.rooms[0])}
+		asked = []recipient{{srv.farSocket(e.ns, e.rooms[0]), nil}}
 	case len(asked) == 0:
-		return Reply{}, fmt.Errorf("%w: Call has nobody to ask", ErrUnknownSocket)
+		return Reply{}, errNobody
 	case len(asked) > 1:
 		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", len(asked))
 	}
@@ -90,6 +94,9 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 		}
 		return Reply{}, err
 	}
+	if len(replies) == 0 {
+		return Reply{}, errNobody
+	}
 	return replies[0], nil
 }
 
@@ -100,16 +107,25 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 		return nil, err
 	}
 	defer e.free()
-	var asked []*Socket
-	srv.each(e, false, nil, func(s *Socket) { asked = append(asked, s) })
+	var asked []recipient
+	srv.each(e, false, nil, func(s *Socket, via *member) error {
+		asked = append(asked, recipient{s, via})
+		return nil
+	})
 	if len(asked) == 0 && srv.cluster.mayKnow(e) {
-		asked = []*Socket{srv.farSocket(e.ns, e.rooms[0])}
+		asked = []recipient{{srv.farSocket(e.ns, e.rooms[0]), nil}}
 	}
 	return srv.call(ctx, e, event, data, asked)
 }
 
+// recipient is a socket, and its place in the room through which it is reached, or nil.
+type recipient struct {
+	s   *Socket
+	via *member
+}
+
 // call asks the sockets and waits for them.
-func (srv *Server) call(ctx context.Context, e *emission, event string, data any, asked []*Socket) ([]Reply, error) {
+func (srv *Server) call(ctx context.Context, e *emission, event string, data any, asked []recipient) ([]Reply, error) {
 	if e.ack != nil {
 		return nil, errCallWithAck
 	}
@@ -125,19 +141,22 @@ func (srv *Server) call(ctx context.Context, e *emission, event string, data any
 		return nil, nil
 	}
 	a := &answers{waiting: make(map[*Socket]struct{}, len(asked)), done: make(chan struct{})}
-	for _, s := range asked {
-		a.waiting[s] = struct{}{}
+	for _, r := range asked {
+		a.waiting[r.s] = struct{}{}
 	}
-	for _, s := range asked {
-		var err error
+	for _, r := range asked {
+		s, err := r.s, error(nil)
 		if s.remote() {
 			q := &question{ns: e.ns, target: a, who: s}
 			defer srv.cluster.forget(h.ID)
 			err = srv.cluster.ask(e, nil, p, event, data, h.ID, q)
 		} else {
-			err = a.ask(s, p, e.volatile, h.ID)
+			err = a.ask(r, p, e.volatile, h.ID)
 		}
-		if err != nil {
+		switch {
+		case err == errLeftRoom: // it is not one of those to be asked any more
+			a.dismiss(s)
+		case err != nil:
 			a.left(s, err)
 		}
 	}
@@ -163,11 +182,12 @@ type answers struct {
 	err     error // why the first of them is missing
 }
 
-func (a *answers) ask(s *Socket, p packet, volatile bool, id uint64) error {
+func (a *answers) ask(r recipient, p packet, volatile bool, id uint64) error {
+	s := r.s
 	if s.state.Load() == stateConnecting {
 		return errCallInConnect
 	}
-	sent, err := s.ask(p, volatile, id, a)
+	sent, err := s.ask(p, volatile, id, a, r.via)
 	switch {
 	case sent:
 		s.srv().stats.of(s.client).out.Add(1)
@@ -194,6 +214,12 @@ func (a *answers) left(s *Socket, err error) {
 			a.err = err
 		}
 	}
+}
+
+func (a *answers) dismiss(s *Socket) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settle(s)
 }
 
 // settle ends the wait for a socket, with a.mu held. It reports false if that

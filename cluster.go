@@ -286,10 +286,12 @@ func (c *cluster) emitHere(m *arrival) error {
 		out = newPacket(text, p.attachments, !e.noCompress)
 	}
 	reached := uint64(0)
-	c.srv.each(e, false, nil, func(s *Socket) {
-		if sent, _ := s.ask(out, e.volatile, h.ID, target); sent { // those who cannot be reached are leaving
+	c.srv.each(e, false, nil, func(s *Socket, via *member) error {
+		sent, err := s.ask(out, e.volatile, h.ID, target, via) // those who cannot be reached are leaving
+		if sent {
 			reached++
 		}
+		return err
 	})
 	c.srv.stats.of(nil).out.Add(reached)
 	return nil

@@ -271,6 +271,7 @@ func TestCloseConnectionLeavesEveryNamespace(t *testing.T) {
 		}
 		p := join(t, srv, mode, "/", "/a", "/b")
 		other := join(t, srv, mode)
+		synctestWait() // the connect handlers' goroutines have ended: the order below is that of the namespaces
 		require.NoError(t, srv.Emit("last", nil))
 		srv.Namespace("/b").Socket(p.sid).CloseConnection()
 		p.want(`2["last"]`, `1`, `1/a,`, `1/b,`)

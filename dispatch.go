@@ -101,7 +101,7 @@ func (c *Context) acknowledge(ack Args) error {
 	if err != nil {
 		return fmt.Errorf("socketio: acknowledge %q: %w", c.event, err)
 	}
-	if _, err := c.deliver(p, false); err != nil {
+	if _, err := c.deliver(p, false, nil); err != nil {
 		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", err)
 	}
 	return nil

@@ -90,7 +90,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		if err != nil {
 			return err
 		}
-		sent, err := from.deliver(p, false)
+		sent, err := from.deliver(p, false, nil)
 		if sent {
 			srv.stats.of(from.client).out.Add(1)
 		}
@@ -118,14 +118,15 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	}
 	var failed error
 	reached := uint64(0)
-	srv.each(e, from != nil, self, func(s *Socket) {
-		sent, err := s.ask(p, e.volatile, h.ID, target)
+	srv.each(e, from != nil, self, func(s *Socket, via *member) error {
+		sent, err := s.ask(p, e.volatile, h.ID, target, via)
 		if err != nil {
 			failed = err
 		}
 		if sent {
 			reached++
 		}
+		return err
 	})
 	srv.stats.of(nil).out.Add(reached)
 	if e.direct(from) {
@@ -139,14 +140,14 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 
 // ask delivers a packet to the socket and registers who wants the answer, if
 // anybody does.
-func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget) (sent bool, err error) {
+func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *member) (sent bool, err error) {
 	if target == nil {
-		return s.deliver(p, volatile)
+		return s.deliver(p, volatile, via)
 	}
 	if err := s.expect(id, target); err != nil {
 		return false, err
 	}
-	sent, err = s.deliver(p, volatile)
+	sent, err = s.deliver(p, volatile, via)
 	if err != nil || !sent {
 		s.forget(id)
 	}
@@ -169,14 +170,16 @@ func (e *emission) self(from *Socket) (*Socket, error) {
 	return s, nil
 }
 
-// each calls visit for every recipient, once. Joins and leaves meanwhile do not
-// matter; no lock is held. A socket whose connect handler has not decided is
+// each calls visit for every recipient, once, with its place in the room it was
+// found in, if it is one. No lock is held: who joins meanwhile may be missed, and
+// of who leaves visit is to return errLeftRoom, whereupon it may be found in
+// another room. A socket whose connect handler has not decided is
 // reached by its own emits and by its session id only.
-func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*Socket)) {
+func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*Socket, *member) error) {
 	skip := srv.skipped(e, self)
 	if fromSocket && !e.targeted && !e.broadcast {
 		if !e.skipSelf && !skip[self] {
-			visit(self)
+			_ = visit(self, nil)
 		}
 		return
 	}
@@ -188,28 +191,27 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 	if len(rooms) > 1 {
 		seen = make(map[*Socket]bool)
 	}
-	once := func(s *Socket) {
+	once := func(s *Socket, via *member) {
 		if e.skipSelf && s == self || skip != nil && skip[s] || seen != nil && seen[s] {
 			return
 		}
-		if seen != nil {
+		if err := visit(s, via); seen != nil && err != errLeftRoom {
 			seen[s] = true
 		}
-		visit(s)
 	}
 	for _, room := range rooms {
 		if room == "" && e.targeted {
 			continue
 		}
 		if s := srv.index.socket(room); s != nil && s.name == e.ns {
-			once(s)
+			once(s, nil)
 			continue // nobody else can be in this room
 		}
 		for _, m := range srv.index.members(e.ns, room) {
-			once(m.s)
+			once(m.s, m)
 		}
 		if self != nil && self.awaits(room) {
-			once(self)
+			once(self, nil)
 		}
 	}
 }

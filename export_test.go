@@ -1,5 +1,11 @@
 package socketio
 
+import (
+	"context"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
 // Sizes returns what a server remembers: sockets by session id, rooms (the
 // room of everyone included) and sockets that have not ended.
 func (srv *Server) Sizes() (sids, rooms, running int) {
@@ -47,4 +53,39 @@ func (srv *Server) RemoteQuestions() int {
 	srv.cluster.mu.Lock()
 	defer srv.cluster.mu.Unlock()
 	return len(srv.cluster.asked)
+}
+
+// EmitDuring emits to rooms, and calls f when the first recipient is known and
+// not reached.
+func (srv *Server) EmitDuring(f func(), event string, rooms ...string) error {
+	e, err := newEmission(nil, "/", []EmitOption{To(rooms...)})
+	if err != nil {
+		return err
+	}
+	p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: "/"}, event, nil, true)
+	if err != nil {
+		return err
+	}
+	srv.each(e, false, nil, func(s *Socket, via *member) error {
+		f()
+		f = func() {}
+		_, err := s.ask(p, false, 0, nil, via)
+		return err
+	})
+	return nil
+}
+
+// CallDuring calls a room, and calls f when it is known whom to ask.
+func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string) ([]Reply, error) {
+	e, err := newEmission(nil, "/", []EmitOption{To(room)})
+	if err != nil {
+		return nil, err
+	}
+	var asked []recipient
+	srv.each(e, false, nil, func(s *Socket, via *member) error {
+		asked = append(asked, recipient{s, via})
+		return nil
+	})
+	f()
+	return srv.call(ctx, e, event, nil, asked)
 }

@@ -36,6 +36,9 @@ type room struct {
 type member struct {
 	s *Socket
 	i int // in room.members; guarded by the shard
+	// left: the socket has left the room, whoever still has it in a list of
+	// members. Written with both Socket.mu and Socket.sending held.
+	left bool
 }
 
 func (x *index) init() { x.seed = maphash.MakeSeed() }
@@ -172,6 +175,9 @@ func (x *index) leave(s *Socket, name string) {
 	defer s.mu.Unlock()
 	if m := s.rooms[name]; m != nil {
 		x.drop(roomKey{s.name, name}, m)
+		s.sending.Lock() // when it is unlocked, every emit that got through is queued
+		m.left = true
+		s.sending.Unlock()
 	}
 	delete(s.rooms, name)
 }
@@ -196,7 +202,7 @@ func (x *index) add(k roomKey, s *Socket) *member {
 		r = new(room)
 		sh.rooms[k] = r
 	}
-	m := &member{s, len(r.members)}
+	m := &member{s: s, i: len(r.members)}
 	r.members = append(r.members, m) // beyond the end of what was handed out
 	return m
 }

@@ -119,3 +119,30 @@ func TestMembersOfASessionID(t *testing.T) {
 		require.Empty(t, srv.Members(p.sid))
 	})
 }
+
+// What is emitted to a room while a client leaves it reaches that client before
+// Leave returns, or not at all.
+func TestNothingFollowsLeave(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, nil)
+		p, q := join(t, srv, eiotest.WebSocket), join(t, srv, eiotest.WebSocket)
+		for _, room := range []string{"a", "b"} {
+			require.NoError(t, srv.JoinRoom(p.sid, room))
+		}
+		require.NoError(t, srv.JoinRoom(q.sid, "a"))
+		require.NoError(t, srv.EmitDuring(func() { srv.Socket(p.sid).Leave("a") }, "news", "a"))
+		q.want(`2["news"]`)
+		p.quiet()
+		require.NoError(t, srv.JoinRoom(p.sid, "a"))
+		require.NoError(t, srv.EmitDuring(func() { srv.CloseRoom("a") }, "more", "a", "b"))
+		p.want(`2["more"]`) // it is still in b
+		p.quiet()
+		q.quiet()
+		require.NoError(t, srv.JoinRoom(p.sid, "a"))
+		replies, err := srv.CallDuring(t.Context(), func() { srv.Socket(p.sid).Leave("a") }, "who", "a")
+		require.NoError(t, err)
+		require.Empty(t, replies)
+		require.Zero(t, srv.Socket(p.sid).PendingAcks())
+		p.quiet()
+	})
+}

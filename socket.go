@@ -147,8 +147,9 @@ func (s *Socket) Join(room string) error {
 	return s.srv().index.join(s, room)
 }
 
-// Leave removes the socket from a room. Not being there is fine, and the room
-// that is its session id cannot be left.
+// Leave removes the socket from a room: when it has returned, nothing more is
+// sent to the client for that room. Not being there is fine, and the room that is
+// its session id cannot be left.
 func (s *Socket) Leave(room string) {
 	if s.remote() {
 		_ = s.Namespace().LeaveRoom(s.sid, room) // whether it is there nobody knows
@@ -217,12 +218,16 @@ type packet struct {
 	size   int
 }
 
+// errLeftRoom: the socket has left the room through which a packet was to reach it.
+var errLeftRoom = errors.New("socketio: left the room")
+
 // deliver queues a packet for the client, or holds it until the client has been
 // told that it is connected. volatile packets are sent only if that can be done
-// now, which sent tells.
-func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
+// now, which sent tells. via is the socket's place in the room that the packet is
+// for, nil if it is for the socket: the error is errLeftRoom if it has left.
+func (s *Socket) deliver(p packet, volatile bool, via *member) (sent bool, err error) {
 	if s.state.Load() != stateJoined {
-		held, err := s.hold(p, volatile)
+		held, err := s.hold(p, volatile, via)
 		if errors.Is(err, ErrSlowClient) {
 			s.client.conn.Close(ReasonSlowClient, err)
 		}
@@ -236,6 +241,9 @@ func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
 	}
 	s.sending.RLock()
 	switch {
+	case via != nil && via.left:
+		s.sending.RUnlock()
+		return false, errLeftRoom
 	case s.state.Load() != stateJoined:
 		err = engineio.ErrClosed
 	case volatile:
@@ -252,10 +260,12 @@ func (s *Socket) deliver(p packet, volatile bool) (sent bool, err error) {
 
 // hold keeps a packet of a socket whose client has not been told that it is
 // connected. Without an error and not held, it is to be sent.
-func (s *Socket) hold(p packet, volatile bool) (held bool, err error) {
+func (s *Socket) hold(p packet, volatile bool, via *member) (held bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case via != nil && via.left:
+		return false, errLeftRoom
 	case s.state.Load() == stateJoined: // by now
 		return false, nil
 	case s.reason != "":
