@@ -354,7 +354,7 @@ func (s *socket) ask(id int64, h workload.Head, pay payload) error {
 		s.fault(faultLost, "questions %d to %d did not come", s.asked+1, h.Seq-1)
 	}
 	s.asked = max(s.asked, h.Seq)
-	if s.state != socketIn && s.goal == endNone {
+	if s.state != socketIn && s.goal == endNone || s.c.link.closing {
 		return nil // it has said that it leaves; one that is to be kicked has not
 	}
 	s.replies++

@@ -214,6 +214,15 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
+// Who has closed the connection answers nothing more, in whatever namespace.
+func TestNoAnswerAfterClosing(t *testing.T) {
+	s := newTestSocket(t)
+	s.c.link.closing = true
+	s.gets(t, `25["ask",%s,"a"]`, head(1, 0, 0, "a"))
+	require.Empty(t, s.c.found)
+	require.Zero(t, s.replies)
+}
+
 // What the server reports of a socket that has ended is compared.
 func TestBooks(t *testing.T) {
 	right := workload.SoakEnded{SID: "me", NS: "/", SoakAuth: workload.SoakAuth{Client: 7, Life: 1}, Handled: 2, Reason: "client disconnect"}
