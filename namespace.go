@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -70,6 +71,11 @@ func (n *Namespace) on(event string, handler any, where string) {
 			sp.events = make(map[string]bound)
 		}
 		sp.events[event] = h
+		sp.types = maps.Clone(sp.types)
+		if sp.types == nil {
+			sp.types = make(map[string]reflect.Type)
+		}
+		sp.types[event] = handlerType(handler)
 	})
 }
 

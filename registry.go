@@ -3,6 +3,7 @@ package socketio
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"sync/atomic"
 )
@@ -27,6 +28,10 @@ type space struct {
 	class   map[string]bound // methods given to Register, by event; nil: none
 	onError errorHandler
 	chain   *chain // middleware; nil: none
+
+	// For Server.Events, by event: the types of the handlers and of the class's
+	// methods, and what Declare was given.
+	types, classTypes, emits map[string]reflect.Type
 }
 
 // register publishes a copy of the registry in which the namespace's space, new

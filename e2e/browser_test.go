@@ -128,8 +128,14 @@ type demo struct {
 // buildDemo compiles examples/app.
 func buildDemo(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "app")
-	build := exec.Command("go", "build", "-o", binary, "./examples/app")
+	return buildExample(t, "app")
+}
+
+// buildExample compiles an example of the root module.
+func buildExample(t *testing.T, name string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-o", binary, "./examples/"+name)
 	build.Dir = ".."
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -143,6 +149,12 @@ func startDemo(t *testing.T, binary, addr, clientDir string) *demo {
 	t.Helper()
 	cmd := exec.Command(binary, "-addr", addr, "-client-dir", clientDir)
 	cmd.Dir = t.TempDir() // where there is no node_modules
+	return startExample(t, cmd)
+}
+
+// startExample starts a program that says on its first line where it listens.
+func startExample(t *testing.T, cmd *exec.Cmd) *demo {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
