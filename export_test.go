@@ -89,3 +89,6 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 	f()
 	return srv.call(ctx, e, event, nil, asked)
 }
+
+// Sessions returns how many connections the engine remembers.
+func (srv *Server) Sessions() int { return srv.engine.Len() }

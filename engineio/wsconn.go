@@ -40,7 +40,7 @@ type wsConn struct {
 	timeout time.Duration
 	trying  *tryWriter // nil where it is not possible; used with mu held
 
-	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow
+	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow; set by writers with mu held
 	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
 
 	mu     sync.Mutex // protects the following; never held while waiting for the network
@@ -63,10 +63,11 @@ func (c *wsConn) Close() error { return nil }
 // Write is called with control frames, by the goroutine that reads or the
 // library on it, and by the library with compressed messages while corked.
 func (c *wsConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
 	if c.closeSent.Load() {
+		c.mu.Unlock()
 		return len(p), nil // the library's answer to a close frame that answers ours
 	}
-	c.mu.Lock()
 	if !c.collecting && len(p) > 0 && p[0] == finClose {
 		c.closeSent.Store(true)
 	}
@@ -253,10 +254,11 @@ func (c *wsConn) flushHead() error {
 // sendClose writes a close frame without a status, once, as the last thing. A
 // client whose network takes nothing at the moment does without.
 func (c *wsConn) sendClose() {
+	c.mu.Lock()
 	if c.closeSent.Swap(true) {
+		c.mu.Unlock()
 		return
 	}
-	c.mu.Lock()
 	p := append(append(c.head, c.after...), finClose, 0)
 	c.head, c.after = nil, nil
 	c.mu.Unlock()
