@@ -1,4 +1,4 @@
-.PHONY: test check e2e demo bench fmt
+.PHONY: test check e2e demo bench churn fmt
 
 test: ## all that Go alone can check
 	go test ./...
@@ -16,6 +16,9 @@ demo: ## the rooms demo, with the client installed: it works without network acc
 
 bench: ## benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./...
+
+churn: ## 100,000 clients of every kind come and go, and nothing is left of them
+	CHURN=100000 go test -run TestChurn -v -timeout 30m .
 
 fmt:
 	find . -name '*.go' -not -path '*/node_modules/*' | xargs gofmt -w
