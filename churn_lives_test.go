@@ -454,6 +454,8 @@ func (ws *wsSession) until(part string) {
 		switch {
 		case err != nil:
 			ws.v.fail("the connection ended before %s: %w", part, err)
+		case first == 0x88:
+			ws.v.fail("the server closed the connection before %s", part)
 		case first&0x70 != 0: // compressed: large ones only
 		case payload == "2":
 			ws.send("3")
