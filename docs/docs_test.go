@@ -157,7 +157,7 @@ func documents(t *testing.T) []string {
 	docs, err := filepath.Glob("*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, docs)
-	return append(docs, filepath.Join("..", "README.md"))
+	return append(docs, filepath.Join("..", "README.md"), filepath.Join("..", "SECURITY.md"))
 }
 
 // Every Go block compiles, or is a part of the file that it names.
