@@ -191,12 +191,13 @@ func (b *book) takeEnded() []workload.SoakEnded {
 	return all
 }
 
-func (b *book) status() workload.SoakStatus {
+func (b *book) status(srv *socketio.Server) workload.SoakStatus {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	s := workload.SoakStatus{
 		HeapInUse: int64(m.HeapInuse), HeapObjects: int64(m.HeapObjects), Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(),
 		Connects: b.connects.Load(), Disconnects: b.disconnects.Load(),
+		Stats:  statsOf(srv),
 		Events: b.events.Load(), Asked: b.asked.Load(), Answered: b.answered.Load(),
 	}
 	for range b.sockets.Range {
@@ -205,6 +206,22 @@ func (b *book) status() workload.SoakStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.Reasons, s.Faults, s.First = maps.Clone(b.reasons), b.faults, slices.Clone(b.first)
+	return s
+}
+
+func statsOf(srv *socketio.Server) workload.SoakStats {
+	st := srv.Stats()
+	s := workload.SoakStats{Rooms: st.Rooms, Connections: st.Polling + st.WebSocket, QueuedBytes: st.QueuedBytes,
+		Opened: st.Opened, Panics: st.Panics, ConnectErrors: st.ConnectErrors}
+	for _, n := range st.Sockets {
+		s.Sockets += n
+	}
+	for _, n := range st.Closed {
+		s.Closed += n
+	}
+	for _, n := range st.LimitHits {
+		s.LimitHits += n
+	}
 	return s
 }
 
