@@ -45,8 +45,6 @@ func serve(t *testing.T, f func(c net.Conn)) fakeServer {
 	return fakeServer{ln.Addr().String()}
 }
 
-const pong = 0xA // opcode, RFC 6455, section 5.2
-
 // serverFrame makes a short frame as servers do.
 func serverFrame(first byte, payload []byte) []byte {
 	return append([]byte{first, byte(len(payload))}, payload...)

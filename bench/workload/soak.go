@@ -84,6 +84,7 @@ type SoakStatus struct {
 	Asked       int64          `json:"asked"`
 	Answered    int64          `json:"answered"`
 	Reasons     map[string]int `json:"reasons"`
+	Stall       int64          `json:"stall"`  // the longest time in which the process did not run, ns
 	Faults      int            `json:"faults"` // violations the server found
 	First       []string       `json:"first"`  // the first of them
 	Stats       SoakStats      `json:"stats"`
