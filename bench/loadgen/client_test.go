@@ -45,6 +45,8 @@ func serve(t *testing.T, f func(c net.Conn)) fakeServer {
 	return fakeServer{ln.Addr().String()}
 }
 
+const pong = 0xA // opcode, RFC 6455, section 5.2
+
 // serverFrame makes a short frame as servers do.
 func serverFrame(first byte, payload []byte) []byte {
 	return append([]byte{first, byte(len(payload))}, payload...)
@@ -88,7 +90,7 @@ func TestClientWithAwkwardServer(t *testing.T) {
 			switch {
 			case err != nil:
 				return
-			case op == 10 /* pong */ :
+			case op == pong:
 				pongs <- payload
 			case payload == "40":
 				dribble(serverFrame(0x01, []byte("4")))
