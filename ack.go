@@ -70,7 +70,7 @@ func (cb *ackCallback) answered(s *Socket, args parser.Args) {
 
 // runAck calls the function given to OnAck.
 func (c *Context) runAck() {
-	defer c.srv().running.done()
+	defer c.srv().ended()
 	if err := c.invokeAck(); err != nil {
 		c.fail(err)
 	}

@@ -21,6 +21,7 @@ func BenchmarkAck(b *testing.B) {
 		{"empty", `217["e"]`, func(*Context) error { return nil }},
 		{"string", `217["e","hello"]`, func(_ *Context, s string) (string, error) { return s, nil }},
 		{"struct", `217["e",` + benchObject + `]`, FuncAck(func(_ *Context, m benchMessage) (benchMessage, error) { return m, nil })},
+		{"text 1k", `217["e","` + benchText + `"]`, func(_ *Context, s string) (string, error) { return s, nil }},
 		{"reflect", `217["e",` + benchObject + `]`, func(_ *Context, m benchMessage) (benchMessage, error) { return m, nil }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

@@ -33,6 +33,8 @@ type client struct {
 	partial int  // bytes of the packet being received
 	broken  bool // the connection is being closed; what still arrives is ignored
 
+	slot uint16 // of the workers
+
 	mu    sync.Mutex
 	timer *time.Timer // closes a connection that joins no namespace; nil: never, or not any more
 	seats []*seat     // namespaces that this connection asked for, by first CONNECT
@@ -54,7 +56,7 @@ const eventOverhead = 256
 
 // newClient is called by the engine for each new connection.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
-	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits)}
+	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits), slot: srv.workers.next()}
 	if seed := srv.opts.Session; seed != nil {
 		values, err := srv.seedSession(seed, conn.Request())
 		if err != nil {
@@ -106,7 +108,7 @@ func (cl *client) Message(data []byte, binary bool) {
 	s, asked := cl.socket(p.Namespace)
 	switch {
 	case !asked:
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %.100q, which the client is not in", p.Type, p.Namespace))
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %q, which the client is not in", p.Type, p.Namespace))
 	case s == nil: // left or refused, which the client may not know yet
 	case p.Type == parser.Event:
 		cl.event(s, p, size)
@@ -124,7 +126,7 @@ func (cl *client) Message(data []byte, binary bool) {
 // event queues an event for its handler.
 func (cl *client) event(s *Socket, p parser.Packet, size int) {
 	if parser.Reserved(p.Event) {
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %.100q, a name reserved by the protocol", p.Event))
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %q, a name reserved by the protocol", p.Event))
 		return
 	}
 	cl.srv.stats.of(cl).in.Add(1)
@@ -275,7 +277,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	st := cl.seat(ns)
 	if st != nil && st.sock != nil {
 		cl.mu.Unlock()
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: CONNECT for namespace %.100q, which the client is in", ns))
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: CONNECT for namespace %q, which the client is in", ns))
 		return
 	}
 	if st == nil {

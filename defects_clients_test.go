@@ -189,6 +189,7 @@ func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
 			p.send(`21["e"]`)
 			p.want(`31[1]`)
 		}
+		time.Sleep(socketio.WorkerLinger) // those of the handlers are gone by then
 		synctest.Wait()
 		stacks := make([]byte, 4<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
@@ -110,29 +111,33 @@ func (cl *client) handled(c *Context) {
 // sync.WaitGroup it may grow while it is waited for.
 type group struct {
 	mu   sync.Mutex
-	n    int
+	n    atomic.Int64  // changed with mu held
 	zero chan struct{} // closed when n falls to 0; nil while nobody waits
 }
 
 func (g *group) add() {
 	g.mu.Lock()
-	g.n++
+	g.n.Add(1)
 	g.mu.Unlock()
 }
 
-func (g *group) done() {
+// done reports whether that was the last.
+func (g *group) done() (last bool) {
 	g.mu.Lock()
-	g.n--
-	if g.n == 0 && g.zero != nil {
+	defer g.mu.Unlock()
+	last = g.n.Add(-1) == 0
+	if last && g.zero != nil {
 		close(g.zero)
 		g.zero = nil
 	}
-	g.mu.Unlock()
+	return last
 }
+
+func (g *group) empty() bool { return g.n.Load() == 0 }
 
 func (g *group) wait(ctx context.Context) error {
 	g.mu.Lock()
-	if g.n == 0 {
+	if g.empty() {
 		g.mu.Unlock()
 		return nil
 	}

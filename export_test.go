@@ -16,9 +16,7 @@ func (srv *Server) Sizes() (sids, rooms, running int) {
 		rooms += len(sh.rooms)
 		sh.mu.Unlock()
 	}
-	srv.running.mu.Lock()
-	defer srv.running.mu.Unlock()
-	return sids, rooms, srv.running.n
+	return sids, rooms, int(srv.running.n.Load())
 }
 
 // PendingAcks returns how many acknowledgements are expected from the client.
@@ -92,3 +90,6 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 
 // Sessions returns how many connections the engine remembers.
 func (srv *Server) Sessions() int { return srv.engine.Len() }
+
+// WorkerLinger is how long the goroutine of a handler waits for another event at most.
+const WorkerLinger = workerLinger

@@ -212,5 +212,5 @@ func (s *Socket) finish() {
 	s.srv().index.remove(s)
 	s.mu.Unlock()
 	s.detach()
-	s.srv().running.done()
+	s.srv().ended()
 }

@@ -2,10 +2,8 @@ package socketio
 
 import "sync"
 
-// mailbox runs events one after another, in the order in which they were put
-// in, on a goroutine that the first one starts and that ends when there are no
-// more: an idle socket has none. Nobody waits for the goroutine; what must have
-// ended before Shutdown returns is counted in Server.running.
+// mailbox has events handled one after another, in the order in which they were
+// put in. While there are any, a worker runs it: an idle socket has none.
 type mailbox struct {
 	mu         sync.Mutex
 	head, tail *Context // linked by next
@@ -18,7 +16,7 @@ func (b *mailbox) put(c *Context) {
 	if !b.running {
 		b.running = true
 		b.mu.Unlock()
-		go b.run(c)
+		c.srv().workers.start(job{b, c})
 		return
 	}
 	if b.tail == nil {
@@ -48,21 +46,24 @@ func (b *mailbox) take() *Context {
 	return c
 }
 
+// run handles c, and then what is in the mailbox until it is empty.
 func (b *mailbox) run(c *Context) {
-	growStack()
 	defer func() {
 		if c == nil {
 			return
 		}
 		c.broke(recover()) // the others must not wait for ever
 		if c := b.take(); c != nil {
-			go b.run(c)
+			c.srv().workers.start(job{b, c})
 		}
 	}()
 	for ; c != nil; c = b.take() {
 		c.process()
 	}
 }
+
+// largeEvent is what an event counts from which growStackMore is worth it.
+const largeEvent = 2 * eventOverhead
 
 // growStack and growStackMore make room for a handler while the stack is all but
 // empty. Growing it deep inside of one, again for every event, cost a tenth of an

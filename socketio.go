@@ -32,8 +32,9 @@ type Server struct {
 	index    index
 	ackIDs   atomic.Uint64 // last acknowledgement id asked for
 	running  group         // sockets whose handlers may still run
-	cluster  *cluster      // the other servers; nil without a broker
-	closing  atomic.Bool   // Shutdown was called
+	workers  workers
+	cluster  *cluster    // the other servers; nil without a broker
+	closing  atomic.Bool // Shutdown was called
 	stats    stats
 	began    time.Time
 }
@@ -50,6 +51,7 @@ func NewServer(opts *Options) *Server {
 	srv.stats.init()
 	srv.registry.Store(new(registry))
 	srv.index.init()
+	srv.workers.init(srv)
 	srv.engine, err = engineio.NewServer(srv.opts.engine(srv.newClient))
 	if err != nil {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))

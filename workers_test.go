@@ -1,0 +1,70 @@
+package socketio_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// workerStacks returns how many goroutines run or wait for handlers.
+func workerStacks() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "socketio.(*workers).run(")
+}
+
+// Each handler that takes its time has a goroutine of its own; afterwards few of
+// them wait for more, not for long, and not at all when everybody has left.
+func TestWorkers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv := newServer(t, nil)
+		var rec record
+		release := make(chan struct{})
+		srv.On("wait", func(c *socketio.Context) {
+			rec.add("waits")
+			<-release
+		})
+		srv.On("exit", func(c *socketio.Context) { runtime.Goexit() })
+		var peers []*peer
+		const clients = 50
+		for range clients {
+			p := join(t, srv, eiotest.WebSocket)
+			peers = append(peers, p)
+			p.send(`2["wait"]`)
+			p.send(`2["exit"]`)
+		}
+		synctest.Wait()
+		require.Len(t, rec.take(), clients)
+		require.Equal(t, clients, workerStacks())
+
+		close(release)
+		synctest.Wait()
+		require.LessOrEqual(t, workerStacks(), runtime.GOMAXPROCS(0))
+		for _, p := range peers { // they are taken again, and again
+			p.send(`2["wait"]`)
+			synctest.Wait()
+		}
+		require.Positive(t, workerStacks())
+		require.LessOrEqual(t, workerStacks(), runtime.GOMAXPROCS(0))
+		require.Len(t, rec.take(), clients)
+
+		time.Sleep(socketio.WorkerLinger)
+		synctest.Wait()
+		require.Zero(t, workerStacks())
+
+		peers[0].send(`2["wait"]`)
+		synctest.Wait()
+		require.Equal(t, 1, workerStacks())
+		for _, p := range peers {
+			p.send("1")
+		}
+		synctest.Wait()
+		require.Zero(t, workerStacks())
+	})
+}
