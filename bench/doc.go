@@ -18,14 +18,14 @@
 // Node (run "npm ci" in servers/node first); zishang520's Go server, which is a
 // module of its own so that its dependencies stay out of this one; and
 // Flask-SocketIO (Debian: python3-flask-socketio and python3-eventlet). What is not
-// installed is left out, and the output says why.
+// installed is left out, and the output says why. If asked for, ours is also
+// measured with other JSON code: built with GOEXPERIMENT=jsonv2 (ours-jsonv2), or
+// with another codec in Options.JSON (ours-sonic, ours-go-json: a module of its own
+// again).
 //
 // A server is started as a process, prints the lines "version ..." and
 // "listening host:port", obeys the commands of package internal/control on
 // its standard input, and ends when that is closed.
-//
-// For something else, whether the server does what it promises for hours, see
-// package soak and its command cmd/soak.
 //
 // It needs Linux: epoll, CPU affinity and /proc.
 package bench

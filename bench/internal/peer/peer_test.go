@@ -19,9 +19,9 @@ import (
 func ready(t *testing.T, s *peer.Server) {
 	t.Helper()
 	switch s.Name {
-	case "npm", "zishang", "flask": // zishang's modules would be downloaded
+	case "npm", "zishang", "flask", "ours-sonic", "ours-go-json": // modules would be downloaded
 		if os.Getenv("BENCH_PEERS") == "" {
-			t.Skip("tests of other projects' servers are off: BENCH_PEERS=1 turns them on")
+			t.Skip("tests of servers that need other projects are off: BENCH_PEERS=1 turns them on")
 		}
 	}
 	require.NoError(t, s.Prepare(t.Context(), t.TempDir()))
@@ -163,6 +163,9 @@ func TestChoose(t *testing.T) {
 	all, err := peer.Choose("")
 	require.NoError(t, err)
 	require.Equal(t, peer.Bare, all[0].Name, "the floor is the first")
+	for _, s := range all {
+		require.False(t, s.Optional, s.Name)
+	}
 	some, err := peer.Choose("ours,bare")
 	require.NoError(t, err)
 	require.Len(t, some, 2)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,8 @@ type Server struct {
 	Title string // for the table's head
 	// Profiles says that it can write a CPU profile.
 	Profiles bool
+	// Optional servers are left out of the empty list of Choose.
+	Optional bool
 
 	prepare func(ctx context.Context, s *Server, bench, bin string) error
 	command func(event string) []string
@@ -36,6 +39,9 @@ func Servers() []*Server {
 		{Name: Bare, Title: "bare coder/websocket", prepare: buildBare, env: one, Profiles: true},
 		{Name: "bare-queue", Title: "the same, own queue, one write", prepare: buildBare, env: one, Profiles: true},
 		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true},
+		{Name: "ours-jsonv2", Title: "ours, GOEXPERIMENT=jsonv2", prepare: buildOurs, env: one, Profiles: true, Optional: true},
+		{Name: "ours-sonic", Title: "ours, sonic", prepare: buildCodec, env: one, Profiles: true, Optional: true},
+		{Name: "ours-go-json", Title: "ours, go-json", prepare: buildCodec, env: one, Profiles: true, Optional: true},
 		{Name: "npm", Title: "npm socket.io", prepare: findNode},
 		{Name: "zishang", Title: "zishang520 v3", prepare: buildZishang, env: one, Profiles: true},
 		{Name: "flask", Title: "Flask-SocketIO", prepare: findFlask},
@@ -43,11 +49,11 @@ func Servers() []*Server {
 }
 
 // Choose returns the servers in a list of names, separated by commas, in the
-// order of Servers; the empty list is all.
+// order of Servers; the empty list is all that are not optional.
 func Choose(names string) ([]*Server, error) {
 	all := Servers()
 	if names == "" {
-		return all, nil
+		return slices.DeleteFunc(all, func(s *Server) bool { return s.Optional }), nil
 	}
 	want := map[string]bool{}
 	for name := range strings.SplitSeq(names, ",") {
@@ -81,7 +87,17 @@ func (s *Server) Prepare(ctx context.Context, bin string) error {
 func buildOurs(ctx context.Context, s *Server, bench, bin string) error {
 	path := filepath.Join(bin, s.Name)
 	s.command = func(string) []string { return []string{path} }
-	return build(ctx, bench, path, "./servers/ours", nil)
+	var env []string
+	if experiment, ok := strings.CutPrefix(s.Name, Ours+"-"); ok {
+		env = append(env, "GOEXPERIMENT="+experiment)
+	}
+	return build(ctx, bench, path, "./servers/ours", nil, env...)
+}
+
+func buildCodec(ctx context.Context, s *Server, bench, bin string) error {
+	path := filepath.Join(bin, s.Name)
+	s.command = func(string) []string { return []string{path, strings.TrimPrefix(s.Name, Ours+"-")} }
+	return build(ctx, filepath.Join(bench, "servers", "codec"), path, ".", nil, "GOWORK=off")
 }
 
 func buildBare(ctx context.Context, s *Server, bench, bin string) error {
