@@ -117,7 +117,7 @@ func withoutWebSocket(t *testing.T, target string) string {
 	return web.URL
 }
 
-// demo is a running examples/app.
+// demo is a running example: examples/app, or another one with the same flags.
 type demo struct {
 	t   *testing.T
 	url string
@@ -131,12 +131,12 @@ func buildDemo(t *testing.T) string {
 	return buildExample(t, "app")
 }
 
-// buildExample compiles an example of the root module.
+// buildExample compiles one of the examples.
 func buildExample(t *testing.T, name string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", binary, "./examples/"+name)
-	build.Dir = ".."
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = filepath.Join("..", "examples", name)
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return binary
@@ -145,9 +145,9 @@ func buildExample(t *testing.T, name string) string {
 var demoURL = regexp.MustCompile(`http://[0-9.:]+`)
 
 // startDemo starts the program and waits until it says where it listens.
-func startDemo(t *testing.T, binary, addr, clientDir string) *demo {
+func startDemo(t *testing.T, binary, addr, clientDir string, flags ...string) *demo {
 	t.Helper()
-	cmd := exec.Command(binary, "-addr", addr, "-client-dir", clientDir)
+	cmd := exec.Command(binary, append([]string{"-addr", addr, "-client-dir", clientDir}, flags...)...)
 	cmd.Dir = t.TempDir() // where there is no node_modules
 	return startExample(t, cmd)
 }
