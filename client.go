@@ -108,7 +108,7 @@ func (cl *client) Message(data []byte, binary bool) {
 	s, asked := cl.socket(p.Namespace)
 	switch {
 	case !asked:
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %q, which the client is not in", p.Type, p.Namespace))
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %.100q, which the client is not in", p.Type, p.Namespace))
 	case s == nil: // left or refused, which the client may not know yet
 	case p.Type == parser.Event:
 		cl.event(s, p, size)
@@ -126,7 +126,7 @@ func (cl *client) Message(data []byte, binary bool) {
 // event queues an event for its handler.
 func (cl *client) event(s *Socket, p parser.Packet, size int) {
 	if parser.Reserved(p.Event) {
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %q, a name reserved by the protocol", p.Event))
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %.100q, a name reserved by the protocol", p.Event))
 		return
 	}
 	cl.srv.stats.of(cl).in.Add(1)
@@ -277,7 +277,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	st := cl.seat(ns)
 	if st != nil && st.sock != nil {
 		cl.mu.Unlock()
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: CONNECT for namespace %q, which the client is in", ns))
+		cl.fail(ReasonParseError, fmt.Errorf("socketio: CONNECT for namespace %.100q, which the client is in", ns))
 		return
 	}
 	if st == nil {

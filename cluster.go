@@ -367,7 +367,7 @@ func (n *Namespace) elsewhere(method, sid, room string) error {
 	case n.err != nil:
 		return n.err
 	case n.srv.cluster == nil || n.name == anyName:
-		return fmt.Errorf("%w: %q in %s", ErrUnknownSocket, sid, n.name)
+		return fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), n.name)
 	}
 	if err := checkSocket(method, n.name, sid, room); err != nil {
 		if err == errNothingToDo {

@@ -28,7 +28,7 @@ var defects = []behaviour{
 	{"S5", "clients reach any attribute of a class that is called on_*", "TestRegister", ""},
 	{"S6", "endless attachments are announced, and their size is not bounded", "TestDefectS6_AttachmentsAreBounded parser.TestLimits parser.TestAttachmentsAreNotPreallocated", ""},
 	{"S7", "X-Forwarded-* headers are always trusted", "engineio.TestOrigins engineio.TestOwnOrigin", ""},
-	{"S8", "no limits of namespaces, and of time without one", "TestConnectTimeout TestAnyNamespace", "the number of connections is the listener's: netutil.LimitListener"},
+	{"S8", "no limits of namespaces, of time without one, and of connections", "TestConnectTimeout TestMaxNamespaces engineio.TestMaxConnections engineio.TestMaxConnectionsPerIP", ""},
 	{"S9", "the admin's password is compared in variable time", "", "there is no admin namespace"},
 
 	{"L1", "a payload of more than 16 packets is lost", "engineio.TestDefectL1_PayloadOfManyPackets", ""},
@@ -40,7 +40,7 @@ var defects = []behaviour{
 	{"L7", "disconnect in a connect handler is followed by a CONNECT", "TestDisconnectInConnectHandler TestAlwaysConnectDisconnectInHandler", ""},
 	{"L8", "a bad placeholder jams the connection; partial packets leak", "TestDefectL8_BadPlaceholderDoesNotJam TestDefectL8_PartialPacketIsForgotten", ""},
 	{"L9", "binary packets of several threads mix", "TestEmitOrderAndAtomicity engineio.TestFramesAreSentAsAUnit", ""},
-	{"L10", "no write timeout, no bound of what waits", "TestDefectL10_StalledClientCostsOthersNothing TestSlowClient engineio.TestStalledWebSocket engineio.TestStalledPoll engineio.TestSendQueueLimit", ""},
+	{"L10", "no write timeout, no bound of what waits", "TestDefectL10_StalledClientCostsOthersNothing TestOneStalledAmongAThousand TestSlowClient engineio.TestStalledWebSocket engineio.TestStalledPoll engineio.TestSendQueueLimit", ""},
 	{"L11", "ping timeouts are noticed late, by a loop that also runs handlers", "TestDefectL11_PingTimeoutIsExact engineio.TestPingTimeout engineio.TestPingTimeoutWithoutAnyRequest", ""},
 	{"L12", "disconnect handlers run inside a broadcast", "TestDefectL12_EmitRunsNoDisconnectHandler", ""},
 	{"L13", "no close packet after a ping timeout", "engineio.TestHeartbeatOverPolling engineio.TestPingTimeout", ""},

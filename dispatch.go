@@ -99,7 +99,7 @@ func (c *Context) invoke() (ack Args, err error) {
 func (c *Context) acknowledge(ack Args) error {
 	p, err := c.srv().encode(parser.Header{Type: parser.Ack, Namespace: c.name, ID: c.id, HasID: true}, ack, true)
 	if err != nil {
-		return fmt.Errorf("socketio: acknowledge %q: %w", c.event, err)
+		return fmt.Errorf("socketio: acknowledge %.100q: %w", c.event, err)
 	}
 	if _, err := c.deliver(p, false, nil); err != nil {
 		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", err)
@@ -219,7 +219,7 @@ func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
 
 // recovered is Server.recovered while an event is handled.
 func (c *Context) recovered(where string, v any) *PanicError {
-	return c.srv().recovered(where, v, "namespace", c.name, "event", c.event, "sid", short(c.sid))
+	return c.srv().recovered(where, v, "namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid))
 }
 
 // broke is called when the handling of an event ended otherwise than by
@@ -237,7 +237,7 @@ func (c *Context) broke(v any) {
 func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
 	log, ctx := c.srv().log, c.client.context()
 	if log.Enabled(ctx, level) {
-		attrs = append([]any{"namespace", c.name, "event", c.event, "sid", short(c.sid), "error", err}, attrs...)
+		attrs = append([]any{"namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid), "error", err}, attrs...)
 		log.Log(ctx, level, msg, attrs...)
 	}
 }

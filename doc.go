@@ -51,6 +51,17 @@
 // goroutine emits arrives in that order. Nothing is emitted to a client whose
 // connect handler has not accepted it, nor to one that has left.
 //
+// # Several servers
+//
+// With [Options].Broker servers on several machines are one application: emits,
+// rooms, disconnects and acknowledgements reach the clients of all, through
+// Redis (brokers/redis) or another [Broker]. They speak what Flask-SocketIO's
+// message_queue speaks, so that its servers can be among them. An [Emitter] emits
+// from a process that has no clients. What is asked about clients is answered
+// for this server: [Server.Socket], [Server.Rooms], [Server.Members],
+// [Namespace.Call]. Nothing waits for the broker: while it is away, each server
+// goes on with its own clients, and [Server.BrokerStatus] and the log say so.
+//
 // # Failures
 //
 // Whatever a client sends, the server does not panic: packets that break the

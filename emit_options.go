@@ -119,7 +119,10 @@ func InNamespace(name string) EmitOption {
 // Context is on the socket of the client that answered. The callbacks of one
 // socket run one after another, beside its events, so that a handler may wait
 // for them; what they return goes to the error handler. A client that leaves
-// without an answer does not call it. OnAck panics if the handler has another
+// without an answer does not call it. With [Options].Broker the clients of other
+// servers are asked as well, see [Options].RemoteAckTimeout; the Socket of their
+// Context stands for them here, with an empty request and session, and reaches
+// them through the broker. OnAck panics if the handler has another
 // shape. Flask-SocketIO: callback.
 func OnAck(handler any) EmitOption {
 	call := mustCompile(kindAck, "OnAck", caller(1), handler)

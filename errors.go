@@ -115,7 +115,7 @@ type ArgError struct {
 
 // Error names the event, the argument and the type.
 func (e *ArgError) Error() string {
-	return fmt.Sprintf("socketio: argument %d of event %q does not fit %s: %v", e.Index, e.Event, e.Type, e.Err)
+	return fmt.Sprintf("socketio: argument %d of event %.100q does not fit %s: %.300v", e.Index, e.Event, e.Type, e.Err)
 }
 
 // Unwrap returns the decoder's error.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokertest"
 )
 
 func Example() {
@@ -145,6 +146,27 @@ func (Chat) OnNewMessage(c *socketio.Context, s string) error {
 }
 
 // The methods of a value serve a namespace: here "connect" and "new_message" of "/chat".
+// Two servers and a worker that share clients. Here the broker is in memory; in
+// a program it is a service's, such as that of brokers/redis.
+func ExampleNewEmitter() {
+	service := new(brokertest.Memory)
+	one := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
+	two := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
+	defer one.Shutdown(context.Background())
+	defer two.Shutdown(context.Background())
+	one.On("say", func(c *socketio.Context, text string) error {
+		return c.Emit("said", text, socketio.Broadcast()) // clients of both
+	})
+
+	worker := socketio.NewEmitter(service.Connect(), nil) // a process of its own
+	if err := worker.Emit("report", "done", socketio.To("managers")); err != nil {
+		log.Println(err)
+	}
+	if err := worker.Close(context.Background()); err != nil {
+		log.Println("not everything was sent:", err)
+	}
+}
+
 func ExampleServer_Register() {
 	srv := socketio.NewServer(nil)
 	srv.Register("/chat", Chat{})

@@ -169,6 +169,11 @@ func (n *Namespace) Send(data any, opts ...EmitOption) error {
 // context ends. The answers come in the order of arrival. If any is missing
 // the error is a [*CallError], and the answers that came are returned too.
 // With nobody to ask it returns at once.
+//
+// Only clients of this server are asked, with one exception: if the options
+// select one session id that is not here, and there is an [Options].Broker, the
+// other servers' clients are asked for it. Whether it exists, or leaves, is not
+// heard then: the context decides how long to wait.
 func (n *Namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
 	if n.err != nil {
 		return nil, n.err
@@ -186,7 +191,10 @@ func (n *Namespace) Socket(sid string) *Socket {
 }
 
 // JoinRoom adds a socket to a room; being there already is fine. The error is
-// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName].
+// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Broker, a
+// socket that is not here is left to the other servers, as with LeaveRoom and
+// Disconnect: whether one of them has it, and can do it, is not heard, and the
+// error is [ErrBrokerUnavailable] or nil.
 func (n *Namespace) JoinRoom(sid, room string) error {
 	if s := n.Socket(sid); s != nil {
 		return s.Join(room)
@@ -195,7 +203,7 @@ func (n *Namespace) JoinRoom(sid, room string) error {
 }
 
 // LeaveRoom removes a socket from a room; not being there is fine. The error is
-// [ErrUnknownSocket].
+// [ErrUnknownSocket], or that of the broker, see JoinRoom.
 func (n *Namespace) LeaveRoom(sid, room string) error {
 	if s := n.Socket(sid); s != nil {
 		s.Leave(room)
@@ -205,7 +213,7 @@ func (n *Namespace) LeaveRoom(sid, room string) error {
 }
 
 // Disconnect makes a client leave the namespace, see [Socket.Disconnect]. The
-// error is [ErrUnknownSocket].
+// error is [ErrUnknownSocket], or that of the broker, see JoinRoom.
 func (n *Namespace) Disconnect(sid string) error {
 	if s := n.Socket(sid); s != nil {
 		s.Disconnect()
@@ -214,7 +222,8 @@ func (n *Namespace) Disconnect(sid string) error {
 	return n.elsewhere("disconnect", sid, "")
 }
 
-// CloseRoom removes everyone from a room. Nothing is sent to them.
+// CloseRoom removes everyone from a room, on every server. Nothing is sent to
+// them.
 func (n *Namespace) CloseRoom(room string) {
 	n.srv.index.closeRoom(n.name, room)
 	if c := n.srv.cluster; c != nil && n.err == nil && n.name != anyName && room != "" {

@@ -128,7 +128,8 @@ type Options struct {
 
 	// Cookie is sent with the answer to a polling handshake, for load
 	// balancers that keep a client on one server by it. Its value is replaced
-	// by the connection's id; an empty name means "io". Nil means no cookie.
+	// by the connection's id; an empty name means "io". It is always HttpOnly,
+	// and Secure where the handshake came over TLS. Nil means no cookie.
 	Cookie *http.Cookie
 	// AllowedOrigins lists the origins from which browsers may connect,
 	// besides the server's own: "https://example.com",

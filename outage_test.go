@@ -301,3 +301,68 @@ func TestNewEmitterPanics(t *testing.T) {
 	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{BrokerQueueLimit: -1}) })
 	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{BrokerReplayLimit: -1}) })
 }
+
+// wrapped is a broker whose Subscribe is another.
+type wrapped struct {
+	socketio.Broker
+	subscribe func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error
+}
+
+func (b wrapped) Subscribe(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+	return b.subscribe(ctx, channels, ready, handle)
+}
+
+// The subscription that is back is a sign for publishing, which does not wait
+// for its own next attempt then.
+func TestOutageEndsForBothDirections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		broker := service.Connect()
+		defer broker.Close()
+		var back atomic.Bool
+		srv := newServer(t, &socketio.Options{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+			return broker.Subscribe(ctx, channels, func() { back.Store(true); ready() }, handle)
+		}}})
+		for range 10 { // whichever would come first by chance
+			service.Stop()
+			synctest.Wait()
+			require.NoError(t, srv.Emit("e", 1))
+			time.Sleep(time.Minute)
+			back.Store(false)
+			service.Start()
+			for !back.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			synctest.Wait()
+			require.True(t, srv.BrokerStatus().Connected)
+		}
+	})
+}
+
+// An answer that arrives while the server shuts down is handled before Shutdown
+// returns.
+func TestClusterAnswerDuringShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		broker, other := service.Connect(), service.Connect()
+		defer broker.Close()
+		defer other.Close()
+		var question string
+		go other.Subscribe(t.Context(), []string{channel}, func() {}, func(_ string, data []byte) { question = string(data) })
+		srv := newServer(t, &socketio.Options{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+			ready()
+			<-ctx.Done() // and a last message
+			m := jsonMap(t, question)
+			handle(channel, fmt.Appendf(nil, `{"method":"callback","host_id":%q,"sid":"far","namespace":"/","id":%v,"args":[]}`, m["host_id"], m["callback"].([]any)[2]))
+			return ctx.Err()
+		}}})
+		handled := false
+		require.NoError(t, srv.Emit("q", nil, socketio.To("far"), socketio.OnAck(func(*socketio.Context) {
+			time.Sleep(time.Second)
+			handled = true
+		})))
+		synctest.Wait()
+		require.NoError(t, srv.Shutdown(t.Context()))
+		require.True(t, handled)
+	})
+}

@@ -205,6 +205,7 @@ func TestQueueAcceptsOperations(t *testing.T) {
 		p.want("1")
 		r.want(t, "server disconnect")
 		require.Zero(t, srv.BrokerStatus().Ignored)
+		require.EqualValues(t, 11, srv.BrokerStatus().Received) // all but the answer for another
 	})
 }
 

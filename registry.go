@@ -130,7 +130,7 @@ func (r *registry) handle(c *Context, own *space) (Args, error) {
 		if lifecycle {
 			return nil, nil // nothing to do when a client comes or goes
 		}
-		return nil, fmt.Errorf("%w: %q in namespace %s", ErrNoHandler, c.event, c.name)
+		return nil, fmt.Errorf("%w: %.100q in namespace %.100q", ErrNoHandler, c.event, c.name)
 	}
 	return h(c, named)
 }

@@ -2,15 +2,17 @@ package socketio
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
-
-	"github.com/google/uuid"
+	"unicode"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 )
@@ -59,7 +61,8 @@ const (
 const sidLen = 22
 
 func newSocket(cl *client, ns string) *Socket {
-	id := uuid.New()
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
 	return &Socket{client: cl, name: ns, sid: base64.RawURLEncoding.EncodeToString(id[:])}
 }
 
@@ -279,6 +282,19 @@ func (s *Socket) hold(p packet, volatile bool, via *member) (held bool, err erro
 	s.heldSize += p.size
 	s.held = append(s.held, p)
 	return true, nil
+}
+
+// printable is what a client chose, as it stands in a log: of bounded length, and
+// in quotes if it holds what a terminal or a reader of lines would obey.
+func printable(s string) string {
+	const limit = 100
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // short is enough of a session id to recognise it in a log, and too little to use it.

@@ -27,5 +27,8 @@
 // "listening host:port", obeys the commands of package internal/control on
 // its standard input, and ends when that is closed.
 //
+// For something else, whether the server does what it promises for hours, see
+// package soak and its command cmd/soak.
+//
 // It needs Linux: epoll, CPU affinity and /proc.
 package bench

@@ -38,6 +38,7 @@ var packages = map[string]string{
 	"slog":         "log/slog",
 	"strconv":      "strconv",
 	"sync":         "sync",
+	"synctest":     "testing/synctest",
 	"testing":      "testing",
 	"time":         "time",
 }
@@ -147,8 +148,8 @@ func (b block) file() string {
 	if regexp.MustCompile(`(?m)^return\b`).MatchString(b.src) {
 		end = ""
 	}
-	return head + "func _(srv *socketio.Server, c *socketio.Context, mux *http.ServeMux, ctx context.Context) error {\n" +
-		place + b.src + end + "\n}\n"
+	return head + "func _(srv *socketio.Server, c *socketio.Context, mux *http.ServeMux, ctx context.Context) error {\n{\n" + // so that a block may declare its own srv
+		place + b.src + "\n}" + end + "\n}\n"
 }
 
 func documents(t *testing.T) []string {
@@ -156,7 +157,7 @@ func documents(t *testing.T) []string {
 	docs, err := filepath.Glob("*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, docs)
-	return append(docs, filepath.Join("..", "README.md"))
+	return append(docs, filepath.Join("..", "README.md"), filepath.Join("..", "SECURITY.md"))
 }
 
 // Every Go block compiles, or is a part of the file that it names.

@@ -284,7 +284,7 @@ func TestCookie(t *testing.T) {
 		cookie http.Cookie
 		want   string // with %s for the sid
 	}{
-		"defaults": {http.Cookie{}, "io=%s; Path=/; SameSite=Lax"},
+		"defaults": {http.Cookie{}, "io=%s; Path=/; HttpOnly; SameSite=Lax"},
 		"all set": {http.Cookie{Name: "server", Path: "/chat/", Domain: "example.com", MaxAge: 60, Secure: true,
 			HttpOnly: true, SameSite: http.SameSiteNoneMode, Value: "ignored"},
 			"server=%s; Path=/chat/; Domain=example.com; Max-Age=60; HttpOnly; Secure; SameSite=None"},

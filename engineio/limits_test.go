@@ -169,6 +169,8 @@ func TestClientAddress(t *testing.T) {
 		{"behind a proxy", engineio.Options{TrustForwarded: true}, "192.0.2.1", forwarded("203.0.113.1"), forwarded("203.0.113.2"), false},
 		{"the last entry is the proxy's", engineio.Options{TrustForwarded: true}, "192.0.2.1",
 			forwarded("198.51.100.1, 203.0.113.1"), forwarded("198.51.100.2, 203.0.113.1"), true},
+		{"of three, too", engineio.Options{TrustForwarded: true}, "192.0.2.1",
+			forwarded("198.51.100.1, 198.51.100.2, 203.0.113.1"), forwarded("198.51.100.1, 198.51.100.2, 203.0.113.2"), false},
 		{"of the last header", engineio.Options{TrustForwarded: true}, "192.0.2.1",
 			forwarded("198.51.100.1", "203.0.113.1"), forwarded("198.51.100.2, 198.51.100.3", "203.0.113.1"), true},
 		{"with a port", engineio.Options{TrustForwarded: true}, "192.0.2.1", forwarded("203.0.113.1:80"), forwarded("203.0.113.1:81"), true},

@@ -114,7 +114,8 @@ type Options struct {
 	// Cookie, when set, is a template of a cookie sent with the answer to a
 	// polling handshake, for load balancers that keep a client on one server
 	// by it. Its Value is replaced by the sid; Name defaults to "io", Path to
-	// "/" and SameSite to Lax. The server never reads it.
+	// "/" and SameSite to Lax. HttpOnly is always set, and Secure where the
+	// handshake came over TLS (see TrustForwarded). The server never reads it.
 	Cookie *http.Cookie
 
 	// AllowedOrigins are the origins besides the server's own whose pages may
@@ -237,6 +238,7 @@ func cookieTemplate(from *http.Cookie) *http.Cookie {
 	if c.SameSite == 0 {
 		c.SameSite = http.SameSiteLaxMode
 	}
-	c.Value = "sid" // for Valid; each handshake sets its own
+	c.HttpOnly = true // no script has a use for it
+	c.Value = "sid"   // for Valid; each handshake sets its own
 	return &c
 }

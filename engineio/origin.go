@@ -62,22 +62,30 @@ func (s *Server) ownOrigin(r *http.Request, origin string) bool {
 	if !ok {
 		return false
 	}
-	own, ownScheme := r.Host, ""
-	if r.TLS != nil {
-		ownScheme = "https"
-	}
+	own, ownScheme := r.Host, s.ownScheme(r)
 	if s.opts.TrustForwarded {
 		if v := firstValue(r.Header.Get("X-Forwarded-Host")); v != "" {
 			own = v
-		}
-		if v := firstValue(r.Header.Get("X-Forwarded-Proto")); v != "" {
-			ownScheme = v
 		}
 	}
 	if ownScheme != "" && !strings.EqualFold(scheme, ownScheme) {
 		return false
 	}
 	return strings.EqualFold(withoutDefaultPort(scheme, host), withoutDefaultPort(scheme, own))
+}
+
+// ownScheme returns the scheme by which the client reached this server, "" if
+// it cannot be known.
+func (s *Server) ownScheme(r *http.Request) string {
+	if s.opts.TrustForwarded {
+		if v := firstValue(r.Header.Get("X-Forwarded-Proto")); v != "" {
+			return strings.ToLower(v)
+		}
+	}
+	if r.TLS != nil {
+		return "https"
+	}
+	return ""
 }
 
 // firstValue returns the entry of the outermost proxy, the one the client spoke to.

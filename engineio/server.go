@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,8 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // protocolVersion is the revision of the Engine.IO protocol, in the query
@@ -259,6 +258,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 	if s.opts.Cookie != nil {
 		cookie := *s.opts.Cookie
 		cookie.Value = c.id
+		cookie.Secure = cookie.Secure || s.ownScheme(r) == "https"
 		http.SetCookie(w, &cookie)
 	}
 	c.mu.Lock()
@@ -294,8 +294,9 @@ func errTooLarge(limit int) error {
 	return fmt.Errorf("engineio: message larger than %d bytes (Options.MaxPayload)", limit)
 }
 
-// newID returns a session id: 122 random bits.
+// newID returns a session id: 128 random bits. Who knows it can poll the session.
 func newID() string {
-	id := uuid.New()
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }

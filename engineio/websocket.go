@@ -93,7 +93,7 @@ func (t *wsTransport) control(op byte, p []byte) error {
 	if op == opClose {
 		answer = finClose
 	}
-	_, err := t.Write(append([]byte{answer, byte(len(p))}, p...))
+	err := t.writeControl(append([]byte{answer, byte(len(p))}, p...))
 	if op == opClose {
 		return errPeerClosed
 	}
@@ -190,8 +190,10 @@ func (t *wsTransport) collect(f *Frames) error {
 	if !t.deflate || !f.compress {
 		return t.add(f.wire)
 	}
-	t.setCollecting(true)
-	defer t.setCollecting(false)
+	if !t.beginCollecting() {
+		return nil
+	}
+	defer t.endCollecting()
 	for p, binary := range f.messages {
 		kind := websocket.MessageText
 		if binary {

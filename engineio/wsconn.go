@@ -46,7 +46,7 @@ type wsConn struct {
 	mu     sync.Mutex // protects the following; never held while waiting for the network
 	head   []byte     // the answer to the handshake, until it is written
 	corked *[]byte    // what is collected, or nil
-	// collecting: the library writes a compressed message to corked.
+	// collecting: the library writes compressed messages to corked.
 	collecting bool
 	busy       bool      // a write waits for the network, or has to: control frames go to after
 	after      []byte    // control frames that go with the next write
@@ -60,37 +60,53 @@ func (c *wsConn) Read(p []byte) (int, error) { return c.in.read(p) }
 // answer to a close frame, which may wait for a write. shut closes.
 func (c *wsConn) Close() error { return nil }
 
-// Write is called with control frames, by the goroutine that reads or the
-// library on it, and by the library with compressed messages while corked.
+// Write is called by the WebSocket library: with control frames, on the
+// goroutine that reads, and with compressed messages, in pieces, while collecting.
 func (c *wsConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
-	if c.closeSent.Load() {
+	if c.collecting {
+		*c.corked = append(*c.corked, p...)
 		c.mu.Unlock()
-		return len(p), nil // the library's answer to a close frame that answers ours
+		return len(p), nil
 	}
-	if !c.collecting && len(p) > 0 && p[0] == finClose {
+	c.mu.Unlock()
+	if err := c.writeControl(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// writeControl writes a control frame, unless a close frame went before. The
+// goroutine that reads calls it.
+func (c *wsConn) writeControl(p []byte) error {
+	c.mu.Lock()
+	if c.closeSent.Load() { // this answers the close frame that answers ours
+		c.mu.Unlock()
+		return nil
+	}
+	if p[0] == finClose {
 		c.closeSent.Store(true)
 	}
 	switch {
-	case c.corked != nil:
+	case c.corked != nil && !c.collecting:
 		*c.corked = append(*c.corked, p...)
-	case c.busy || c.trying != nil && len(c.head) == 0:
+	case c.busy || c.collecting || c.trying != nil && len(c.head) == 0:
 		// A client that does not read gets its pongs with what comes next.
 		if len(c.after)+len(p) > maxAfter {
 			c.mu.Unlock()
-			return 0, errNotReading
+			return errNotReading
 		}
 		n := 0
-		if !c.busy && len(c.after) == 0 {
+		if !c.busy && !c.collecting && len(c.after) == 0 {
 			var err error
 			if n, err = c.writeAtOnceLocked(p); err != nil {
 				c.mu.Unlock()
-				return 0, err
+				return err
 			}
 		}
 		if n > 0 && n < len(p) {
 			c.mu.Unlock()
-			return 0, errNotReading // in the middle of a frame, and nobody to go on
+			return errNotReading // in the middle of a frame, and nobody to go on
 		}
 		if n == 0 {
 			c.after = append(c.after, p...)
@@ -98,10 +114,11 @@ func (c *wsConn) Write(p []byte) (int, error) {
 	default:
 		c.extendLocked()
 		c.mu.Unlock()
-		return c.Conn.Write(p)
+		_, err := c.Conn.Write(p)
+		return err
 	}
 	c.mu.Unlock()
-	return len(p), nil
+	return nil
 }
 
 // try writes whole frames as far as the network takes them at once. What it
@@ -221,10 +238,21 @@ func (c *wsConn) add(wire []byte) error {
 	return c.writeNow(wire)
 }
 
-func (c *wsConn) setCollecting(is bool) {
+// beginCollecting lets the library write messages to what is corked, which
+// control frames then follow. It reports false if a close frame went before.
+func (c *wsConn) beginCollecting() bool {
 	c.mu.Lock()
-	c.collecting = is
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.collecting = !c.closeSent.Load()
+	return c.collecting
+}
+
+func (c *wsConn) endCollecting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.collecting = false
+	*c.corked = append(*c.corked, c.after...)
+	c.after = nil
 }
 
 // uncork writes what was collected.

@@ -90,7 +90,7 @@ func TestClientWithAwkwardServer(t *testing.T) {
 			switch {
 			case err != nil:
 				return
-			case op == 10 /* pong */ :
+			case op == pong:
 				pongs <- payload
 			case payload == "40":
 				dribble(serverFrame(0x01, []byte("4")))

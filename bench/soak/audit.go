@@ -64,6 +64,7 @@ func (r *run) audit() error {
 	if err != nil {
 		return err
 	}
+	r.compareStats(x, s)
 	r.samples = append(r.samples, s)
 	r.audits++
 	r.checkResources(s)
@@ -127,6 +128,37 @@ func (r *run) compareIndex(x workload.SoakIndex) {
 	}
 	if unknown > len(r.nameless) {
 		r.faultNow(faultIndex, "the server has %d memberships of sockets that no client has or had lately", unknown-len(r.nameless))
+	}
+}
+
+// compareStats compares what Server.Stats says with the server's index, its
+// handlers and the clients. What the clients have left may be counted still.
+func (r *run) compareStats(x workload.SoakIndex, s sample) {
+	rooms, links := 0, 0
+	for _, of := range x {
+		rooms += len(of) - 1 // without everyone
+	}
+	for _, c := range r.clients {
+		if c.link != nil {
+			links++
+		}
+	}
+	st := s.status.Stats
+	for _, c := range []struct {
+		what         string
+		says, counts int
+	}{
+		{"sockets", st.Sockets, s.sockets},
+		{"rooms", st.Rooms, rooms},
+		{"connections", st.Connections, links},
+		{"connections opened and not closed", int(st.Opened - st.Closed), st.Connections},
+	} {
+		if off := c.says - c.counts; max(off, -off) > s.limbo {
+			r.faultNow(faultIndex, "Server.Stats says %d %s, there are %d", c.says, c.what, c.counts)
+		}
+	}
+	if st.Panics > 0 || st.LimitHits > 0 {
+		r.faultNow(faultServer, "Server.Stats says %d panics and that limits were reached %d times", st.Panics, st.LimitHits)
 	}
 }
 
@@ -266,6 +298,10 @@ func (r *run) checkEmpty() error {
 				r.faultNow(faultIndex, "with no clients left the server has %d in room %q of %s", len(sids), room, ns)
 			}
 		}
+	}
+	r.compareStats(x, r.final)
+	if st := r.final.status.Stats; st.QueuedBytes != 0 {
+		r.faultNow(faultMemory, "with no clients left %d bytes wait to be sent", st.QueuedBytes)
 	}
 	for _, text := range r.final.status.First {
 		r.fault(faultf(faultServer, "%s", text))

@@ -60,8 +60,10 @@ func (r *run) writeTraffic(w *strings.Builder) {
 	}
 	fmt.Fprintf(w, "| all | %d | %d | %d | | | |\n\n", sent, acked, heard)
 	seconds := max(r.activeAt.Seconds(), 0.001)
-	fmt.Fprintf(w, "Of a core (100 %%) the server used %.0f %%, the clients %.0f %%.\n\n",
-		100*r.cpu.server.Seconds()/seconds, 100*r.cpu.clients.Seconds()/seconds)
+	fmt.Fprintf(w, "Of a core (100 %%) the server used %.0f %%, the clients %.0f %%. At worst the clients got round to nothing for %v, the server for %v: "+
+		"where that is seconds the machine was too busy with something else, and clients and server may have timed out.\n\n",
+		100*r.cpu.server.Seconds()/seconds, 100*r.cpu.clients.Seconds()/seconds,
+		r.stall.Round(time.Millisecond), time.Duration(r.final.status.Stall).Round(time.Millisecond))
 }
 
 func some(n int64) string {

@@ -88,6 +88,7 @@ type run struct {
 	base     sample
 	final    sample
 	warm     time.Duration // when all clients were there
+	stall    time.Duration // the longest time in which the clients did not get round to anything
 	audits   int
 	cpu      struct{ server, clients time.Duration }
 	activeAt time.Duration
@@ -241,9 +242,11 @@ func (r *run) populate() {
 // wait handles events until done says so, for a time at most.
 func (r *run) wait(limit time.Duration, done func() bool) error {
 	for end := r.elapsed() + limit; !done() && r.elapsed() < end; {
+		begun := r.elapsed()
 		if err := r.Step(); err != nil {
 			return err
 		}
+		r.stall = max(r.stall, r.elapsed()-begun-wire.PollLimit)
 		if err := r.hearServer(); err != nil {
 			return err
 		}

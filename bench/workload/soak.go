@@ -84,8 +84,24 @@ type SoakStatus struct {
 	Asked       int64          `json:"asked"`
 	Answered    int64          `json:"answered"`
 	Reasons     map[string]int `json:"reasons"`
+	Stall       int64          `json:"stall"`  // the longest time in which the process did not run, ns
 	Faults      int            `json:"faults"` // violations the server found
 	First       []string       `json:"first"`  // the first of them
+	Stats       SoakStats      `json:"stats"`
+}
+
+// SoakStats is what Server.Stats says.
+type SoakStats struct {
+	Sockets     int    `json:"sockets"` // in all namespaces
+	Rooms       int    `json:"rooms"`
+	Connections int    `json:"connections"`
+	QueuedBytes int64  `json:"queuedBytes"`
+	Opened      uint64 `json:"opened"`
+	Closed      uint64 `json:"closed"` // for whatever reason
+	// What must not happen here.
+	Panics        uint64 `json:"panics"`
+	LimitHits     uint64 `json:"limitHits"`
+	ConnectErrors uint64 `json:"connectErrors"`
 }
 
 // SoakIndex is who is in the server's rooms: session ids by room and namespace.

@@ -223,13 +223,13 @@ func (c *Conn) Write(b []byte) error {
 	return c.watch(unix.EPOLL_CTL_MOD)
 }
 
-// pollLimit is how long one poll may wait, so that interrupt is seen.
-const pollLimit = 100 * time.Millisecond
+// PollLimit is how long one step may wait, so that Interrupt is seen.
+const PollLimit = 100 * time.Millisecond
 
 // poll handles the events that have happened, waiting for them until a time at most.
 func (l *Loop) poll(until int64) error {
 	l.Now = l.Clock()
-	until = min(until, l.Now+pollLimit.Nanoseconds())
+	until = min(until, l.Now+PollLimit.Nanoseconds())
 	if len(l.timers) > 0 {
 		until = min(until, l.timers[0].at)
 	}

@@ -19,6 +19,7 @@ import (
 // book is what the server knows of its clients, and what it found wrong.
 type book struct {
 	settle  time.Duration // how long after its end a socket's callbacks of OnAck may run
+	stall   atomic.Int64  // the longest time it stood still, ns
 	beats   atomic.Int64  // of a clock that stands still while the process does
 	promise string        // broken now and then
 	sockets sync.Map      // *entry by session id, from connect to disconnect
@@ -164,12 +165,15 @@ const beat = 100 * time.Millisecond
 func (b *book) keepTime(ctx context.Context) {
 	t := time.NewTicker(beat)
 	defer t.Stop()
-	for {
+	for last := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 			b.beats.Add(1)
+			now := time.Now()
+			b.stall.Store(max(b.stall.Load(), int64(now.Sub(last)-beat)))
+			last = now
 		}
 	}
 }
@@ -191,12 +195,14 @@ func (b *book) takeEnded() []workload.SoakEnded {
 	return all
 }
 
-func (b *book) status() workload.SoakStatus {
+func (b *book) status(srv *socketio.Server) workload.SoakStatus {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	s := workload.SoakStatus{
 		HeapInUse: int64(m.HeapInuse), HeapObjects: int64(m.HeapObjects), Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(),
 		Connects: b.connects.Load(), Disconnects: b.disconnects.Load(),
+		Stats:  statsOf(srv),
+		Stall:  b.stall.Load(),
 		Events: b.events.Load(), Asked: b.asked.Load(), Answered: b.answered.Load(),
 	}
 	for range b.sockets.Range {
@@ -205,6 +211,22 @@ func (b *book) status() workload.SoakStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.Reasons, s.Faults, s.First = maps.Clone(b.reasons), b.faults, slices.Clone(b.first)
+	return s
+}
+
+func statsOf(srv *socketio.Server) workload.SoakStats {
+	st := srv.Stats()
+	s := workload.SoakStats{Rooms: st.Rooms, Connections: st.Polling + st.WebSocket, QueuedBytes: st.QueuedBytes,
+		Opened: st.Opened, Panics: st.Panics, ConnectErrors: st.ConnectErrors}
+	for _, n := range st.Sockets {
+		s.Sockets += n
+	}
+	for _, n := range st.Closed {
+		s.Closed += n
+	}
+	for _, n := range st.LimitHits {
+		s.LimitHits += n
+	}
 	return s
 }
 

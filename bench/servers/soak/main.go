@@ -44,7 +44,7 @@ func main() {
 	go b.keepTime(ctx)
 	go b.feed(ctx, srv, feedPace)
 	err = control.Serve(os.Stdin, os.Stdout, "this repository", ln.Addr().String(), map[string]control.Command{
-		"status": func() (string, error) { return encode(b.status()) },
+		"status": func() (string, error) { return encode(b.status(srv)) },
 		"ended":  func() (string, error) { return encode(b.takeEnded()) },
 		"index":  func() (string, error) { return encode(index(srv, *rooms)) },
 	})

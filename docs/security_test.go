@@ -1,0 +1,42 @@
+package docs
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Every limit in SECURITY.md is an option, and every option that looks like a limit is there.
+func TestSecurityLimits(t *testing.T) {
+	text, err := os.ReadFile("../SECURITY.md")
+	require.NoError(t, err)
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(string(text), -1) {
+		for _, name := range regexp.MustCompile("`([A-Za-z.]+)`").FindAllStringSubmatch(row[1], -1) {
+			named[name[1]] = true
+		}
+	}
+	options := map[string]bool{}
+	for f := range reflect.TypeFor[socketio.Options]().Fields() {
+		options[f.Name] = true
+		if strings.HasPrefix(f.Name, "Max") || strings.HasSuffix(f.Name, "QueueLimit") {
+			assert.True(t, named[f.Name], "Options.%s is missing", f.Name)
+		}
+	}
+	for f := range reflect.TypeFor[parser.Limits]().Fields() {
+		options["Limits."+f.Name] = true
+		assert.True(t, named["Limits."+f.Name], "Limits.%s is missing", f.Name)
+	}
+	require.Greater(t, len(named), 15)
+	for name := range named {
+		assert.True(t, options[name], "there is no option %s", name)
+	}
+}

@@ -1,0 +1,198 @@
+package socketio_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// plainLog writes what it is given as it is, as careless log handlers do, all of it on one line.
+type plainLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *plainLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (l *plainLog) WithAttrs([]slog.Attr) slog.Handler               { return l }
+func (l *plainLog) WithGroup(string) slog.Handler                    { return l }
+func (l *plainLog) Handle(_ context.Context, r slog.Record) error {
+	line := r.Message
+	for a := range r.Attrs {
+		if a.Key != "stack" { // of many lines, of the program's
+			line += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+	return nil
+}
+
+// The log tells nobody enough to take over a session or to send to a socket, whatever goes wrong, and clients do not write
+// lines of their own into it.
+func TestLogsHoldNoSIDs(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		log := &plainLog{}
+		srv := newServer(t, &socketio.Options{Logger: slog.New(log), SendQueueLimit: 1000, MaxNamespaces: 2, MaxRooms: 2, EventRate: 20, Namespaces: []string{"*"},
+			Session: func(r *http.Request) map[string]any {
+				if r.Header.Get("Refuse") != "" {
+					panic("no session")
+				}
+				return nil
+			}})
+		every := srv.Namespace("*")
+		every.On("connect", func(c *socketio.Context, auth map[string]string) error {
+			if auth["refuse"] != "" {
+				return errors.New(auth["refuse"])
+			}
+			return nil
+		})
+		every.On("disconnect", func(c *socketio.Context) error { return c.Emit("too late", nil) })
+		every.On("panic", func(c *socketio.Context) { panic("at will") })
+		every.On("int", func(c *socketio.Context, n int) {})
+		every.On("other", func(c *socketio.Context, sid string) error {
+			return errors.Join(c.Namespace().JoinRoom(sid, "x"), c.Namespace().Disconnect(sid), c.Join("a"), c.Join("b"), c.Join("c"))
+		})
+		every.On("room", func(c *socketio.Context, sid string) error { return c.Join(sid) })
+		every.On("call", func(c *socketio.Context) error {
+			ctx, cancel := context.WithTimeout(c.Context(), time.Second)
+			defer cancel()
+			_, err := c.Namespace().Call(ctx, "x", nil)
+			return err
+		})
+		every.On("unencodable", func(c *socketio.Context) (any, error) { return func() {}, nil })
+		every.On("flood", func(c *socketio.Context) error {
+			for {
+				if err := c.Emit("flood", strings.Repeat("x", 200_000)); err != nil {
+					return fmt.Errorf("flood: %w", err)
+				}
+			}
+		})
+		tr := eiotest.Serve(t, srv, nil)
+		var sids []string
+		dial := func() *peer {
+			p := dialWith(t, srv, eiotest.Options{Mode: mode, Transport: tr})
+			sids = append(sids, p.c.Handshake().SID)
+			return p
+		}
+		joined := func() *peer {
+			p := dial()
+			sids = append(sids, p.connect("/"))
+			return p
+		}
+
+		first := joined()
+		for _, raw := range []eiotest.Raw{
+			{Header: http.Header{"Origin": {"http://evil.test\n"}}}, {Header: http.Header{"Origin": {"http://evil.test"}}, SID: sids[0]},
+			{Header: http.Header{"Refuse": {"1"}}}, {SID: sids[0][:21]},
+		} {
+			raw.Transport, raw.Path = tr, "/socket.io/"
+			if resp, err := raw.Get(t.Context()); err == nil {
+				assert.GreaterOrEqual(t, resp.Status, 400)
+				for _, sid := range sids {
+					assert.NotContains(t, resp.Body, sid)
+				}
+			}
+		}
+		p := joined()
+		p.send(`0/other,`)
+		elsewhere := p.connected("/other")
+		sids = append(sids, elsewhere)
+		p.send(`2["panic"]`, `21["int","x"]`, `2["other","`+elsewhere+`"]`, `2["room","`+first.sid+`"]`, `2["call"]`, `2["unencodable"]`, "0/third,")
+		synctest.Wait()
+		for _, name := range []string{"line\ntime=now level=ERROR msg=forged", "\x1b[31mred\u2028", strings.Repeat("long", 10_000)} {
+			quoted, _ := json.Marshal(name)
+			every.On(name, func(c *socketio.Context, n int) {})
+			p := joined()
+			p.send(fmt.Sprintf(`2[%s,"no number"]`, quoted), fmt.Sprintf(`2[%s,1e%s1]`, quoted, strings.Repeat("0", 5000)), `9`)
+			synctest.Wait()
+		}
+		refused := dial()
+		refused.send(`0{"refuse":"no\nthanks"}`)
+		for range 10 {
+			p := joined()
+			p.send(`2["flood"]`)
+			synctest.Wait()
+			p.c.Abort()
+		}
+		quick := joined()
+		for range 50 {
+			quick.send(`21["int",1]`)
+		}
+		time.Sleep(2 * time.Minute) // everybody is gone: some by ping timeout, some had been closed
+		joined()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, srv.Shutdown(ctx))
+
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		all := strings.Join(log.lines, "\n")
+		for _, event := range []string{"Origin", "panicked", "argument 0", "no socket with this sid", "this room cannot be joined", "did not answer", "handler failed"} {
+			assert.Contains(t, all, event, "this test has to see it logged")
+		}
+		for _, sid := range sids {
+			require.Len(t, sid, 22)
+			assert.NotContains(t, all, sid)
+		}
+		for _, line := range log.lines {
+			if strings.ContainsAny(line, "\r\x1b\u2028") || strings.Contains(line, "\ntime=now") || len(line) > 1500 {
+				t.Errorf("a client wrote into the log: %.2000q", line)
+			}
+		}
+	})
+}
+
+// Session ids are 128 bits from a cryptographic source, and the id by which other clients know a socket says nothing
+// about the one by which its client proves who it is.
+func TestSIDs(t *testing.T) {
+	srv := newServer(t, nil)
+	seen := map[string]bool{}
+	var ones [128]int
+	const n = 500
+	for range n {
+		s := &session{srv: srv}
+		open := s.do("GET", "", "").Body.String()
+		s.sid = "&sid=" + open[9:31]
+		require.Equal(t, http.StatusOK, s.do("POST", s.sid, "40").Code)
+		reply := ""
+		for !strings.Contains(reply, "40{") {
+			w := s.do("GET", s.sid, "")
+			b, _ := io.ReadAll(w.Body)
+			reply = string(b)
+		}
+		sid := reply[strings.Index(reply, `"sid":"`)+7:][:22]
+		for _, id := range []string{open[9:31], sid} {
+			raw, err := base64.RawURLEncoding.DecodeString(id)
+			require.NoError(t, err)
+			require.Len(t, raw, 16)
+			require.False(t, seen[id])
+			seen[id] = true
+			for bit := range ones {
+				ones[bit] += int(raw[bit/8]>>(bit%8)) & 1
+			}
+		}
+		require.Equal(t, http.StatusBadRequest, s.do("GET", "&sid="+sid, "").Code, "a socket's id opens no session")
+		require.Equal(t, http.StatusOK, s.do("POST", s.sid, "1").Code)
+		s.do("GET", s.sid, "")
+	}
+	for bit, k := range ones { // six standard deviations: no bit of the 128 is fixed
+		assert.InDelta(t, n, k, 6*16, "bit %d is set in %d of %d ids", bit, k, 2*n)
+	}
+}
