@@ -35,6 +35,9 @@ type verdict struct {
 	// killed: sessions may have ended without their disconnect handler, because
 	// their server did.
 	killed bool
+	// seenOff: what was handled was acknowledged. whole: so was what was sent,
+	// because the clients repeat what is not, and once only.
+	seenOff, whole bool
 }
 
 // session is what the server saw of one.
@@ -144,19 +147,27 @@ func judgeClient(c report, sessions []*session, v verdict) (problems []string) {
 			wrong("session %s, which its client did not know, ended with %q", s.sid, s.reasons[0])
 		}
 	}
-	acked := 0
+	acked := make(map[int]bool)
 	for _, r := range c.Acked {
 		for n := r[0]; n <= r[1]; n++ {
-			acked++
+			acked[n] = true
 			if !handled[n] {
 				wrong("%d was acknowledged but not handled", n)
 			}
 		}
 	}
+	for n := range handled {
+		if v.seenOff && !acked[n] {
+			wrong("%d was handled but not acknowledged", n)
+		}
+	}
+	if v.whole && len(acked) != c.Sent {
+		wrong("%d numbers sent, %d acknowledged", c.Sent, len(acked))
+	}
 	switch {
-	case slices.Contains(v.keeps, c.Transport) && (len(sessions) != 1 || acked != c.Sent):
+	case slices.Contains(v.keeps, c.Transport) && (len(sessions) != 1 || len(acked) != c.Sent):
 		wrong("%d sessions, %d numbers sent, %d handled, %d acknowledged; the one session was to stay and to lose nothing; reasons: %q",
-			len(sessions), c.Sent, len(handled), acked, c.Reasons)
+			len(sessions), c.Sent, len(handled), len(acked), c.Reasons)
 	case slices.Contains(v.ends, c.Transport) && len(c.Sessions) < 2:
 		wrong("the fault did not end its session")
 	}
@@ -214,6 +225,8 @@ func TestJudge(t *testing.T) {
 		},
 		"the client's complaint": func(s *story) { s.client.Problems = []string{"no"} },
 		"the handler's":          func(s *story) { insert(s, 3, record{Kind: recWrong, SID: "a"}) },
+		"unanswered":             func(s *story) { s.verdict.seenOff = true },
+		"lost although repeated": func(s *story) { s.verdict.whole = true },
 		"lost although it stays": func(s *story) { s.verdict.keeps = []string{"polling"} },
 		"nothing happened":       func(s *story) { s.records, s.client.Sessions = s.records[5:], s.client.Sessions[1:] },
 		"session in secret":      func(s *story) { insert(s, 0, record{Kind: recConnect, SID: "x", Client: "c"}) },

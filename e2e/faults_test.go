@@ -232,13 +232,13 @@ func schedule(t *testing.T) (r *rand.Rand, seed uint64) {
 
 // startClients starts numbers.mjs and waits until each of its clients got an
 // acknowledgement.
-func startClients(t *testing.T, addr string, transports []string) *script {
+func startClients(t *testing.T, addr string, transports []string, env ...string) *script {
 	t.Helper()
 	if transports == nil {
 		transports = everyTransport
 	}
-	s := startScript(t, "numbers", "SERVER_URL=http://"+addr,
-		"CLIENTS=socket.io-client-3,socket.io-client-4", "TRANSPORTS="+strings.Join(transports, ","))
+	s := startScript(t, "numbers", append([]string{"SERVER_URL=http://" + addr,
+		"CLIENTS=socket.io-client-3,socket.io-client-4", "TRANSPORTS=" + strings.Join(transports, ",")}, env...)...)
 	s.expect("running")
 	return s
 }

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,6 +83,8 @@ func (j *journal) open() int {
 type numbersConfig struct {
 	Addr                      string
 	PingInterval, PingTimeout time.Duration
+	Work                      time.Duration // that a handler takes at most
+	DrainWindow               time.Duration
 }
 
 // newNumbers returns a server that answers each number with one of its own, and
@@ -88,6 +94,7 @@ func newNumbers(ctx context.Context, config numbersConfig, note func(record)) *s
 		PingInterval: config.PingInterval,
 		PingTimeout:  config.PingTimeout,
 		WriteTimeout: 2 * time.Second,
+		DrainWindow:  config.DrainWindow,
 		Logger:       slog.New(slog.DiscardHandler),
 	})
 	srv.On("connect", func(c *socketio.Context, auth struct{ Client string }) {
@@ -99,6 +106,9 @@ func newNumbers(ctx context.Context, config numbersConfig, note func(record)) *s
 	srv.On("up", func(c *socketio.Context, n int, data any) (int, error) {
 		if !goodData(n, data) {
 			note(record{Kind: recWrong, SID: c.ID(), N: n, Reason: "its data"})
+		}
+		if config.Work > 0 {
+			time.Sleep(rand.N(config.Work))
 		}
 		note(record{Kind: recUp, SID: c.ID(), N: n})
 		k := c.Session().Add("downs", 1) - 1
@@ -165,17 +175,30 @@ func serveNumbers(t *testing.T, config numbersConfig, j *journal) string {
 	return listener.Addr().String()
 }
 
-// numbersProgram is such a server in a process of its own.
+// numbersProgram is such a server in a process of its own. SIGTERM ends it.
 func numbersProgram() {
 	var config numbersConfig
 	programConfig(&config)
+	term, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
 	srv := newNumbers(context.Background(), config, func(r record) { programPrint(r) })
 	listener, err := net.Listen("tcp", config.Addr)
 	if err != nil {
 		panic(err)
 	}
 	programPrint(record{Kind: recListen, Addr: listener.Addr().String()})
-	panic(http.Serve(listener, srv))
+	web := &http.Server{Handler: srv}
+	go func() {
+		if err := web.Serve(listener); err != http.ErrServerClosed {
+			panic(err)
+		}
+	}()
+	<-term.Done()
+	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := errors.Join(srv.Shutdown(end), web.Shutdown(end)); err != nil {
+		panic(err)
+	}
 }
 
 // startNumbers starts the program and waits until it listens.

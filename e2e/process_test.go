@@ -7,8 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -56,6 +59,22 @@ func (p *process) kill() {
 		<-p.ended
 		_ = p.cmd.Wait()
 		_ = p.stdin.Close()
+	})
+}
+
+// terminate ends the process with SIGTERM, which it has to obey within 20
+// seconds, with success. When it returns, all that the process had printed has
+// been handed on.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
+	p.killing.Do(func() {
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+		late := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
+		<-p.ended
+		err := p.cmd.Wait()
+		late.Stop()
+		_ = p.stdin.Close()
+		assert.NoError(t, err, "the server did not end with success")
 	})
 }
 

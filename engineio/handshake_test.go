@@ -238,7 +238,9 @@ func TestOnConnectCloses(t *testing.T) {
 			raw := eiotest.Raw{Transport: h.tr}
 			_, rest, err := raw.Handshake(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, "4bye\x1e1", rest)
+			assert.Equal(t, "4bye", rest)
+			resp, err := raw.Get(t.Context())
+			wantOK(t, resp, err, "1")
 			h.peer().wantClosed(engineio.ReasonServerDisconnect)
 		} else {
 			c, p := h.connect(mode)

@@ -151,11 +151,14 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 	c.writing = true
 	a := &pollAnswer{writer: true}
 	a.batch, a.size = c.takeLocked()
-	if c.closed {
+	switch {
+	case !c.closed:
+	case c.reason == ReasonClientDisconnect: // it knows, and does not poll any more
+		a.goodbye, a.last = true, noopFrames
+	case len(a.batch) == 0:
+		// A message in front of it would be lost: official clients put off
+		// what comes in a message, and forget it when the connection ends.
 		a.goodbye, a.last = true, closeFrames
-		if c.reason == ReasonClientDisconnect {
-			a.last = noopFrames // it knows
-		}
 	}
 	return a
 }

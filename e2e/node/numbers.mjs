@@ -1,15 +1,17 @@
 // Numbered events with acknowledgements in both directions, through whatever
 // the network does, until the end of standard input. Then each client comes
 // back once more, and tells what it saw. $CLIENTS and $TRANSPORTS are
-// multiplied: there is a client for each pair.
+// multiplied: there is a client for each pair, or $TIMES of them. With $RETRIES
+// the client library sends a number again until it is acknowledged, one at a time.
 import { tell, until } from "./lib.mjs";
 
-const { SERVER_URL, CLIENTS, TRANSPORTS } = process.env;
+const { SERVER_URL, CLIENTS, TRANSPORTS, TIMES = 1, RETRIES } = process.env;
 const transports = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
 
 // A client that sends numbers, each once in its life: the client library keeps
 // those emitted while it is away and sends them when it is back. What it sent
-// just before the connection broke may be lost; nothing sends that again.
+// just before the connection broke may be lost; without $RETRIES nothing sends
+// that again.
 class Numbers {
   sent = 0;
   ticks = 0;
@@ -18,12 +20,13 @@ class Numbers {
   reasons = []; // why connections ended
   problems = [];
 
-  constructor(io, version, transport) {
-    this.name = `${version} ${transport}`;
+  constructor(io, name, transport) {
+    this.name = name;
     this.transport = transport;
     this.socket = io(SERVER_URL, {
       transports: transports[transport], forceNew: true, auth: { client: this.name },
       reconnectionDelay: 20, reconnectionDelayMax: 200, timeout: 1500,
+      ...(RETRIES && { retries: Number(RETRIES), ackTimeout: 10_000 }),
     });
     this.socket.on("connect", () => {
       if (this.session) this.check(this.session.gone, "connected twice");
@@ -38,7 +41,10 @@ class Numbers {
     this.socket.on("down", (...args) => this.down(...args));
     this.socket.on("tick", (n) => this.tick(n));
     this.timer = setInterval(() => {
-      for (let i = 0; i < 4; i++) this.send();
+      for (let i = 0; i < 4; i++) {
+        const waiting = this.sent - 1 - (this.acked.at(-1)?.[1] ?? -1);
+        if (!RETRIES || waiting < 10) this.send();
+      }
     }, 40);
   }
 
@@ -58,6 +64,7 @@ class Numbers {
     this.socket.emit("up", n, data, (...answer) => {
       this.check(!answered, `two acknowledgements of ${n}`);
       answered = true;
+      if (RETRIES) this.check(answer.shift() === null, `no acknowledgement of ${n}`);
       this.answer(n, answer);
     });
   }
@@ -119,7 +126,9 @@ class Numbers {
 const all = [];
 for (const version of CLIENTS.split(",")) {
   const { io } = await import(version);
-  for (const transport of TRANSPORTS.split(",")) all.push(new Numbers(io, version, transport));
+  for (const transport of TRANSPORTS.split(",")) {
+    for (let i = 0; i < TIMES; i++) all.push(new Numbers(io, `${version} ${transport} ${i}`, transport));
+  }
 }
 await until("a first acknowledgement for each", () => all.every((c) => c.acked.length > 0));
 tell("running");

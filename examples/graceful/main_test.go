@@ -138,7 +138,7 @@ func TestSignal(t *testing.T) {
 			require.Equal(t, http.StatusServiceUnavailable, status)
 
 			_, answer = p.request("GET", polling, "")
-			require.Equal(t, "430[\"done\"]\x1e1", answer)
+			require.Equal(t, `430["done"]`, answer)
 			require.Equal(t, `430["done"]`, p.read(busy))
 			require.Equal(t, `42["started"]`, p.read(busy))
 			require.Equal(t, `431["done"]`, p.read(busy))
