@@ -55,15 +55,33 @@ func TestDisconnectReasons(t *testing.T) {
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
 		{"parse error", func(t *testing.T, srv *socketio.Server, p *peer) { p.send(`9`); p.closed() },
 			map[eiotest.Mode]socketio.Reason{"": socketio.ReasonParseError}},
+		{"ping timeout", func(t *testing.T, srv *socketio.Server, p *peer) {
+			p.closed()
+		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonPingTimeout}},
+		{"transport error", func(t *testing.T, srv *socketio.Server, p *peer) {
+			require.NoError(t, p.c.SendPacket("2"))
+			p.closed()
+		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonTransportError}},
+		{"slow client", func(t *testing.T, srv *socketio.Server, p *peer) {
+			s, err := srv.Socket(p.sid), error(nil)
+			for err == nil {
+				err = s.Emit("e", strings.Repeat("x", 1000))
+			}
+			require.ErrorIs(t, err, socketio.ErrSlowClient)
+		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonSlowClient}},
 		{"shutdown", func(t *testing.T, srv *socketio.Server, p *peer) {
 			require.NoError(t, srv.Shutdown(t.Context()))
 			p.closed() // without 1, so that clients come back by themselves
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerShutdown}},
 	} {
-		for _, end := range []string{"returns", "error", "panics", "exits"} {
+		for i, end := range []string{"returns", "error", "panics", "exits"} {
 			t.Run(test.name+" handler "+end, func(t *testing.T) {
 				modes(t, func(t *testing.T, mode eiotest.Mode) {
-					srv := newServer(t, nil)
+					opts := &socketio.Options{AsyncHandlers: i%3 == 1, AlwaysConnect: i%3 == 2, SendQueueLimit: 1000}
+					if test.name == "ping timeout" {
+						opts.PingInterval, opts.PingTimeout = time.Second, time.Second
+					}
+					srv := newServer(t, opts)
 					var rec record
 					srv.On("leave", func(c *socketio.Context) { c.Disconnect() })
 					srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) error {
@@ -88,7 +106,8 @@ func TestDisconnectReasons(t *testing.T) {
 						}
 						return nil
 					})
-					p := join(t, srv, mode)
+					p := dialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: test.name == "ping timeout"})
+					p.connect("/")
 					s := srv.Socket(p.sid)
 					require.NoError(t, s.Join("room"))
 					require.NoError(t, s.Context().Err())
@@ -110,18 +129,6 @@ func TestDisconnectReasons(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestPingTimeoutDisconnects(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{PingInterval: time.Second, PingTimeout: time.Second})
-		var rec record
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := dialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: true})
-		p.connect("/")
-		time.Sleep(3 * time.Second)
-		rec.want(t, "ping timeout")
-	})
 }
 
 // Each namespace of a connection has its own disconnect, whatever the handlers of the others do: defect L5.
