@@ -56,7 +56,7 @@ func (srv *Server) register(ns string, f func(*space)) {
 
 // accepts reports whether clients may connect to a namespace.
 func (srv *Server) accepts(ns string) bool {
-	return srv.opts.acceptAll || srv.opts.accept[ns] || srv.registry.Load().spaces[ns] != nil
+	return srv.opts.acceptAll || srv.knows(srv.registry.Load(), ns)
 }
 
 // find returns the handler of an event in the namespace with the space own, nil
