@@ -89,4 +89,3 @@ func TestCommands(t *testing.T) {
 	}
 	assert.Greater(t, found, 5)
 }
-
