@@ -1,0 +1,127 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// link is one connection, which is not made again when it is lost: the library
+// would do that behind the subscriber's back.
+type link struct {
+	conn      *natsgo.Conn
+	ctx       context.Context // ends when the connection is lost or of no use any more; its cause is why
+	cancel    context.CancelCauseFunc
+	confirmed map[string]bool // subjects to which the user may publish
+}
+
+// maxConfirmed bounds the subjects that are remembered.
+const maxConfirmed = 1000
+
+var errLost = errors.New("the connection is lost")
+
+// connect makes a connection, unless the context ends first. life is how long it
+// is of use.
+func (b *Broker) connect(ctx, life context.Context) (*link, error) {
+	l := &link{confirmed: make(map[string]bool)}
+	l.ctx, l.cancel = context.WithCancelCause(life)
+	dialing := &dialer{ctx: ctx}
+	options := append(b.options[:len(b.options):len(b.options)], func(o *natsgo.Options) error {
+		o.AllowReconnect, o.RetryOnFailedConnect = false, false
+		o.Timeout, o.FlusherTimeout = dialTimeout, writeTimeout
+		o.PingInterval, o.MaxPingsOut = b.ping, pingsOut
+		o.NoCallbacksAfterClientClose = true
+		dialing.next = o.CustomDialer
+		o.CustomDialer = dialing
+		failed, closed := o.AsyncErrorCB, o.ClosedCB
+		o.AsyncErrorCB = func(c *natsgo.Conn, s *natsgo.Subscription, err error) {
+			l.cancel(err)
+			if failed != nil {
+				failed(c, s, err)
+			}
+		}
+		o.ClosedCB = func(c *natsgo.Conn) {
+			if err := c.LastError(); err != nil {
+				l.cancel(err)
+			}
+			l.cancel(errLost)
+			if closed != nil {
+				closed(c)
+			}
+		}
+		return nil
+	})
+	conn, err := natsgo.Connect(b.url, options...)
+	dialing.done()
+	if err != nil {
+		l.cancel(err)
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, err
+	}
+	l.conn = conn
+	return l, nil
+}
+
+// close ends the connection, and with it the library's goroutines.
+func (l *link) close() {
+	l.cancel(errLost)
+	l.conn.Close()
+}
+
+// confirm waits until NATS has looked at everything sent. The error is also what
+// it said about that.
+func (l *link) confirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := l.conn.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	return l.conn.LastError()
+}
+
+// dialer is the library's dialer, which knows no contexts: the end of the
+// context ends what it has begun.
+type dialer struct {
+	ctx  context.Context
+	next natsgo.CustomDialer // the user's; nil for none
+
+	mu    sync.Mutex
+	stops []func() bool
+}
+
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	if err := d.ctx.Err(); err != nil {
+		return nil, err
+	}
+	var conn net.Conn
+	var err error
+	if d.next != nil {
+		conn, err = d.next.Dial(network, address)
+	} else {
+		own := net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+		conn, err = own.DialContext(d.ctx, network, address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(d.ctx, func() { _ = conn.Close() })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stops = append(d.stops, stop)
+	return conn, nil
+}
+
+// done parts the connections made from the context.
+func (d *dialer) done() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, stop := range d.stops {
+		stop()
+	}
+}

@@ -1,0 +1,54 @@
+package nats
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// checkURL finds mistakes before the library does, whose errors may hold the
+// password.
+func checkURL(list string) error {
+	for one := range strings.SplitSeq(list, ",") {
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(one), "://")
+		if !ok {
+			return errors.New("the URL has no scheme: it begins with nats:// or the like")
+		}
+		switch scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return fmt.Errorf("the URL's scheme %.20q is none of nats, tls, ws, wss", scheme)
+		}
+		u, err := url.Parse(scheme + "://" + rest)
+		if err != nil {
+			return errors.New("the URL is broken: check its port, and that user and password are escaped")
+		}
+		if u.Hostname() == "" {
+			return errors.New("the URL has no host")
+		}
+	}
+	return nil
+}
+
+// subject returns the subject of a channel: its name, in which what subjects
+// cannot have, or what means something in them, is written as %XX. Different
+// channels have different subjects.
+func subject(channel string) string {
+	if channel == "" {
+		return "%"
+	}
+	var b strings.Builder
+	for i := range len(channel) {
+		c := channel[i]
+		switch {
+		case c == '.' && (i == 0 || i == len(channel)-1 || channel[i-1] == '.'), // an empty token
+			c == '$' && i == 0, // NATS' own
+			c <= ' ', c >= 0x7f, c == '*', c == '>', c == '%':
+			fmt.Fprintf(&b, "%%%02X", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,283 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokers/nats"
+	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/leakcheck"
+)
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+func newBroker(t *testing.T, url string, options ...natsgo.Option) *nats.Broker {
+	t.Helper()
+	b, err := nats.New(url, options...)
+	require.NoError(t, err)
+	return b
+}
+
+func TestSingleServer(t *testing.T) {
+	s := startNATS(t, nil)
+	brokertest.Run(t, brokertest.Service{
+		Connect:    func(t *testing.T) socketio.Broker { return newBroker(t, s.url()) },
+		Stop:       s.Stop,
+		Start:      s.Start,
+		MaxMessage: 1 << 20,
+	})
+}
+
+// Of several servers one may be away.
+func TestSeveralURLs(t *testing.T) {
+	s := startNATS(t, nil)
+	brokertest.Run(t, brokertest.Service{
+		Connect:    func(t *testing.T) socketio.Broker { return newBroker(t, "nats://127.0.0.1:1, "+s.url()) },
+		MaxMessage: 1 << 20,
+	})
+}
+
+func TestBigMessages(t *testing.T) {
+	s := startNATS(t, &server.Options{MaxPayload: 16 << 20, MaxPending: 64 << 20})
+	brokertest.Run(t, brokertest.Service{
+		Connect: func(t *testing.T) socketio.Broker { return newBroker(t, s.url()) },
+	})
+}
+
+func TestWebSocket(t *testing.T) {
+	port := freePort(t)
+	startNATS(t, &server.Options{Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: port, NoTLS: true}})
+	roundTrip(t, newBroker(t, fmt.Sprintf("ws://127.0.0.1:%d", port)))
+}
+
+func TestCredentials(t *testing.T) {
+	user, err := nkeys.CreateUser()
+	require.NoError(t, err)
+	public, err := user.PublicKey()
+	require.NoError(t, err)
+	s := startNATS(t, &server.Options{
+		Users:  []*server.User{{Username: "ann", Password: "p@ss/word"}},
+		Nkeys:  []*server.NkeyUser{{Nkey: public}},
+		NoSigs: true,
+	})
+	roundTrip(t, newBroker(t, "nats://ann:p%40ss%2Fword@"+s.addr()))
+	roundTrip(t, newBroker(t, s.url(), natsgo.UserInfo("ann", "p@ss/word")))
+	roundTrip(t, newBroker(t, s.url(), natsgo.Nkey(public, user.Sign)))
+
+	b := newBroker(t, "nats://ann:secret@"+s.addr())
+	defer b.Close()
+	err = b.Publish(t.Context(), "c", nil)
+	require.ErrorIs(t, err, natsgo.ErrAuthorization)
+	require.NotContains(t, err.Error(), "secret")
+
+	token := startNATS(t, &server.Options{Authorization: "t0ken"})
+	roundTrip(t, newBroker(t, "nats://t0ken@"+token.addr()))
+}
+
+// What the user may not do is said, each time.
+func TestPermissions(t *testing.T) {
+	s := startNATS(t, &server.Options{Users: []*server.User{{Username: "ann", Password: "pw", Permissions: &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: []string{"a"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"a"}},
+	}}}})
+	b := newBroker(t, "nats://ann:pw@"+s.addr())
+	defer b.Close()
+	for range 3 {
+		require.NoError(t, b.Publish(t.Context(), "a", nil))
+		require.ErrorIs(t, b.Publish(t.Context(), "b", nil), natsgo.ErrPermissionViolation)
+		err := b.Subscribe(t.Context(), []string{"a", "b"}, func() { t.Error("ready") }, func(string, []byte) {})
+		require.ErrorIs(t, err, natsgo.ErrPermissionViolation)
+	}
+}
+
+// roundTrip publishes a message and receives it, and closes the broker.
+func roundTrip(t *testing.T, b socketio.Broker) {
+	t.Helper()
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	got := make(chan string, 1)
+	ready := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Subscribe(ctx, []string{"a", "b", "b"}, func() { close(ready) }, func(channel string, data []byte) {
+			got <- channel + " " + string(data)
+		})
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	require.NoError(t, b.Publish(ctx, "b", []byte("hello")))
+	require.Equal(t, "b hello", <-got)
+	require.NoError(t, b.Close())
+	require.ErrorIs(t, <-ended, socketio.ErrBrokerClosed)
+	require.Empty(t, got)
+}
+
+func TestURLs(t *testing.T) {
+	for _, url := range []string{
+		"nats://localhost", "nats://localhost:4222", "tls://u:p%40@nats.example.com", "ws://a:80", "wss://a:443/path", "nats://token@[::1]:4222",
+		"nats://a:1,nats://b:2", "nats://a:1, tls://b:2",
+	} {
+		b, err := nats.New(url)
+		require.NoError(t, err, url)
+		require.NoError(t, b.Close())
+	}
+	for url, want := range map[string]string{
+		"":                            "no scheme",
+		"localhost:4222":              "no scheme",
+		"nats://a:1,b:2":              "no scheme",
+		"redis://localhost":           `"redis"`,
+		"nats://secret:secret@host:x": "port",
+		"nats://u:se%zzcret@host":     "escaped",
+		"nats://secret@":              "no host",
+		"nats://":                     "no host",
+	} {
+		_, err := nats.New(url)
+		require.ErrorContains(t, err, want, url)
+		require.ErrorContains(t, err, "socketio: nats: ")
+		require.NotContains(t, err.Error(), "secret")
+	}
+	_, err := nats.New("nats://localhost", nil, natsgo.RootCAs("nowhere.pem"))
+	require.ErrorContains(t, err, "nowhere.pem")
+}
+
+func TestSubjects(t *testing.T) {
+	for channel, want := range map[string]string{
+		"flask-socketio":         "flask-socketio",
+		"flask-socketio#servers": "flask-socketio#servers",
+		"a.b.c":                  "a.b.c",
+		"":                       "%",
+		"%":                      "%25",
+		".a..b.":                 "%2Ea.%2Eb%2E",
+		"$SYS.x":                 "%24SYS.x",
+		"a$":                     "a$",
+		"a b\r\n*.>":             "a%20b%0D%0A%2A.%3E",
+		"ü":                      "%C3%BC",
+	} {
+		require.Equal(t, want, nats.Subject(channel))
+	}
+}
+
+// Different channels have different subjects, which NATS takes.
+func FuzzSubject(f *testing.F) {
+	f.Add("a.b", "a%2Eb")
+	f.Add("..", ".%2E")
+	f.Add("", "%")
+	f.Add("$", ">")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x, y := nats.Subject(a), nats.Subject(b)
+		if (x == y) != (a == b) {
+			t.Errorf("%q and %q are %q and %q", a, b, x, y)
+		}
+		if !server.IsValidLiteralSubject(x) || strings.HasPrefix(x, "$") {
+			t.Errorf("%q is %q, which is no subject", a, x)
+		}
+	})
+}
+
+// A connection that has gone silent, with nobody saying so, is given up.
+func TestHalfOpenConnection(t *testing.T) {
+	s := startNATS(t, nil)
+	proxy := newProxy(t, s.addr())
+	b := newBroker(t, "nats://"+proxy.addr())
+	defer b.Close()
+	b.SetPing(200 * time.Millisecond)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- b.Subscribe(t.Context(), []string{"c"}, func() { close(ready) }, func(string, []byte) {})
+	}()
+	<-ready
+	require.NoError(t, b.Publish(t.Context(), "c", nil))
+	select { // pings keep it alive
+	case err := <-ended:
+		t.Fatalf("the subscription ended with %v although the connection works", err)
+	case <-time.After(time.Second):
+	}
+	proxy.freeze()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, natsgo.ErrStaleConnection)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the subscription goes on although nothing comes")
+	}
+
+	// Publishing does not wait for ever either, and Close for nothing.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	require.Eventually(t, func() bool { return b.Publish(ctx, "c", []byte("x")) != nil }, 10*time.Second, 10*time.Millisecond)
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+// A subscriber that does not keep up is told so: nothing is left out in between.
+func TestSlowSubscriber(t *testing.T) {
+	s := startNATS(t, &server.Options{MaxPending: 1 << 30})
+	b := newBroker(t, s.url())
+	defer b.Close()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	release := make(chan struct{})
+	next := 0
+	go func() {
+		ended <- b.Subscribe(t.Context(), []string{"c"}, func() { close(ready) }, func(_ string, data []byte) {
+			<-release
+			if i := int(data[0]); i != next {
+				t.Errorf("message %d came when %d was due", i, next)
+			}
+			next++
+		})
+	}()
+	<-ready
+	message := make([]byte, 1<<20)
+	for i := range 100 {
+		message[0] = byte(i)
+		require.NoError(t, b.Publish(t.Context(), "c", message))
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("the subscription ended with %v while a message was handled", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	close(release)
+	select {
+	case err := <-ended:
+		require.ErrorContains(t, err, "does not keep up")
+	case <-time.After(20 * time.Second):
+		t.Fatal("the subscription goes on")
+	}
+	require.Less(t, next, 100)
+}
+
+// Dialing, and what follows, ends with the context and with Close.
+func TestDialingEnds(t *testing.T) {
+	silent := newProxy(t, startNATS(t, nil).addr())
+	silent.freeze() // it takes connections, and the server's greeting does not come
+	b := newBroker(t, "nats://"+silent.addr())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	require.ErrorIs(t, b.Publish(ctx, "c", nil), context.DeadlineExceeded)
+	require.ErrorIs(t, b.Subscribe(ctx, []string{"c"}, func() {}, func(string, []byte) {}), context.DeadlineExceeded)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.Subscribe(t.Context(), []string{"c"}, func() {}, func(string, []byte) {})
+	}()
+	time.Sleep(50 * time.Millisecond)
+	require.NoError(t, b.Close())
+	if err := <-ended; !errors.Is(err, socketio.ErrBrokerClosed) {
+		t.Errorf("Subscribe: %v", err)
+	}
+	require.Less(t, time.Since(start), 3*time.Second)
+}
