@@ -55,7 +55,7 @@
 //
 // With [Options].Broker servers on several machines are one application: emits,
 // rooms, disconnects and acknowledgements reach the clients of all, through
-// Redis (brokers/redis) or another [Broker]. They speak what Flask-SocketIO's
+// Redis (brokers/redis), NATS (brokers/nats) or another [Broker]. They speak what Flask-SocketIO's
 // message_queue speaks, so that its servers can be among them. An [Emitter] emits
 // from a process that has no clients. What is asked about clients is answered
 // for this server: [Server.Socket], [Server.Rooms], [Server.Members],
