@@ -207,7 +207,7 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 			once(s, nil)
 			continue // nobody else can be in this room
 		}
-		for _, m := range srv.index.members(e.ns, room) {
+		for m := range srv.index.members(e.ns, room).all() {
 			once(m.s, m)
 		}
 		if self != nil && self.awaits(room) {
@@ -235,7 +235,7 @@ func (srv *Server) skipped(e *emission, self *Socket) map[*Socket]bool {
 		if room == "" {
 			continue
 		}
-		for _, m := range srv.index.members(e.ns, room) {
+		for m := range srv.index.members(e.ns, room).all() {
 			skip[m.s] = true
 		}
 		if self != nil && self.awaits(room) {

@@ -248,8 +248,8 @@ func (n *Namespace) Members(room string) []string {
 		return []string{room}
 	}
 	members := n.srv.index.members(n.name, room)
-	sids := make([]string, 0, len(members))
-	for _, m := range members {
+	sids := make([]string, 0, members.len())
+	for m := range members.all() {
 		sids = append(sids, m.s.sid)
 	}
 	return sids

@@ -3,7 +3,6 @@ package socketio
 import (
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"sync"
 )
 
@@ -24,22 +23,6 @@ type shard struct {
 
 // roomKey names a room; the room "" of a namespace is everyone in it.
 type roomKey struct{ ns, name string }
-
-// room is a set of sockets as a slice that may be handed out: what is handed
-// out never changes. Guarded by its shard.
-type room struct {
-	members []*member
-	shared  bool // members has been handed out: copy before removing
-}
-
-// member is the place of one socket in one room.
-type member struct {
-	s *Socket
-	i int // in room.members; guarded by the shard
-	// left: the socket has left the room, whoever still has it in a list of
-	// members. Written with both Socket.mu and Socket.sending held.
-	left bool
-}
 
 func (x *index) init() { x.seed = maphash.MakeSeed() }
 
@@ -77,18 +60,16 @@ func (x *index) addSID(s *Socket) {
 	sh.sids[s.sid] = s
 }
 
-// members returns who is in a room now. The slice must not be changed.
-func (x *index) members(ns, name string) []*member {
+// members returns who is in a room now.
+func (x *index) members(ns, name string) roster {
 	k := roomKey{ns, name}
 	sh := x.roomShard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	r := sh.rooms[k]
-	if r == nil {
-		return nil
+	if r := sh.rooms[k]; r != nil {
+		return r.roster()
 	}
-	r.shared = true
-	return slices.Clip(r.members)
+	return roster{}
 }
 
 // occupied reports whether anybody is in a room, or has its name as session id.
@@ -184,7 +165,7 @@ func (x *index) leave(s *Socket, name string) {
 
 // closeRoom removes everyone from a room.
 func (x *index) closeRoom(ns, name string) {
-	for _, m := range x.members(ns, name) {
+	for m := range x.members(ns, name).all() {
 		m.s.Leave(name)
 	}
 }
@@ -202,9 +183,7 @@ func (x *index) add(k roomKey, s *Socket) *member {
 		r = new(room)
 		sh.rooms[k] = r
 	}
-	m := &member{s: s, i: len(r.members)}
-	r.members = append(r.members, m) // beyond the end of what was handed out
-	return m
+	return r.add(s)
 }
 
 // drop removes a member from its room, which vanishes with the last one.
@@ -213,16 +192,8 @@ func (x *index) drop(k roomKey, m *member) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	r := sh.rooms[k]
-	last := len(r.members) - 1
-	if last == 0 {
+	r.remove(m)
+	if r.len() == 0 {
 		delete(sh.rooms, k)
-		return
 	}
-	if r.shared || cap(r.members) > 64 && cap(r.members) > 4*len(r.members) {
-		r.members, r.shared = slices.Clone(r.members), false
-	}
-	moved := r.members[last]
-	r.members[m.i], moved.i = moved, m.i
-	r.members[last] = nil
-	r.members = r.members[:last]
 }

@@ -130,7 +130,7 @@ func (x *index) sizes() (sockets map[string]int, rooms int) {
 		sh.mu.Lock()
 		for k, r := range sh.rooms {
 			if k.name == "" {
-				sockets[k.ns] = len(r.members)
+				sockets[k.ns] = r.len()
 			} else {
 				rooms++
 			}
