@@ -127,6 +127,7 @@ func TestMaxNamespaces(t *testing.T) {
 			p.want(`4/b,{"message":"Too many namespaces"}`)
 		}
 		p.send("1/a,")
+		synctestWait() // until /a is forgotten
 		p.connect("/b")
 		st := srv.Stats()
 		require.EqualValues(t, 2, st.LimitHits["MaxNamespaces"])

@@ -218,7 +218,7 @@ func checkMarshaler(t testing.TB, v any) {
 		t.Fatalf("%#v: error %v, encoding/json gives %v", v, err, wantErr)
 	}
 	if err == nil {
-		if w := `2["e",` + strings.TrimSuffix(want.String(), "\n") + `]`; string(got) != w {
+		if w := `["e",` + strings.TrimSuffix(want.String(), "\n") + `]`; got[0] != '2' || !sameJSON(string(got[1:]), w) {
 			t.Errorf("%#v: %s, encoding/json gives %s", v, got, w)
 		}
 		return
