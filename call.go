@@ -86,7 +86,7 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 	case len(asked) > 1:
 		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", len(asked))
 	}
-	replies, err := srv.call(ctx, e, event, data, asked)
+	replies, err := srv.call(ctx, from, e, event, data, asked)
 	if err != nil {
 		var missing *CallError
 		if errors.As(err, &missing) {
@@ -115,7 +115,7 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 	if len(asked) == 0 && srv.cluster.mayKnow(e) {
 		asked = []recipient{{srv.farSocket(e.ns, e.rooms[0]), nil}}
 	}
-	return srv.call(ctx, e, event, data, asked)
+	return srv.call(ctx, nil, e, event, data, asked)
 }
 
 // recipient is a socket, and its place in the room through which it is reached, or nil.
@@ -125,7 +125,7 @@ type recipient struct {
 }
 
 // call asks the sockets and waits for them.
-func (srv *Server) call(ctx context.Context, e *emission, event string, data any, asked []recipient) ([]Reply, error) {
+func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event string, data any, asked []recipient) ([]Reply, error) {
 	if e.ack != nil {
 		return nil, errCallWithAck
 	}
@@ -140,10 +140,11 @@ func (srv *Server) call(ctx context.Context, e *emission, event string, data any
 	if len(asked) == 0 {
 		return nil, nil
 	}
-	a := &answers{waiting: make(map[*Socket]struct{}, len(asked)), done: make(chan struct{})}
+	a := &answers{inquiry: srv.inquiry(event), waiting: make(map[*Socket]struct{}, len(asked)), done: make(chan struct{})}
 	for _, r := range asked {
 		a.waiting[r.s] = struct{}{}
 	}
+	hs, told := srv.emission(from, e, p, event, data)
 	for _, r := range asked {
 		s, err := r.s, error(nil)
 		if s.remote() {
@@ -152,6 +153,9 @@ func (srv *Server) call(ctx context.Context, e *emission, event string, data any
 			err = srv.cluster.ask(e, nil, p, event, data, h.ID, q)
 		} else {
 			err = a.ask(r, p, e.volatile, h.ID)
+			if hs != nil && err == nil {
+				hs.reached(s, told)
+			}
 		}
 		switch {
 		case err == errLeftRoom: // it is not one of those to be asked any more
@@ -159,6 +163,9 @@ func (srv *Server) call(ctx context.Context, e *emission, event string, data any
 		case err != nil:
 			a.left(s, err)
 		}
+	}
+	if hs != nil {
+		hs.emitted(told)
 	}
 	select {
 	case <-a.done:
@@ -173,6 +180,7 @@ func (srv *Server) call(ctx context.Context, e *emission, event string, data any
 
 // answers collects the acknowledgements of one call.
 type answers struct {
+	inquiry
 	done chan struct{} // closed when nobody is waited for
 
 	mu      sync.Mutex

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// client is one connection and the sockets on it. Its methods Message and
-// Closed are called by the engine, one at a time; they never block and call no
-// user code. What they alone use needs no lock.
+// client is one connection and the sockets on it. Its methods Message, Upgraded
+// and Closed are called by the engine, one at a time; they never block and call
+// no user code but hooks. What they alone use needs no lock.
 type client struct {
 	srv     *Server
 	conn    *engineio.Conn
@@ -49,7 +49,7 @@ type seat struct {
 	box  mailbox
 }
 
-var _ engineio.Receiver = (*client)(nil)
+var _ engineio.Upgrader = (*client)(nil)
 
 // eventOverhead is what an event counts besides its bytes.
 const eventOverhead = 256
@@ -69,6 +69,9 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 			srv.stats.hit(limitConnectTimeout)
 			conn.Close(ReasonServerDisconnect, fmt.Errorf("socketio: no namespace joined within %v (Options.ConnectTimeout)", d))
 		})
+	}
+	if hs := srv.hooks.Load(); hs != nil {
+		hs.opened(cl)
 	}
 	return cl, nil
 }
@@ -183,6 +186,16 @@ func (cl *client) Closed(reason Reason, err error) {
 		err = closed.Err
 	}
 	cl.leaveAll(reason, err, cl.broken)
+	if hs := cl.srv.hooks.Load(); hs != nil {
+		hs.closed(cl, reason, err)
+	}
+}
+
+// Upgraded is called by the engine when the connection goes on as WebSocket.
+func (cl *client) Upgraded() {
+	if hs := cl.srv.hooks.Load(); hs != nil {
+		hs.upgraded(cl)
+	}
 }
 
 // stopTimer is called when a namespace has been joined, or at the end.
@@ -318,6 +331,9 @@ func (cl *client) dropSeat() bool {
 // refuse sends a CONNECT_ERROR packet.
 func (cl *client) refuse(ns string, e *Error) {
 	cl.srv.stats.connectErrors.Add(1)
+	if hs := cl.srv.hooks.Load(); hs != nil {
+		hs.refused(cl, ns, e)
+	}
 	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{e}, true)
 	if err != nil {
 		cl.srv.log.Warn("socketio: a refusal's data cannot be encoded; sent without", "namespace", ns, "error", err)

@@ -285,15 +285,25 @@ func (c *cluster) emitHere(m *arrival) error {
 	} else {
 		out = newPacket(text, p.attachments, !e.noCompress)
 	}
+	hs, told := c.srv.emission(nil, e, out, decoded.Event, nil)
+	if hs != nil {
+		told.Elsewhere, told.args = true, decoded.Args
+	}
 	reached := uint64(0)
 	c.srv.each(e, false, nil, func(s *Socket, via *member) error {
 		sent, err := s.ask(out, e.volatile, h.ID, target, via) // those who cannot be reached are leaving
 		if sent {
 			reached++
+			if hs != nil {
+				hs.reached(s, told)
+			}
 		}
 		return err
 	})
 	c.srv.stats.of(nil).out.Add(reached)
+	if hs != nil {
+		hs.emitted(told)
+	}
 	return nil
 }
 

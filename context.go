@@ -1,6 +1,10 @@
 package socketio
 
-import "github.com/seed-d124fa34/socketio/parser"
+import (
+	"context"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
 
 // Context is one event on one socket, as a handler gets it: the event's name
 // and arguments, and the socket, all of whose methods it has. It is never
@@ -14,9 +18,24 @@ type Context struct {
 	id    uint64 // of the acknowledgement asked for, if hasID
 	hasID bool
 	kind  handlerKind
-	ack   bound    // what to call, for kindAck
+	more  *extra   // what few events have; nil: nothing
 	size  int      // what the event counts in the connection's receive queue
 	next  *Context // in the mailbox
+}
+
+// extra is what only some contexts have.
+type extra struct {
+	callback bound           // what to call, for kindAck
+	ctx      context.Context // what a hook made of the socket's; nil: that
+}
+
+// Context is [Socket.Context], with the values that hooks added for the handling
+// of this event, see [Hooks].
+func (c *Context) Context() context.Context {
+	if c.more != nil && c.more.ctx != nil {
+		return c.more.ctx
+	}
+	return c.Socket.Context()
 }
 
 // Event returns the name of the event: "connect", "disconnect", or what the

@@ -51,9 +51,7 @@ func (c *Context) runEvent() {
 	}
 	var ack Args
 	var err error
-	if c.kind == kindDropped {
-		err = c.srv().errTooFast()
-	} else if ack, err = c.invoke(); err == nil {
+	if ack, err = c.invoke(); err == nil {
 		if !c.hasID {
 			return
 		}
@@ -84,8 +82,20 @@ func (c *Context) wanted() bool {
 	return false
 }
 
-// invoke calls the middleware and the handler. A panic becomes an error.
+// invoke calls the middleware and the handler, and the hooks around them. A
+// panic becomes an error.
 func (c *Context) invoke() (ack Args, err error) {
+	if hs := c.srv().hooks.Load(); hs != nil {
+		return hs.run(c, false, c.handle)
+	}
+	return c.handle()
+}
+
+// handle calls the middleware and the handler.
+func (c *Context) handle() (ack Args, err error) {
+	if c.kind == kindDropped {
+		return nil, c.srv().errTooFast()
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			ack, err = nil, c.recovered("handler", v)

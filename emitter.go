@@ -94,6 +94,13 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		if sent {
 			srv.stats.of(from.client).out.Add(1)
 		}
+		if hs := srv.hooks.Load(); hs != nil {
+			told := &Emission{Namespace: ns, Event: event, From: from, Size: p.size, data: data}
+			if sent {
+				hs.reached(from, told)
+			}
+			hs.emitted(told)
+		}
 		return err
 	}
 	e, err := newEmission(from, ns, opts)
@@ -106,7 +113,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	var target ackTarget
 	if e.ack != nil {
 		h.ID, h.HasID = srv.ackIDs.Add(1), true
-		target = &ackCallback{event, e.ack}
+		target = &ackCallback{srv.inquiry(event), extra{callback: e.ack}}
 	}
 	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
 	if err != nil {
@@ -116,6 +123,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	if err != nil {
 		return err
 	}
+	hs, told := srv.emission(from, e, p, event, data)
 	var failed error
 	reached := uint64(0)
 	srv.each(e, from != nil, self, func(s *Socket, via *member) error {
@@ -125,10 +133,16 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		}
 		if sent {
 			reached++
+			if hs != nil {
+				hs.reached(s, told)
+			}
 		}
 		return err
 	})
 	srv.stats.of(nil).out.Add(reached)
+	if hs != nil {
+		hs.emitted(told)
+	}
 	if e.direct(from) {
 		return failed
 	}

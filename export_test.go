@@ -85,7 +85,7 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 		return nil
 	})
 	f()
-	return srv.call(ctx, e, event, nil, asked)
+	return srv.call(ctx, nil, e, event, nil, asked)
 }
 
 // Sessions returns how many connections the engine remembers.

@@ -2,6 +2,8 @@ package socketio
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -36,12 +38,12 @@ func (s *Socket) runConnect(c *Context) {
 		return
 	}
 	_, err := c.invoke()
+	if err == nil && !always && !s.admit() {
+		err = new(Error)
+	}
 	decided = true
-	switch {
-	case err != nil:
+	if err != nil {
 		s.reject(c, err)
-	case !always && !s.admit():
-		s.reject(c, new(Error))
 	}
 }
 
@@ -58,12 +60,18 @@ func (s *Socket) dropped() bool {
 // that has left is not told, but accepted all the same: its disconnect handler
 // will run. admit reports false if Disconnect was called before the client was
 // told, which refuses it.
-func (s *Socket) admit() bool {
+func (s *Socket) admit() (accepted bool) {
 	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{connectReply{s.sid}}, true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
 		return false
 	}
+	var rooms []string // joined already, for hooks
+	defer func() {
+		if hs := s.srv().hooks.Load(); accepted && hs != nil {
+			hs.connected(s, rooms)
+		}
+	}()
 	for batch := []packet{first}; ; {
 		s.mu.Lock()
 		switch {
@@ -71,6 +79,7 @@ func (s *Socket) admit() bool {
 			s.mu.Unlock()
 			return false
 		case s.reason != "":
+			s.accepted = true
 			s.state.Store(stateLeaving)
 			disconnect := s.told && s.disconnected()
 			s.mu.Unlock()
@@ -79,9 +88,12 @@ func (s *Socket) admit() bool {
 			}
 			return true
 		case !s.told: // in the index first: once told, the client may ask others to emit to it
-			s.told = true
+			s.told, s.accepted = true, true
 			s.state.Store(stateAdmitting)
 			s.srv().index.enter(s)
+			if s.srv().hooks.Load() != nil {
+				rooms = slices.Sorted(maps.Keys(s.rooms))
+			}
 			s.mu.Unlock()
 			s.client.stopTimer()
 		default:
@@ -209,8 +221,17 @@ func (s *Socket) finish() {
 	if s.reason == "" {
 		s.reason = ReasonServerDisconnect
 	}
+	hs := s.srv().hooks.Load()
+	var rooms []string
+	if hs != nil && s.everyone != nil {
+		rooms = slices.Sorted(maps.Keys(s.rooms))
+	}
+	accepted, reason, cause := s.accepted, s.reason, s.cause
 	s.srv().index.remove(s)
 	s.mu.Unlock()
+	defer s.srv().ended() // whatever hooks do
 	s.detach()
-	s.srv().ended()
+	if accepted && hs != nil {
+		hs.disconnected(s, rooms, reason, cause)
+	}
 }

@@ -1,6 +1,7 @@
 package socketio_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -188,6 +189,48 @@ var userFunctions = []bomb{
 	{name: "Unmarshal of Options.JSON", opts: func(o *socketio.Options, boom func()) { o.JSON = jsonBomb{boom} },
 		set:  func(srv *socketio.Server, boom func()) { srv.On("boom", func(c *socketio.Context, v any) {}) },
 		send: []string{`21["boom","boom"]`}, logged: "event=boom"},
+	{name: "hook Handler", set: func(srv *socketio.Server, boom func()) {
+		srv.On("boom", func(*socketio.Context) {})
+		srv.AddHooks(socketio.Hooks{Handler: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
+			if c.Event() == "boom" {
+				boom()
+			}
+			return ctx, nil
+		}})
+	}, send: []string{`21["boom"]`}, want: []string{"31[]"}, logged: "hook Handler", exits: []string{}},
+	{name: "hook Handler, when it ends", set: func(srv *socketio.Server, boom func()) {
+		srv.On("boom", func(*socketio.Context) {})
+		srv.AddHooks(socketio.Hooks{Handler: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
+			if c.Event() != "boom" {
+				return ctx, nil
+			}
+			return ctx, func(socketio.Args, error) { boom() }
+		}})
+	}, send: []string{`21["boom"]`}, want: []string{"31[]"}, logged: "hook Handler", exits: []string{}},
+	{name: "hook SocketConnected", set: func(srv *socketio.Server, boom func()) {
+		srv.Namespace("/boom").On("e", func(*socketio.Context) {})
+		srv.AddHooks(socketio.Hooks{SocketConnected: func(s *socketio.Socket) {
+			if s.Namespace().Name() == "/boom" {
+				boom()
+			}
+		}})
+	}, send: []string{"0/boom,"}, want: []string{"0/boom,"}, logged: "hook SocketConnected", exits: []string{"0/boom,", "1/boom,"}},
+	{name: "hook SocketDisconnected", set: func(srv *socketio.Server, boom func()) {
+		srv.Namespace("/boom").On("e", func(*socketio.Context) {})
+		srv.AddHooks(socketio.Hooks{SocketDisconnected: func(s *socketio.Socket, _ socketio.Reason, _ error) {
+			if s.Namespace().Name() == "/boom" {
+				boom()
+			}
+		}})
+	}, send: []string{"0/boom,", "1/boom,", "0/boom,"}, want: []string{"0/boom,", "0/boom,"}, logged: "hook SocketDisconnected"},
+	{name: "hook Joined", set: func(srv *socketio.Server, boom func()) {
+		srv.On("boom", func(c *socketio.Context) error { return c.Join("room") })
+		srv.AddHooks(socketio.Hooks{Joined: func(*socketio.Socket, string) { boom() }})
+	}, send: []string{`21["boom"]`}, want: []string{"31[]"}, logged: "hook Joined", exits: []string{}},
+	{name: "hook Sent", set: func(srv *socketio.Server, boom func()) {
+		srv.On("boom", func(c *socketio.Context) error { return c.Emit("e", 1) })
+		srv.AddHooks(socketio.Hooks{Sent: func(*socketio.Socket, *socketio.Emission) { boom() }})
+	}, send: []string{`21["boom"]`}, want: []string{`2["e",1]`, "31[]"}, logged: "hook Sent", exits: []string{`2["e",1]`}},
 	{name: "Encode of Options.Parser, an acknowledgement",
 		opts: func(o *socketio.Options, boom func()) { o.Parser = parserBomb{parser.New(nil), boom, parser.Ack} },
 		set:  func(srv *socketio.Server, boom func()) { srv.Namespace("/boom").On("e", func(*socketio.Context) {}) },

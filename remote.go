@@ -160,6 +160,9 @@ type remoteTarget struct {
 
 func (t *remoteTarget) left(*Socket, error) {}
 
+// asked returns nothing: the other server has its own hooks.
+func (t *remoteTarget) asked() (string, time.Time) { return "", time.Time{} }
+
 func (t *remoteTarget) answered(s *Socket, args parser.Args) {
 	if absent(t.host) {
 		return // nobody to tell

@@ -127,17 +127,27 @@ func (x *index) join(s *Socket, name string) error {
 	if other := x.socket(name); other != nil && other.name == s.name {
 		return fmt.Errorf("%w: its name is the session id of another socket", ErrRoomName)
 	}
+	joined, err := x.place(s, name)
+	if hs := s.srv().hooks.Load(); hs != nil && joined {
+		hs.joined(s, name)
+	}
+	return err
+}
+
+// place puts a socket in a room, or notes that it is to be there when accepted.
+// joined is set if it is there now and was not before.
+func (x *index) place(s *Socket, name string) (joined bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reason != "" {
-		return &DisconnectError{s.reason, s.cause}
+		return false, &DisconnectError{s.reason, s.cause}
 	}
 	if _, in := s.rooms[name]; in {
-		return nil
+		return false, nil
 	}
 	if most := s.srv().opts.MaxRooms; len(s.rooms) >= most {
 		s.srv().stats.hit(limitRooms)
-		return &LimitError{limitRooms, most}
+		return false, &LimitError{limitRooms, most}
 	}
 	if s.rooms == nil {
 		s.rooms = make(map[string]*member)
@@ -147,20 +157,30 @@ func (x *index) join(s *Socket, name string) error {
 		m = x.add(roomKey{s.name, name}, s)
 	}
 	s.rooms[name] = m
-	return nil
+	return m != nil, nil
 }
 
 // leave is Socket.Leave.
 func (x *index) leave(s *Socket, name string) {
+	left := x.displace(s, name)
+	if hs := s.srv().hooks.Load(); hs != nil && left {
+		hs.left(s, name)
+	}
+}
+
+// displace takes a socket out of a room, and reports whether it was there.
+func (x *index) displace(s *Socket, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m := s.rooms[name]; m != nil {
+	m := s.rooms[name]
+	if m != nil {
 		x.drop(roomKey{s.name, name}, m)
 		s.sending.Lock() // when it is unlocked, every emit that got through is queued
 		m.left = true
 		s.sending.Unlock()
 	}
 	delete(s.rooms, name)
+	return m != nil
 }
 
 // closeRoom removes everyone from a room.

@@ -36,6 +36,7 @@ type Server struct {
 	cluster  *cluster    // the other servers; nil without a broker
 	closing  atomic.Bool // Shutdown was called
 	stats    stats
+	hooks    atomic.Pointer[hooks] // nil: none
 	began    time.Time
 }
 

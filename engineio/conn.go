@@ -20,6 +20,14 @@ type Receiver interface {
 	Closed(reason Reason, err error)
 }
 
+// Upgrader is a Receiver that is told of upgrades. Upgraded is called, like
+// Message one at a time, when the connection goes on as WebSocket, before the
+// first Message of that; not when the connection has ended. It must return soon.
+type Upgrader interface {
+	Receiver
+	Upgraded()
+}
+
 // Conn is the session of one client. It outlives the upgrade of its transport.
 // All methods are safe for concurrent use.
 //

@@ -86,6 +86,20 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	}
 	c.recvMu.Lock() // the packets of a POST under way come first
 	defer c.recvMu.Unlock()
+	if err := c.takeOver(t); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if u, ok := c.receiver.(Upgrader); ok && !closed {
+		c.guard("Upgraded", u.Upgraded)
+	}
+	return nil
+}
+
+// takeOver makes a WebSocket the transport of the session.
+func (c *Conn) takeOver(t *wsTransport) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.transportDone {
