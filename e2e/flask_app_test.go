@@ -24,19 +24,20 @@ type flaskApp struct {
 	gates   map[string]chan struct{} // by scenario: where its handlers wait
 }
 
-func newFlaskApp(alwaysConnect bool) *flaskApp {
+// newFlaskApp completes the options.
+func newFlaskApp(opts socketio.Options) *flaskApp {
 	a := &flaskApp{journal: make(map[string][][]any), gates: make(map[string]chan struct{})}
-	a.srv = socketio.NewServer(&socketio.Options{
-		Namespaces:    []string{"/any"},
-		AlwaysConnect: alwaysConnect,
-		Session: func(r *http.Request) map[string]any {
-			if name, ok := user(r); ok {
-				return map[string]any{"name": name}
-			}
-			return nil
-		},
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	opts.Namespaces = []string{"/any"}
+	opts.Session = func(r *http.Request) map[string]any {
+		if name, ok := user(r); ok {
+			return map[string]any{"name": name}
+		}
+		return nil
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	a.srv = socketio.NewServer(&opts)
 	for _, name := range []string{"/", "/chat", "/other"} {
 		n := a.srv.Namespace(name)
 		a.lifecycle(n)
@@ -50,7 +51,7 @@ func newFlaskApp(alwaysConnect bool) *flaskApp {
 		a.admission(n)
 		a.values(n)
 	}
-	a.errorHandlers(alwaysConnect)
+	a.errorHandlers(opts.AlwaysConnect)
 	a.catchAlls()
 	a.srv.Register("/class", &flaskClass{a})
 	a.srv.Register("/mixed", &flaskMixed{})

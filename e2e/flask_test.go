@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
 )
 
 // TestFlask is the side-by-side check: the scenarios of node/flask-*.mjs, run
@@ -48,20 +50,28 @@ func TestFlask(t *testing.T) {
 	}
 }
 
-// sideBySide is one of the servers compared: the URLs of its two instances.
-type sideBySide struct{ main, second, version string }
+// sideBySide is one of the servers compared: the URLs of its two instances, and
+// the file with what it logs, if it does.
+type sideBySide struct{ main, second, version, log string }
 
-// startFlask starts flask/server.py.
-func startFlask(t *testing.T) (server sideBySide) {
-	t.Helper()
+// flaskCommand is a program in flask/.
+func flaskCommand(program string, env ...string) *exec.Cmd {
 	python := os.Getenv("FLASK_PYTHON")
 	if python == "" {
 		python = "/usr/bin/python3" // whose packages are Debian's, whatever python3 is in the path
 	}
-	cmd := exec.Command(python, filepath.Join("flask", "server.py"))
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	cmd := exec.Command(python, filepath.Join("flask", program))
+	cmd.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1"), env...)
+	return cmd
+}
+
+// startFlask starts flask/server.py.
+func startFlask(t *testing.T, env ...string) (server sideBySide) {
+	t.Helper()
+	cmd := flaskCommand("server.py", env...)
 	log, err := os.Create(filepath.Join(t.TempDir(), "flask.log"))
 	require.NoError(t, err)
+	server.log = log.Name()
 	cmd.Stderr = log
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -95,7 +105,7 @@ func startFlask(t *testing.T) (server sideBySide) {
 func startFlaskApps(t *testing.T) (server sideBySide) {
 	t.Helper()
 	for i, url := range []*string{&server.main, &server.second} {
-		app := newFlaskApp(i == 1)
+		app := newFlaskApp(socketio.Options{AlwaysConnect: i == 1})
 		web := httptest.NewServer(app.handler())
 		t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -12,6 +12,7 @@ import (
 var programs = map[string]func(){
 	"numbers":   numbersProgram,
 	"broadcast": broadcastProgram,
+	"queue":     queueProgram,
 }
 
 const programEnv = "E2E_PROGRAM"

@@ -2,6 +2,7 @@
 
 It prints the URLs of its two servers, the main one and one with
 always_connect, then the version of Flask-SocketIO, and ends with its input.
+MESSAGE_QUEUE connects the main one with the servers of a message queue.
 """
 import os
 import sys
@@ -60,11 +61,11 @@ class Gates:
 journal, gates = Journal(), Gates()
 
 
-def new_app(always_connect):
+def new_app(always_connect, message_queue=None):
     app = Flask(__name__)
     app.secret_key = 'side by side'
     socketio = SocketIO(app, async_mode='threading', always_connect=always_connect,
-                        namespaces=['/', '/any'])
+                        namespaces=['/', '/any'], message_queue=message_queue)
     for namespace in '/', '/chat', '/other':
         lifecycle(socketio, namespace)
         messages(socketio, namespace)
@@ -438,9 +439,8 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def main():
-    for always_connect in False, True:
-        server = make_server('127.0.0.1', 0, new_app(always_connect), threaded=True,
-                             request_handler=QuietHandler)
+    for app in new_app(False, os.environ.get('MESSAGE_QUEUE')), new_app(True):
+        server = make_server('127.0.0.1', 0, app, threaded=True, request_handler=QuietHandler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f'http://127.0.0.1:{server.port}', flush=True)

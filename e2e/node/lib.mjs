@@ -25,9 +25,10 @@ function wait(what, executor) {
   return new Promise(executor).finally(() => pending.delete(what));
 }
 
-// open starts to connect; the caller may still add listeners.
-export function open(namespace = "/", options = {}) {
-  const socket = io(SERVER_URL + namespace, { transports, forceNew: true, reconnection: false, ...options });
+// open starts to connect; the caller may still add listeners. options are the
+// client's, and url, of another server.
+export function open(namespace = "/", { url = SERVER_URL, ...options } = {}) {
+  const socket = io(url + namespace, { transports, forceNew: true, reconnection: false, ...options });
   sockets.push(socket);
   return socket;
 }
