@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// TestCluster uses examples/cluster: clients stay on their server and talk
+// across. In the end everything that it started has ended.
+func TestCluster(t *testing.T) {
+	enable(t)
+	binary := buildExample(t, "cluster")
+	for _, sticky := range []string{"cookie", "ip"} {
+		t.Run(sticky, func(t *testing.T) {
+			cluster := startExample(t, exec.Command(binary, "-addr", "127.0.0.1:0", "-sticky", sticky))
+			script := startScript(t, "sticky", "SERVER_URL="+cluster.url, "STICKY="+sticky, "SHARED=1")
+			script.wait()
+			cluster.stop()
+			_, err := net.DialTimeout("tcp", cluster.addr(), time.Second)
+			assert.Error(t, err, "nginx still listens")
+		})
+	}
+}
+
+// A program that is missing is named.
+func TestClusterNeedsPrograms(t *testing.T) {
+	enable(t)
+	cmd := exec.Command(buildExample(t, "cluster"))
+	cmd.Env = []string{"PATH=" + t.TempDir()}
+	output, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(output), "install redis-server and nginx first")
+}
+
+// TestWorker uses examples/worker: a web server, and a worker that is ended in
+// the middle of a job and started again.
+func TestWorker(t *testing.T) {
+	enable(t)
+	_, url := startRedis(t)
+	binary := buildExample(t, "worker")
+	startWorker := func() *exec.Cmd {
+		cmd := exec.Command(binary, "-redis", url, "worker")
+		require.NoError(t, cmd.Start())
+		return cmd
+	}
+	worker := startWorker()
+	defer func() {
+		assert.NoError(t, worker.Process.Signal(os.Interrupt))
+		assert.NoError(t, worker.Wait())
+	}()
+	web := startExample(t, exec.Command(binary, "-redis", url, "-addr", "127.0.0.1:0", "web"))
+	script := startScript(t, "jobs", "SERVER_URL="+web.url)
+	script.expect("working")
+	require.NoError(t, worker.Process.Kill())
+	_ = worker.Wait()
+	worker = startWorker()
+	script.wait()
+}
+
+// TestDeployment uses the configurations of docs/deployment.md, with other ports.
+func TestDeployment(t *testing.T) {
+	enable(t)
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "deployment.md"))
+	require.NoError(t, err)
+	for _, c := range []struct {
+		program, language, sticky string
+		file                      func(block string) string
+		args                      []string // and the file
+	}{
+		{"nginx", "nginx", "ip", func(block string) string {
+			return "daemon off; master_process off; pid nginx.pid; events {}\nhttp { access_log off;\n" + block + "\n}\n"
+		}, []string{"-e", "stderr", "-p", "PREFIX", "-c"}},
+		{"haproxy", "haproxy", "cookie", func(block string) string { return block }, []string{"-db", "-f"}},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			t.Parallel()
+			blocks := regexp.MustCompile("(?s)```"+c.language+"\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
+			require.Len(t, blocks, 1)
+			one, two := startNode(t, "one"), startNode(t, "two")
+			port := freePort(t)
+			text := strings.NewReplacer("127.0.0.1:5000", one, "127.0.0.1:5001", two,
+				"127.0.0.1:8080", "127.0.0.1:"+port, "listen 8080", "listen 127.0.0.1:"+port).Replace(blocks[0][1])
+			for _, addr := range []string{one, two, "127.0.0.1:" + port} {
+				require.Contains(t, text, addr)
+			}
+			dir := t.TempDir()
+			file := filepath.Join(dir, "config")
+			require.NoError(t, os.WriteFile(file, []byte(c.file(text)), 0o600))
+			args := []string{c.program}
+			for _, arg := range append(c.args, file) {
+				args = append(args, strings.ReplaceAll(arg, "PREFIX", dir))
+			}
+			url := "http://127.0.0.1:" + port
+			startDaemon(t, func() error { return answers(url) }, args...)
+			script := startScript(t, "sticky", "SERVER_URL="+url, "STICKY="+c.sticky)
+			script.wait()
+
+			// Without stickiness it would not work: the other server says why.
+			sid := regexp.MustCompile(`"sid":"([^"]+)"`).FindStringSubmatch(get(t, "http://"+one+"/socket.io/?EIO=4&transport=polling"))
+			require.Len(t, sid, 2)
+			refusal := get(t, "http://"+two+"/socket.io/?EIO=4&transport=polling&sid="+sid[1])
+			assert.Contains(t, refusal, "Session ID unknown")
+			assert.Contains(t, refusal, "another server process holds it")
+		})
+	}
+}
+
+// startNode starts a server that knows its name, and returns its address.
+func startNode(t *testing.T, name string) string {
+	t.Helper()
+	srv := socketio.NewServer(&socketio.Options{Logger: slog.New(slog.DiscardHandler)})
+	srv.On("node", func(*socketio.Context) (string, error) { return name, nil })
+	web := httptest.NewServer(srv)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		assert.NoError(t, srv.Shutdown(ctx))
+		web.Close()
+	})
+	return web.Listener.Addr().String()
+}
+
+// answers returns nil when a balancer passes requests on.
+func answers(url string) error {
+	answer, err := http.Get(url + "/socket.io/?EIO=4&transport=none")
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest { // ours
+		return fmt.Errorf("status %s", answer.Status)
+	}
+	return nil
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return string(body)
+}
