@@ -1,0 +1,39 @@
+package prometheus_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/metrics/prometheus"
+)
+
+func Example() {
+	srv := socketio.NewServer(nil)
+	srv.On("say", func(c *socketio.Context, text string) error {
+		return c.Emit("said", text, socketio.Broadcast())
+	})
+
+	registry := client.NewRegistry() // or client.DefaultRegisterer
+	registry.MustRegister(prometheus.New(srv, nil))
+
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", srv)
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{})) // for Prometheus only, not for the world
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	for line := range strings.Lines(answer.Body.String()) {
+		if strings.HasPrefix(line, "socketio_connections{") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// socketio_connections{transport="polling"} 0
+	// socketio_connections{transport="websocket"} 0
+}

@@ -1,0 +1,85 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	client "github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// watched is what hooks observe.
+type watched struct {
+	durations *client.HistogramVec
+	errors    *client.CounterVec
+	acks      client.Histogram
+}
+
+func newWatched(buckets []float64) *watched {
+	return &watched{
+		durations: client.NewHistogramVec(client.HistogramOpts{
+			Name:    prefix + "handler_duration_seconds",
+			Help:    `How long events were handled, middleware included; "*" are events without a handler of their own.`,
+			Buckets: buckets,
+		}, []string{"namespace", "event"}),
+		errors: client.NewCounterVec(client.CounterOpts{
+			Name: prefix + "event_errors_total",
+			Help: "Events whose handling ended with an error, by its kind: error, panic, arguments, no handler, limit, or refusal if the app tells the client.",
+		}, []string{"namespace", "event", "kind"}),
+		acks: client.NewHistogram(client.HistogramOpts{
+			Name:    prefix + "ack_duration_seconds",
+			Help:    "How long clients took to acknowledge events.",
+			Buckets: buckets,
+		}),
+	}
+}
+
+func (w *watched) hooks() socketio.Hooks {
+	return socketio.Hooks{
+		Handler: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
+			began := time.Now()
+			return ctx, func(_ socketio.Args, err error) {
+				ns, event := c.Pattern()
+				w.durations.WithLabelValues(ns, event).Observe(time.Since(began).Seconds())
+				if err != nil {
+					w.errors.WithLabelValues(ns, event, kind(err)).Inc()
+				}
+			}
+		},
+		Acked: func(_ *socketio.Socket, _ string, after time.Duration) { w.acks.Observe(after.Seconds()) },
+	}
+}
+
+// kind says what was wrong with an event.
+func kind(err error) string {
+	if _, ok := errors.AsType[*socketio.PanicError](err); ok {
+		return "panic"
+	}
+	if _, ok := errors.AsType[*socketio.ArgError](err); ok {
+		return "arguments"
+	}
+	if _, ok := errors.AsType[*socketio.LimitError](err); ok {
+		return "limit"
+	}
+	if _, ok := errors.AsType[*socketio.Error](err); ok {
+		return "refusal" // what the app tells the client
+	}
+	if errors.Is(err, socketio.ErrNoHandler) {
+		return "no handler"
+	}
+	return "error" // returned by the handler or by middleware
+}
+
+func (w *watched) describe(ch chan<- *client.Desc) {
+	w.durations.Describe(ch)
+	w.errors.Describe(ch)
+	w.acks.Describe(ch)
+}
+
+func (w *watched) collect(ch chan<- client.Metric) {
+	w.durations.Collect(ch)
+	w.errors.Collect(ch)
+	w.acks.Collect(ch)
+}
