@@ -153,6 +153,20 @@ func (c Connection) Request() *http.Request {
 	return c.cl.conn.Request()
 }
 
+// Sockets returns the sockets of the connection that have been accepted and not
+// left, nil if the client is on another server.
+func (c Connection) Sockets() []*Socket {
+	c.cl.mu.Lock()
+	defer c.cl.mu.Unlock()
+	var all []*Socket
+	for _, st := range c.cl.seats {
+		if st.sock != nil && st.sock.state.Load() == stateJoined {
+			all = append(all, st.sock)
+		}
+	}
+	return all
+}
+
 // hooks is what has been added to a server. It never changes: AddHooks
 // publishes another one. A server without hooks has none, so that they cost it
 // the reading of one pointer.

@@ -75,6 +75,8 @@ func TestHooks(t *testing.T) {
 			require.Empty(t, opened[1:])
 		}
 		p.connect("/")
+		synctestWait()
+		require.Equal(t, []*socketio.Socket{srv.Socket(p.sid)}, srv.Socket(p.sid).Connection().Sockets())
 		rec.want(t, "handler / connect begins", "handler / connect ends: [] <nil>", "connected /", "joined / early")
 		p.send("0/closed,")
 		p.want(`4/closed,{"message":"no"}`)

@@ -1,0 +1,17 @@
+module github.com/seed-d124fa34/socketio/adminui
+
+go 1.26.0
+
+require (
+	github.com/seed-d124fa34/socketio v0.0.0
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/crypto v0.58.0
+)
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+)
+
+replace github.com/seed-d124fa34/socketio => ../

@@ -1,0 +1,135 @@
+package adminui
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// maxShown bounds the sockets that a page is sent when it connects: more of
+// them it could not show.
+const maxShown = 5000
+
+// shownSocket is a socket as the page knows it.
+type shownSocket struct {
+	ID        string         `json:"id"`
+	ClientID  string         `json:"clientId"`
+	Transport string         `json:"transport"`
+	Namespace string         `json:"nsp"`
+	Data      map[string]any `json:"data"`
+	Handshake handshake      `json:"handshake"`
+	Rooms     []string       `json:"rooms"`
+}
+
+type handshake struct {
+	Address string            `json:"address"`
+	Headers map[string]string `json:"headers"`
+	Query   map[string]string `json:"query"`
+	Issued  int64             `json:"issued"` // ms
+	Secure  bool              `json:"secure"`
+	Time    string            `json:"time"`
+	URL     string            `json:"url"`
+	XDomain bool              `json:"xdomain"`
+}
+
+func (f *feed) serialize(s *socketio.Socket) shownSocket {
+	r := s.Request()
+	at := f.ui.began // it was there before
+	if v, ok := f.since.Load(s.ID()); ok {
+		at = v.(time.Time)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	query, shown := shownQuery(r.URL)
+	return shownSocket{
+		ID: s.ID(), ClientID: clientID(s.Connection()), Transport: s.Transport(), Namespace: s.Namespace().Name(),
+		Data: map[string]any{}, Rooms: s.Rooms(),
+		Handshake: handshake{
+			Address: host, Headers: shownHeaders(r.Header), Query: query,
+			Issued: at.UnixMilli(), Secure: r.TLS != nil, Time: at.Format(time.RFC1123), URL: shown, XDomain: r.Header.Get("Origin") != "",
+		},
+	}
+}
+
+// clientID tells connections apart. Their own ids are secrets.
+func clientID(c socketio.Connection) string {
+	sum := sha256.Sum256([]byte(c.ID()))
+	return hex.EncodeToString(sum[:6])
+}
+
+// secret matches the names of what a page is not to show.
+var secret = regexp.MustCompile(`(?i)cookie|auth|token|secret|passw|session|key|jwt|signature|^sid$`)
+
+const hidden = "(hidden)"
+
+func shownHeaders(h http.Header) map[string]string {
+	shown := make(map[string]string, len(h))
+	for name, values := range h {
+		value := strings.Join(values, ", ")
+		if secret.MatchString(name) && name != "Sec-Websocket-Key" {
+			value = hidden
+		}
+		shown[strings.ToLower(name)] = value
+	}
+	return shown
+}
+
+func shownQuery(u *url.URL) (query map[string]string, text string) {
+	values := u.Query()
+	query = make(map[string]string, len(values))
+	for name := range values {
+		if secret.MatchString(name) {
+			values.Set(name, hidden)
+		}
+		query[name] = values.Get(name)
+	}
+	if len(values) == 0 {
+		return query, u.Path
+	}
+	return query, u.Path + "?" + values.Encode()
+}
+
+// each visits the sockets of all namespaces but that of the pages.
+func (f *feed) each(visit func(*socketio.Socket) bool) {
+	for name := range f.ui.srv.Stats().Sockets {
+		if f.own(name) {
+			continue
+		}
+		ns := f.ui.srv.Namespace(name)
+		for _, sid := range ns.Members("") {
+			if s := ns.Socket(sid); s != nil && !visit(s) {
+				return
+			}
+		}
+	}
+}
+
+func (f *feed) allSockets() []shownSocket {
+	all := []shownSocket{}
+	f.each(func(s *socketio.Socket) bool {
+		if shown := f.serialize(s); len(shown.Rooms) > 0 { // it has not left
+			all = append(all, shown)
+		}
+		return len(all) < maxShown
+	})
+	return all
+}
+
+// upgraded tells of the transport of a connection's sockets. It has few, or
+// none yet: clients upgrade at once.
+func (f *feed) upgraded(c socketio.Connection) {
+	for _, s := range c.Sockets() {
+		if ns := s.Namespace().Name(); !f.own(ns) {
+			f.state("socket_updated", map[string]string{"id": s.ID(), "nsp": ns, "transport": c.Transport()})
+		}
+	}
+}
