@@ -3,6 +3,7 @@ package typescript
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/url"
 	"reflect"
@@ -36,7 +37,6 @@ type (
 		ID     int `json:"id"`
 		Hidden int `json:"-"`
 		Name   string
-		both   string
 	}
 	other struct {
 		Same int
@@ -68,7 +68,7 @@ type (
 	}
 )
 
-func (money) MarshalJSON() ([]byte, error) { return []byte(`"1.00"`), nil }
+func (m money) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, `"%d"`, m.cents), nil }
 
 // lines of the interface or type with this name.
 func declaration(t *testing.T, out, name string) string {
