@@ -1,0 +1,163 @@
+// Package otel traces the events of a Socket.IO server with OpenTelemetry, and
+// measures how long they are handled.
+//
+//	remove, err := otel.Instrument(srv, nil)
+//
+// Each event that a client sends is a span, "connect" and "disconnect" included,
+// and so is each callback of [socketio.OnAck]. It is a child of the span of the
+// handshake request: of the one that middleware around the server has put into
+// the request's context, or else of the one that its headers name. Handlers go
+// on from [socketio.Context.Context]:
+//
+//	srv.On("order", func(c *socketio.Context, o Order) error {
+//		return store.Save(c.Context(), o) // its spans are children of the event's
+//	})
+//
+// Spans and measurements have the attributes of OpenTelemetry's semantic
+// conventions for messaging. Names are those that the server knows, never those
+// that clients make up, see [socketio.Context.Pattern]; payloads, the client's
+// address, its headers and its auth payload are not recorded, and of a session id
+// no more than logs have.
+package otel
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	global "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/messagingconv"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// Options are the options of [Instrument]. Nil and the zero value mean every
+// default.
+type Options struct {
+	// TracerProvider makes the spans. Nil means OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
+	// MeterProvider measures messaging.process.duration, in seconds, by
+	// namespace, event and kind of error. Nil means OpenTelemetry's global one.
+	MeterProvider metric.MeterProvider
+	// Propagator reads the trace from the headers of a handshake whose context
+	// has none. Nil means OpenTelemetry's global one, which reads nothing
+	// unless the program has set it.
+	Propagator propagation.TextMapPropagator
+	// NewTraces makes each event a trace of its own that is linked with the
+	// handshake's, instead of a part of that: a client may stay for days, and a
+	// sampler decides once for a trace.
+	NewTraces bool
+}
+
+// scope names the instrumentation.
+const scope = "github.com/seed-d124fa34/socketio/tracing/otel"
+
+// The attributes that have no name in the semantic conventions.
+const (
+	eventKey     = attribute.Key("socketio.event")     // its name; "*" without a handler of its own
+	transportKey = attribute.Key("socketio.transport") // "polling" or "websocket"
+	sidKey       = attribute.Key("socketio.sid")       // the beginning of the session id, as in logs
+)
+
+// Instrument adds hooks to a server, until remove is called. The error is that
+// of the MeterProvider.
+func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.TracerProvider == nil {
+		o.TracerProvider = global.GetTracerProvider()
+	}
+	if o.MeterProvider == nil {
+		o.MeterProvider = global.GetMeterProvider()
+	}
+	in := &instrument{
+		tracer:    o.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),
+		headers:   o.Propagator,
+		newTraces: o.NewTraces,
+	}
+	in.duration, err = messagingconv.NewProcessDuration(o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)), buckets)
+	if err != nil {
+		return nil, fmt.Errorf("socketio: tracing/otel: %w", err)
+	}
+	return srv.AddHooks(socketio.Hooks{
+		Handler: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
+			return in.begin(ctx, c, "process")
+		},
+		Callback: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
+			return in.begin(ctx, c, "ack")
+		},
+	}), nil
+}
+
+type instrument struct {
+	tracer    trace.Tracer
+	duration  messagingconv.ProcessDuration
+	headers   propagation.TextMapPropagator // nil: the global one
+	newTraces bool
+}
+
+// begin starts the span of an event, or of the callback of an event's
+// acknowledgement.
+func (in *instrument) begin(ctx context.Context, c *socketio.Context, operation string) (context.Context, func(socketio.Args, error)) {
+	began := time.Now()
+	ns, event := c.Pattern()
+	measured := []attribute.KeyValue{semconv.MessagingDestinationName(ns), eventKey.String(event)}
+	attrs := append(measured[:len(measured):len(measured)],
+		semconv.MessagingSystemKey.String(system),
+		semconv.MessagingOperationTypeProcess,
+		semconv.MessagingOperationName(operation),
+		transportKey.String(c.Transport()),
+		sidKey.String(short(c.ID())))
+	start := []trace.SpanStartOption{
+		trace.WithTimestamp(began),
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(attrs...),
+	}
+	ctx = in.handshake(ctx, c)
+	if in.newTraces {
+		start = append(start, trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx)))
+	}
+	ctx, span := in.tracer.Start(ctx, operation+" "+ns+" "+event, start...)
+	return ctx, func(_ socketio.Args, err error) {
+		if err != nil {
+			kind := record(span, err)
+			measured = append(measured, semconv.ErrorTypeKey.String(kind))
+		}
+		span.End()
+		in.duration.Record(ctx, time.Since(began).Seconds(), operation, system, measured...)
+	}
+}
+
+const system = "socketio"
+
+// buckets are those that the conventions advise, with finer ones below, since
+// most handlers are fast.
+var buckets = metric.WithExplicitBucketBoundaries(.0001, .0005, .001, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10)
+
+// handshake returns a context with the span of the handshake request, if there
+// is one.
+func (in *instrument) handshake(ctx context.Context, c *socketio.Context) context.Context {
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx // from middleware
+	}
+	headers := in.headers
+	if headers == nil {
+		headers = global.GetTextMapPropagator() // as it is now: programs set it late
+	}
+	return headers.Extract(ctx, propagation.HeaderCarrier(c.Request().Header))
+}
+
+// short is what is shown of a session id: enough to find it, too little to use it.
+func short(sid string) string {
+	if len(sid) <= 6 {
+		return sid
+	}
+	return sid[:6] + "…"
+}
