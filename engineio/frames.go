@@ -36,10 +36,16 @@ const (
 // Frames is one or more messages that are sent as a unit, encoded once for any
 // number of connections. It is immutable and safe for concurrent use.
 type Frames struct {
-	wire     []byte  // WebSocket frames, headers included, one after the other
-	first    int     // where the first payload starts in wire
-	more     []frame // all messages, if there are several or the first is binary
+	wire     []byte // WebSocket frames, headers included, one after the other
+	first    uint8  // where the first payload starts in wire
 	compress bool
+	several  *several // if there are several messages, or the first is binary
+}
+
+// several is what most frames do not need: they are one short text.
+type several struct {
+	frames []frame
+	room   [2]frame // what frames is made of, if it is enough
 
 	once    sync.Once
 	payload []byte // the form for polling, made when first asked for
@@ -62,7 +68,7 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 		size := len(buf) - Headroom + 1
 		start = Headroom - 1 - frameHeaderLen(size)
 		putFrameHeader(buf[start:], finText, size)
-		f.first = Headroom - 1 - start
+		f.first = uint8(Headroom - 1 - start)
 	} else {
 		buf = buf[:0]
 	}
@@ -75,9 +81,13 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 		total += maxFrameHeader + len(b)
 	}
 	wire := append(make([]byte, 0, total), buf[start:]...)
-	f.more = make([]frame, 0, len(binary)+1)
+	all := new(several)
+	all.frames = all.room[:0]
+	if len(binary) >= len(all.room) {
+		all.frames = make([]frame, 0, len(binary)+1)
+	}
 	if len(wire) > 0 {
-		f.more = append(f.more, frame{f.first, len(wire), false})
+		all.frames = append(all.frames, frame{int(f.first), len(wire), false})
 	}
 	for _, b := range binary {
 		n := len(wire)
@@ -85,9 +95,9 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 		putFrameHeader(wire[n:], finBinary, len(b))
 		n = len(wire)
 		wire = append(wire, b...)
-		f.more = append(f.more, frame{n, len(wire), true})
+		all.frames = append(all.frames, frame{n, len(wire), true})
 	}
-	f.wire = wire
+	f.wire, f.several = wire, all
 	return f
 }
 
@@ -112,7 +122,7 @@ func packetFrames(packet string) *Frames {
 	h := frameHeaderLen(len(packet))
 	wire := make([]byte, h, h+len(packet))
 	putFrameHeader(wire, finText, len(packet))
-	return &Frames{wire: append(wire, packet...), first: h}
+	return &Frames{wire: append(wire, packet...), first: uint8(h)}
 }
 
 var (
@@ -125,13 +135,21 @@ var (
 // size is what f counts in a send queue, in bytes.
 func (f *Frames) size() int { return len(f.wire) }
 
+// count is how many packets f is.
+func (f *Frames) count() int {
+	if f.several == nil {
+		return 1
+	}
+	return len(f.several.frames)
+}
+
 // messages calls yield with each payload, its packet type included if it is text.
 func (f *Frames) messages(yield func(payload []byte, binary bool) bool) {
-	if f.more == nil {
+	if f.several == nil {
 		yield(f.wire[f.first:], false)
 		return
 	}
-	for _, m := range f.more {
+	for _, m := range f.several.frames {
 		if !yield(f.wire[m.start:m.end], m.binary) {
 			return
 		}
@@ -154,10 +172,10 @@ func (f *Frames) Message() (text []byte, binary [][]byte) {
 // pollPayload is the form for long-polling (protocol: "Payload encoding"):
 // binary messages in base64, packets joined by the separator.
 func (f *Frames) pollPayload() []byte {
-	if f.more == nil {
+	if f.several == nil {
 		return f.wire[f.first:]
 	}
-	f.once.Do(func() {
+	f.several.once.Do(func() {
 		size := 0
 		for p := range f.messages {
 			size += 2 + base64.StdEncoding.EncodedLen(len(p))
@@ -174,9 +192,9 @@ func (f *Frames) pollPayload() []byte {
 				out = append(out, p...)
 			}
 		}
-		f.payload = out
+		f.several.payload = out
 	})
-	return f.payload
+	return f.several.payload
 }
 
 func frameHeaderLen(size int) int {

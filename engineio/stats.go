@@ -144,7 +144,7 @@ func (t *traffic) taken(batch []*Frames, size int) {
 	}
 	packets := 0
 	for _, f := range batch {
-		packets += max(1, len(f.more))
+		packets += f.count()
 	}
 	t.packetsOut.Add(uint64(packets))
 	t.bytesOut.Add(uint64(size))
