@@ -39,7 +39,8 @@ func newRig(b *testing.B, clients int) *rig {
 	b.Helper()
 	r := &rig{b: b, arrived: make(chan *Socket)}
 	r.changed.L = &r.mu
-	r.srv = NewServer(&Options{Logger: slog.New(slog.DiscardHandler), SendQueueLimit: 1 << 30, ConnectTimeout: -1, PingInterval: time.Hour})
+	r.srv = NewServer(&Options{Logger: slog.New(slog.DiscardHandler), SendQueueLimit: 1 << 30, ConnectTimeout: -1, PingInterval: time.Hour,
+		MaxRooms: 1 << 20})
 	var err error
 	r.srv.engine, err = engineio.NewServer(r.srv.opts.engine(func(conn *engineio.Conn) (engineio.Receiver, error) {
 		receiver, err := r.srv.newClient(conn)
