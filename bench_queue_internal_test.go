@@ -57,7 +57,7 @@ func benchmarkQueue(b *testing.B, room string, ignored uint64) {
 				b.SetBytes(int64(len(msg)))
 				b.ReportAllocs()
 				for b.Loop() {
-					srv.cluster.receive(msg)
+					srv.cluster.receive(srv.cluster.channel, msg)
 				}
 				if n := srv.cluster.state.ignored.Load(); n != ignored {
 					b.Fatalf("%d messages were ignored", n)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -86,7 +87,7 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 	case len(asked) > 1:
 		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", len(asked))
 	}
-	replies, err := srv.call(ctx, from, e, event, data, asked)
+	replies, err := srv.call(ctx, from, e, event, data, asked, nil)
 	if err != nil {
 		var missing *CallError
 		if errors.As(err, &missing) {
@@ -112,10 +113,45 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 		asked = append(asked, recipient{s, via})
 		return nil
 	})
-	if len(asked) == 0 && srv.cluster.mayKnow(e) {
+	far, unheard := srv.selectFar(ctx, e, asked)
+	if len(asked)+len(far) == 0 && srv.cluster.mayKnow(e) {
 		asked = []recipient{{srv.farSocket(e.ns, e.rooms[0]), nil}}
 	}
-	return srv.call(ctx, nil, e, event, data, asked)
+	replies, err := srv.call(ctx, nil, e, event, data, asked, far)
+	if unheard != nil && ctx.Err() == nil {
+		var missing *CallError
+		switch {
+		case errors.As(err, &missing):
+			missing.Err = errors.Join(missing.Err, unheard)
+		case err == nil:
+			err = &CallError{Err: unheard}
+		}
+	}
+	return replies, err
+}
+
+// selectTimeout is how long the other servers have to say whom a Call reaches.
+const selectTimeout = 5 * time.Second
+
+// selectFar asks the other servers whom of their clients an emission reaches. The
+// error is about servers that do not say.
+func (srv *Server) selectFar(ctx context.Context, e *emission, here []recipient) (map[string]*Socket, error) {
+	if srv.cluster == nil || e.local || e.ack != nil || e.targeted && len(nonEmpty(e.rooms)) == 0 ||
+		len(e.rooms) == 1 && len(here) == 1 && here[0].s.sid == e.rooms[0] {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, selectTimeout)
+	defer cancel()
+	m := &serversMessage{Do: doSelect, NS: e.ns, Everyone: !e.targeted, Rooms: nonEmpty(e.rooms), Skip: e.skip, Except: nonEmpty(e.except)}
+	r, err := srv.cluster.servers.survey(ctx, m, result{}, false)
+	if len(r.names) == 0 {
+		return nil, err
+	}
+	far := make(map[string]*Socket, len(r.names))
+	for _, sid := range r.names {
+		far[sid] = srv.farSocket(e.ns, sid)
+	}
+	return far, err
 }
 
 // recipient is a socket, and its place in the room through which it is reached, or nil.
@@ -124,8 +160,9 @@ type recipient struct {
 	via *member
 }
 
-// call asks the sockets and waits for them.
-func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event string, data any, asked []recipient) ([]Reply, error) {
+// call asks the sockets, and those of other servers that are known to be far, and
+// waits for them.
+func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event string, data any, asked []recipient, far map[string]*Socket) ([]Reply, error) {
 	if e.ack != nil {
 		return nil, errCallWithAck
 	}
@@ -137,12 +174,24 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("socketio: call %q: %w", event, err)
 	}
-	if len(asked) == 0 {
+	if len(asked)+len(far) == 0 {
 		return nil, nil
 	}
-	a := &answers{inquiry: srv.inquiry(event), waiting: make(map[*Socket]struct{}, len(asked)), done: make(chan struct{})}
+	a := &answers{inquiry: srv.inquiry(event), waiting: make(map[*Socket]struct{}, len(asked)+len(far)), done: make(chan struct{})}
 	for _, r := range asked {
 		a.waiting[r.s] = struct{}{}
+	}
+	for _, s := range far {
+		a.waiting[s] = struct{}{}
+	}
+	if len(far) > 0 {
+		defer srv.cluster.forget(h.ID)
+		err := srv.cluster.ask(e, nil, p, event, data, h.ID, &question{ns: e.ns, target: a, far: far})
+		for _, s := range far {
+			if err != nil {
+				a.left(s, err)
+			}
+		}
 	}
 	hs, told := srv.emission(from, e, p, event, data)
 	for _, r := range asked {

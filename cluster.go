@@ -12,17 +12,18 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// cluster is a server's place among others on a Broker. Two goroutines are its:
-// listen, which close ends, and the outbox's. listen carries out what the other
+// cluster is a server's place among others on a Broker. Three goroutines are its:
+// listen, which close ends, the outbox's, and that of servers. listen carries out what the other
 // servers publish; that never waits, and calls no user code but a Parser and a
 // logger.
 type cluster struct {
 	uplink
-	srv    *Server
-	quoted []byte  // host, as messages have it
-	in     arrival // listen's
-	cancel context.CancelFunc
-	done   chan struct{} // closed when listen has ended
+	srv     *Server
+	servers *servers // the other ones, if they are written in Go
+	quoted  []byte   // host, as messages have it
+	in      arrival  // listen's
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when listen has ended
 
 	mu    sync.Mutex
 	asked map[uint64]*question // by acknowledgement id; nil when closed
@@ -37,6 +38,7 @@ func newCluster(srv *Server) *cluster {
 		asked: make(map[uint64]*question),
 	}
 	c.quoted = appendText(nil, c.host)
+	c.servers = newServers(c)
 	go c.listen(ctx)
 	return c
 }
@@ -45,14 +47,16 @@ func newCluster(srv *Server) *cluster {
 func (c *cluster) listen(ctx context.Context) {
 	defer close(c.done)
 	for failures := 0; ; {
-		err := c.srv.opts.Broker.Subscribe(ctx, []string{c.channel}, func() {
+		err := c.srv.opts.Broker.Subscribe(ctx, []string{c.channel, c.servers.channel}, func() {
 			failures = 0
 			c.state.subscribing(nil)
 			c.out.tryAgain()
-		}, func(_ string, data []byte) { c.receive(data) })
+			c.servers.connected()
+		}, c.receive)
 		if ctx.Err() != nil {
 			return
 		}
+		c.servers.lost()
 		c.state.subscribing(err)
 		if errors.Is(err, ErrBrokerClosed) {
 			return
@@ -69,6 +73,7 @@ func (c *cluster) listen(ctx context.Context) {
 // close ends the cluster's goroutines: what arrives from now on is not carried
 // out, what waits is published until the context ends.
 func (c *cluster) close(ctx context.Context) error {
+	c.servers.close()
 	c.cancel()
 	<-c.done // it ends with its context
 	c.mu.Lock()
@@ -86,7 +91,7 @@ func (c *cluster) close(ctx context.Context) error {
 }
 
 // receive carries out one message.
-func (c *cluster) receive(data []byte) {
+func (c *cluster) receive(channel string, data []byte) {
 	defer func() {
 		if v := recover(); v != nil { // of a Parser or a logger
 			c.state.ignored.Add(1)
@@ -94,6 +99,12 @@ func (c *cluster) receive(data []byte) {
 		}
 	}()
 	if string(data) == string(probe) {
+		return
+	}
+	if channel == c.servers.channel {
+		if err := c.servers.receive(data); err != nil {
+			c.state.ignore(data, err)
+		}
 		return
 	}
 	c.in = arrival{}
@@ -297,6 +308,8 @@ func (c *cluster) emitHere(m *arrival) error {
 			if hs != nil {
 				hs.reached(s, told)
 			}
+		} else if target != nil && err != errLeftRoom {
+			target.left(s, err)
 		}
 		return err
 	})
@@ -333,6 +346,7 @@ func (c *cluster) ask(e *emission, self *Socket, p packet, event string, data an
 	o := outgoing{
 		ns: e.ns, everyone: !e.targeted, skip: e.skip, except: nonEmpty(e.except),
 		volatile: e.volatile, noCompress: e.noCompress, ask: q != nil, id: id,
+		notices: q != nil && q.counted(),
 	}
 	for _, room := range e.rooms {
 		if room == "" {

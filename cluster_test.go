@@ -19,6 +19,7 @@ type fleet struct {
 	t       *testing.T
 	service *brokertest.Memory
 	servers []*socketio.Server
+	wrap    func(socketio.Broker) socketio.Broker // what the next servers get; nil for the service's
 }
 
 // newFleet starts servers with the same options, in a synctest bubble.
@@ -38,6 +39,9 @@ func (f *fleet) add(opts *socketio.Options) *socketio.Server {
 		o = *opts
 	}
 	o.Broker = f.service.Connect()
+	if f.wrap != nil {
+		o.Broker = f.wrap(o.Broker)
+	}
 	f.t.Cleanup(func() { require.NoError(f.t, o.Broker.Close()) })
 	srv := newServer(f.t, &o)
 	f.servers = append(f.servers, srv)

@@ -146,11 +146,16 @@ func (e *PanicError) Unwrap() error {
 // did not answer. The answers that did arrive are returned beside it.
 type CallError struct {
 	Missing []string // session ids of the clients that did not answer
-	Err     error    // the context's error, or the first client's failure
+	// Err is the context's error, or the first client's failure; a
+	// [*ClusterError] is in its chain if servers did not say whom they have.
+	Err error
 }
 
 // Error counts the clients that did not answer and says why.
 func (e *CallError) Error() string {
+	if len(e.Missing) == 0 {
+		return fmt.Sprintf("socketio: not all clients were asked: %v", e.Err)
+	}
 	return fmt.Sprintf("socketio: %d clients did not answer: %v", len(e.Missing), e.Err)
 }
 

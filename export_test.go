@@ -53,6 +53,26 @@ func (srv *Server) RemoteQuestions() int {
 	return len(srv.cluster.asked)
 }
 
+// Surveys returns how many questions to the other servers wait for answers.
+func (srv *Server) Surveys() int {
+	s := srv.cluster.servers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.surveys)
+}
+
+// FromServers takes a message as if another server had published it.
+func (srv *Server) FromServers(data []byte) error { return srv.cluster.servers.receive(data) }
+
+// RecodeServersMessage reads a message, and writes it.
+func RecodeServersMessage(data []byte) ([]byte, error) {
+	m, err := readServersMessage(data)
+	if err != nil {
+		return nil, err
+	}
+	return m.encode(), nil
+}
+
 // EmitDuring emits to rooms, and calls f when the first recipient is known and
 // not reached.
 func (srv *Server) EmitDuring(f func(), event string, rooms ...string) error {
@@ -85,7 +105,7 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 		return nil
 	})
 	f()
-	return srv.call(ctx, nil, e, event, nil, asked)
+	return srv.call(ctx, nil, e, event, nil, asked, nil)
 }
 
 // Sessions returns how many connections the engine remembers.

@@ -1,6 +1,7 @@
 package socketio_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
@@ -338,6 +340,43 @@ func FuzzServe(f *testing.F) {
 			}
 			if log := p.Close(); log != "" {
 				t.Errorf("net/http complains: %s", log)
+			}
+		})
+	})
+}
+
+// What servers say to each other is read or refused, whatever it is: what is read
+// means the same when it is written again, and no message changes who answers.
+func FuzzServersMessage(f *testing.F) {
+	for _, m := range []string{
+		`{"v":1,"is":"hello","host":"a","name":"n"}`, `{"v":1,"is":"here","host":"a"}`, `{"v":1,"is":"bye","host":"a"}`,
+		`{"v":1,"is":"ask","host":"a","id":1,"do":"members","ns":"/","room":"r"}`, `{"v":1,"is":"ask","host":"a","id":2,"do":"rooms","ns":"/","sid":"s"}`,
+		`{"v":1,"is":"ask","host":"a","id":3,"do":"select","ns":"/","rooms":["r",""],"skip":["x"],"except":["y"]}`,
+		`{"v":1,"is":"ask","host":"a","id":4,"do":"disconnect","ns":"/","room":"r","to":["b"]}`, `{"v":1,"is":"ask","host":"a","id":5,"do":"move","ns":"/","room":"r","other":"s"}`,
+		`{"v":1,"is":"answer","host":"a","to":["b"],"id":1,"part":1,"last":true,"names":["x"],"count":3,"found":true,"error":"e"}`,
+		`{"v":2,"is":"here","host":"b","do":7}`, `{"v":1,"is":"ask","host":"a","id":18446744073709551616}`, `{"v":1}`, `[]`, `null`, ``,
+	} {
+		f.Add([]byte(m))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if again, err := socketio.RecodeServersMessage(data); err == nil {
+			third, err := socketio.RecodeServersMessage(again)
+			if err != nil || !bytes.Equal(again, third) {
+				t.Errorf("%s, read again, is %s: %v", again, third, err)
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			var service brokertest.Memory
+			b := service.Connect()
+			defer b.Close()
+			srv := newServer(t, &socketio.Options{Broker: b})
+			defer srv.Shutdown(t.Context())
+			time.Sleep(3 * time.Second)
+			_ = srv.FromServers(data)
+			time.Sleep(21 * time.Second) // whoever it was about has been forgotten
+			count, err := srv.Cluster().Count(t.Context(), "")
+			if count != 0 || err != nil || len(srv.Cluster().Servers()) != 1 {
+				t.Errorf("%d, %v, %v", count, err, srv.Cluster().Servers())
 			}
 		})
 	})

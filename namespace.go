@@ -170,10 +170,13 @@ func (n *Namespace) Send(data any, opts ...EmitOption) error {
 // the error is a [*CallError], and the answers that came are returned too.
 // With nobody to ask it returns at once.
 //
-// Only clients of this server are asked, with one exception: if the options
-// select one session id that is not here, and there is an [Options].Broker, the
-// other servers' clients are asked for it. Whether it exists, or leaves, is not
-// heard then: the context decides how long to wait.
+// With an [Options].Broker the other Go servers are asked first whom of their
+// clients the event is for, see [Cluster], and these are asked, too; [Local]
+// leaves them out. If a server does not say that within five seconds, the error is
+// a [*CallError] with a [*ClusterError] in its chain. Clients of Flask-SocketIO's
+// servers are asked only if the options select one session id that no Go server
+// has: whether it exists, or leaves, is not heard then, and the context decides
+// how long to wait, as it does when a server dies.
 func (n *Namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
 	if n.err != nil {
 		return nil, n.err

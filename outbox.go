@@ -58,6 +58,10 @@ type letter struct {
 	data    []byte
 }
 
+// counts reports whether a message is one for clients: the others are not counted
+// and, when the broker is away, neither kept nor missed.
+func (o *outbox) counts(l letter) bool { return l.channel == o.channel && !l.isProbe() }
+
 // letterOverhead is what a message counts besides its bytes.
 const letterOverhead = 64
 
@@ -76,8 +80,9 @@ func newOutbox(b Broker, link *linkState, channel string, limit, keep int) *outb
 // put queues a message, whose bytes become the outbox's. It reports false if
 // the message had to be dropped. It never waits.
 func (o *outbox) put(channel string, data []byte) bool {
-	taken, full := o.take(letter{channel, data})
-	if !taken {
+	l := letter{channel, data}
+	taken, full := o.take(l)
+	if !taken && o.counts(l) {
 		o.link.dropped.Add(1)
 	}
 	if full {
@@ -90,7 +95,7 @@ func (o *outbox) take(l letter) (taken, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case o.closing || o.away && l.size() > o.keep:
+	case o.closing || o.away && (l.size() > o.keep || !o.counts(l)):
 		return false, false
 	case !o.away && o.size+l.size() > o.limit && o.size > 0:
 		return false, true
@@ -104,23 +109,25 @@ func (o *outbox) take(l letter) (taken, full bool) {
 	return true, false
 }
 
-// trim drops messages until the rest may be kept, with o.mu held: those that
-// are too big on their own, then the oldest.
+// trim drops messages until the rest may be kept, with o.mu held: those that do
+// not count or are too big on their own, then the oldest.
 func (o *outbox) trim() {
+	o.drop(func(l letter) bool { return !o.counts(l) })
 	o.drop(func(l letter) bool { return l.size() > o.keep })
 	o.drop(func(letter) bool { return o.size > o.keep })
 }
 
 func (o *outbox) drop(which func(letter) bool) {
-	before := len(o.waiting)
 	o.waiting = slices.DeleteFunc(o.waiting, func(l letter) bool {
 		if !which(l) {
 			return false
 		}
 		o.size -= l.size()
+		if o.counts(l) {
+			o.link.dropped.Add(1)
+		}
 		return true
 	})
-	o.link.dropped.Add(uint64(before - len(o.waiting)))
 }
 
 func (o *outbox) signal() {
@@ -160,7 +167,12 @@ func (o *outbox) close(ctx context.Context) error {
 	}
 	o.stop()
 	o.mu.Lock()
-	lost := len(o.waiting)
+	lost := 0
+	for _, l := range o.waiting {
+		if o.counts(l) {
+			lost++
+		}
+	}
 	o.waiting, o.size = nil, 0
 	o.mu.Unlock()
 	o.link.dropped.Add(uint64(lost))
@@ -184,7 +196,9 @@ func (o *outbox) run(ctx context.Context) {
 			failures = 0
 			o.sent(ctx)
 		case errors.Is(err, ErrMessageTooBig):
-			o.link.dropped.Add(1)
+			if o.counts(l) {
+				o.link.dropped.Add(1)
+			}
 			o.link.log.Error("socketio: a message was not published", "bytes", len(l.data), "error", err)
 		case ctx.Err() != nil:
 			o.putBack(l)
@@ -203,7 +217,7 @@ func (o *outbox) publish(ctx context.Context, l letter) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	err := o.broker.Publish(ctx, l.channel, l.data)
-	if err == nil && !l.isProbe() {
+	if err == nil && o.counts(l) {
 		o.link.published.Add(1)
 	}
 	return err
@@ -302,7 +316,7 @@ func (o *outbox) putBack(l letter) {
 }
 
 func (o *outbox) back(l letter) {
-	if !l.isProbe() {
+	if o.counts(l) {
 		o.waiting = slices.Insert(o.waiting, 0, l)
 		o.size += l.size()
 	}

@@ -35,7 +35,9 @@ import (
 //	compress    false: the packet is not to be compressed
 //	argc        1: the only argument is null, which to Python is none
 //	bytes       true, beside callback: the answer may have binary, as data has
+//	notices     true, beside callback: that a client leaves without an answer is told
 //	from        in a callback: the session id of who answers
+//	left        in a callback, true: who would answer has left
 
 // queueLimits are those of the packets that other servers send. The bound is
 // what the broker carries.
@@ -47,6 +49,7 @@ type envelope struct {
 	method, host, namespace, room, sid, id       []byte
 	event, data, binary, skip, callback, args    []byte
 	except, volatile, compress, argc, full, from []byte
+	notices, left                                []byte
 }
 
 // addressed reports whether all is known that says for whom an event is.
@@ -92,6 +95,10 @@ func (m *envelope) member(key string) *[]byte {
 		return &m.full
 	case "from":
 		return &m.from
+	case "notices":
+		return &m.notices
+	case "left":
+		return &m.left
 	}
 	return nil
 }

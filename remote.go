@@ -55,13 +55,33 @@ func (c *cluster) mayKnow(e *emission) bool {
 	return c != nil && !e.local && len(e.rooms) == 1 && e.rooms[0] != "" && len(e.except) == 0
 }
 
-// question waits for answers from other servers. How many will come nobody
-// knows.
+// question waits for answers from other servers: of one client (who), of these
+// clients (far), or, for a callback, of nobody knows how many, until it expires.
 type question struct {
 	ns     string
 	target ackTarget
-	who    *Socket // who is asked; nil for a callback, which takes all answers until it expires
+	who    *Socket
+	far    map[string]*Socket // by session id
 	expiry *time.Timer
+}
+
+// counted reports whether somebody waits for the last answer.
+func (q *question) counted() bool { return q.who != nil || q.far != nil }
+
+// from returns the socket that stands for a client that answers, nil if it was
+// not asked.
+func (q *question) from(c *cluster, m *arrival) (s *Socket, sid string) {
+	sid, ok := name(m.from)
+	if !ok {
+		sid, _ = name(m.sid)
+	}
+	switch {
+	case q.who != nil:
+		return q.who, sid
+	case q.far != nil:
+		return q.far[sid], sid
+	}
+	return c.srv.farSocket(q.ns, sid), sid
 }
 
 // expect registers a question. It reports false when the cluster is closed.
@@ -71,7 +91,7 @@ func (c *cluster) expect(id uint64, q *question) bool {
 	if c.asked == nil {
 		return false
 	}
-	if q.who == nil {
+	if !q.counted() {
 		q.expiry = time.AfterFunc(c.srv.opts.RemoteAckTimeout, func() { c.forget(id) })
 	}
 	c.asked[id] = q
@@ -93,8 +113,12 @@ func (q *question) end() {
 	if q.expiry != nil {
 		q.expiry.Stop()
 	}
+	err := fmt.Errorf("%w: this server shuts down", ErrBrokerUnavailable)
 	if q.who != nil {
-		q.target.left(q.who, fmt.Errorf("%w: this server shuts down", ErrBrokerUnavailable))
+		q.target.left(q.who, err)
+	}
+	for _, s := range q.far {
+		q.target.left(s, err)
 	}
 }
 
@@ -110,6 +134,16 @@ func (c *cluster) answer(m *arrival) error {
 	if ns, _ := text(m.namespace); q == nil || ns != q.ns {
 		return nil // too late, or a second answer
 	}
+	who, sid := q.from(c, m)
+	if who == nil {
+		return nil // it came into the room when others had been chosen
+	}
+	if truthy(m.left) {
+		if sid == who.sid {
+			q.target.left(who, errLeftElsewhere)
+		}
+		return nil
+	}
 	p, err := readPayload(m.args, truthy(m.binary))
 	if err != nil {
 		return err
@@ -117,14 +151,6 @@ func (c *cluster) answer(m *arrival) error {
 	_, decoded, err := p.packet(c.codec, parser.Header{Type: parser.Ack, Namespace: "/", HasID: true}, nil)
 	if err != nil {
 		return err
-	}
-	who := q.who
-	if who == nil {
-		sid, ok := name(m.from)
-		if !ok {
-			sid, _ = name(m.sid)
-		}
-		who = c.srv.farSocket(q.ns, sid)
 	}
 	q.target.answered(who, decoded.Args)
 	return nil
@@ -147,7 +173,7 @@ func (c *cluster) asker(m *arrival) (ackTarget, error) {
 	if len(back) != 3 {
 		return nil, nil
 	}
-	return &remoteTarget{c: c, host: bytes.Clone(m.host), sid: back[0], ns: back[1], id: back[2], full: truthy(m.full)}, nil
+	return &remoteTarget{c: c, host: bytes.Clone(m.host), sid: back[0], ns: back[1], id: back[2], full: truthy(m.full), notices: truthy(m.notices)}, nil
 }
 
 // remoteTarget is another server that asked for acknowledgements. What names
@@ -156,9 +182,27 @@ type remoteTarget struct {
 	c                 *cluster
 	host, sid, ns, id []byte
 	full              bool // it takes binary answers
+	notices           bool // it wants to know who leaves
 }
 
-func (t *remoteTarget) left(*Socket, error) {}
+// errLeftElsewhere: a client of another server left before it answered.
+var errLeftElsewhere = fmt.Errorf("%w, on another server", ErrClosed)
+
+func (t *remoteTarget) left(s *Socket, _ error) {
+	if t.notices && !absent(t.host) {
+		_ = t.c.put(append(t.head(s), `,"left":true,"args":[]}`...))
+	}
+}
+
+// head begins a message to the server that asked.
+func (t *remoteTarget) head(s *Socket) []byte {
+	msg := make([]byte, 0, 256)
+	msg = append(append(msg, `{"method":"callback","host_id":`...), t.host...)
+	msg = append(append(msg, `,"sid":`...), t.sid...)
+	msg = append(append(msg, `,"namespace":`...), t.ns...)
+	msg = append(append(msg, `,"id":`...), t.id...)
+	return appendText(append(msg, `,"from":`...), s.sid)
+}
 
 // asked returns nothing: the other server has its own hooks.
 func (t *remoteTarget) asked() (string, time.Time) { return "", time.Time{} }
@@ -172,12 +216,7 @@ func (t *remoteTarget) answered(s *Socket, args parser.Args) {
 		s.srv().log.Warn("socketio: the acknowledgement for another server cannot be sent", "namespace", s.name, "sid", short(s.sid), "error", err)
 		return
 	}
-	msg := make([]byte, 0, 256+len(list))
-	msg = append(append(msg, `{"method":"callback","host_id":`...), t.host...)
-	msg = append(append(msg, `,"sid":`...), t.sid...)
-	msg = append(append(msg, `,"namespace":`...), t.ns...)
-	msg = append(append(msg, `,"id":`...), t.id...)
-	msg = appendText(append(msg, `,"from":`...), s.sid)
+	msg := t.head(s)
 	if len(attachments) > 0 {
 		msg = append(msg, `,"binary":true`...)
 	}

@@ -49,6 +49,7 @@ type outgoing struct {
 	event, args []byte // JSON: the name, and the arguments with commas between
 	attachments [][]byte
 	ask         bool
+	notices     bool   // tell who leaves without an answer, if ask
 	id          uint64 // what the answers name, if ask
 }
 
@@ -82,6 +83,9 @@ func (u *uplink) putEvent(o *outgoing) error {
 		msg = appendText(append(msg, '['), room)
 		msg = appendText(append(msg, ','), o.ns)
 		msg = append(strconv.AppendUint(append(msg, ','), o.id, 10), `],"bytes":true`...)
+		if o.notices {
+			msg = append(msg, `,"notices":true`...)
+		}
 	} else {
 		msg = append(msg, "null"...)
 	}

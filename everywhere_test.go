@@ -1,0 +1,549 @@
+package socketio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+const serversChannel = "flask-socketio#servers"
+
+// filter is a Broker that loses what its function says, on the channel between
+// servers.
+type filter struct {
+	socketio.Broker
+	lose func(data []byte) bool
+}
+
+func (f filter) Publish(ctx context.Context, channel string, data []byte) error {
+	if channel == serversChannel && f.lose(data) {
+		return nil
+	}
+	return f.Broker.Publish(ctx, channel, data)
+}
+
+// lossy makes the next servers of a fleet lose messages. The function is called
+// by one after the other.
+func (f *fleet) lossy(lose func(data []byte) bool) {
+	var mu sync.Mutex
+	one := func(data []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return lose(data)
+	}
+	f.wrap = func(b socketio.Broker) socketio.Broker { return filter{b, one} }
+}
+
+func is(kind string, data []byte) bool { return bytes.Contains(data, []byte(`"is":"`+kind+`"`)) }
+
+func serverName(srv *socketio.Server) string { return srv.Cluster().Servers()[0] }
+
+func sorted(list ...string) []string { return slices.Sorted(slices.Values(list)) }
+
+// soon is a context of ten seconds.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// wantMissing expects an error that names servers.
+func wantMissing(t *testing.T, err, is error, servers ...*socketio.Server) {
+	t.Helper()
+	var failed *socketio.ClusterError
+	require.ErrorAs(t, err, &failed)
+	require.ErrorIs(t, err, is)
+	var names []string
+	for _, srv := range servers {
+		names = append(names, serverName(srv))
+	}
+	require.Equal(t, sorted(names...), sorted(failed.Missing...))
+}
+
+// The same questions, to one server without a broker and to three.
+func TestClusterAnswers(t *testing.T) {
+	for _, n := range []int{0, 1, 3} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := &fleet{t: t}
+				if n == 0 {
+					f.servers = []*socketio.Server{newServer(t, nil)}
+				} else {
+					f = newFleet(t, n, nil)
+				}
+				last := f.servers[len(f.servers)-1]
+				last.Namespace("/other").On("x", func(*socketio.Context) {})
+				var peers []*peer
+				var sids []string
+				for i := range 6 {
+					p := join(t, f.servers[i%len(f.servers)], eiotest.WebSocket)
+					peers, sids = append(peers, p), append(sids, p.sid)
+				}
+				other := join(t, last, eiotest.WebSocket, "/other")
+				for _, i := range []int{0, 1, 2, 3} {
+					require.NoError(t, f.servers[0].JoinRoom(sids[i], "r"))
+				}
+				synctest.Wait()
+				ctx := soon(t)
+				for _, srv := range f.servers {
+					c := srv.Cluster()
+					require.Len(t, c.Servers(), len(f.servers))
+					got, err := c.Members(ctx, "r")
+					require.NoError(t, err)
+					require.Equal(t, sorted(sids[:4]...), sorted(got...))
+					got, err = c.Members(ctx, "")
+					require.NoError(t, err)
+					require.Equal(t, sorted(sids...), sorted(got...))
+					got, err = c.Members(ctx, sids[5])
+					require.NoError(t, err)
+					require.Equal(t, sids[5:], got)
+					count, err := c.Count(ctx, "r")
+					require.NoError(t, err)
+					require.Equal(t, 4, count)
+					count, err = c.Count(ctx, "nobody")
+					require.NoError(t, err)
+					require.Zero(t, count)
+					count, err = srv.Namespace("/other").Cluster().Count(ctx, "")
+					require.NoError(t, err)
+					require.Equal(t, 1, count)
+					for _, sid := range sids[2:5] {
+						rooms, err := c.Rooms(ctx, sid)
+						require.NoError(t, err)
+						require.Equal(t, sid != sids[4], slices.Contains(rooms, "r"))
+						ok, err := c.Connected(ctx, sid)
+						require.NoError(t, err)
+						require.True(t, ok)
+					}
+					_, err = c.Rooms(ctx, other.sid)
+					require.ErrorIs(t, err, socketio.ErrUnknownSocket)
+					ok, err := c.Connected(ctx, other.sid)
+					require.NoError(t, err)
+					require.False(t, ok)
+				}
+				c := f.servers[0].Cluster()
+				moved, err := c.MoveRoom(ctx, "r", "s")
+				require.NoError(t, err)
+				require.Equal(t, 4, moved)
+				count, _ := c.Count(ctx, "r")
+				require.Zero(t, count)
+				moved, err = c.MoveRoom(ctx, "", "all")
+				require.NoError(t, err)
+				require.Equal(t, 6, moved)
+				_, err = c.MoveRoom(ctx, "s", "")
+				require.ErrorIs(t, err, socketio.ErrRoomName)
+				gone, err := last.Cluster().DisconnectRoom(ctx, "s")
+				require.NoError(t, err)
+				require.Equal(t, 4, gone)
+				for _, p := range peers[:4] {
+					p.want("1")
+				}
+				synctest.Wait()
+				left, err := c.Members(ctx, "all")
+				require.NoError(t, err)
+				require.Equal(t, sorted(sids[4:]...), sorted(left...))
+				for _, srv := range f.servers {
+					if n > 0 {
+						require.Zero(t, srv.Surveys())
+						require.Zero(t, srv.BrokerStatus().Ignored)
+					}
+				}
+
+				// Questions that cannot be asked.
+				done, cancel := context.WithCancel(ctx)
+				cancel()
+				_, err = c.Count(done, "")
+				require.ErrorIs(t, err, context.Canceled)
+				_, err = f.servers[0].Namespace("*").Cluster().Count(ctx, "")
+				require.ErrorContains(t, err, "namespace *")
+				_, err = f.servers[0].Namespace("a,b").Cluster().Count(ctx, "")
+				require.ErrorContains(t, err, "comma")
+			})
+		})
+	}
+}
+
+// A server that does not answer is named until it is forgotten; what the others
+// say is returned.
+func TestClusterSilentServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, nil)
+		var dead atomic.Bool
+		f.lossy(func([]byte) bool { return dead.Load() })
+		f.add(nil)
+		var sids []string
+		for _, srv := range f.servers {
+			sids = append(sids, join(t, srv, eiotest.WebSocket).sid)
+		}
+		c := f.servers[0].Cluster()
+		count, err := c.Count(soon(t), "")
+		require.NoError(t, err)
+		require.Equal(t, 3, count)
+
+		dead.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		got, err := c.Members(ctx, "")
+		wantMissing(t, err, context.DeadlineExceeded, f.servers[2])
+		require.Equal(t, sorted(sids[:2]...), sorted(got...))
+		// Who has the socket is enough.
+		ok, err := c.Connected(ctx, sids[0])
+		require.ErrorIs(t, err, context.DeadlineExceeded) // the context has ended
+		require.False(t, ok)
+		rooms, err := c.Rooms(soon(t), sids[1])
+		require.NoError(t, err)
+		require.Equal(t, []string{sids[1]}, rooms)
+
+		// Without a deadline it ends when the server is forgotten.
+		start := time.Now()
+		count, err = c.Count(t.Context(), "")
+		require.Error(t, err)
+		wantMissing(t, err, errors.Unwrap(err), f.servers[2])
+		require.Equal(t, 2, count)
+		require.Less(t, time.Since(start), 22*time.Second)
+		require.Len(t, c.Servers(), 2)
+		count, err = c.Count(t.Context(), "")
+		require.NoError(t, err)
+		require.Equal(t, 2, count)
+
+		dead.Store(false) // it was only slow
+		time.Sleep(6 * time.Second)
+		count, err = c.Count(t.Context(), "")
+		require.NoError(t, err)
+		require.Equal(t, 3, count)
+	})
+}
+
+// A server that shuts down is not missing, also when it does so instead of
+// answering.
+func TestClusterServerLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, nil)
+		f.lossy(func(data []byte) bool { return is("answer", data) })
+		f.add(nil)
+		c := f.servers[0].Cluster()
+		time.Sleep(3 * time.Second)
+		counted := make(chan error, 1)
+		go func() {
+			_, err := c.Count(t.Context(), "")
+			counted <- err
+		}()
+		synctest.Wait()
+		require.Equal(t, 1, f.servers[0].Surveys())
+		require.NoError(t, f.servers[2].Shutdown(t.Context()))
+		synctest.Wait()
+		select {
+		case err := <-counted:
+			require.NoError(t, err)
+		default:
+			t.Fatal("the question goes on")
+		}
+		require.Len(t, c.Servers(), 2)
+		start := time.Now()
+		_, err := c.Count(t.Context(), "")
+		require.NoError(t, err)
+		require.Zero(t, time.Since(start))
+
+		// One's own.
+		f.lossy(func(data []byte) bool { return is("answer", data) })
+		f.add(nil)
+		go func() {
+			_, err := c.Count(t.Context(), "")
+			counted <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, f.servers[0].Shutdown(t.Context()))
+		err = <-counted
+		require.ErrorContains(t, err, "shuts down")
+		wantMissing(t, err, errors.Unwrap(err), f.servers[3])
+		_, err = c.Count(t.Context(), "")
+		require.ErrorContains(t, err, "shuts down")
+	})
+}
+
+// A server that comes while others are waited for is asked, too.
+func TestClusterServerJoins(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, nil)
+		f.lossy(func(data []byte) bool { return is("answer", data) })
+		f.add(nil)
+		time.Sleep(3 * time.Second)
+		type answer struct {
+			sids []string
+			err  error
+		}
+		got := make(chan answer, 1)
+		go func() {
+			sids, err := f.servers[0].Cluster().Members(soon(t), "")
+			got <- answer{sids, err}
+		}()
+		synctest.Wait()
+		f.wrap = nil
+		third := f.add(nil)
+		p := join(t, third, eiotest.WebSocket)
+		// Its first answer was from when it had nobody.
+		a := <-got
+		wantMissing(t, a.err, context.DeadlineExceeded, f.servers[1])
+		require.Empty(t, a.sids)
+		sids, err := third.Cluster().Members(soon(t), "")
+		wantMissing(t, err, context.DeadlineExceeded, f.servers[1])
+		require.Equal(t, []string{p.sid}, sids)
+
+		// A new server waits until it knows the others.
+		f.add(nil)
+		fourth := f.add(nil)
+		require.NoError(t, f.servers[1].Shutdown(t.Context()))
+		sids, err = fourth.Cluster().Members(soon(t), "")
+		require.NoError(t, err)
+		require.Equal(t, []string{p.sid}, sids)
+		require.Len(t, fourth.Cluster().Servers(), 4)
+	})
+}
+
+// Messages that are lost are sent again, and nothing is counted or done twice.
+func TestClusterLostMessages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		lost := map[string]int{}
+		f := &fleet{t: t, service: newFleet(t, 0, nil).service}
+		var active atomic.Bool
+		lose := func(data []byte) bool {
+			for _, kind := range []string{"ask", "answer"} {
+				if active.Load() && is(kind, data) && lost[kind] < 1 {
+					lost[kind]++
+					return true
+				}
+			}
+			return false
+		}
+		f.lossy(lose)
+		f.add(nil)
+		f.add(nil)
+		p := join(t, f.servers[1], eiotest.WebSocket)
+		require.NoError(t, f.servers[1].JoinRoom(p.sid, "r"))
+		c := f.servers[0].Cluster()
+		time.Sleep(3 * time.Second)
+		active.Store(true)
+		count, err := c.Count(soon(t), "")
+		require.NoError(t, err)
+		require.Equal(t, 1, count)
+		require.Equal(t, map[string]int{"ask": 1, "answer": 1}, lost)
+		clear(lost)
+		moved, err := c.MoveRoom(soon(t), "r", "s")
+		require.NoError(t, err)
+		require.Equal(t, 1, moved)
+		clear(lost)
+		gone, err := c.DisconnectRoom(soon(t), "s")
+		require.NoError(t, err)
+		require.Equal(t, 1, gone)
+		require.Equal(t, map[string]int{"ask": 1, "answer": 1}, lost)
+		p.want("1")
+	})
+}
+
+// An answer that is bigger than brokers take comes in parts, of which none is
+// missing.
+func TestClusterBigAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, nil)
+		parts, biggest := 0, 0
+		f.lossy(func(data []byte) bool {
+			if !is("answer", data) {
+				return false
+			}
+			parts++
+			biggest = max(biggest, len(data))
+			return parts == 3
+		})
+		f.add(nil)
+		p := join(t, f.servers[1], eiotest.WebSocket)
+		want := []string{p.sid}
+		for i := range 1000 {
+			want = append(want, strings.Repeat("x", 1000)+fmt.Sprint(i))
+			require.NoError(t, f.servers[1].JoinRoom(p.sid, want[i+1]))
+		}
+		got, err := f.servers[0].Cluster().Rooms(soon(t), p.sid)
+		require.NoError(t, err)
+		require.Equal(t, sorted(want...), sorted(got...))
+		require.Greater(t, parts, 12)
+		require.Less(t, biggest, 200<<10)
+	})
+}
+
+// While the broker is away nobody is asked, and that is said.
+func TestClusterWithoutBroker(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, f *fleet) {
+		p := join(t, f.servers[0], eiotest.WebSocket)
+		time.Sleep(3 * time.Second)
+		c := f.servers[0].Cluster()
+		f.service.Stop()
+		for range 2 {
+			synctest.Wait()
+			got, err := c.Members(t.Context(), "")
+			wantMissing(t, err, socketio.ErrBrokerUnavailable, f.servers[1])
+			require.Equal(t, []string{p.sid}, got)
+			time.Sleep(time.Minute) // nobody is forgotten meanwhile
+		}
+		f.service.Start()
+		time.Sleep(10 * time.Second)
+		count, err := c.Count(t.Context(), "")
+		require.NoError(t, err)
+		require.Equal(t, 1, count)
+
+		// It goes away while answers are waited for.
+		f.lossy(func(data []byte) bool { return is("answer", data) })
+		f.add(nil)
+		counted := make(chan error, 1)
+		go func() {
+			_, err := c.Count(t.Context(), "")
+			counted <- err
+		}()
+		synctest.Wait()
+		f.service.Stop()
+		wantMissing(t, <-counted, socketio.ErrBrokerUnavailable, f.servers[2])
+		for _, srv := range f.servers {
+			require.Zero(t, srv.BrokerStatus().Dropped) // of messages for clients
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for _, srv := range f.servers {
+			require.NoError(t, srv.Shutdown(ctx))
+		}
+	})
+}
+
+// What arrives from elsewhere is counted, and servers of another version named.
+func TestClusterForeignMessages(t *testing.T) {
+	inFleet(t, 2, func(t *testing.T, f *fleet) {
+		time.Sleep(3 * time.Second)
+		b := f.service.Connect()
+		defer b.Close()
+		garbage := []string{"", "x", "[]", `{"v":1}`, `{"v":1,"is":"here"}`, `{"v":1,"is":"what","host":"h"}`, `{"v":1,"is":"answer","host":"h"}`,
+			`{"v":1,"is":"here","host":"` + strings.Repeat("h", 300) + `"}`, `{"v":1,"is":"ask","host":"h","id":-1}`, `{"v":"1","is":"here","host":"h"}`}
+		for _, m := range garbage {
+			require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(m)))
+		}
+		synctest.Wait()
+		require.EqualValues(t, len(garbage), f.servers[0].BrokerStatus().Ignored)
+		c := f.servers[0].Cluster()
+		require.Len(t, c.Servers(), 2)
+		_, err := c.Count(soon(t), "")
+		require.NoError(t, err)
+
+		// An unknown question is answered with an error.
+		got := make(chan string, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go b.Subscribe(ctx, []string{serversChannel}, func() {}, func(_ string, data []byte) { got <- string(data) })
+		synctest.Wait()
+		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"ask","host":"me","id":5,"do":"dance"}`)))
+		<-got
+		require.Contains(t, <-got, `"error":"it does not know the question`)
+		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"bye","host":"me"}`)))
+
+		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":2,"is":"here","host":"new","name":"newer","do":7}`)))
+		synctest.Wait()
+		_, err = c.Count(soon(t), "")
+		var failed *socketio.ClusterError
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, []string{"newer"}, failed.Missing)
+		require.ErrorContains(t, err, "version")
+	})
+}
+
+// Clients of all servers answer a Call.
+func TestClusterCallEverywhere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, nil)
+		var dead atomic.Bool
+		f.lossy(func([]byte) bool { return dead.Load() })
+		f.add(nil)
+		var peers []*peer
+		for i := range 4 {
+			peers = append(peers, join(t, f.servers[i%3], eiotest.WebSocket))
+		}
+		type result struct {
+			replies []socketio.Reply
+			err     error
+		}
+		results := make(chan result, 1)
+		call := func(opts ...socketio.EmitOption) {
+			go func() {
+				replies, err := f.servers[0].Call(soon(t), "ask", nil, opts...)
+				results <- result{replies, err}
+			}()
+		}
+		replied := func(r result) (sids []string) {
+			for _, reply := range r.replies {
+				require.Equal(t, socketio.Args{reply.SID}, reply.Args())
+				sids = append(sids, reply.SID)
+			}
+			return sorted(sids...)
+		}
+		answer := func(p *peer) { p.send(`3` + p.wantAckEvent(`["ask"]`) + `["` + p.sid + `"]`) }
+
+		call(socketio.Skip(peers[1].sid))
+		for _, i := range []int{0, 2, 3} {
+			answer(peers[i])
+		}
+		got := <-results
+		require.NoError(t, got.err)
+		require.Equal(t, sorted(peers[0].sid, peers[2].sid, peers[3].sid), replied(got))
+		peers[1].quiet()
+
+		// One leaves, one is not asked because it came too late.
+		call()
+		id := ""
+		for _, p := range peers {
+			id = p.wantAckEvent(`["ask"]`)
+			if p != peers[2] {
+				p.send(`3` + id + `["` + p.sid + `"]`)
+			}
+		}
+		peers[2].send("41")
+		got = <-results
+		require.ErrorIs(t, got.err, socketio.ErrClosed)
+		var missing *socketio.CallError
+		require.ErrorAs(t, got.err, &missing)
+		require.Equal(t, []string{peers[2].sid}, missing.Missing)
+		require.Len(t, got.replies, 3)
+
+		// A room with nobody, and rooms on one server only.
+		call(socketio.To("nobody", "none"))
+		require.Equal(t, result{}, <-results)
+		require.NoError(t, f.servers[1].JoinRoom(peers[1].sid, "r"))
+		call(socketio.To("r"))
+		answer(peers[1])
+		got = <-results
+		require.NoError(t, got.err)
+		require.Equal(t, []string{peers[1].sid}, replied(got))
+
+		// A server does not say whom it has.
+		dead.Store(true)
+		call()
+		synctest.Wait()
+		time.Sleep(6 * time.Second)
+		for _, i := range []int{0, 1, 3} {
+			answer(peers[i])
+		}
+		got = <-results
+		wantMissing(t, got.err, context.DeadlineExceeded, f.servers[2])
+		require.ErrorAs(t, got.err, &missing)
+		require.Empty(t, missing.Missing)
+		require.Equal(t, sorted(peers[0].sid, peers[1].sid, peers[3].sid), replied(got))
+		for _, srv := range f.servers {
+			require.Zero(t, srv.RemoteQuestions())
+		}
+	})
+}
