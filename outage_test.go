@@ -349,6 +349,7 @@ func TestClusterAnswerDuringShutdown(t *testing.T) {
 		defer other.Close()
 		var question string
 		go other.Subscribe(t.Context(), []string{channel}, func() {}, func(_ string, data []byte) { question = string(data) })
+		synctest.Wait()
 		srv := newServer(t, &socketio.Options{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
 			ready()
 			<-ctx.Done() // and a last message
