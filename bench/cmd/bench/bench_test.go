@@ -19,7 +19,7 @@ func TestCommand(t *testing.T) {
 	folder := t.TempDir()
 	table, profiles := filepath.Join(folder, "table.md"), filepath.Join(folder, "profiles")
 	err := command(t.Context(), []string{"-quick", "-servers", "bare,ours", "-scenarios", "echo@2,idle@2", "-rounds", "2",
-		"-warmup", "10ms", "-measure", "50ms", "-profile", profiles, "-o", table})
+		"-warmup", "10ms", "-measure", "500ms", "-profile", profiles, "-o", table})
 	require.NoError(t, err)
 	b, err := os.ReadFile(table)
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestCommand(t *testing.T) {
 func TestCommandPlots(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "echo")
 	require.NoError(t, command(t.Context(), []string{"-quick", "-servers", "ours", "-scenarios", "echo@4,echo@2", "-rounds", "1",
-		"-warmup", "10ms", "-measure", "50ms", "-plot", name, "-o", name + ".md"}))
+		"-warmup", "10ms", "-measure", "500ms", "-plot", name, "-o", name + ".md"}))
 	b, err := os.ReadFile(name + ".csv")
 	require.NoError(t, err)
 	require.Regexp(t, `^series,size,min,median,max\nours,2,[0-9.,]+\nours,4,[0-9.,]+\n$`, string(b))
