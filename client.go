@@ -171,7 +171,7 @@ func (cl *client) enqueue(c *Context, size int) error {
 // handler is dropped.
 func (cl *client) fail(reason Reason, err error) {
 	cl.broken = true
-	cl.srv.log.Debug("socketio: closing connection", "connection", cl.conn.ID(), "reason", reason, "error", err)
+	cl.srv.log.Debug("socketio: closing connection", "connection", short(cl.conn.ID()), "reason", reason, "error", err)
 	cl.conn.Close(reason, err)
 }
 

@@ -104,7 +104,7 @@ func (s *Socket) admit() (accepted bool) {
 			s.mu.Unlock()
 		}
 		if len(batch) == 0 {
-			s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", s.sid, "connection", s.client.conn.ID())
+			s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", short(s.sid), "connection", short(s.client.conn.ID()))
 			return true
 		}
 		for _, p := range batch {
@@ -169,7 +169,7 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	if joined && reason == ReasonServerDisconnect {
 		s.sendDisconnect()
 	}
-	s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", s.sid, "reason", reason, "error", cause)
+	s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
 	s.seat.box.put(&Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{reason}})
 }
 

@@ -199,8 +199,11 @@ type Options struct {
 	// leaves, this server does not hear. Zero means 1 minute.
 	RemoteAckTimeout time.Duration
 
-	// Logger gets connections and events at level debug, refusals and errors
-	// of handlers at warn, panics at error. Zero means [slog.Default].
+	// Logger gets panics at level error, errors of handlers, refused origins
+	// and trouble with the broker at warn, and at debug what clients do: that
+	// they come and go, are refused or break the protocol. Of session ids it
+	// gets the beginning only, of what clients send nothing but names and
+	// what an error quotes. Zero means [slog.Default].
 	Logger *slog.Logger
 }
 
