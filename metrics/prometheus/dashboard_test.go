@@ -31,9 +31,8 @@ var (
 	legend   = regexp.MustCompile(`{{(\w+)}}`)
 )
 
-// What the dashboard asks for exists, with the labels that it uses, and all
-// that is collected is on it.
-func TestDashboardAsksForWhatIsCollected(t *testing.T) {
+// collected returns the labels of every series that a scrape can have, by name.
+func collected(t *testing.T) map[string][]string {
 	r := newRig(t, &socketio.Options{Broker: new(brokertest.Memory).Connect()})
 	r.srv.On("say", func(*socketio.Context) error { return &socketio.Error{Message: "no"} })
 	socketiotest.Connect(t, r.srv, nil).Call("say")
@@ -48,7 +47,13 @@ func TestDashboardAsksForWhatIsCollected(t *testing.T) {
 			labels[name] = append(labels[name], m[1])
 		}
 	}
+	return labels
+}
 
+// What the dashboard asks for exists, with the labels that it uses, and all
+// that is collected is on it.
+func TestDashboardAsksForWhatIsCollected(t *testing.T) {
+	labels := collected(t)
 	text, err := os.ReadFile("../grafana/dashboard.json")
 	require.NoError(t, err)
 	var dashboard struct {
@@ -96,6 +101,21 @@ func TestDashboardAsksForWhatIsCollected(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		assert.True(t, asked[family(name)], "%s is not on the dashboard", name)
 	}
+}
+
+// The document's table is what is collected.
+func TestDocumentNamesWhatIsCollected(t *testing.T) {
+	text, err := os.ReadFile("../../docs/observability.md")
+	require.NoError(t, err)
+	families := map[string]bool{}
+	for name := range collected(t) {
+		families[family(name)] = true
+	}
+	named := map[string]bool{}
+	for _, name := range metric.FindAllString(string(text), -1) {
+		named[family(name)] = true
+	}
+	assert.Equal(t, slices.Sorted(maps.Keys(families)), slices.Sorted(maps.Keys(named)))
 }
 
 // No panel hides another.
