@@ -5,8 +5,10 @@ go 1.26.0
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/seed-d124fa34/socketio v0.0.0
+	github.com/seed-d124fa34/socketio/adminui v0.0.0
 	github.com/seed-d124fa34/socketio/brokers/redis v0.0.0
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/crypto v0.58.0
 )
 
 require (
@@ -15,9 +17,12 @@ require (
 	github.com/redis/go-redis/v9 v9.23.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace github.com/seed-d124fa34/socketio => ../
+replace (
+	github.com/seed-d124fa34/socketio => ../
+	github.com/seed-d124fa34/socketio/adminui => ../adminui
+)
 
 replace github.com/seed-d124fa34/socketio/brokers/redis => ../brokers/redis
