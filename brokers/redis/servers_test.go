@@ -56,6 +56,9 @@ func TestServers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, socketio.Args{"yes", []byte{1, 2}}, replies[0].Args())
 	bob.Expect("ask")
+	count, err := a.Cluster().Count(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, 2, count)
 
 	server.Stop()
 	require.Eventually(t, func() bool { return !a.BrokerStatus().Connected && !b.BrokerStatus().Connected }, 30*time.Second, 10*time.Millisecond)
