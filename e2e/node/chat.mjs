@@ -136,6 +136,7 @@ assert.equal(await eve.page.getByTestId("direct").getByRole("listitem").count(),
 await eve.page.getByRole("button", { name: "Write to" }).click();
 await eve.page.getByRole("textbox", { name: "User name" }).fill("ann");
 await eve.page.getByRole("button", { name: "Write", exact: true }).click();
+await eve.choose("direct", "ann"); // it is there when the server has answered
 await eve.says("and me?");
 await ann.choose("direct", "eve");
 await ann.hears("and me?");
