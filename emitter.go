@@ -217,16 +217,23 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 		if room == "" && e.targeted {
 			continue
 		}
-		if s := srv.index.socket(room); s != nil && s.name == e.ns {
-			once(s, nil)
-			continue // nobody else can be in this room
-		}
-		for m := range srv.index.members(e.ns, room).all() {
-			once(m.s, m)
-		}
-		if self != nil && self.awaits(room) {
-			once(self, nil)
-		}
+		srv.inRoom(e.ns, room, self, once)
+	}
+}
+
+// inRoom calls visit for everyone in a room, with the place there if it has one:
+// a socket in the room of its session id has none, and neither has self, if it
+// will be in the room when its connect handler accepts it.
+func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, via *member)) {
+	if s := srv.index.socket(room); s != nil && s.name == ns {
+		visit(s, nil)
+		return // nobody else can be in this room
+	}
+	for m := range srv.index.members(ns, room).all() {
+		visit(m.s, m)
+	}
+	if self != nil && self.awaits(room) {
+		visit(self, nil)
 	}
 }
 
@@ -242,18 +249,8 @@ func (srv *Server) skipped(e *emission, self *Socket) map[*Socket]bool {
 		}
 	}
 	for _, room := range e.except {
-		if s := srv.index.socket(room); s != nil && s.name == e.ns {
-			skip[s] = true
-			continue
-		}
-		if room == "" {
-			continue
-		}
-		for m := range srv.index.members(e.ns, room).all() {
-			skip[m.s] = true
-		}
-		if self != nil && self.awaits(room) {
-			skip[self] = true
+		if room != "" {
+			srv.inRoom(e.ns, room, self, func(s *Socket, _ *member) { skip[s] = true })
 		}
 	}
 	return skip

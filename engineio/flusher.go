@@ -127,11 +127,11 @@ func (c *Conn) flush(t *wsTransport, batch, left []*Frames, size int) {
 		err := t.write(left)
 		c.mu.Lock()
 		c.wroteLocked(batch, size)
-		c.mu.Unlock()
 		if err != nil {
+			c.mu.Unlock()
 			c.endForWrite(err, ReasonTransportClose)
+			c.mu.Lock()
 		}
-		c.mu.Lock()
 		batch, size = c.takeLocked()
 		left = batch
 		if len(batch) == 0 && (err != nil || !t.hasMore()) {

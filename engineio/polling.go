@@ -250,31 +250,28 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAns
 func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock()
 	refusal := c.refuseRequestLocked()
-	if refusal == nil && c.closed {
-		if c.reason == ReasonServerShutdown {
-			c.mu.Unlock()
-			return c.srv.serveGone(w, r)
-		}
+	switch {
+	case refusal != nil:
+	case c.closed && c.reason == ReasonServerShutdown:
+		c.mu.Unlock()
+		return c.srv.serveGone(w, r)
+	case c.closed:
 		refusal = refuseUnknownSID
-	}
-	overlap := refusal == nil && c.posting
-	if refusal == nil && !overlap {
+	case c.posting:
+		c.mu.Unlock()
+		c.end(ReasonTransportError, errPostOverlap, told)
+		return refuseOverlap
+	default:
 		c.posting = true
 	}
 	c.mu.Unlock()
-	if overlap {
-		c.end(ReasonTransportError, errPostOverlap, told)
-		return refuseOverlap
+	if refusal == nil {
+		refusal = c.readPost(w, r)
 	}
-	if refusal != nil {
-		return refusal
+	if refusal == nil {
+		answerPost(w)
 	}
-	refusal = c.readPost(w, r)
-	if refusal != nil {
-		return refusal
-	}
-	answerPost(w)
-	return nil
+	return refusal
 }
 
 func answerPost(w http.ResponseWriter) {

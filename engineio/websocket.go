@@ -135,11 +135,8 @@ func (t *wsTransport) write(batch []*Frames) error {
 	if w := t.sole(batch); w != nil {
 		return t.writeMessage(w)
 	}
-	t.cork()
-	for _, f := range batch {
-		if err := t.collect(f); err != nil {
-			return err
-		}
+	if err := t.gather(batch); err != nil {
+		return err
 	}
 	return t.uncork()
 }
@@ -166,11 +163,8 @@ func (t *wsTransport) tryChunk(chunk []*Frames) (done bool, err error) {
 	if w := t.sole(chunk); w != nil {
 		return t.tryMessage(w)
 	}
-	t.cork()
-	for _, f := range chunk {
-		if err := t.collect(f); err != nil {
-			return false, err
-		}
+	if err := t.gather(chunk); err != nil {
+		return false, err
 	}
 	buf := t.takeCork()
 	defer putPayload(buf)
@@ -183,6 +177,17 @@ func (t *wsTransport) sole(batch []*Frames) []byte {
 		return nil
 	}
 	return batch[0].wire
+}
+
+// gather corks the connection and collects a batch.
+func (t *wsTransport) gather(batch []*Frames) error {
+	t.cork()
+	for _, f := range batch {
+		if err := t.collect(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // collect adds the frames of f to what is corked, compressed if they may be.
