@@ -3,6 +3,7 @@ package socketio_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,24 +267,37 @@ func TestClusterSockets(t *testing.T) {
 	})
 }
 
-// Each server sees to it that nobody joins the room of one of its session ids.
+// Every server knows the session id of a socket when it sees one, and sees to it that nobody joins the room of that name.
 func TestClusterRoomOfASessionID(t *testing.T) {
 	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		victim, spy := join(t, f.servers[1], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
-		require.NoError(t, f.servers[0].JoinRoom(spy.sid, victim.sid))
-		synctest.Wait()
-		require.Equal(t, []string{spy.sid}, f.servers[1].Rooms(spy.sid))
-		require.EqualValues(t, 1, f.servers[1].BrokerStatus().Ignored)
-		require.NoError(t, f.servers[0].Emit("secret", nil, socketio.To(victim.sid)))
-		victim.want(`2["secret"]`)
-		spy.quiet()
+		spy := join(t, f.servers[1], eiotest.WebSocket)
+		m := f.emitter(nil)
+		ignored := 0
+		for _, home := range f.servers {
+			victim := join(t, home, eiotest.WebSocket)
+			require.ErrorIs(t, f.servers[1].JoinRoom(spy.sid, victim.sid), socketio.ErrRoomName)
+			require.NoError(t, f.servers[0].JoinRoom(spy.sid, victim.sid), "what comes of it is not heard")
+			require.NoError(t, m.JoinRoom(spy.sid, victim.sid))
+			synctest.Wait()
+			ignored += 2
+			require.EqualValues(t, ignored, f.servers[1].BrokerStatus().Ignored)
+			require.Equal(t, []string{spy.sid}, f.servers[1].Rooms(spy.sid))
+			for _, from := range f.servers {
+				require.NoError(t, from.Emit("secret", nil, socketio.To(victim.sid)))
+				victim.want(`2["secret"]`)
+			}
+			victim.send("1")
+			synctest.Wait()
+			require.ErrorIs(t, f.servers[1].JoinRoom(spy.sid, victim.sid), socketio.ErrRoomName, "who has left may still be written to")
+			spy.quiet()
 
-		// What is for a client of the server that emits does not leave it.
-		far := join(t, f.servers[0], eiotest.WebSocket)
-		require.NoError(t, f.servers[1].JoinRoom(spy.sid, far.sid))
-		require.NoError(t, f.servers[0].Emit("secret", nil, socketio.To(far.sid)))
-		far.want(`2["secret"]`)
-		spy.quiet()
+			// What only looks like a session id is a name like any other.
+			sid := victim.sid
+			for _, name := range []string{sid[:26], sid + "A", sid[1:] + sid[:1], strings.Repeat("z", 27), strings.Repeat(" ", 27)} {
+				require.NoError(t, f.servers[1].JoinRoom(spy.sid, name))
+				require.NoError(t, f.servers[1].LeaveRoom(spy.sid, name))
+			}
+		}
 	})
 }
 

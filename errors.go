@@ -22,7 +22,8 @@ var (
 	// has no handler. Only error handlers and middleware see it.
 	ErrNoHandler = errors.New("socketio: no handler for the event")
 	// ErrRoomName: the room cannot be joined: its name is empty, or it is the
-	// session id of another socket, whose private messages would be read.
+	// session id of another socket, on whichever server, whose private messages
+	// would be read.
 	ErrRoomName = errors.New("socketio: this room cannot be joined")
 	// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
 	// was dropped; see [Options].BrokerReplayLimit.

@@ -120,7 +120,7 @@ func (p *peer) connected(ns string) string {
 	require.True(p.t, ok, "got %s, want a CONNECT packet of %s", got, ns)
 	var reply struct{ SID string }
 	require.NoError(p.t, json.Unmarshal([]byte(payload), &reply), got)
-	require.Len(p.t, reply.SID, 22)
+	require.Len(p.t, reply.SID, 27)
 	p.sid = reply.SID
 	return reply.SID
 }

@@ -49,6 +49,13 @@ func (x *index) socket(sid string) *Socket {
 	return sh.sids[sid]
 }
 
+// elsewhere reports whether a socket of this server has the session id, in another
+// namespace: none of this one can have it.
+func (x *index) elsewhere(sid, ns string) bool {
+	s := x.socket(sid)
+	return s != nil && s.name != ns
+}
+
 // addSID makes a new socket known by its session id. It is in no room yet.
 func (x *index) addSID(s *Socket) {
 	sh := x.shard(s.sid)
@@ -124,7 +131,7 @@ func (x *index) join(s *Socket, name string) error {
 	if name == s.sid {
 		return nil // always there
 	}
-	if other := x.socket(name); other != nil && other.name == s.name {
+	if isSID(name) && !x.elsewhere(name, s.name) {
 		return fmt.Errorf("%w: its name is the session id of another socket", ErrRoomName)
 	}
 	joined, err := x.place(s, name)

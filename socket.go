@@ -2,8 +2,6 @@ package socketio
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"maps"
 	"net/http"
@@ -58,16 +56,11 @@ const (
 	stateGone                    // refused, or the disconnect handler has returned
 )
 
-// sidLen is the length of every session id: 16 bytes in base64.
-const sidLen = 22
-
 func newSocket(cl *client, ns string) *Socket {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return &Socket{client: cl, name: ns, sid: base64.RawURLEncoding.EncodeToString(id[:])}
+	return &Socket{client: cl, name: ns, sid: newSID()}
 }
 
-// ID returns the session id: 22 characters, different for every namespace and
+// ID returns the session id: 27 characters, different for every namespace and
 // every connection. It is also a room in which the socket always is, alone.
 func (s *Socket) ID() string { return s.sid }
 
@@ -142,7 +135,7 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 // Join adds the socket to a room of its namespace; being there already is fine.
 // In a connect handler it takes effect when the client is accepted. The error
 // is [ErrRoomName] for an empty name, one longer than 1,024 bytes or the session
-// id of another socket, a [*LimitError] beyond [Options].MaxRooms, and
+// id of another socket, on whichever server, a [*LimitError] beyond [Options].MaxRooms, and
 // [ErrClosed] if the client has left.
 func (s *Socket) Join(room string) error {
 	if s.remote() {

@@ -85,7 +85,7 @@ func TestServer(t *testing.T) {
 		send(packet{Type: 0, NSP: "/", Data: map[string]any{"token": "t"}})
 		hello := receive()
 		assert.Equal(t, 0, hello.Type)
-		assert.Len(t, hello.Data.(map[string]any)["sid"], 22)
+		assert.Len(t, hello.Data.(map[string]any)["sid"], 27)
 		assert.Equal(t, packet{Type: 2, NSP: "/", Data: []any{"welcome", "t"}}, receive())
 
 		send(packet{Type: 2, NSP: "/", ID: &id, Data: []any{"blob", map[string]any{"name": "n", "data": []byte{0, 255}}}})

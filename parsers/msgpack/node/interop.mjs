@@ -33,7 +33,7 @@ const socket = open("/", "t");
 const welcome = next(socket, "welcome");
 await next(socket, "connect");
 assert.deepEqual(await welcome, ["t"]);
-assert.match(socket.id, /^[\w-]{22}$/);
+assert.match(socket.id, /^[\w-]{27}$/);
 if (TRANSPORT === "upgrade" && socket.io.engine.transport.name !== "websocket") await next(socket.io.engine, "upgrade");
 assert.equal(socket.io.engine.transport.name, TRANSPORT === "polling" ? "polling" : "websocket");
 
