@@ -18,9 +18,12 @@
 package prometheus
 
 import (
+	"strings"
+
 	client "github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
 // Options are the options of a [Collector]. Nil and the zero value mean every
@@ -74,7 +77,41 @@ func (c *Collector) Describe(ch chan<- *client.Desc) {
 // Collect implements prometheus.Collector. It takes as long as
 // [socketio.Server.Stats].
 func (c *Collector) Collect(ch chan<- client.Metric) {
-	collectStats(ch, c.srv)
-	collectBroker(ch, c.srv.BrokerStatus())
+	observe.Read(c.srv, func(m *observe.Metric, label string, value int64) {
+		kind := client.GaugeValue
+		if m.Total {
+			kind = client.CounterValue
+		}
+		ch <- client.MustNewConstMetric(descs[m], kind, float64(value), labels(m, label)...)
+	})
 	c.watched.collect(ch)
+}
+
+// prefix is what all names begin with.
+const prefix = "socketio_"
+
+// descs are those of all metrics that are read at a scrape.
+var descs = describe()
+
+func describe() map[*observe.Metric]*client.Desc {
+	descs := make(map[*observe.Metric]*client.Desc)
+	for _, m := range observe.Metrics {
+		name := prefix + strings.ReplaceAll(m.Name, ".", "_")
+		if m.Unit == "By" {
+			name += "_bytes"
+		}
+		if m.Total {
+			name += "_total"
+		}
+		descs[m] = client.NewDesc(name, m.Help, labels(m, m.Label), nil)
+	}
+	return descs
+}
+
+// labels is a label's name or value as client takes it, for metrics with one.
+func labels(m *observe.Metric, label string) []string {
+	if m.Label == "" {
+		return nil
+	}
+	return []string{label}
 }

@@ -2,12 +2,12 @@ package prometheus
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	client "github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
 // watched is what hooks observe.
@@ -44,32 +44,12 @@ func (w *watched) hooks() socketio.Hooks {
 				ns, event := c.Pattern()
 				w.durations.WithLabelValues(ns, event).Observe(time.Since(began).Seconds())
 				if err != nil {
-					w.errors.WithLabelValues(ns, event, kind(err)).Inc()
+					w.errors.WithLabelValues(ns, event, observe.Kind(err)).Inc()
 				}
 			}
 		},
 		Acked: func(_ *socketio.Socket, _ string, after time.Duration) { w.acks.Observe(after.Seconds()) },
 	}
-}
-
-// kind says what was wrong with an event.
-func kind(err error) string {
-	if _, ok := errors.AsType[*socketio.PanicError](err); ok {
-		return "panic"
-	}
-	if _, ok := errors.AsType[*socketio.ArgError](err); ok {
-		return "arguments"
-	}
-	if _, ok := errors.AsType[*socketio.LimitError](err); ok {
-		return "limit"
-	}
-	if _, ok := errors.AsType[*socketio.Error](err); ok {
-		return "refusal" // what the app tells the client
-	}
-	if errors.Is(err, socketio.ErrNoHandler) {
-		return "no handler"
-	}
-	return "error" // returned by the handler or by middleware
 }
 
 func (w *watched) describe(ch chan<- *client.Desc) {

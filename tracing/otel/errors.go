@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
 // errNoHandler says what ErrNoHandler does, without the name that the client
@@ -19,29 +20,24 @@ var errNoHandler = errors.New("socketio: no handler for the event")
 // wrongly is described without quoting it. An error that the app tells the
 // client is no failure of the server, as 4xx are not with HTTP.
 func record(span trace.Span, err error) (kind string) {
-	if e, ok := errors.AsType[*socketio.PanicError](err); ok {
-		span.RecordError(err, trace.WithAttributes(semconv.ExceptionStacktrace(string(e.Stack))))
+	kind = observe.Kind(err)
+	var opts []trace.EventOption
+	switch kind {
+	case "panic":
+		if e, ok := errors.AsType[*socketio.PanicError](err); ok {
+			opts = append(opts, trace.WithAttributes(semconv.ExceptionStacktrace(string(e.Stack))))
+		}
+	case "arguments":
+		if e, ok := errors.AsType[*socketio.ArgError](err); ok {
+			err = fmt.Errorf("socketio: argument %d does not fit the handler", e.Index)
+		}
+	case "no handler":
+		err = errNoHandler
+	}
+	span.RecordError(err, opts...)
+	if kind != "refusal" {
 		span.SetStatus(codes.Error, err.Error())
-		return set(span, "panic")
 	}
-	if _, ok := errors.AsType[*socketio.Error](err); ok {
-		span.RecordError(err)
-		return set(span, "refusal")
-	}
-	kind = "error"
-	if e, ok := errors.AsType[*socketio.ArgError](err); ok {
-		kind, err = "arguments", fmt.Errorf("socketio: argument %d does not fit the handler", e.Index)
-	} else if errors.Is(err, socketio.ErrNoHandler) {
-		kind, err = "no handler", errNoHandler
-	} else if _, ok := errors.AsType[*socketio.LimitError](err); ok {
-		kind = "limit"
-	}
-	span.RecordError(err)
-	span.SetStatus(codes.Error, err.Error())
-	return set(span, kind)
-}
-
-func set(span trace.Span, kind string) string {
 	span.SetAttributes(semconv.ErrorTypeKey.String(kind))
 	return kind
 }
