@@ -1,5 +1,6 @@
-// Package otel traces the events of a Socket.IO server with OpenTelemetry, and
-// measures how long they are handled.
+// Package otel traces the events of a Socket.IO server with OpenTelemetry,
+// measures how long they are handled, and observes what
+// [socketio.Server.Stats] and [socketio.Server.BrokerStatus] tell.
 //
 //	remove, err := otel.Instrument(srv, nil)
 //
@@ -22,6 +23,7 @@ package otel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +44,10 @@ type Options struct {
 	// TracerProvider makes the spans. Nil means OpenTelemetry's global one.
 	TracerProvider trace.TracerProvider
 	// MeterProvider measures messaging.process.duration, in seconds, by
-	// namespace, event and kind of error. Nil means OpenTelemetry's global one.
+	// namespace, event and kind of error, and socketio.ack.duration; whenever
+	// it collects, it reads the server's gauges and counters, such as
+	// socketio.connections. Servers with the same provider are counted
+	// together. Nil means OpenTelemetry's global one.
 	MeterProvider metric.MeterProvider
 	// Propagator reads the trace from the headers of a handshake whose context
 	// has none. Nil means OpenTelemetry's global one, which reads nothing
@@ -64,8 +69,8 @@ const (
 	sidKey       = attribute.Key("socketio.sid")       // the beginning of the session id, as in logs
 )
 
-// Instrument adds hooks to a server, until remove is called. The error is that
-// of the MeterProvider.
+// Instrument adds hooks to a server and registers what is to be read of it,
+// until remove is called. The error is that of the MeterProvider.
 func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) {
 	var o Options
 	if opts != nil {
@@ -82,23 +87,37 @@ func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) 
 		headers:   o.Propagator,
 		newTraces: o.NewTraces,
 	}
-	in.duration, err = messagingconv.NewProcessDuration(o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)), buckets)
-	if err != nil {
+	meter := o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
+	var failed [3]error
+	in.duration, failed[0] = messagingconv.NewProcessDuration(meter, buckets)
+	in.acks, failed[1] = meter.Float64Histogram("socketio.ack.duration", metric.WithUnit("s"),
+		metric.WithDescription("How long clients took to acknowledge events."), buckets)
+	var registration metric.Registration
+	registration, failed[2] = observeServer(meter, srv)
+	if err := errors.Join(failed[:]...); err != nil {
 		return nil, fmt.Errorf("socketio: tracing/otel: %w", err)
 	}
-	return srv.AddHooks(socketio.Hooks{
+	removeHooks := srv.AddHooks(socketio.Hooks{
 		Handler: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
 			return in.begin(ctx, c, "process")
 		},
 		Callback: func(ctx context.Context, c *socketio.Context) (context.Context, func(socketio.Args, error)) {
 			return in.begin(ctx, c, "ack")
 		},
-	}), nil
+		Acked: func(_ *socketio.Socket, _ string, after time.Duration) {
+			in.acks.Record(context.Background(), after.Seconds())
+		},
+	})
+	return func() {
+		removeHooks()
+		_ = registration.Unregister()
+	}, nil
 }
 
 type instrument struct {
 	tracer    trace.Tracer
 	duration  messagingconv.ProcessDuration
+	acks      metric.Float64Histogram
 	headers   propagation.TextMapPropagator // nil: the global one
 	newTraces bool
 }
