@@ -35,6 +35,7 @@ type socket struct {
 	whisper           *voice // to the friend
 
 	goal       ending // how it ended
+	parted     bool   // and before that it had said goodbye
 	ended      int64
 	unexpected bool // and that this was not meant
 }
@@ -115,7 +116,7 @@ func (s *socket) connected(data []byte) error {
 
 // disconnect returns the packet that leaves the namespace.
 func (s *socket) disconnect() message {
-	s.state = socketLeaving
+	s.state, s.parted = socketLeaving, true
 	b := []byte{packetDisconnect}
 	if s.ns != "/" {
 		b = append(append(b, s.ns...), ',')

@@ -254,6 +254,19 @@ func TestBooks(t *testing.T) {
 			require.Len(t, s.c.faults, c.faults, "%v", s.c.faults)
 		})
 	}
+	t.Run("cut off behind its goodbye", func(t *testing.T) {
+		for i, reason := range []string{"client disconnect", "transport close", "server disconnect"} {
+			s := newTestSocket(t)
+			s.disconnect()
+			s.end(endDrop)
+			e := right
+			e.Reason = reason
+			text, err := jsonOf([]workload.SoakEnded{e})
+			require.NoError(t, err)
+			require.NoError(t, s.c.reported(text))
+			require.Len(t, s.c.faults, i/2, "%v", s.c.faults)
+		}
+	})
 	t.Run("ended while its client is there", func(t *testing.T) {
 		s := newTestSocket(t)
 		text, err := jsonOf([]workload.SoakEnded{right})
