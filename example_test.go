@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
+	"net/http/httptest"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/seed-d124fa34/socketio"
-	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
 func Example() {
@@ -36,140 +38,76 @@ func Example() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:5000", mux))
 }
 
-// A connect handler gets the client's auth payload and may refuse it.
-func ExampleNamespace_On_connect() {
-	type Auth struct {
-		Token string `json:"token"`
+// Handler puts the server in front of an application that has a handler for
+// everything already.
+func ExampleServer_Handler() {
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "the page ", r.URL.Path) })
+	srv := socketio.NewServer(nil)
+	web := httptest.NewServer(srv.Handler(app))
+	defer web.Close()
+
+	answer, err := http.Get(web.URL + "/about")
+	if err != nil {
+		log.Fatal(err)
 	}
-	srv := socketio.NewServer(nil)
-	srv.On("connect", func(c *socketio.Context, a Auth) error {
-		if a.Token != "secret" {
-			return &socketio.Error{Message: "unknown token"} // the client's connect_error
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	fmt.Printf("%s\n", body)
+	// Output: the page /about
+}
+
+// What is sensible to set when anybody in the world may connect. All other
+// bounds have defaults: see SECURITY.md.
+func ExampleOptions() {
+	srv := socketio.NewServer(&socketio.Options{
+		AllowedOrigins:      []string{"https://app.example.com"}, // and the server's own
+		EventRate:           50,                                  // events a second of one client
+		MaxConnectionsPerIP: 100,
+		TrustForwarded:      true, // for that one: the proxy in front sets X-Forwarded-For
+		MaxPayload:          100_000,
+	})
+	defer srv.Shutdown(context.Background())
+
+	request := httptest.NewRequest("GET", "https://api.example.com/socket.io/?EIO=4&transport=polling", nil)
+	request.Header.Set("Origin", "https://evil.example.net")
+	answer := httptest.NewRecorder()
+	srv.ServeHTTP(answer, request)
+	fmt.Println(answer.Code)
+	// Output: 403
+}
+
+// What a site's middleware puts into the request's context, or its session, is
+// there in every handler.
+func ExampleOptions_session() {
+	srv := socketio.NewServer(&socketio.Options{
+		Session: func(r *http.Request) map[string]any {
+			return map[string]any{"lang": r.Header.Get("Accept-Language")} // a site looks at its cookie
+		},
+	})
+	defer srv.Shutdown(context.Background())
+	srv.On("hello", func(c *socketio.Context) (string, error) {
+		if lang, _ := socketio.SessionValue[string](c.Session(), "lang"); lang == "de" {
+			return "Guten Tag", nil
 		}
-		c.Session().Set("token", a.Token)
-		return c.Join("members")
+		return "Hello", nil
 	})
-	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
-		log.Printf("%s left: %s", c.ID(), why)
-	})
+
+	ann := connect(srv, socketiotest.Options{Header: http.Header{"Accept-Language": {"de"}}})
+	fmt.Println(ann.Call("hello"))
+	// Output: ["Guten Tag"]
 }
 
-// Handlers take what the client sends: several arguments, binary data, or all of it.
-func ExampleNamespace_On() {
+// Stats tells what there is, and totals since the start.
+func ExampleServer_Stats() {
 	srv := socketio.NewServer(nil)
-	srv.On("upload", func(c *socketio.Context, name string, content []byte) (int, error) {
-		return len(content), nil
-	})
-	srv.On("*", func(c *socketio.Context, event string, args ...any) {
-		log.Printf("%s sent %s with %v", c.ID(), event, args)
-	})
-}
+	defer srv.Shutdown(context.Background())
+	srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
+	ann := connect(srv)
+	ann.Call("join", "den")
 
-// With Func the compiler checks the handler.
-func ExampleFunc() {
-	type Point struct{ X, Y int }
-	srv := socketio.NewServer(nil)
-	srv.On("move", socketio.Func(func(c *socketio.Context, p Point) error {
-		return c.Emit("moved", p, socketio.Broadcast(), socketio.SkipSelf())
-	}))
-}
-
-// What goes wrong in handlers is logged, or handed to an error handler, which may answer the client.
-func ExampleServer_OnError() {
-	srv := socketio.NewServer(nil)
-	srv.OnError(func(c *socketio.Context, err error) any {
-		var arg *socketio.ArgError
-		if errors.As(err, &arg) {
-			return &socketio.Error{Message: fmt.Sprintf("argument %d is not a %s", arg.Index, arg.Type)}
-		}
-		log.Printf("%s: %v", c.Event(), err)
-		return &socketio.Error{Message: "internal error"}
-	})
-}
-
-// Middleware sees every event of a namespace.
-func ExampleNamespace_Use() {
-	srv := socketio.NewServer(nil)
-	srv.Use(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-		return func(c *socketio.Context) (socketio.Args, error) {
-			start := time.Now()
-			ack, err := next(c)
-			log.Printf("%s took %v", c.Event(), time.Since(start))
-			return ack, err
-		}
-	})
-}
-
-// OnAck has the client's acknowledgement handled without waiting for it.
-func ExampleOnAck() {
-	srv := socketio.NewServer(nil)
-	srv.On("leave", func(c *socketio.Context) error {
-		return c.Emit("goodbye", nil, socketio.OnAck(func(c *socketio.Context) { c.Disconnect() }))
-	})
-}
-
-// Call waits for the client's acknowledgement.
-func ExampleCall() {
-	srv := socketio.NewServer(nil)
-	srv.On("rename", func(c *socketio.Context, name string) error {
-		ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
-		defer cancel()
-		sure, err := socketio.Call[bool](ctx, c, "confirm", "Rename to "+name+"?")
-		if err != nil || !sure {
-			return err
-		}
-		return c.Emit("renamed", name, socketio.Broadcast())
-	})
-}
-
-// Namespace.Call asks several clients at once.
-func ExampleNamespace_Call() {
-	srv := socketio.NewServer(nil)
-	vote := func(ctx context.Context, room, question string) (yes int, err error) {
-		replies, err := srv.Call(ctx, "vote", question, socketio.To(room))
-		for _, r := range replies { // also with an error: those who did answer
-			var v bool
-			if r.Bind(&v) == nil && v {
-				yes++
-			}
-		}
-		return yes, err
-	}
-	_ = vote
-}
-
-type Chat struct{}
-
-func (Chat) OnConnect(c *socketio.Context) error { return c.Join("lobby") }
-func (Chat) OnNewMessage(c *socketio.Context, s string) error {
-	return c.Emit("message", s, socketio.To("lobby"))
-}
-
-// The methods of a value serve a namespace: here "connect" and "new_message" of "/chat".
-// Two servers and a worker that share clients. Here the broker is in memory; in
-// a program it is a service's, such as that of brokers/redis.
-func ExampleNewEmitter() {
-	service := new(brokertest.Memory)
-	one := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
-	two := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
-	defer one.Shutdown(context.Background())
-	defer two.Shutdown(context.Background())
-	one.On("say", func(c *socketio.Context, text string) error {
-		return c.Emit("said", text, socketio.Broadcast()) // clients of both
-	})
-
-	worker := socketio.NewEmitter(service.Connect(), nil) // a process of its own
-	if err := worker.Emit("report", "done", socketio.To("managers")); err != nil {
-		log.Println(err)
-	}
-	if err := worker.Close(context.Background()); err != nil {
-		log.Println("not everything was sent:", err)
-	}
-}
-
-func ExampleServer_Register() {
-	srv := socketio.NewServer(nil)
-	srv.Register("/chat", Chat{})
+	s := srv.Stats()
+	fmt.Println(s.WebSocket, "client by WebSocket and", s.Polling, "by polling, in", s.Rooms, "room, sent", s.EventsIn, "event")
+	// Output: 1 client by WebSocket and 0 by polling, in 1 room, sent 1 event
 }
 
 // Shutdown ends connections before the HTTP server ends, which does not know them.
@@ -189,4 +127,27 @@ func ExampleServer_Shutdown() {
 	if err := errors.Join(srv.Shutdown(end), web.Shutdown(end)); err != nil {
 		log.Print(err)
 	}
+}
+
+// What has arrived is handled and answered before a client is closed.
+func ExampleServer_Shutdown_handlers() {
+	srv := socketio.NewServer(nil)
+	saving := make(chan struct{})
+	srv.On("save", func(c *socketio.Context, text string) (string, error) {
+		close(saving)
+		// ... which takes its time
+		return "saved " + text, nil
+	})
+	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { fmt.Println(why) })
+
+	ann := connect(srv)
+	answered := make(chan socketiotest.Args, 1)
+	ann.Emit("save", "a poem", func(answer socketiotest.Args) { answered <- answer })
+	<-saving
+	fmt.Println(srv.Shutdown(context.Background()))
+	fmt.Println(<-answered)
+	// Output:
+	// server shutdown
+	// <nil>
+	// ["saved a poem"]
 }

@@ -50,7 +50,7 @@ func connect(t *testing.T, h http.Handler, name string) *socketiotest.Client {
 
 // Its tests. What is waited for needs no bubble.
 
-func TestChat(t *testing.T) {
+func testChat(t *testing.T) {
 	srv := newChat()
 	ann, bob := connect(t, srv, "ann"), connect(t, srv, "bob")
 
@@ -69,7 +69,7 @@ func TestChat(t *testing.T) {
 	}
 }
 
-func TestChatRefusesStrangers(t *testing.T) {
+func testChatRefusesStrangers(t *testing.T) {
 	_, err := socketiotest.TryConnect(t, newChat(), nil)
 	refusal, ok := errors.AsType[*socketiotest.ConnectError](err)
 	if !ok || refusal.Message != "who are you?" {
@@ -79,7 +79,7 @@ func TestChatRefusesStrangers(t *testing.T) {
 
 // In a bubble "nothing comes" is exact, and time is free.
 
-func TestChatSkipsTheSpeaker(t *testing.T) {
+func testChatSkipsTheSpeaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newChat()
 		ann, bob := connect(t, srv, "ann"), connect(t, srv, "bob")
@@ -91,7 +91,7 @@ func TestChatSkipsTheSpeaker(t *testing.T) {
 	})
 }
 
-func TestChatReminds(t *testing.T) {
+func testChatReminds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ann := connect(t, newChat(), "ann")
 		ann.Emit("remind", 60)
@@ -102,7 +102,7 @@ func TestChatReminds(t *testing.T) {
 	})
 }
 
-func TestChatNoticesDeadClients(t *testing.T) {
+func testChatNoticesDeadClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newChat()
 		left := make(chan socketio.Reason, 1)
@@ -124,6 +124,8 @@ func TestChatNoticesDeadClients(t *testing.T) {
 	})
 }
 
-// The tests in this file are the example: of an application that keeps names in
-// the session, and of clients that are refused, that wait, and that lie dead.
+// The tests of an application that keeps names in the session, and of clients that
+// are refused, that wait, and that lie dead. In an application they are called
+// TestChat, TestChatRefusesStrangers and so on: a lower-case letter is what keeps
+// this file an example.
 func Example() {}

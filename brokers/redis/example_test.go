@@ -1,0 +1,43 @@
+package redis_test
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokers/redis"
+)
+
+// One of several servers, and of Flask-SocketIO's, on the same Redis.
+func Example() {
+	broker, err := redis.New("redis://localhost:6379")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close() // after Shutdown
+	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+	defer srv.Shutdown(context.Background())
+	srv.On("say", func(c *socketio.Context, text string) error {
+		return c.Emit("said", text, socketio.Broadcast()) // to the clients of all servers
+	})
+
+	http.Handle("/socket.io/", srv)
+	log.Print(http.ListenAndServe("localhost:8080", nil))
+}
+
+// A process without clients emits to those of all servers.
+func ExampleNew_worker() {
+	broker, err := redis.New("redis://localhost:6379")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close()
+	emitter := socketio.NewEmitter(broker, nil)
+	if err := emitter.Emit("report", "done", socketio.To("managers")); err != nil {
+		log.Print(err)
+	}
+	if err := emitter.Close(context.Background()); err != nil { // publishes what waits
+		log.Print(err)
+	}
+}
