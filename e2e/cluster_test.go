@@ -88,6 +88,8 @@ func TestDeployment(t *testing.T) {
 			return "daemon off; master_process off; pid nginx.pid; events {}\nhttp { access_log off;\n" + block + "\n}\n"
 		}, []string{"-e", "stderr", "-p", "PREFIX", "-c"}},
 		{"haproxy", "haproxy", "cookie", func(block string) string { return block }, []string{"-db", "-f"}},
+		{"caddy", "caddy", "cookie", func(block string) string { return "{\n\tadmin off\n}\n" + block },
+			[]string{"run", "--adapter", "caddyfile", "--config"}},
 	} {
 		t.Run(c.program, func(t *testing.T) {
 			t.Parallel()
@@ -96,14 +98,14 @@ func TestDeployment(t *testing.T) {
 			one, two := startNode(t, "one"), startNode(t, "two")
 			port := freePort(t)
 			text := strings.NewReplacer("127.0.0.1:5000", one, "127.0.0.1:5001", two,
-				"127.0.0.1:8080", "127.0.0.1:"+port, "listen 8080", "listen 127.0.0.1:"+port).Replace(blocks[0][1])
+				"127.0.0.1:8080", "127.0.0.1:"+port, "listen 8080", "listen 127.0.0.1:"+port, ":8080 {", "http://127.0.0.1:"+port+" {").Replace(blocks[0][1])
 			for _, addr := range []string{one, two, "127.0.0.1:" + port} {
 				require.Contains(t, text, addr)
 			}
 			dir := t.TempDir()
 			file := filepath.Join(dir, "config")
 			require.NoError(t, os.WriteFile(file, []byte(c.file(text)), 0o600))
-			args := []string{c.program}
+			args := []string{"env", "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir, c.program} // where Caddy writes
 			for _, arg := range append(c.args, file) {
 				args = append(args, strings.ReplaceAll(arg, "PREFIX", dir))
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// daemon is a program of the system: redis-server, nginx, haproxy.
+// daemon is a program of the system: redis-server, nginx, HAProxy, Caddy, Prometheus.
 type daemon struct {
 	t     *testing.T
 	args  []string
