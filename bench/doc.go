@@ -27,6 +27,15 @@
 // "listening host:port", obeys the commands of package internal/control on
 // its standard input, and ends when that is closed.
 //
+// The scenarios cross, cross-one, cross-emit, elsewhere and elsewhere-4k have two
+// servers on a Redis (Debian: redis-server), one of which is measured and has its core for
+// itself; the other one, Redis and the load generator share the other core. They have to
+// be named, and are for ours, the reference server with its Redis adapter, and
+// Flask-SocketIO with a message queue: that in ../e2e/flask/packages, where
+// .ci/tools puts one which speaks JSON there.
+//
+//	go run ./cmd/bench -servers ours,npm,flask -scenarios cross,cross-one,cross-emit,elsewhere,elsewhere-4k
+//
 // For something else, whether the server does what it promises for hours, see
 // package soak and its command cmd/soak.
 //

@@ -1,18 +1,24 @@
 module github.com/seed-d124fa34/socketio/bench
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/coder/websocket v1.8.15
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed-d124fa34/socketio v0.0.0
-	golang.org/x/sys v0.43.0
+	github.com/seed-d124fa34/socketio/brokers/redis v0.0.0
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/sys v0.48.0
 )
-
-require go.yaml.in/yaml/v3 v3.0.5 // indirect
 
 require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/stretchr/testify v1.12.1
+	go.uber.org/atomic v1.12.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
 
-replace github.com/seed-d124fa34/socketio => ../
+replace (
+	github.com/seed-d124fa34/socketio => ../
+	github.com/seed-d124fa34/socketio/brokers/redis => ../brokers/redis
+)

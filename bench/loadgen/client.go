@@ -22,6 +22,7 @@ type client struct {
 	wire.WebSocket
 	run    *run
 	index  int
+	addr   string // of its server
 	stage  stage
 	dialed int64 // when
 
@@ -45,30 +46,36 @@ const handshakes = 64
 
 // connectAll connects n clients, some at a time, and returns when all are ready.
 func (r *run) connectAll(n, parallel int) error {
+	_, err := r.connectTo(r.Server, n, parallel)
+	return err
+}
+
+// connectTo connects n more clients with one of the servers, and returns them.
+func (r *run) connectTo(s Server, n, parallel int) ([]*client, error) {
+	request := wire.Handshake(s.Addr(), "")
+	first := len(r.clients)
 	for i := range n {
 		for r.dialing >= parallel {
 			if err := r.Step(); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		c := &client{run: r, index: i}
+		c := &client{run: r, index: i, addr: s.Addr(), WebSocket: wire.WebSocket{Request: request}}
 		r.clients = append(r.clients, c)
 		if err := r.connect(c); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return r.RunUntil(func() bool { return r.ready == n })
+	err := r.RunUntil(func() bool { return r.ready == len(r.clients) })
+	return r.clients[first:], err
 }
 
 // connect dials for a client that has no connection.
 func (r *run) connect(c *client) error {
-	if r.request == nil {
-		r.request = wire.Handshake(r.Server.Addr(), "")
-	}
-	c.WebSocket = wire.WebSocket{User: c, Request: r.request}
+	c.WebSocket = wire.WebSocket{User: c, Request: c.Request}
 	c.stage = stageOpening
 	c.dialed = r.Clock()
-	conn, err := r.Dial(c)
+	conn, err := r.DialTo(c.addr, c)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,10 +157,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func names(scenarios []Scenario) (all []string) {
+	for _, sc := range scenarios {
+		all = append(all, sc.Name)
+	}
+	return all
+}
+
 func TestSelect(t *testing.T) {
 	all, err := Select("", false)
 	require.NoError(t, err)
-	require.Len(t, all, len(Names()))
+	require.Contains(t, names(all), "echo")
+	require.NotContains(t, names(all), "cross", "it needs Redis")
+	named, err := Select(strings.Join(Names(), ","), false)
+	require.NoError(t, err)
+	require.Equal(t, Names(), names(named))
 	some, err := Select("echo@18000,idle,rooms-own@20000", true)
 	require.NoError(t, err)
 	require.Equal(t, "echo@18000", some[0].Name)

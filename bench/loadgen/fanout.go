@@ -10,8 +10,8 @@ import (
 
 // group is clients that all get a message when one of them sends it.
 type group struct {
-	sender  *client
-	trigger []byte // the sender's frame
+	sender  *client // who need not be one of them
+	trigger []byte  // the sender's frame
 	members int
 	sent    []int64 // when the messages in flight were sent, a ring
 	arrived []int   // at how many members, beside it
@@ -108,6 +108,12 @@ func ownRooms(clients, rooms int) func(*run) error {
 
 // joinAll connects clients and has them join rooms.
 func (r *run) joinAll(clients int, rooms func(c *client) []string) error {
+	_, err := r.joinOn(r.Server, clients, rooms)
+	return err
+}
+
+// joinOn does so on one of the servers, and returns the clients.
+func (r *run) joinOn(s Server, clients int, rooms func(c *client) []string) ([]*client, error) {
 	joined, wanted := 0, 0
 	r.onMessage = func(c *client, _ byte, p []byte) error {
 		if !bytes.HasPrefix(p, []byte("43")) {
@@ -116,27 +122,32 @@ func (r *run) joinAll(clients int, rooms func(c *client) []string) error {
 		joined++
 		return nil
 	}
-	if err := r.connectAll(clients, handshakes); err != nil {
-		return err
+	all, err := r.connectTo(s, clients, handshakes)
+	if err != nil {
+		return nil, err
 	}
-	for _, c := range r.clients {
+	for _, c := range all {
 		for _, name := range rooms(c) {
 			wanted++
 			if err := c.Write(wire.TextFrame(fmt.Sprintf("42%d[%q,%q]", firstID, workload.Join, name))); err != nil {
-				return err
+				return nil, err
 			}
 			if err := r.RunUntil(func() bool { return wanted-joined < 1000 }); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return r.RunUntil(func() bool { return joined == wanted })
+	return all, r.RunUntil(func() bool { return joined == wanted })
 }
 
 // add makes a group of clients, the first of which sends.
 func (f *fanOut) add(clients []*client, inFlight int, trigger string) {
+	f.addFrom(clients[0], clients, inFlight, trigger)
+}
+
+func (f *fanOut) addFrom(sender *client, clients []*client, inFlight int, trigger string) {
 	g := &group{
-		sender: clients[0], members: len(clients), trigger: wire.TextFrame(trigger),
+		sender: sender, members: len(clients), trigger: wire.TextFrame(trigger),
 		sent: make([]int64, inFlight), arrived: make([]int, inFlight),
 	}
 	for _, c := range clients {
@@ -163,7 +174,7 @@ func (f *fanOut) start(groups, inFlight int) error {
 }
 
 func (f *fanOut) message(c *client, _ byte, p []byte) error {
-	if !bytes.HasPrefix(p, f.prefix) {
+	if !bytes.HasPrefix(p, f.prefix) || c.group == nil {
 		return fmt.Errorf("loadgen: the server sent %.100q, want %s", p, f.want)
 	}
 	if !c.checked {

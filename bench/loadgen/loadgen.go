@@ -26,10 +26,24 @@ type Server interface {
 	End() error                  // and after it
 }
 
+// Fleet is what there is besides the server that is measured when several are
+// one application.
+type Fleet struct {
+	Redis string // its address
+	// Other is one more server of the kind.
+	Other interface {
+		Server
+		Stop() // ends it
+	}
+	// CPU returns what Redis has used since it started.
+	CPU func() (time.Duration, error)
+}
+
 // Config is how much to measure.
 type Config struct {
 	Scenario Scenario
 	Server   Server
+	Fleet    *Fleet        // for scenarios that need it
 	Warmup   time.Duration // load that is not measured
 	Measure  time.Duration // load that is
 	Timeout  time.Duration // of all of it; zero means two minutes
@@ -41,6 +55,8 @@ type Result struct {
 	Wall      time.Duration // how long it took
 	ServerCPU time.Duration
 	ClientCPU time.Duration // of the load generator
+	OtherCPU  time.Duration // of the other server
+	RedisCPU  time.Duration
 	Latency   Latency
 	Memory    float64 // bytes a connection, when that is what the scenario measures
 	Collected float64 // the same after a garbage collection
@@ -87,7 +103,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 type run struct {
 	Config
 	*wire.Loop
-	request []byte // WebSocket handshake
+	request []byte // WebSocket handshake of those that come and go
 	clients []*client
 	done    int64 // messages
 	hist    *stats.Histogram
@@ -135,12 +151,21 @@ func (r *run) meter() (end func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	other, redis, err := r.Fleet.usage()
+	if err != nil {
+		return nil, err
+	}
 	client, begin := wire.CPUTime(), time.Now()
 	return func() error {
 		now, err := r.Server.CPU()
 		if err != nil {
 			return err
 		}
+		otherNow, redisNow, err := r.Fleet.usage()
+		if err != nil {
+			return err
+		}
+		r.result.OtherCPU, r.result.RedisCPU = otherNow-other, redisNow-redis
 		r.result.Wall = time.Since(begin)
 		r.result.ClientCPU = wire.CPUTime() - client
 		r.result.ServerCPU = now - server

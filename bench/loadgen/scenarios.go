@@ -17,6 +17,8 @@ type Scenario struct {
 	Clients int
 	Polling bool // needs no WebSocket
 	Memory  bool // measures memory, not CPU
+	Fleet   bool // needs another server, and a Redis
+	Untimed bool // messages have no latency
 
 	run func(*run) error
 }
@@ -25,6 +27,7 @@ type template struct {
 	name, title, unit, answer string
 	clients, quick            int // default sizes
 	polling, memory           bool
+	fleet, untimed            bool
 	build                     func(n int) func(*run) error
 }
 
@@ -59,12 +62,25 @@ var templates = []template{
 		build: func(n int) func(*run) error { return sharedRooms(n, max(1, n/10), 64) }},
 	{name: "storm", title: "%s clients cut off at once, all reconnect", unit: "connection", answer: workload.Echo, clients: 18_000, quick: 5000,
 		build: func(n int) func(*run) error { return storm(n, 1024) }},
+	{name: "cross", title: "messages to a room of %s on another server, 8 in flight: the server that delivers", unit: "delivery", clients: 1000, fleet: true,
+		build: func(n int) func(*run) error { return cross(n, 1, 8, false) }},
+	{name: "cross-one", title: "messages to %s single clients on another server, one in flight each: the server that delivers", unit: "message", clients: 100, fleet: true,
+		build: func(n int) func(*run) error { return cross(n, n, 1, false) }},
+	{name: "cross-emit", title: "the same, %s clients: the server that emits", unit: "message", clients: 100, fleet: true,
+		build: func(n int) func(*run) error { return cross(n, n, 1, true) }},
+	{name: "elsewhere", title: "messages of 64 bytes to %s rooms without members here", unit: "message", clients: 100, fleet: true, untimed: true,
+		build: func(n int) func(*run) error { return elsewhere(n, 1) }},
+	{name: "elsewhere-4k", title: "messages of 4 KiB to %s rooms without members here", unit: "message", clients: 100, fleet: true, untimed: true,
+		build: func(n int) func(*run) error { return elsewhere(n, 64) }},
 }
 
-// Scenarios returns all scenarios in their default sizes; quick makes the largest smaller.
+// Scenarios returns the scenarios of one server in their default sizes; quick makes the largest smaller.
 func Scenarios(quick bool) []Scenario {
 	var all []Scenario
 	for _, t := range templates {
+		if t.fleet {
+			continue
+		}
 		n := t.clients
 		if quick && t.quick > 0 {
 			n = t.quick
@@ -77,7 +93,7 @@ func Scenarios(quick bool) []Scenario {
 func (t template) sized(n int, name string) Scenario {
 	return Scenario{
 		Name: name, Title: fmt.Sprintf(t.title, group3(n)), Unit: t.unit, Answer: t.answer,
-		Clients: n, Polling: t.polling, Memory: t.memory, run: t.build(n),
+		Clients: n, Polling: t.polling, Memory: t.memory, Fleet: t.fleet, Untimed: t.untimed, run: t.build(n),
 	}
 }
 

@@ -21,6 +21,10 @@ const (
 	Message    = "msg"
 )
 
+// RedisEnv names the variable of the environment with the URL of the Redis that
+// the servers of one application share.
+const RedisEnv = "BENCH_REDIS"
+
 // Text is the argument of text events: 64 bytes that JSON does not escape.
 var Text = strings.Repeat("The quick brown fox jumps over it", 2)[:64]
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,24 @@ func TestCommand(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Two servers on a Redis, one of which is measured.
+func TestCommandWithRedis(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("redis-server is not installed")
+	}
+	folder := t.TempDir()
+	table, profiles := filepath.Join(folder, "table.md"), filepath.Join(folder, "profiles")
+	err := command(t.Context(), []string{"-quick", "-servers", "bare,ours", "-scenarios", "cross-emit@2,elsewhere@2", "-rounds", "1",
+		"-warmup", "10ms", "-measure", "200ms", "-profile", profiles, "-o", table})
+	require.NoError(t, err)
+	b, err := os.ReadFile(table)
+	require.NoError(t, err)
+	require.Regexp(t, `\| messages of 64 bytes to 2 rooms without members here \| – \| [0-9.]+ \| – \|`, string(b))
+	require.Regexp(t, `\| the same, 2 clients: the server that emits \(message\) \| – \| [0-9.]+ \([0-9]+, [0-9]+, [0-9]+, [0-9]+ %\) \|`, string(b))
+	_, err = os.Stat(filepath.Join(profiles, "elsewhere@2-ours-1.pprof"))
+	require.NoError(t, err)
+}
+
 func TestCommandPlots(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "echo")
 	require.NoError(t, command(t.Context(), []string{"-quick", "-servers", "ours", "-scenarios", "echo@4,echo@2", "-rounds", "1",
@@ -54,7 +73,7 @@ func TestCommandRefuses(t *testing.T) {
 func TestReport(t *testing.T) {
 	servers, err := peer.Choose("bare,ours,npm")
 	require.NoError(t, err)
-	scenarios, err := loadgen.Select("echo,broadcast,idle", false)
+	scenarios, err := loadgen.Select("echo,broadcast,idle,cross", false)
 	require.NoError(t, err)
 	cpu := func(server string, round, us, load int) measurement {
 		return measurement{server: server, round: round, result: loadgen.Result{
@@ -67,6 +86,7 @@ func TestReport(t *testing.T) {
 	b := bench{
 		servers: servers, scenarios: scenarios, rounds: 3, measure: 2 * time.Second,
 		version: map[string]string{"bare": "coder 1", "ours": "this repository"},
+		fleets:  map[string]string{"ours": "another version"},
 		missing: map[string]error{"npm": errors.New("run npm ci")},
 		results: map[string][]measurement{
 			"echo": {
@@ -75,6 +95,10 @@ func TestReport(t *testing.T) {
 			},
 			"broadcast": {cpu("bare", 0, 123, 999)},
 			"idle":      {memory},
+			"cross": {{server: "ours", result: loadgen.Result{
+				Messages: 12345, Wall: time.Second, ServerCPU: 900 * time.Millisecond, OtherCPU: 800 * time.Millisecond,
+				RedisCPU: 70 * time.Millisecond, ClientCPU: 6 * time.Millisecond,
+			}}},
 		},
 	}
 	require.Equal(t, 1, b.failed())
@@ -83,7 +107,8 @@ func TestReport(t *testing.T) {
 		"Measured on 2026-01-02; ",
 		"median of 3 rounds of 2s each (lowest to highest)",
 		"- npm socket.io: left out: run npm ci\n",
-		"- ours: this repository\n",
+		"- ours: this repository; with Redis: another version\n",
+		"the server that delivers (delivery) | – | 12.3 (90, 80, 7, 1 %) |\n",
 		"| bare coder/websocket | ours | ours ÷ bare |\n|---|--:|--:|--:|\n",
 		"| 500 (400–1000) | 700 (600–800) | 1.00 (0.80–1.20) |\n",
 		"one at a time (per delivery) | 123 | – | – |\n",

@@ -34,7 +34,7 @@ func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	var (
 		servers   = flags.String("servers", "", "which `servers`, separated by commas: bare, bare-queue, ours, npm, zishang, flask (default: these; with -quick the first three), ours-jsonv2, ours-sonic, ours-go-json")
-		scenarios = flags.String("scenarios", "", "which `scenarios`, separated by commas, a size after @ (default: all): "+strings.Join(loadgen.Names(), ", "))
+		scenarios = flags.String("scenarios", "", "which `scenarios`, separated by commas, a size after @ (default: all, but for those of several servers: cross, elsewhere): "+strings.Join(loadgen.Names(), ", "))
 		quick     = flags.Bool("quick", false, "one short round of ours and the bare servers: under three minutes")
 		rounds    = flags.Int("rounds", 0, "how often to measure each server (default 5; with -quick 1)")
 		measure   = flags.Duration("measure", 0, "how long to measure each time (default 2s; with -quick 1s)")

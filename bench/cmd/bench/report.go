@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ func (b *bench) report(now time.Time) string {
 	b.versions(&w)
 	b.costs(&w)
 	b.latencies(&w)
+	b.rates(&w)
 	b.proof(&w)
 	b.failures(&w)
 	return w.String()
@@ -39,8 +41,16 @@ func (b *bench) versions(w *strings.Builder) {
 		if err := b.missing[s.Name]; err != nil {
 			first, _, _ := strings.Cut(err.Error(), "\n")
 			fmt.Fprintf(w, "- %s: left out: %s\n", s.Title, first)
-		} else {
-			fmt.Fprintf(w, "- %s: %s\n", s.Title, b.version[s.Name])
+			continue
+		}
+		version := b.version[s.Name]
+		if fleet := b.fleets[s.Name]; version == "" {
+			version = fleet
+		} else if fleet != "" && fleet != version {
+			version += "; with Redis: " + fleet
+		}
+		if version != "" {
+			fmt.Fprintf(w, "- %s: %s\n", s.Title, version)
 		}
 	}
 	w.WriteString("\n")
@@ -177,11 +187,12 @@ func number(v float64) string {
 }
 
 func (b *bench) latencies(w *strings.Builder) {
+	timed := slices.DeleteFunc(slices.Clone(b.scenarios), func(sc loadgen.Scenario) bool { return sc.Memory || sc.Untimed })
+	if len(timed) == 0 {
+		return
+	}
 	b.head(w, "latency under this load, ms: p50 / p90 / p99")
-	for _, sc := range b.scenarios {
-		if sc.Memory {
-			continue
-		}
+	for _, sc := range timed {
 		fmt.Fprintf(w, "| %s", sc.Title)
 		for _, s := range b.present() {
 			quantile := func(of func(loadgen.Latency) time.Duration) string {
@@ -201,6 +212,39 @@ func (b *bench) latencies(w *strings.Builder) {
 	w.WriteString("\n")
 }
 
+// rates says how much several servers did: they share two cores with Redis and
+// the load generator, so that the server that is measured may be idle at times.
+func (b *bench) rates(w *strings.Builder) {
+	fleets := slices.DeleteFunc(slices.Clone(b.scenarios), func(sc loadgen.Scenario) bool { return !sc.Fleet })
+	if len(fleets) == 0 {
+		return
+	}
+	b.head(w, "thousands a second (busy: measured server, the other one, Redis, load generator)")
+	for _, sc := range fleets {
+		fmt.Fprintf(w, "| %s (%s)", sc.Title, sc.Unit)
+		for _, s := range b.present() {
+			median := func(of func(loadgen.Result) float64) float64 {
+				return stats.Summarize(b.values(sc, s.Name, of)).Median
+			}
+			if len(b.values(sc, s.Name, figure(sc))) == 0 {
+				fmt.Fprintf(w, " | %s", none)
+				continue
+			}
+			busy := func(of func(loadgen.Result) time.Duration) float64 {
+				return median(func(r loadgen.Result) float64 { return percent(of(r), r.Wall) })
+			}
+			fmt.Fprintf(w, " | %s (%.0f, %.0f, %.0f, %.0f %%)",
+				number(median(func(r loadgen.Result) float64 { return float64(r.Messages) / r.Wall.Seconds() / 1000 })),
+				busy(func(r loadgen.Result) time.Duration { return r.ServerCPU }),
+				busy(func(r loadgen.Result) time.Duration { return r.OtherCPU }),
+				busy(func(r loadgen.Result) time.Duration { return r.RedisCPU }),
+				busy(func(r loadgen.Result) time.Duration { return r.ClientCPU }))
+		}
+		w.WriteString(" |\n")
+	}
+	w.WriteString("\n")
+}
+
 // proof shows which side was the limit: the load generator must not be, least
 // of all against the cheapest server.
 func (b *bench) proof(w *strings.Builder) {
@@ -211,7 +255,8 @@ func (b *bench) proof(w *strings.Builder) {
 			against = append(against, s)
 		}
 	}
-	if len(against) == 0 {
+	alone := slices.DeleteFunc(slices.Clone(b.scenarios), func(sc loadgen.Scenario) bool { return sc.Memory || sc.Fleet })
+	if len(against) == 0 || len(alone) == 0 {
 		return
 	}
 	w.WriteString("How busy the two cores were, server / load generator. A load generator that works less than the server waits for it, " +
@@ -223,10 +268,7 @@ func (b *bench) proof(w *strings.Builder) {
 	}
 	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("--:|", len(against)))
 	marked, measured := 0, 0
-	for _, sc := range b.scenarios {
-		if sc.Memory {
-			continue
-		}
+	for _, sc := range alone {
 		fmt.Fprintf(w, "| %s", sc.Title)
 		for _, s := range against {
 			server := b.values(sc, s.Name, func(r loadgen.Result) float64 { return percent(r.ServerCPU, r.Wall) })

@@ -25,6 +25,7 @@ type bench struct {
 
 	results map[string][]measurement // by scenario
 	version map[string]string        // by server
+	fleets  map[string]string        // the same of those on a Redis
 	missing map[string]error         // servers that are not installed
 }
 
@@ -65,6 +66,7 @@ func (b *bench) cores(server, load int) error {
 func (b *bench) run(ctx context.Context) error {
 	b.results = map[string][]measurement{}
 	b.version = map[string]string{}
+	b.fleets = map[string]string{}
 	b.missing = map[string]error{}
 	bin, err := os.MkdirTemp("", "socketio-bench-")
 	if err != nil {
@@ -89,7 +91,7 @@ func (b *bench) run(ctx context.Context) error {
 			for i := range b.servers {
 				// The bare server is the first in the first round; then each is in turn.
 				s := b.servers[(i+round)%len(b.servers)]
-				if b.missing[s.Name] != nil {
+				if b.missing[s.Name] != nil || sc.Fleet && !s.Fleet {
 					continue
 				}
 				m := measurement{server: s.Name, round: round}
@@ -111,13 +113,41 @@ func (b *bench) one(ctx context.Context, s *peer.Server, sc loadgen.Scenario, ro
 	if b.profile != "" && s.Profiles {
 		profile = filepath.Join(b.profile, fmt.Sprintf("%s-%s-%d.pprof", sc.Name, s.Name, round+1))
 	}
+	cfg := loadgen.Config{Scenario: sc, Warmup: b.warmup, Measure: b.measure}
+	if sc.Fleet {
+		return b.oneOfTwo(ctx, s, cfg, profile)
+	}
 	p, err := s.Start(ctx, b.serverCPU, sc.Answer, profile)
 	if err != nil {
 		return loadgen.Result{}, err
 	}
 	defer p.Stop()
 	b.version[s.Name] = p.Version()
-	return loadgen.Run(ctx, loadgen.Config{Scenario: sc, Server: p, Warmup: b.warmup, Measure: b.measure})
+	cfg.Server = p
+	return loadgen.Run(ctx, cfg)
+}
+
+// oneOfTwo measures one of two servers on a Redis. It has its core for itself.
+func (b *bench) oneOfTwo(ctx context.Context, s *peer.Server, cfg loadgen.Config, profile string) (loadgen.Result, error) {
+	redis, err := peer.StartRedis(ctx, b.loadCPU)
+	if err != nil {
+		return loadgen.Result{}, err
+	}
+	defer redis.Stop()
+	other, err := s.StartOn(ctx, redis, b.loadCPU, "")
+	if err != nil {
+		return loadgen.Result{}, err
+	}
+	defer other.Stop()
+	p, err := s.StartOn(ctx, redis, b.serverCPU, profile)
+	if err != nil {
+		return loadgen.Result{}, err
+	}
+	defer p.Stop()
+	b.fleets[s.Name] = p.Version()
+	cfg.Server = p
+	cfg.Fleet = &loadgen.Fleet{Redis: redis.Addr(), Other: other, CPU: redis.CPU}
+	return loadgen.Run(ctx, cfg)
 }
 
 // failed returns how many measurements failed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +32,8 @@ func ready(t *testing.T, s *peer.Server) {
 // generator looks.
 func TestServersServeScenarios(t *testing.T) {
 	small := "echo@3,echo-many@3,echo-pipelined@2,json@3,binary@3,polling@3,broadcast@4,broadcast-pipelined@4," +
-		"rooms-own@200,connect@2,upgrade@2,idle@5,room-large@5,rooms-shared@30,storm@20"
+		"rooms-own@200,connect@2,upgrade@2,idle@5,room-large@5,rooms-shared@30,storm@20," +
+		"cross@5,cross-one@3,cross-emit@3,elsewhere@3,elsewhere-4k@3"
 	scenarios, err := loadgen.Select(small, true)
 	require.NoError(t, err)
 	require.Len(t, scenarios, len(loadgen.Names()), "all of them")
@@ -40,27 +42,59 @@ func TestServersServeScenarios(t *testing.T) {
 			ready(t, s)
 			for _, sc := range scenarios {
 				t.Run(sc.Name, func(t *testing.T) {
-					p, err := s.Start(t.Context(), -1, sc.Answer, "")
-					require.NoError(t, err)
-					defer p.Stop()
-					measure := 50 * time.Millisecond
+					cfg := loadgen.Config{Scenario: sc, Measure: 50 * time.Millisecond, Timeout: 30 * time.Second}
 					if strings.HasPrefix(sc.Name, "upgrade") {
-						measure *= 6 // some answer the poll that waits only after 100 ms
+						cfg.Measure *= 6 // some answer the poll that waits only after 100 ms
 					}
-					r, err := loadgen.Run(t.Context(), loadgen.Config{
-						Scenario: sc, Server: p, Measure: measure, Timeout: 30 * time.Second,
-					})
+					if sc.Fleet {
+						startTwo(t, s, &cfg)
+					} else {
+						p, err := s.Start(t.Context(), -1, sc.Answer, "")
+						require.NoError(t, err)
+						defer p.Stop()
+						cfg.Server = p
+					}
+					r, err := loadgen.Run(t.Context(), cfg)
 					require.NoError(t, err)
 					require.Positive(t, r.Messages)
-					if !sc.Memory {
-						require.Positive(t, r.ServerCPU)
-						require.Positive(t, r.ClientCPU)
+					if sc.Memory {
+						return
+					}
+					require.Positive(t, r.ServerCPU)
+					require.Positive(t, r.ClientCPU)
+					if sc.Fleet {
+						require.Positive(t, r.RedisCPU)
+					}
+					if !sc.Untimed {
 						require.Positive(t, r.Latency.P99)
 					}
 				})
 			}
 		})
 	}
+}
+
+// startTwo starts two servers on a Redis.
+func startTwo(t *testing.T, s *peer.Server, cfg *loadgen.Config) {
+	t.Helper()
+	if !s.Fleet {
+		t.Skip("it shares no Redis")
+	}
+	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("redis-server is not installed")
+	}
+	redis, err := peer.StartRedis(t.Context(), -1)
+	require.NoError(t, err)
+	t.Cleanup(redis.Stop)
+	var servers []*peer.Process
+	for range 2 {
+		p, err := s.StartOn(t.Context(), redis, -1, "")
+		require.NoError(t, err)
+		t.Cleanup(p.Stop)
+		servers = append(servers, p)
+	}
+	cfg.Server = servers[0]
+	cfg.Fleet = &loadgen.Fleet{Redis: redis.Addr(), Other: servers[1], CPU: redis.CPU}
 }
 
 func start(t *testing.T, cpu int, event, profile string) *peer.Process {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
 // Process is a server that runs. It is a loadgen.Server. Its methods are for
@@ -42,10 +44,20 @@ const (
 // event, and waits until it listens. A profile is a file for its CPU profile
 // while it is measured; empty means none.
 func (s *Server) Start(ctx context.Context, cpu int, event, profile string) (*Process, error) {
+	return s.start(ctx, cpu, event, profile, s.env)
+}
+
+// StartOn starts one of several servers that share a Redis.
+func (s *Server) StartOn(ctx context.Context, redis *Redis, cpu int, profile string) (*Process, error) {
+	env := append([]string{workload.RedisEnv + "=redis://" + redis.Addr()}, s.fleetEnv...)
+	return s.start(ctx, cpu, "", profile, append(env, s.env...))
+}
+
+func (s *Server) start(ctx context.Context, cpu int, event, profile string, env []string) (*Process, error) {
 	argv := s.command(event)
 	p := &Process{lines: make(chan string, 16), profile: profile}
 	p.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
-	p.cmd.Env = append(os.Environ(), s.env...)
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Dir = s.dir
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = stopTimeout
@@ -170,14 +182,23 @@ func (p *Process) End() error {
 	return p.command("stop")
 }
 
-// CPU returns the user and system time the process has used. It is what
-// /proc/PID/stat gives in hundredths of a second, but in nanoseconds.
+// CPU returns the user and system time the process has used.
 func (p *Process) CPU() (time.Duration, error) {
+	used, err := cpuTime(p.cmd.Process.Pid)
+	if err != nil {
+		err = fmt.Errorf("CPU time of the server: %w: %s", err, p.stderr.String())
+	}
+	return used, err
+}
+
+// cpuTime is what /proc/PID/stat gives in hundredths of a second, but in
+// nanoseconds.
+func cpuTime(pid int) (time.Duration, error) {
 	const schedClock = 2
 	var ts unix.Timespec
 	// clock_getcpuclockid(3) makes the clock's id like this.
-	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|schedClock), &ts); err != nil {
-		return 0, fmt.Errorf("CPU time of the server: %w: %s", err, p.stderr.String())
+	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &ts); err != nil {
+		return 0, err
 	}
 	return time.Duration(ts.Nano()), nil
 }

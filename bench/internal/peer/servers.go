@@ -19,11 +19,15 @@ type Server struct {
 	Profiles bool
 	// Optional servers are left out of the empty list of Choose.
 	Optional bool
+	// Fleet says that several can share a Redis.
+	Fleet bool
 
 	prepare func(ctx context.Context, s *Server, bench, bin string) error
 	command func(event string) []string
 	env     []string
 	dir     string
+
+	fleetEnv []string // more, for a server that shares a Redis
 }
 
 // Names of the servers that others are compared with.
@@ -38,13 +42,13 @@ func Servers() []*Server {
 	return []*Server{
 		{Name: Bare, Title: "bare coder/websocket", prepare: buildBare, env: one, Profiles: true},
 		{Name: "bare-queue", Title: "the same, own queue, one write", prepare: buildBare, env: one, Profiles: true},
-		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true},
+		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true, Fleet: true},
 		{Name: "ours-jsonv2", Title: "ours, GOEXPERIMENT=jsonv2", prepare: buildOurs, env: one, Profiles: true, Optional: true},
 		{Name: "ours-sonic", Title: "ours, sonic", prepare: buildCodec, env: one, Profiles: true, Optional: true},
 		{Name: "ours-go-json", Title: "ours, go-json", prepare: buildCodec, env: one, Profiles: true, Optional: true},
-		{Name: "npm", Title: "npm socket.io", prepare: findNode},
+		{Name: "npm", Title: "npm socket.io", prepare: findNode, Fleet: true},
 		{Name: "zishang", Title: "zishang520 v3", prepare: buildZishang, env: one, Profiles: true},
-		{Name: "flask", Title: "Flask-SocketIO", prepare: findFlask},
+		{Name: "flask", Title: "Flask-SocketIO", prepare: findFlask, Fleet: true},
 	}
 }
 
@@ -143,6 +147,9 @@ func findNode(_ context.Context, s *Server, bench, _ string) error {
 
 func findFlask(ctx context.Context, s *Server, bench, _ string) error {
 	s.dir = filepath.Join(bench, "servers", "flask")
+	// A newer one, which puts JSON on the queue, is where .ci/tools has put it
+	// for the end-to-end tests.
+	s.fleetEnv = []string{"PYTHONPATH=" + filepath.Join(bench, "..", "e2e", "flask", "packages")}
 	// Debian's packages are for Debian's Python, which need not be the first.
 	for _, python := range []string{"/usr/bin/python3", "python3"} {
 		if exec.CommandContext(ctx, python, "-c", "import flask_socketio").Run() == nil {

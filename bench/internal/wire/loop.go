@@ -85,16 +85,23 @@ type Receiver interface {
 }
 
 func NewLoop(addr string) (*Loop, error) {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil || !ap.Addr().Is4() {
-		return nil, fmt.Errorf("wire: server address %q: want IPv4 and a port", addr)
+	server, err := sockaddr(addr)
+	if err != nil {
+		return nil, err
 	}
-	l := &Loop{buf: make([]byte, 256<<10), start: time.Now()}
-	l.server = unix.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
+	l := &Loop{buf: make([]byte, 256<<10), start: time.Now(), server: server}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("wire: epoll: %w", err)
 	}
 	return l, nil
+}
+
+func sockaddr(addr string) (unix.SockaddrInet4, error) {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil || !ap.Addr().Is4() {
+		return unix.SockaddrInet4{}, fmt.Errorf("wire: server address %q: want IPv4 and a port", addr)
+	}
+	return unix.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}, nil
 }
 
 // Close resets all connections that are left.
@@ -111,8 +118,19 @@ func (l *Loop) Close() {
 // has ports of its own.
 const sources = 16
 
-// Dial begins a connection.
-func (l *Loop) Dial(user Receiver) (*Conn, error) {
+// Dial begins a connection with the server.
+func (l *Loop) Dial(user Receiver) (*Conn, error) { return l.dial(l.server, user) }
+
+// DialTo begins a connection with another server.
+func (l *Loop) DialTo(addr string, user Receiver) (*Conn, error) {
+	server, err := sockaddr(addr)
+	if err != nil {
+		return nil, err
+	}
+	return l.dial(server, user)
+}
+
+func (l *Loop) dial(server unix.SockaddrInet4, user Receiver) (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("wire: socket: %w", err)
@@ -127,7 +145,7 @@ func (l *Loop) Dial(user Receiver) (*Conn, error) {
 		unix.Bind(fd, &source),
 	)
 	if err == nil {
-		if err = unix.Connect(fd, &l.server); err == unix.EINPROGRESS {
+		if err = unix.Connect(fd, &server); err == unix.EINPROGRESS {
 			err = nil
 		}
 	}

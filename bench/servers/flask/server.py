@@ -2,7 +2,8 @@
 
 The server is eventlet if that is installed, which is what Flask-SocketIO itself
 prefers, and Werkzeug's with threads if not, which has WebSocket only together
-with the package simple-websocket.
+with the package simple-websocket. BENCH_REDIS is the URL of a Redis, if there are
+several servers.
 """
 
 import ctypes
@@ -10,7 +11,6 @@ import gc
 import os
 import platform
 import sys
-import threading
 from importlib.metadata import version
 
 try:
@@ -19,11 +19,19 @@ try:
 except ImportError:
     eventlet = None
 
+fleet = os.environ.get("BENCH_REDIS")
+if eventlet:
+    threading = eventlet.patcher.original("threading")  # for commands, which block
+    if fleet:
+        eventlet.monkey_patch()  # as Redis needs
+else:
+    import threading
+
 from flask import Flask
 from flask_socketio import SocketIO, emit, join_room
 
 app = Flask(__name__)
-sio = SocketIO(app, async_mode="eventlet" if eventlet else "threading")
+sio = SocketIO(app, async_mode="eventlet" if eventlet else "threading", message_queue=fleet)
 
 
 @sio.on("echo")
@@ -71,6 +79,8 @@ def obey():
 def announce(port):
     packages = ["flask-socketio", "python-socketio", "python-engineio"]
     packages.append("eventlet" if eventlet else "werkzeug")
+    if fleet:
+        packages.append("redis")
     versions = ", ".join(f"{p} {version(p)}" for p in packages)
     print(f"version {versions}, Python {platform.python_version()}")
     print(f"listening 127.0.0.1:{port}", flush=True)

@@ -1,4 +1,5 @@
-// The reference server, every option at its default.
+// The reference server, every option at its default; if BENCH_REDIS is the URL of
+// a Redis, one of several with the Redis adapter.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -7,6 +8,14 @@ import { Server } from "socket.io";
 const require = createRequire(import.meta.url);
 const http = createServer();
 const io = new Server(http, { serveClient: false });
+const fleet = process.env.BENCH_REDIS;
+if (fleet) {
+  const { createAdapter } = await import("@socket.io/redis-adapter");
+  const { createClient } = await import("redis");
+  const clients = [createClient({ url: fleet }), createClient({ url: fleet })];
+  await Promise.all(clients.map((client) => client.connect()));
+  io.adapter(createAdapter(...clients));
+}
 
 io.on("connection", (socket) => {
   socket.on("echo", (s, ack) => ack(s));
@@ -23,7 +32,8 @@ io.on("connection", (socket) => {
 // Like other servers' backlog; node's own would drop connections of a storm.
 http.listen({ host: "127.0.0.1", port: 0, backlog: 4096 }, () => {
   const version = (name) => require(`${name}/package.json`).version;
-  console.log(`version socket.io ${version("socket.io")}, ws ${version("ws")}, node ${process.version}`);
+  const adapter = fleet ? `, @socket.io/redis-adapter ${version("@socket.io/redis-adapter")}, redis ${version("redis")}` : "";
+  console.log(`version socket.io ${version("socket.io")}, ws ${version("ws")}${adapter}, node ${process.version}`);
   console.log(`listening 127.0.0.1:${http.address().port}`);
 });
 

@@ -1,6 +1,25 @@
 // Command ours is the server of this repository, every option at its default.
 package main
 
-import "github.com/seed-d124fa34/socketio/bench/internal/ours"
+import (
+	"log"
+	"os"
 
-func main() { ours.Run(nil, "this repository") }
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/bench/internal/ours"
+	"github.com/seed-d124fa34/socketio/bench/workload"
+	"github.com/seed-d124fa34/socketio/brokers/redis"
+)
+
+func main() {
+	url := os.Getenv(workload.RedisEnv)
+	if url == "" {
+		ours.Run(nil, "this repository")
+		return
+	}
+	broker, err := redis.New(url)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ours.Run(&socketio.Options{Broker: broker}, "this repository")
+}
