@@ -13,6 +13,7 @@ var programs = map[string]func(){
 	"numbers":   numbersProgram,
 	"broadcast": broadcastProgram,
 	"queue":     queueProgram,
+	"nats":      natsProgram,
 }
 
 const programEnv = "E2E_PROGRAM"

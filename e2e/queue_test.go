@@ -21,11 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
-	"github.com/seed-d124fa34/socketio/brokers/redis"
 )
 
-// TestQueue has clients on two servers that share a Redis, which is killed and
-// comes back: two of ours, each in a process, and one of ours beside
+// TestQueue has clients on two servers that share a Redis or NATS, which is
+// killed and comes back: two of ours, each in a process, and one of ours beside
 // Flask-SocketIO. Workers in Go and in Python, which have no clients, emit, too.
 //
 // Flask-SocketIO is to write JSON to the queue (python-socketio 5.15): that in
@@ -33,18 +32,26 @@ import (
 // FLASK_PYTHON.
 func TestQueue(t *testing.T) {
 	enable(t)
-	for _, kind := range []string{"go", "flask"} {
+	for _, c := range []struct {
+		name, kind string
+		start      func(*testing.T) messageQueue
+	}{
+		{"go", "go", redisQueue},
+		{"flask", "flask", redisQueue},
+		{"nats", "go", natsQueue},
+	} {
 		for _, transport := range []string{"polling", "websocket"} {
-			t.Run(kind+"/"+transport, func(t *testing.T) {
+			t.Run(c.name+"/"+transport, func(t *testing.T) {
 				t.Parallel()
-				testQueue(t, kind, transport)
+				testQueue(t, c.start(t), c.kind, transport)
 			})
 		}
 	}
 }
 
-func testQueue(t *testing.T, kind, transport string) {
-	db, url := startRedis(t)
+// testQueue has one of our servers and one of a kind, "go" or "flask", on a queue.
+func testQueue(t *testing.T, queue messageQueue, kind, transport string) {
+	url := queue.url
 	ours := startQueueServer(t, url)
 	other := ours
 	var flask sideBySide
@@ -66,7 +73,7 @@ func testQueue(t *testing.T, kind, transport string) {
 	assert.True(t, before.Connected)
 	assert.Empty(t, complaints(t, flask.log))
 
-	db.kill()
+	queue.kill()
 	waitConnected(t, ours, false)
 	if kind == "go" {
 		waitConnected(t, other, false)
@@ -74,7 +81,7 @@ func testQueue(t *testing.T, kind, transport string) {
 	_, err := io.WriteString(script.stdin, "down\n")
 	require.NoError(t, err)
 	script.expect("local")
-	db.start()
+	queue.start()
 	_, err = io.WriteString(script.stdin, "up\n")
 	require.NoError(t, err)
 	script.expect("back")
@@ -83,9 +90,9 @@ func testQueue(t *testing.T, kind, transport string) {
 	after := queueStatus(t, ours)
 	assert.True(t, after.Connected)
 	assert.EqualValues(t, 1, after.Outages)
-	assert.Positive(t, after.Dropped, "what was emitted while Redis was away")
+	assert.Positive(t, after.Dropped, "what was emitted while the queue was away")
 	assert.Greater(t, after.Received, before.Received)
-	assert.Zero(t, after.Ignored, "messages of Redis that are refused")
+	assert.Zero(t, after.Ignored, "messages of the queue that are refused")
 	for _, line := range complaints(t, flask.log) {
 		assert.Regexp(t, "^Cannot (publish to|receive from) redis", line, "more than that Redis was away")
 	}
@@ -108,11 +115,11 @@ func complaints(t *testing.T, file string) (lines []string) {
 	return lines
 }
 
-// queueProgram is the Go side of the app on a Redis, in a process of its own.
+// queueProgram is the Go side of the app on a queue, in a process of its own.
 func queueProgram() {
 	var url string
 	programConfig(&url)
-	broker, err := redis.New(url)
+	broker, err := newBroker(url)
 	if err != nil {
 		panic(err)
 	}
@@ -131,10 +138,10 @@ func queueProgram() {
 }
 
 // startQueueServer starts the program and returns its URL.
-func startQueueServer(t *testing.T, redisURL string) (url string) {
+func startQueueServer(t *testing.T, queueURL string) (url string) {
 	t.Helper()
 	listens := make(chan string, 1)
-	p := startProcess(t, "queue", redisURL, func(line []byte) {
+	p := startProcess(t, "queue", queueURL, func(line []byte) {
 		if json.Unmarshal(line, &url) == nil {
 			listens <- url
 		}
@@ -182,7 +189,7 @@ type sniffer struct {
 func startSniffer(t *testing.T, url string) *sniffer {
 	t.Helper()
 	s := &sniffer{seen: make(map[string]map[string]bool)}
-	broker, err := redis.New(url)
+	broker, err := newBroker(url)
 	require.NoError(t, err)
 	ready, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -277,7 +284,7 @@ func startWorkers(t *testing.T, kind, url string) string {
 
 func goWorker(t *testing.T, url string) func([]byte) error {
 	t.Helper()
-	broker, err := redis.New(url)
+	broker, err := newBroker(url)
 	require.NoError(t, err)
 	emitter := socketio.NewEmitter(broker, &socketio.EmitterOptions{Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() {
