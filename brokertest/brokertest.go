@@ -35,9 +35,9 @@ const patience = 30 * time.Second
 // bigMessage is the size tried when there is no limit.
 const bigMessage = 8 << 20
 
-// Run checks what [socketio.Broker] promises, in subtests. It needs the service
-// for itself only during the tests of outages; otherwise its channels have names
-// that nobody else uses.
+// Run checks what [socketio.Broker] promises, and that servers on it are one
+// application, in subtests. It needs the service for itself only during the tests
+// of outages; otherwise its channels have names that nobody else uses.
 func Run(t *testing.T, service Service) {
 	for _, test := range []struct {
 		name string
@@ -62,6 +62,8 @@ func Run(t *testing.T, service Service) {
 		{"Outage", (*suite).outage},
 		{"OutageBeforeTheFirstConnection", (*suite).outageFirst},
 		{"CloseDuringAnOutage", (*suite).closeDuringOutage},
+		{"Servers", (*suite).servers},
+		{"ServersDuringAnOutage", (*suite).serversOutage},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(&suite{T: t, service: service, name: fmt.Sprintf("brokertest-%x", rand.Uint64())})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio"
@@ -68,6 +69,14 @@ func (s *suite) needsOutage() {
 	}
 }
 
+// stop stops the service until start is called, or until the end of the test.
+func (s *suite) stop() (start func()) {
+	start = sync.OnceFunc(s.service.Start)
+	s.Cleanup(start)
+	s.service.Stop()
+	return start
+}
+
 // publishFails publishes until that fails, which it does soon after the service
 // has gone, and within the context's time.
 func (s *suite) publishFails(b socketio.Broker) {
@@ -125,19 +134,12 @@ func (s *suite) outage() {
 		sub := s.subscribe(b, s.name)
 		s.publish(b, s.name, "before")
 		sub.want(s.name, "before")
-		s.service.Stop()
-		started := false
-		defer func() {
-			if !started {
-				s.service.Start() // for the other tests
-			}
-		}()
+		start := s.stop()
 		if err := sub.end(); errors.Is(err, socketio.ErrBrokerClosed) || errors.Is(err, context.Canceled) {
 			s.Fatalf("Subscribe returned %v because of an outage", err)
 		}
 		s.publishFails(b)
-		s.service.Start()
-		started = true
+		start()
 		s.comesBack(b)
 	}
 }
@@ -145,17 +147,10 @@ func (s *suite) outage() {
 // A broker made while the service is away works when it is there.
 func (s *suite) outageFirst() {
 	s.needsOutage()
-	s.service.Stop()
-	started := false
-	defer func() {
-		if !started {
-			s.service.Start()
-		}
-	}()
+	start := s.stop()
 	b := s.connect()
 	s.publishFails(b)
-	s.service.Start()
-	started = true
+	start()
 	s.comesBack(b)
 }
 
@@ -163,8 +158,7 @@ func (s *suite) closeDuringOutage() {
 	s.needsOutage()
 	b := s.connect()
 	sub := s.subscribe(b, s.name)
-	s.service.Stop()
-	defer s.service.Start()
+	s.stop()
 	sub.end()
 	waiting := s.start(b, s.name)
 	closed := make(chan error, 1)

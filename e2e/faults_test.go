@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
-	"github.com/seed-d124fa34/socketio/e2e/internal/faulty"
+	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
 // Heartbeats short enough for a lost connection to be noticed within a test,

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokers/nats"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/faulty"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
 
@@ -191,8 +192,10 @@ func FuzzSubject(f *testing.F) {
 // A connection that has gone silent, with nobody saying so, is given up.
 func TestHalfOpenConnection(t *testing.T) {
 	s := startNATS(t, nil)
-	proxy := newProxy(t, s.addr())
-	b := newBroker(t, "nats://"+proxy.addr())
+	proxy, err := faulty.NewProxy(s.addr(), 1)
+	require.NoError(t, err)
+	defer proxy.Close()
+	b := newBroker(t, "nats://"+proxy.Addr())
 	defer b.Close()
 	b.SetPing(200 * time.Millisecond)
 	ready, ended := make(chan struct{}), make(chan error, 1)
@@ -206,7 +209,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		t.Fatalf("the subscription ended with %v although the connection works", err)
 	case <-time.After(time.Second):
 	}
-	proxy.freeze()
+	proxy.Silence(faulty.Both)
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, natsgo.ErrStaleConnection)
@@ -262,9 +265,11 @@ func TestSlowSubscriber(t *testing.T) {
 
 // Dialing, and what follows, ends with the context and with Close.
 func TestDialingEnds(t *testing.T) {
-	silent := newProxy(t, startNATS(t, nil).addr())
-	silent.freeze() // it takes connections, and the server's greeting does not come
-	b := newBroker(t, "nats://"+silent.addr())
+	silent, err := faulty.NewProxy(startNATS(t, nil).addr(), 1)
+	require.NoError(t, err)
+	defer silent.Close()
+	silent.Silence(faulty.Both) // it takes connections, and the server's greeting does not come
+	b := newBroker(t, "nats://"+silent.Addr())
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()

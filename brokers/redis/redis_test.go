@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokers/redis"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/faulty"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
 
@@ -181,8 +181,10 @@ func TestURLs(t *testing.T) {
 // A connection that has gone silent, with nobody saying so, is given up.
 func TestHalfOpenConnection(t *testing.T) {
 	server := startRedis(t)
-	proxy := newProxy(t, server.addr)
-	b, err := redis.New("redis://" + proxy.addr())
+	proxy, err := faulty.NewProxy(server.addr, 1)
+	require.NoError(t, err)
+	defer proxy.Close()
+	b, err := redis.New("redis://" + proxy.Addr())
 	require.NoError(t, err)
 	defer b.Close()
 	b.SetPing(100*time.Millisecond, 200*time.Millisecond)
@@ -196,7 +198,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		t.Fatalf("the subscription ended with %v although the connection works", err)
 	case <-time.After(time.Second):
 	}
-	proxy.freeze()
+	proxy.Silence(faulty.Both)
 	select {
 	case err := <-ended:
 		require.ErrorContains(t, err, "silent")
@@ -210,79 +212,4 @@ func TestHalfOpenConnection(t *testing.T) {
 	start := time.Now()
 	require.Error(t, b.Publish(ctx, "c", []byte("x")))
 	require.Less(t, time.Since(start), 10*time.Second)
-}
-
-// proxy forwards connections until it is frozen: then it takes what comes, and
-// nothing comes out.
-type proxy struct {
-	l  net.Listener
-	to string
-
-	mu     sync.Mutex
-	frozen bool
-	conns  []net.Conn
-	all    sync.WaitGroup
-}
-
-func newProxy(t *testing.T, to string) *proxy {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &proxy{l: l, to: to}
-	p.all.Go(p.accept)
-	t.Cleanup(func() {
-		l.Close()
-		p.mu.Lock()
-		for _, c := range p.conns {
-			c.Close()
-		}
-		p.mu.Unlock()
-		p.all.Wait()
-	})
-	return p
-}
-
-func (p *proxy) addr() string { return p.l.Addr().String() }
-
-func (p *proxy) freeze() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.frozen = true
-}
-
-func (p *proxy) accept() {
-	for {
-		in, err := p.l.Accept()
-		if err != nil {
-			return
-		}
-		out, err := net.Dial("tcp", p.to)
-		if err != nil {
-			in.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, in, out)
-		p.mu.Unlock()
-		p.all.Go(func() { p.forward(in, out) })
-		p.all.Go(func() { p.forward(out, in) })
-	}
-}
-
-func (p *proxy) forward(from, to net.Conn) {
-	buf := make([]byte, 4096)
-	for {
-		n, err := from.Read(buf)
-		p.mu.Lock()
-		frozen := p.frozen
-		p.mu.Unlock()
-		if !frozen && n > 0 {
-			_, _ = to.Write(buf[:n])
-		}
-		if err != nil {
-			if !frozen {
-				to.Close()
-			}
-			return
-		}
-	}
 }

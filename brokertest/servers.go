@@ -1,0 +1,108 @@
+package brokertest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/socketiotest"
+)
+
+// server starts a server on the service, and waits until it is connected. What
+// one of its clients says, the clients of all servers get.
+func (s *suite) server(replay int) *socketio.Server {
+	s.Helper()
+	srv := socketio.NewServer(&socketio.Options{
+		Broker: s.connect(), Channel: s.name, BrokerReplayLimit: replay, Logger: slog.New(slog.DiscardHandler),
+	})
+	s.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			s.Errorf("Shutdown: %v", err)
+		}
+	})
+	srv.On("say", func(c *socketio.Context, text string) error {
+		return c.Emit("said", text, socketio.Broadcast(), socketio.SkipSelf())
+	})
+	s.connected(srv)
+	return srv
+}
+
+func (s *suite) connected(srv *socketio.Server) {
+	s.Helper()
+	s.eventually("a server to be connected", func() bool { return srv.BrokerStatus().Connected })
+}
+
+// client connects a client that answers "yes" and two bytes.
+func (s *suite) client(srv *socketio.Server) *socketiotest.Client {
+	s.Helper()
+	return socketiotest.Connect(s.T, srv, &socketiotest.Options{
+		Timeout: patience,
+		Answer:  func(socketiotest.Event) []any { return []any{"yes", []byte{1, 2}} },
+	})
+}
+
+func (s *suite) check(what string, err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatalf("%s: %v", what, err)
+	}
+}
+
+// Two servers and a worker are one application.
+func (s *suite) servers() {
+	a, b := s.server(0), s.server(0)
+	ann, bob := s.client(a), s.client(b)
+	ann.Emit("say", "hello")
+	bob.Expect("said", "hello")
+	s.check("JoinRoom", a.JoinRoom(bob.ID(), "room"))
+	s.check("Emit", a.Emit("binary", []byte{0, 255}, socketio.To("room")))
+	bob.Expect("binary", []byte{0, 255})
+
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	replies, err := a.Call(ctx, "ask", nil, socketio.To(bob.ID()))
+	s.check("Call", err)
+	var word string
+	var data []byte
+	s.check("Bind", replies[0].Bind(&word, &data))
+	if word != "yes" || !bytes.Equal(data, []byte{1, 2}) {
+		s.Errorf("the answer is %q and %v", word, data)
+	}
+	bob.Expect("ask")
+	count, err := a.Cluster().Count(ctx, "")
+	s.check("Count", err)
+	if count != 2 {
+		s.Errorf("%d clients are counted, want 2", count)
+	}
+
+	worker := socketio.NewEmitter(s.connect(), &socketio.EmitterOptions{Channel: s.name})
+	s.check("Emit", worker.Emit("job", "done"))
+	s.check("Disconnect", worker.Disconnect(bob.ID()))
+	s.check("Close", worker.Close(ctx))
+	ann.Expect("job", "done")
+	bob.Expect("job", "done")
+	bob.WaitDisconnect()
+}
+
+// They serve their own clients during an outage, and find each other afterwards.
+func (s *suite) serversOutage() {
+	s.needsOutage()
+	a, b := s.server(0), s.server(1<<20)
+	ann, bob := s.client(a), s.client(b)
+	start := s.stop()
+	s.eventually("both servers to notice", func() bool {
+		return !a.BrokerStatus().Connected && !b.BrokerStatus().Connected
+	})
+	bob.Emit("say", "kept")
+	s.check("Emit", a.Emit("local", 1))
+	ann.Expect("local", 1)
+	start()
+	s.connected(a)
+	s.connected(b)
+	ann.Expect("said", "kept") // replayed by its server
+	ann.Emit("say", "back")
+	bob.Expect("said", "back")
+}
