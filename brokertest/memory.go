@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
 // Memory is a message service inside the process: servers connected to it are
@@ -29,7 +30,7 @@ const maxWaiting = 32 << 20
 
 // Connect returns a new broker on the service.
 func (m *Memory) Connect() socketio.Broker {
-	return &memoryBroker{service: m, closed: make(chan struct{})}
+	return &memoryBroker{service: m, calls: calls.New(func(err error) error { return err })}
 }
 
 // Stop makes the service go away: subscriptions are lost, with what they have
@@ -55,17 +56,14 @@ func (m *Memory) Start() {
 // subscription runs in its caller's.
 type memoryBroker struct {
 	service *Memory
-	closed  chan struct{}
-
-	mu    sync.Mutex     // orders Add before Wait
-	calls sync.WaitGroup // of Subscribe
+	calls   *calls.Group
 }
 
 func (b *memoryBroker) Publish(ctx context.Context, channel string, data []byte) error {
-	if err := b.usable(ctx); err != nil {
-		return err
-	}
-	m := b.service
+	return b.calls.Do(ctx, func(context.Context) error { return b.service.publish(channel, data) })
+}
+
+func (m *Memory) publish(channel string, data []byte) error {
 	m.mu.Lock()
 	if m.stopped {
 		m.mu.Unlock()
@@ -85,32 +83,12 @@ func (b *memoryBroker) Publish(ctx context.Context, channel string, data []byte)
 	return nil
 }
 
-func (b *memoryBroker) usable(ctx context.Context) error {
-	select {
-	case <-b.closed:
-		return socketio.ErrBrokerClosed
-	default:
-		return ctx.Err()
-	}
-}
-
-func (b *memoryBroker) enter(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.usable(ctx); err != nil {
-		return err
-	}
-	b.calls.Add(1)
-	return nil
-}
-
 func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
-	if err := b.enter(ctx); err != nil {
-		return err
-	}
-	defer b.calls.Done()
+	return b.calls.Do(ctx, func(ctx context.Context) error { return b.service.subscribe(ctx, channels, ready, handle) })
+}
+
+func (m *Memory) subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
 	s := &subscription{channels: slices.Clone(channels), wake: make(chan struct{}, 1)}
-	m := b.service
 	m.mu.Lock()
 	if m.stopped {
 		m.mu.Unlock()
@@ -124,11 +102,9 @@ func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready f
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-b.closed:
-			return socketio.ErrBrokerClosed
 		case <-s.wake:
 		}
-		for b.usable(ctx) == nil {
+		for ctx.Err() == nil {
 			msg, ok, err := s.take()
 			if err != nil {
 				return err
@@ -144,12 +120,7 @@ func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready f
 // Close waits until the calls of Subscribe have returned: do not call it in a
 // handler.
 func (b *memoryBroker) Close() error {
-	b.mu.Lock()
-	if b.usable(context.Background()) == nil {
-		close(b.closed)
-	}
-	b.mu.Unlock()
-	b.calls.Wait()
+	b.calls.Close()
 	return nil
 }
 

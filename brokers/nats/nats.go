@@ -25,6 +25,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
 // Broker publishes to NATS, on one connection, and receives, on one for each
@@ -34,12 +35,7 @@ type Broker struct {
 	url     string
 	options []natsgo.Option
 	ping    time.Duration // between the questions whether a connection works
-
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-
-	mu    sync.Mutex     // orders Add before Wait
-	calls sync.WaitGroup // of Publish and Subscribe
+	calls   *calls.Group  // of Publish and Subscribe
 
 	turn      chan struct{} // has an element while publisher is used
 	publisher *link         // nil, or lost, until it is needed
@@ -84,40 +80,7 @@ func New(url string, options ...natsgo.Option) (*Broker, error) {
 			return nil, explain(err)
 		}
 	}
-	b := &Broker{url: url, options: options, ping: pingInterval, turn: make(chan struct{}, 1)}
-	b.ctx, b.cancel = context.WithCancel(context.Background())
-	return b, nil
-}
-
-// enter begins a call, whose context ends when the broker is closed, too.
-func (b *Broker) enter(ctx context.Context) (context.Context, func(), error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ctx.Err() != nil {
-		return nil, nil, socketio.ErrBrokerClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	b.calls.Add(1)
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(b.ctx, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
-		b.calls.Done()
-	}, nil
-}
-
-// explain says why a call failed.
-func (b *Broker) explain(ctx context.Context, err error) error {
-	switch {
-	case b.ctx.Err() != nil:
-		return socketio.ErrBrokerClosed
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return explain(err)
+	return &Broker{url: url, options: options, ping: pingInterval, calls: calls.New(explain), turn: make(chan struct{}, 1)}, nil
 }
 
 func explain(err error) error {
@@ -131,15 +94,7 @@ func explain(err error) error {
 // message is on its way; only the first on a channel, after each connecting,
 // waits until NATS has confirmed that the user may publish there.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
-	call, leave, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if err := b.publish(call, channel, data); err != nil {
-		return b.explain(ctx, err)
-	}
-	return nil
+	return b.calls.Do(ctx, func(ctx context.Context) error { return b.publish(ctx, channel, data) })
 }
 
 func (b *Broker) publish(ctx context.Context, channel string, data []byte) error {
@@ -151,7 +106,7 @@ func (b *Broker) publish(ctx context.Context, channel string, data []byte) error
 	defer func() { <-b.turn }()
 	if b.publisher == nil || b.publisher.ctx.Err() != nil {
 		b.hangUp()
-		l, err := b.connect(ctx, b.ctx)
+		l, err := b.connect(ctx, b.calls.Context())
 		if err != nil {
 			return err
 		}
@@ -192,14 +147,13 @@ func (b *Broker) hangUp() {
 // Ready means that the NATS server connected to knows: in a cluster of NATS
 // servers the others hear of it a moment later.
 func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
-	call, leave, err := b.enter(ctx)
+	return b.calls.Do(ctx, func(ctx context.Context) error { return b.subscribe(ctx, channels, ready, handle) })
+}
+
+func (b *Broker) subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
+	l, err := b.connect(ctx, ctx)
 	if err != nil {
 		return err
-	}
-	defer leave()
-	l, err := b.connect(call, call)
-	if err != nil {
-		return b.explain(ctx, err)
 	}
 	defer l.close()
 	s := &subscription{
@@ -214,11 +168,11 @@ func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(),
 		}
 		s.channels[name] = channel
 		if _, err := l.conn.ChanSubscribe(name, s.arrived); err != nil {
-			return b.explain(ctx, err)
+			return err
 		}
 	}
-	if err := l.confirm(call); err != nil {
-		return b.explain(ctx, err)
+	if err := l.confirm(ctx); err != nil {
+		return err
 	}
 	var collector sync.WaitGroup
 	collector.Go(func() { s.collect(l) })
@@ -227,16 +181,13 @@ func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(),
 	s.handle(l, handle)
 	cause := context.Cause(l.ctx)
 	l.cancel(cause) // ends collect
-	return b.explain(ctx, cause)
+	return cause
 }
 
 // Close ends the subscriptions and the connections, see [socketio.Broker]. It
 // waits until the calls have returned: it is not to be called by one.
 func (b *Broker) Close() error {
-	b.mu.Lock()
-	b.cancel()
-	b.mu.Unlock()
-	b.calls.Wait()
+	b.calls.Close()
 	b.turn <- struct{}{} // Close may be called twice at once
 	defer func() { <-b.turn }()
 	b.hangUp()

@@ -26,6 +26,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
 // Broker is a connection with Redis. Servers share it; it connects when it is
@@ -35,12 +36,7 @@ type Broker struct {
 	own      bool          // New made the client
 	ping     time.Duration // how long a subscription may be silent before it is asked
 	patience time.Duration // how long the answer may take
-
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-
-	mu    sync.Mutex     // orders Add before Wait
-	calls sync.WaitGroup // of Publish and Subscribe
+	calls    *calls.Group  // of Publish and Subscribe
 }
 
 var _ socketio.Broker = (*Broker)(nil)
@@ -65,7 +61,7 @@ const (
 func New(url string) (*Broker, error) {
 	client, err := newClient(url)
 	if err != nil {
-		return nil, fmt.Errorf("socketio: redis: %w", err)
+		return nil, explain(err)
 	}
 	b := NewFromClient(client)
 	b.own = true
@@ -76,54 +72,15 @@ func New(url string) (*Broker, error) {
 // stays the caller's to close, after the broker. The client's options are to be:
 // MaxRetries -1, or a message may arrive twice; ContextTimeoutEnabled true.
 func NewFromClient(client goredis.UniversalClient) *Broker {
-	b := &Broker{client: client, ping: pingInterval, patience: pingPatience}
-	b.ctx, b.cancel = context.WithCancel(context.Background())
-	return b
+	return &Broker{client: client, ping: pingInterval, patience: pingPatience, calls: calls.New(explain)}
 }
 
-// enter begins a call, whose context ends when the broker is closed, too.
-func (b *Broker) enter(ctx context.Context) (context.Context, func(), error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.ctx.Err() != nil {
-		return nil, nil, socketio.ErrBrokerClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	b.calls.Add(1)
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(b.ctx, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
-		b.calls.Done()
-	}, nil
-}
-
-// explain says why a call failed.
-func (b *Broker) explain(ctx context.Context, err error) error {
-	switch {
-	case b.ctx.Err() != nil:
-		return socketio.ErrBrokerClosed
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return fmt.Errorf("socketio: redis: %w", err)
-}
+func explain(err error) error { return fmt.Errorf("socketio: redis: %w", err) }
 
 // Publish publishes a message, see [socketio.Broker]. When it returns nil, Redis
 // has the message.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
-	call, leave, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if err := b.publish(call, channel, data); err != nil {
-		return b.explain(ctx, err)
-	}
-	return nil
+	return b.calls.Do(ctx, func(ctx context.Context) error { return b.publish(ctx, channel, data) })
 }
 
 // publish goes through one node of a Cluster, the same for all messages of a
@@ -151,26 +108,23 @@ var errSilent = errors.New("the connection is silent")
 // nothing is asked every 10 seconds, and given up when it has not answered
 // within 10 more.
 func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
-	call, leave, err := b.enter(ctx)
-	if err != nil {
+	return b.calls.Do(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		s := &subscription{b: b, sub: b.client.Subscribe(ctx), cancel: cancel}
+		stop := context.AfterFunc(ctx, func() { _ = s.sub.Close() }) // what ends Receive
+		var watch sync.WaitGroup
+		watch.Go(func() { s.watch(ctx) })
+		err := s.receive(ctx, channels, ready, handle)
+		cause := context.Cause(ctx) // before it is cancelled for another reason
+		cancel(nil)
+		stop()
+		_ = s.sub.Close()
+		watch.Wait()
+		if errors.Is(cause, errSilent) {
+			err = cause
+		}
 		return err
-	}
-	defer leave()
-	call, cancel := context.WithCancelCause(call)
-	s := &subscription{b: b, sub: b.client.Subscribe(call), cancel: cancel}
-	stop := context.AfterFunc(call, func() { _ = s.sub.Close() }) // what ends Receive
-	var watch sync.WaitGroup
-	watch.Go(func() { s.watch(call) })
-	err = s.receive(call, channels, ready, handle)
-	cause := context.Cause(call) // before it is cancelled for another reason
-	cancel(nil)
-	stop()
-	_ = s.sub.Close()
-	watch.Wait()
-	if errors.Is(cause, errSilent) {
-		err = cause
-	}
-	return b.explain(ctx, err)
+	})
 }
 
 // subscription is one call of Subscribe.
@@ -247,12 +201,7 @@ func (s *subscription) watch(ctx context.Context) {
 // Close ends the subscriptions and the connections, see [socketio.Broker]. It
 // waits until the calls have returned: it is not to be called by one.
 func (b *Broker) Close() error {
-	b.mu.Lock()
-	first := b.ctx.Err() == nil
-	b.cancel()
-	b.mu.Unlock()
-	b.calls.Wait()
-	if !first || !b.own {
+	if first := b.calls.Close(); !first || !b.own {
 		return nil
 	}
 	if err := b.client.Close(); err != nil {

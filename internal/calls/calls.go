@@ -1,0 +1,82 @@
+// Package calls knows the calls of a broker's methods that are under way, which
+// its Close has to end and to wait for.
+package calls
+
+import (
+	"context"
+	"sync"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// Group is the calls of one broker. All methods may be called from any
+// goroutine.
+type Group struct {
+	explain func(error) error
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+
+	mu sync.Mutex // orders Add before Wait
+	wg sync.WaitGroup
+}
+
+// New returns a group without calls. What a call fails with is given to explain.
+func New(explain func(error) error) *Group {
+	g := &Group{explain: explain}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	return g
+}
+
+// Context ends with Close.
+func (g *Group) Context() context.Context { return g.ctx }
+
+// Do calls f, unless the group is closed or the context has ended. The context
+// of f ends with both; if it has, the error is ErrBrokerClosed or that of ctx,
+// whatever f fails with.
+func (g *Group) Do(ctx context.Context, f func(context.Context) error) error {
+	call, leave, err := g.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = f(call)
+	switch {
+	case err == nil:
+		return nil
+	case g.ctx.Err() != nil:
+		return socketio.ErrBrokerClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return g.explain(err)
+}
+
+func (g *Group) enter(ctx context.Context) (context.Context, func(), error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ctx.Err() != nil {
+		return nil, nil, socketio.ErrBrokerClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	g.wg.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(g.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		g.wg.Done()
+	}, nil
+}
+
+// Close ends the calls and waits until they have returned. It reports whether it
+// was the first.
+func (g *Group) Close() (first bool) {
+	g.mu.Lock()
+	first = g.ctx.Err() == nil
+	g.cancel()
+	g.mu.Unlock()
+	g.wg.Wait()
+	return first
+}
