@@ -2,8 +2,12 @@ package redis_test
 
 import (
 	"context"
+	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokers/redis"
@@ -40,4 +44,17 @@ func ExampleNew_worker() {
 	if err := emitter.Close(context.Background()); err != nil { // publishes what waits
 		log.Print(err)
 	}
+}
+
+// libraryLog is a logger for the go-redis library.
+type libraryLog struct{ *slog.Logger }
+
+func (l libraryLog) Printf(ctx context.Context, format string, args ...any) {
+	l.DebugContext(ctx, "go-redis", "line", fmt.Sprintf(format, args...))
+}
+
+// What the library says goes to the application's log, at level debug, and not
+// to standard error. This is for the whole process: once, at its start.
+func Example_logging() {
+	goredis.SetLogger(libraryLog{slog.Default()})
 }

@@ -12,6 +12,12 @@
 // Redis and what speaks its protocol (Valkey and others) serve alike, as a
 // single node, behind Sentinel, or as a Cluster; the number of the database does
 // not matter for publish/subscribe. Nothing is stored.
+//
+// An outage is logged by the server, twice: when it begins and when it ends. The
+// go-redis library writes lines of its own to standard error, "redis: ... failed to
+// dial", for every attempt in between. It has one logger for the whole process,
+// which only the application may replace: with SetLogger of the library, see the
+// example, or with Disable of its package logging, which drops the lines.
 package redis
 
 import (
