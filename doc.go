@@ -54,13 +54,13 @@
 // # Several servers
 //
 // With [Options].Broker servers on several machines are one application: emits,
-// rooms, disconnects and acknowledgements reach the clients of all, through
-// Redis (brokers/redis), NATS (brokers/nats) or another [Broker]. They speak what Flask-SocketIO's
-// message_queue speaks, so that its servers can be among them. An [Emitter] emits
-// from a process that has no clients. What is asked about clients is answered
-// for this server: [Server.Socket], [Server.Rooms], [Server.Members]; [Cluster]
-// asks all, and tells who did not answer. Emitting never waits for the broker:
-// while it is away, each server goes on with its own clients, and
+// rooms, disconnects and acknowledgements reach the clients of all, through Redis
+// (brokers/redis), NATS (brokers/nats) or another [Broker]. They speak what
+// Flask-SocketIO's message_queue speaks, so that its servers can be among them. An
+// [Emitter] emits from a process that has no clients. What is asked about clients
+// is answered for this server: [Server.Socket], [Server.Rooms], [Server.Members];
+// [Cluster] asks all, and tells who did not answer. Emitting never waits for the
+// broker: while it is away, each server goes on with its own clients, and
 // [Server.BrokerStatus] and the log say so.
 //
 // # Failures
