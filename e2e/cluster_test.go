@@ -77,8 +77,6 @@ func TestWorker(t *testing.T) {
 // TestDeployment uses the configurations of docs/deployment.md, with other ports.
 func TestDeployment(t *testing.T) {
 	enable(t)
-	guide, err := os.ReadFile(filepath.Join("..", "docs", "deployment.md"))
-	require.NoError(t, err)
 	for _, c := range []struct {
 		program, language, sticky string
 		file                      func(block string) string
@@ -93,12 +91,12 @@ func TestDeployment(t *testing.T) {
 	} {
 		t.Run(c.program, func(t *testing.T) {
 			t.Parallel()
-			blocks := regexp.MustCompile("(?s)```"+c.language+"\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
+			blocks := docBlocks(t, "deployment.md", c.language)
 			require.Len(t, blocks, 1)
 			one, two := startNode(t, "one"), startNode(t, "two")
 			port := freePort(t)
 			text := strings.NewReplacer("127.0.0.1:5000", one, "127.0.0.1:5001", two,
-				"127.0.0.1:8080", "127.0.0.1:"+port, "listen 8080", "listen 127.0.0.1:"+port, ":8080 {", "http://127.0.0.1:"+port+" {").Replace(blocks[0][1])
+				"127.0.0.1:8080", "127.0.0.1:"+port, "listen 8080", "listen 127.0.0.1:"+port, ":8080 {", "http://127.0.0.1:"+port+" {").Replace(blocks[0])
 			for _, addr := range []string{one, two, "127.0.0.1:" + port} {
 				require.Contains(t, text, addr)
 			}

@@ -1,0 +1,123 @@
+package docs
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// only returns the one block of a language in a document.
+func only(t *testing.T, doc, language string) string {
+	t.Helper()
+	src := ""
+	for _, b := range blocks(t, doc) {
+		if b.info == language {
+			require.Empty(t, src, "more than one")
+			src = b.src
+		}
+	}
+	require.NotEmpty(t, src)
+	return src
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// The commands of CONTRIBUTING.md are those of the script that checks everything,
+// so that it runs them.
+func TestContributing(t *testing.T) {
+	run, makefile := read(t, "../.ci/run"), read(t, "../Makefile")
+	for command := range strings.Lines(only(t, "../CONTRIBUTING.md", "sh")) {
+		command, _, _ = strings.Cut(command, "  ")
+		switch strings.TrimSpace(command) {
+		case "go test ./...":
+			assert.Contains(t, run, "\ngo test ./...\n")
+		case "make check":
+			assert.Contains(t, makefile, "\ncheck: ##")
+			assert.Contains(t, run, "\n.ci/check\n")
+		case "E2E=1 go test ./...": // CI=true does the same, in every module
+			assert.Contains(t, run, "\nexport CI=true")
+			assert.Contains(t, read(t, "../.ci/check"), "for dir in $(modules)")
+		case "make churn": // half an hour: the test runs with fewer clients otherwise
+			assert.Contains(t, makefile, "\tCHURN=100000 go test -run TestChurn ")
+			assert.Contains(t, read(t, "../churn_test.go"), "func TestChurn(t *testing.T)")
+		case "bash .ci/run": // it is what runs this test
+		case "bash .ci/nightly": // two hours
+			assert.FileExists(t, "../.ci/nightly")
+		default:
+			assert.Fail(t, "a new command: say what runs it", command)
+		}
+	}
+}
+
+// The layers are what the packages import.
+func TestLayers(t *testing.T) {
+	none := map[string]bool{}
+	for line := range strings.Lines(only(t, "../CONTRIBUTING.md", "text")) {
+		names := regexp.MustCompile(`^(\S+, )*\S+`).FindString(line)
+		if strings.Contains(line, "Imports nothing of ours") {
+			none[names] = true
+		}
+		for name := range strings.SplitSeq(names, ", ") {
+			name = strings.Trim(name, "./")
+			if name != "" && name != "socketio" { // the root
+				assert.DirExists(t, path.Join("..", name))
+			}
+		}
+	}
+	require.Equal(t, map[string]bool{"parser": true, "engineio": true}, none)
+	for name := range none {
+		cmd := exec.Command("go", "list", "-deps", "./"+name)
+		cmd.Dir = ".."
+		deps, err := cmd.Output()
+		require.NoError(t, err)
+		for dep := range strings.FieldsSeq(string(deps)) {
+			if strings.HasPrefix(dep, module) {
+				assert.Equal(t, module+"/"+name, dep)
+			}
+		}
+	}
+}
+
+// The commands that measure take minutes, and the machine for themselves. Their
+// flags and names exist; what they do, bench's own tests try in small.
+func TestBenchCommands(t *testing.T) {
+	main := read(t, "../bench/cmd/bench/main.go")
+	scenarios, servers := read(t, "../bench/loadgen/scenarios.go"), read(t, "../bench/internal/peer/servers.go")
+	for command := range strings.Lines(only(t, "performance.md", "sh")) {
+		command, _, _ = strings.Cut(command, "#")
+		args, ok := strings.CutPrefix(command, "go run ./cmd/bench ")
+		require.True(t, ok, command)
+		for _, flag := range regexp.MustCompile(`-(\w+)`).FindAllStringSubmatch(args, -1) {
+			assert.Regexp(t, `flags\.\w+\((&\w+(\.\w+)*, )?"`+flag[1]+`"`, main)
+		}
+		for _, list := range regexp.MustCompile(`-(servers|scenarios) (\S+)`).FindAllStringSubmatch(args, -1) {
+			for name := range strings.SplitSeq(list[2], ",") {
+				name, _, _ = strings.Cut(name, "@")
+				assert.Contains(t, map[string]string{"servers": servers, "scenarios": scenarios}[list[1]], `"`+name+`"`)
+			}
+		}
+	}
+}
+
+// The refusal that scaling.md shows is the server's, word by word.
+func TestUnknownSession(t *testing.T) {
+	answer := httptest.NewRecorder()
+	socketio.NewServer(nil).ServeHTTP(answer, httptest.NewRequest("GET", "/socket.io/?EIO=4&transport=polling&sid=unknown", nil))
+	assert.Equal(t, http.StatusBadRequest, answer.Code)
+	assert.Equal(t, strings.TrimSpace(only(t, "scaling.md", "json")), strings.TrimSpace(answer.Body.String()))
+}

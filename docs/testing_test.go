@@ -1,0 +1,48 @@
+package docs_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/socketiotest"
+)
+
+func newChat() *socketio.Server {
+	srv := socketio.NewServer(nil)
+	srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
+	srv.On("say", func(c *socketio.Context, room, text string) error {
+		return c.Emit("said", text, socketio.To(room), socketio.SkipSelf())
+	})
+	srv.On("add", func(c *socketio.Context, a, b int) int { return a + b })
+	return srv
+}
+
+func TestChat(t *testing.T) {
+	srv := newChat()
+	ann := socketiotest.Connect(t, srv, nil)
+	bob := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: socketiotest.Polling})
+
+	bob.Call("join", "den") // waits for the acknowledgement
+	ann.Emit("say", "den", "hello")
+	bob.Expect("said", "hello")
+	ann.ExpectNothing()
+
+	var sum int
+	ann.Call("add", 1, 2).Bind(&sum)
+	if sum != 3 {
+		t.Error(sum)
+	}
+}
+
+func TestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		why := make(chan socketio.Reason, 1)
+		srv := socketio.NewServer(nil)
+		srv.On("disconnect", func(c *socketio.Context, reason socketio.Reason) { why <- reason })
+		socketiotest.Connect(t, srv, &socketiotest.Options{IgnorePings: true})
+		if reason := <-why; reason != socketio.ReasonPingTimeout { // 45 s later
+			t.Error(reason)
+		}
+	})
+}

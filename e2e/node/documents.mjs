@@ -1,0 +1,75 @@
+// JavaScript of the documents: what is in CODE is executed as it stands there, on a
+// page that came from SERVER_URL, and used as NAME says.
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { io } from "socket.io-client-4";
+import { ask, assert, connect, connected, done, next, until } from "./lib.mjs";
+
+const { NAME, CODE, SERVER_URL } = process.env;
+
+// run executes the code, in which the names are variables, and returns its socket.
+const run = (code, names, result = "") => new Function(...Object.keys(names), `${code}\n${result}`)(...Object.values(names));
+
+const uses = {
+  // The program of the README.
+  async quickstart() {
+    const [ann, bob] = [await connect(), await connect()];
+    for (const socket of [ann, bob]) socket.emit("join", { room: "den" });
+    assert.deepEqual(await ask(bob, "add", 1, 2), [3]);
+    assert.deepEqual(await ask(ann, "add", 1, 2), [3]);
+    const heard = [next(ann, "said"), next(bob, "said")];
+    ann.emit("say", { room: "den", text: "hello" });
+    for (const said of heard) assert.deepEqual(await said, [{ room: "den", text: "hello" }]);
+    const alone = next(ann, "said");
+    ann.emit("say", { room: ann.id, text: "to me" });
+    assert.deepEqual(await alone, [{ room: ann.id, text: "to me" }]);
+  },
+
+  async token() {
+    let token = "old";
+    const refreshToken = async () => (token = "fresh");
+    const socket = run(CODE.replace("https://api.example.com", SERVER_URL), { io, currentToken: () => token, refreshToken }, "return socket;");
+    const [error] = await next(socket, "connect_error");
+    assert.equal(error.message, "not authorized");
+    await connected(socket);
+    assert.equal(token, "fresh");
+    socket.disconnect();
+  },
+
+  async websocket() {
+    globalThis.location = new URL(SERVER_URL);
+    const socket = run(CODE, { io }, "return socket;");
+    await connected(socket);
+    assert.equal(socket.io.engine.transport.name, "websocket");
+    socket.disconnect();
+  },
+
+  // npm's server.
+  async server() {
+    const { Server } = createRequire(new URL("../../bench/servers/node/package.json", import.meta.url))("socket.io");
+    const web = createServer();
+    const server = new Server(web);
+    const logged = [];
+    run(CODE, { io: server, console: { log: (text) => logged.push(text) } });
+    await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${web.address().port}`;
+    const [ann, bob] = [await connect("/", { url }), await connect("/", { url })];
+    ann.on("said", () => assert.fail("its own"));
+    for (const socket of [ann, bob]) {
+      socket.emit("join", "den");
+      assert.deepEqual(await ask(socket, "add", 1, 2), [3]);
+    }
+    const said = next(bob, "said");
+    ann.emit("say", "den", "hello");
+    assert.deepEqual(await said, ["hello"]);
+    assert.deepEqual(await ask(ann, "add", 1, 2), [3]);
+    ann.disconnect();
+    await until("the disconnect", () => logged.length > 0);
+    assert.deepEqual(logged, ["client namespace disconnect"]);
+    bob.disconnect();
+    await server.close();
+  },
+};
+
+await uses[NAME]();
+done();

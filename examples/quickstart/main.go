@@ -1,0 +1,25 @@
+package main
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+type Message struct {
+	Room string `json:"room"`
+	Text string `json:"text"`
+}
+
+func main() {
+	srv := socketio.NewServer(nil)
+	srv.On("join", func(c *socketio.Context, m Message) error { return c.Join(m.Room) })
+	srv.On("say", func(c *socketio.Context, m Message) error {
+		return c.Emit("said", m, socketio.To(m.Room)) // without To: to the sender
+	})
+	srv.On("add", func(c *socketio.Context, a, b int) (int, error) { return a + b, nil })
+	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { log.Println(c.ID(), why) })
+	http.Handle("/socket.io/", srv)
+	log.Fatal(http.ListenAndServe("127.0.0.1:5000", nil))
+}
