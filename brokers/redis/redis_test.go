@@ -19,7 +19,6 @@ import (
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
-	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
 func TestMain(m *testing.M) {
@@ -150,45 +149,6 @@ func TestLibraryLog(t *testing.T) {
 	require.Error(t, b.Publish(t.Context(), "c", nil))
 	require.NoError(t, b.Close())
 	require.Contains(t, out.String(), "failed to dial")
-}
-
-// Another server takes over when the master dies.
-func TestSentinelFailover(t *testing.T) {
-	master := startRedis(t)
-	host, port, _ := net.SplitHostPort(master.addr)
-	replica := startRedis(t, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")
-	require.Eventually(t, func() bool {
-		return strings.Contains(replica.do("INFO", "replication"), "master_link_status:up")
-	}, 30*time.Second, 20*time.Millisecond)
-	config := filepath.Join(t.TempDir(), "sentinel.conf")
-	require.NoError(t, os.WriteFile(config, []byte("sentinel monitor mymaster "+host+" "+port+" 1\n"+
-		"sentinel down-after-milliseconds mymaster 500\n"), 0o600))
-	sentinel := startRedis(t, config, "--sentinel")
-	require.Eventually(t, func() bool { // its first look may come too early; the next is ten seconds later
-		return strings.Contains(sentinel.do("SENTINEL", "REPLICAS", "mymaster"), replica.addr)
-	}, 30*time.Second, 20*time.Millisecond)
-
-	url := "redis+sentinel://" + sentinel.addr + "/0/mymaster"
-	a, b := startServer(t, url, 1<<20), startServer(t, url, 0)
-	ann := socketiotest.Connect(t, a, &socketiotest.Options{Timeout: 30 * time.Second})
-	bob := socketiotest.Connect(t, b, &socketiotest.Options{Timeout: 30 * time.Second})
-	require.NoError(t, a.Emit("before", 1))
-	ann.Expect("before", 1)
-	bob.Expect("before", 1)
-
-	asks := dialRedis(replica.addr)
-	defer asks.Close()
-	master.Stop()
-	require.Eventually(t, func() bool {
-		role, err := asks.Do(t.Context(), "ROLE").Slice() // which fails when connections are cut in between
-		return err == nil && role[0] == "master" && a.BrokerStatus().Outages > 0 && b.BrokerStatus().Outages > 0
-	}, 30*time.Second, 20*time.Millisecond)
-	connected(t, a)
-	connected(t, b)
-	require.NoError(t, b.Emit("after", 2))
-	ann.Expect("after", 2)
-	bob.Expect("after", 2)
-	require.NotEqual(t, "0", replica.do("PUBSUB", "NUMSUB", "flask-socketio"))
 }
 
 // What is given to NewFromClient stays the caller's.
