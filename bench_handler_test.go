@@ -54,7 +54,7 @@ func BenchmarkHandler(b *testing.B) {
 			c := &Context{event: p.Event, args: p.Args}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := h(c, false); err != nil {
+				if _, err := h.call(c, false); err != nil {
 					b.Fatal(err)
 				}
 			}

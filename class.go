@@ -24,9 +24,9 @@ func (srv *Server) Register(namespace string, v any) {
 	n := srv.Namespace(namespace)
 	what := fmt.Sprintf("Register(%q, %T)", namespace, v)
 	n.mustBeValid(what, where)
-	class, types, onError := methodHandlers(v, what, where)
+	class, onError := methodHandlers(v, what, where)
 	srv.register(n.name, func(sp *space) {
-		sp.class, sp.classTypes = class, types
+		sp.class = class
 		if onError != nil {
 			sp.onError = onError
 		}
@@ -34,9 +34,8 @@ func (srv *Server) Register(namespace string, v any) {
 }
 
 // methodHandlers builds the table of a class. What is not in it no client can reach.
-func methodHandlers(v any, what, where string) (map[string]bound, map[string]reflect.Type, errorHandler) {
-	class := make(map[string]bound)
-	types := make(map[string]reflect.Type)
+func methodHandlers(v any, what, where string) (map[string]Handler, errorHandler) {
+	class := make(map[string]Handler)
 	method := make(map[string]string) // the method behind each event
 	var onError errorHandler
 	value := reflect.ValueOf(v)
@@ -58,16 +57,16 @@ func methodHandlers(v any, what, where string) (map[string]bound, map[string]ref
 			continue
 		}
 		event := snakeCase(rest)
-		if class[event] != nil {
+		if method[event] != "" {
 			panic(fmt.Sprintf("socketio: %s at %s: method %s handles event %q already", at, where, method[event], event))
 		}
 		class[event] = mustCompile(eventKind(event, at, where), at, where, fn)
-		method[event], types[event] = name, reflect.TypeOf(fn)
+		method[event] = name
 	}
 	if len(class) == 0 {
 		panic(fmt.Sprintf("socketio: %s at %s: it has no exported method named On and an event; a pointer's methods need a pointer", what, where))
 	}
-	return class, types, onError
+	return class, onError
 }
 
 // snakeCase turns MyEvent into my_event and HTTPStatus into http_status.

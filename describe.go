@@ -3,7 +3,6 @@ package socketio
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 )
@@ -57,11 +56,7 @@ func (n *Namespace) declare(event string, receiver any, where string) {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T to describe what is sent: %v; want func([args...]) [results...]", what, where, receiver, err))
 	}
 	n.srv.register(n.name, func(sp *space) {
-		sp.emits = maps.Clone(sp.emits)
-		if sp.emits == nil {
-			sp.emits = make(map[string]reflect.Type)
-		}
-		sp.emits[event] = t
+		sp.emits = with(sp.emits, event, t)
 	})
 }
 
@@ -90,13 +85,13 @@ func checkReceiver(t reflect.Type) error {
 func (srv *Server) Events() []EventInfo {
 	var events []EventInfo
 	for ns, sp := range srv.registry.Load().spaces {
-		handled := maps.Clone(sp.classTypes)
-		if handled == nil {
-			handled = make(map[string]reflect.Type)
+		for event, h := range sp.class {
+			if sp.events[event].call == nil { // functions come before classes
+				events = append(events, EventInfo{ns, event, false, h.typ})
+			}
 		}
-		maps.Copy(handled, sp.types) // functions come before classes
-		for event, t := range handled {
-			events = append(events, EventInfo{ns, event, false, t})
+		for event, h := range sp.events {
+			events = append(events, EventInfo{ns, event, false, h.typ})
 		}
 		for event, t := range sp.emits {
 			events = append(events, EventInfo{ns, event, true, t})
@@ -116,12 +111,4 @@ func order(a, b bool) int {
 		return -1
 	}
 	return 1
-}
-
-// handlerType is the type of a registered handler.
-func handlerType(fn any) reflect.Type {
-	if h, ok := fn.(Handler); ok {
-		return h.typ
-	}
-	return reflect.TypeOf(fn)
 }

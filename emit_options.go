@@ -125,7 +125,7 @@ func InNamespace(name string) EmitOption {
 // them through the broker. OnAck panics if the handler has another
 // shape. Flask-SocketIO: callback.
 func OnAck(handler any) EmitOption {
-	call := mustCompile(kindAck, "OnAck", caller(1), handler)
+	call := mustCompile(kindAck, "OnAck", caller(1), handler).call
 	return emitOption(func(e *emission) { e.ack = call })
 }
 

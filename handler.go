@@ -17,9 +17,9 @@ type HandlerFunc func(c *Context) (Args, error)
 
 // Handler is a handler whose shape the compiler has checked, made by [Func]
 // or [FuncAck] and given to [Namespace.On] or [OnAck].
-type Handler struct {
+type Handler struct { // inside, any handler that has been registered
 	call bound
-	typ  reflect.Type // of the wrapped function
+	typ  reflect.Type // of the function
 }
 
 // Args are the arguments of an event or of an acknowledgement. Given to Emit
@@ -60,40 +60,41 @@ func caller(skip int) string {
 }
 
 // mustCompile is compile, with a panic that says which registration is wrong.
-func mustCompile(kind handlerKind, what, where string, fn any) bound {
-	call, err := compile(kind, fn)
+func mustCompile(kind handlerKind, what, where string, fn any) Handler {
+	h, err := compile(kind, fn)
 	if err != nil {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T as a handler: %v; want %s", what, where, fn, err, shapes[kind]))
 	}
-	return call
+	return h
 }
 
-// compile checks fn against the shapes of its kind and returns the way to call
+// compile checks fn against the shapes of its kind and finds the way to call
 // it: without reflection for the common shapes, with it for the others.
-func compile(kind handlerKind, fn any) (bound, error) {
+func compile(kind handlerKind, fn any) (Handler, error) {
 	if fn == nil {
-		return nil, errors.New("it is nil")
+		return Handler{}, errors.New("it is nil")
 	}
 	if h, ok := fn.(Handler); ok {
 		if h.call == nil {
-			return nil, errors.New("the Handler was not made by Func or FuncAck")
+			return h, errors.New("the Handler was not made by Func or FuncAck")
 		}
-		return h.call, checkShape(kind, h.typ)
+		return h, checkShape(kind, h.typ)
 	}
 	v := reflect.ValueOf(fn)
 	if v.Kind() != reflect.Func {
-		return nil, errors.New("it is not a function")
+		return Handler{}, errors.New("it is not a function")
 	}
 	if v.IsNil() {
-		return nil, errors.New("the function is nil")
+		return Handler{}, errors.New("the function is nil")
 	}
 	if err := checkShape(kind, v.Type()); err != nil {
-		return nil, err
+		return Handler{}, err
 	}
-	if call := direct(fn); call != nil {
-		return call, nil
+	h := Handler{call: direct(fn), typ: v.Type()}
+	if h.call == nil {
+		h.call = reflected(v)
 	}
-	return reflected(v), nil
+	return h, nil
 }
 
 // direct returns the call of the shapes in common use, nil for any other.

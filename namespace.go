@@ -3,8 +3,6 @@ package socketio
 import (
 	"context"
 	"fmt"
-	"maps"
-	"reflect"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -66,16 +64,7 @@ func (n *Namespace) on(event string, handler any, where string) {
 	n.mustBeValid(what, where)
 	h := mustCompile(eventKind(event, what, where), what, where, handler)
 	n.srv.register(n.name, func(sp *space) {
-		sp.events = maps.Clone(sp.events)
-		if sp.events == nil {
-			sp.events = make(map[string]bound)
-		}
-		sp.events[event] = h
-		sp.types = maps.Clone(sp.types)
-		if sp.types == nil {
-			sp.types = make(map[string]reflect.Type)
-		}
-		sp.types[event] = handlerType(handler)
+		sp.events = with(sp.events, event, h)
 	})
 }
 

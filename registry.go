@@ -24,14 +24,11 @@ type registry struct {
 
 // space is what is registered for one namespace.
 type space struct {
-	events  map[string]bound // by event
-	class   map[string]bound // methods given to Register, by event; nil: none
+	events  map[string]Handler // by event
+	class   map[string]Handler // methods given to Register, by event; nil: none
 	onError errorHandler
-	chain   *chain // middleware; nil: none
-
-	// For Server.Events, by event: the types of the handlers and of the class's
-	// methods, and what Declare was given.
-	types, classTypes, emits map[string]reflect.Type
+	chain   *chain                  // middleware; nil: none
+	emits   map[string]reflect.Type // what Declare was given, by event
 }
 
 // register publishes a copy of the registry in which the namespace's space, new
@@ -40,18 +37,21 @@ func (srv *Server) register(ns string, f func(*space)) {
 	srv.regMu.Lock()
 	defer srv.regMu.Unlock()
 	old := srv.registry.Load()
-	r := &registry{spaces: maps.Clone(old.spaces), star: old.star, onError: old.onError}
-	if r.spaces == nil {
-		r.spaces = make(map[string]*space)
-	}
 	sp := new(space)
-	if was := r.spaces[ns]; was != nil {
+	if was := old.spaces[ns]; was != nil {
 		*sp = *was
 	}
 	f(sp)
-	r.spaces[ns] = sp
-	r.star = r.spaces[anyName]
-	srv.registry.Store(r)
+	spaces := with(old.spaces, ns, sp)
+	srv.registry.Store(&registry{spaces: spaces, star: spaces[anyName], onError: old.onError})
+}
+
+// with returns a copy of m in which key has the value.
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	changed := make(map[string]V, len(m)+1)
+	maps.Copy(changed, m)
+	changed[key] = value
+	return changed
 }
 
 // accepts reports whether clients may connect to a namespace.
@@ -70,18 +70,18 @@ func (r *registry) find(own *space, event string, lifecycle bool) (h bound, name
 		if sp == nil {
 			continue
 		}
-		if h = sp.events[event]; h != nil {
+		if h = sp.events[event].call; h != nil {
 			return h, event == anyName // a client may call its event "*", too
 		}
 		if !lifecycle {
-			if h = sp.events[anyName]; h != nil {
+			if h = sp.events[anyName].call; h != nil {
 				return h, true
 			}
 		}
 	}
 	for _, sp := range [2]*space{own, r.star} {
 		if sp != nil && sp.class != nil {
-			return sp.class[event], false
+			return sp.class[event].call, false
 		}
 	}
 	return nil, false
