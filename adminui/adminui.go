@@ -52,8 +52,9 @@ type Options struct {
 	// in a minute it is refused without a look at the password until the minute
 	// is over. Zero means 5.
 	MaxFailures int
-	// ClientIP says for MaxFailures where a request comes from. Nil means the
-	// address of the network connection, which behind a proxy is that of all.
+	// ClientIP says for MaxFailures where a request comes from: an IP address,
+	// of which a whole /64 network is one of IPv6, or any other string. Nil means
+	// the address of the network connection, which behind a proxy is that of all.
 	ClientIP func(r *http.Request) string
 
 	// ServerID names this server among others. Zero means its host's name and
@@ -220,5 +221,5 @@ func (ui *UI) connect(c *socketio.Context) error {
 	if err := c.Emit("config", ui.config()); err != nil {
 		return err
 	}
-	return c.Emit("server_stats", ui.stats(nil))
+	return c.Emit("server_stats", ui.stats(ui.srv.Stats(), nil))
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -66,7 +65,7 @@ func newAuthenticator(o *Options) (*authenticator, error) {
 		checking: make(chan struct{}, 1), failures: failures{most: o.MaxFailures}, clientIP: o.ClientIP,
 	}
 	if a.clientIP == nil {
-		a.clientIP = remoteNetwork
+		a.clientIP = func(r *http.Request) string { return r.RemoteAddr }
 	}
 	return a, nil
 }
@@ -80,7 +79,7 @@ func (a *authenticator) check(ctx context.Context, r *http.Request, l login) (se
 	if l.Username == "" && l.Password == "" {
 		return "", errCredentials // no guess, but a page with a session that is over
 	}
-	from := a.clientIP(r)
+	from := network(a.clientIP(r))
 	if !a.failures.begin(from, now) {
 		return "", errTooMany
 	}
@@ -166,21 +165,21 @@ func (f *failures) succeeded(from string) {
 	delete(f.from, from)
 }
 
-// remoteNetwork is the address of a request; a /64 is one address of IPv6.
-func remoteNetwork(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+// network is whose guesses count together: of an address, with or without a port,
+// that or 64 bits of IPv6, and of any other string itself.
+func network(from string) string {
+	addr, err := netip.ParseAddr(from)
 	if err != nil {
-		host = r.RemoteAddr
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
+		ap, err := netip.ParseAddrPort(from)
+		if err != nil {
+			return from
+		}
+		addr = ap.Addr()
 	}
 	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		if p, err := addr.Prefix(64); err == nil {
-			return p.String()
-		}
+	if addr.Is4() {
+		return addr.String()
 	}
-	return addr.String()
+	prefix, _ := addr.Prefix(64)
+	return prefix.String()
 }

@@ -124,6 +124,25 @@ func TestFailures(t *testing.T) {
 	})
 }
 
+// A guesser has more than one address of IPv6.
+func TestFailuresOfANetwork(t *testing.T) {
+	address := ""
+	opts := adminui.Options{ClientIP: func(*http.Request) string { return address }, MaxFailures: 1}
+	bubble(t, opts, func(t *testing.T, srv *socketio.Server, _ *adminui.UI) {
+		wrong := auth{"username": "admin", "password": "wrong"}
+		for _, same := range [][]string{
+			{"2001:db8::1", "2001:db8::2", "[2001:db8::3]:80"}, {"2001:db8:0:1::1"},
+			{"192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1:80"}, {"192.0.2.2"}, {"proxy:ann"},
+		} {
+			want := "invalid credentials"
+			for _, address = range same {
+				refused(t, srv, wrong, want)
+				want = "too many failed logins: wait a minute"
+			}
+		}
+	})
+}
+
 func TestNoAuth(t *testing.T) {
 	bubble(t, adminui.Options{InsecureNoAuth: true, Namespace: "ops"}, func(t *testing.T, srv *socketio.Server, _ *adminui.UI) {
 		c := socketiotest.Connect(t, srv, &socketiotest.Options{Namespace: "/ops"})

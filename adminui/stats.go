@@ -46,7 +46,7 @@ func (ui *UI) report(before socketio.Stats) {
 		case <-tick.C:
 		}
 		now := ui.srv.Stats()
-		if err := ui.ns.Emit("server_stats", ui.stats(changes(&before, &now, time.Now()))); err != nil {
+		if err := ui.ns.Emit("server_stats", ui.stats(now, changes(&before, &now, time.Now()))); err != nil {
 			ui.log.Debug("adminui: server_stats not sent", "error", err)
 		}
 		before = now
@@ -54,8 +54,7 @@ func (ui *UI) report(before socketio.Stats) {
 }
 
 // stats are the figures of now. The namespace of the pages is not among them.
-func (ui *UI) stats(events []count) serverStats {
-	st := ui.srv.Stats()
+func (ui *UI) stats(st socketio.Stats, events []count) serverStats {
 	s := serverStats{
 		ServerID: ui.opts.ServerID, Hostname: ui.host, PID: os.Getpid(), Uptime: time.Since(ui.began).Seconds(),
 		Clients: st.Polling + st.WebSocket, PollingClients: st.Polling,
