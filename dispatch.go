@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"github.com/seed-d124fa34/socketio/internal/unanswered"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -59,12 +60,19 @@ func (c *Context) runEvent() {
 			return
 		}
 	}
-	ack, answer := c.fail(err)
-	if !answer || !c.hasID {
-		return
-	}
-	if err := c.acknowledge(ack); err != nil {
+	if ack, answer := c.fail(err); answer && c.hasID {
+		if err = c.acknowledge(ack); err == nil {
+			return
+		}
 		c.log(slog.LevelWarn, "socketio: the error handler's result cannot be sent", err)
+	}
+	c.unanswered(err)
+}
+
+// unanswered tells a test client why it waits in vain.
+func (c *Context) unanswered(why error) {
+	if c.hasID {
+		unanswered.Tell(c.client.context(), c.id, why)
 	}
 }
 
@@ -237,11 +245,12 @@ func (c *Context) recovered(where string, v any) *PanicError {
 // error of the app's, say) or, if v is nil, with runtime.Goexit.
 func (c *Context) broke(v any) {
 	if v != nil {
-		c.recovered("handler", v)
+		c.unanswered(c.recovered("handler", v))
 		return
 	}
 	c.srv().stats.handlerErrors.Add(1)
 	c.log(slog.LevelWarn, "socketio: handler failed", errGoexit)
+	c.unanswered(errGoexit)
 }
 
 func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {

@@ -65,29 +65,43 @@ func (c *Client) Send(data any) {
 // Call sends an event that asks for an acknowledgement, waits for it and
 // returns its arguments. What the handler sent to this client before it
 // returned has arrived by then. Call fails the test if there is no answer in
-// time or the client is disconnected.
+// time, the client is disconnected, or, at once and saying why, if the server has
+// none: the event has no handler, or its handler failed with an error that is
+// not acknowledged.
 func (c *Client) Call(event string, args ...any) Args {
 	k := c.conn
 	k.tb.Helper()
 	var answer Args
 	answered := false
-	c.emit("Call", event, args, func(a Args) {
+	id := c.emit("Call", event, args, func(a Args) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		answer, answered = a, true
 		k.broadcast()
 	})
-	k.await(k.opts.Timeout, func() bool { return answered || !c.active() })
+	var why error
+	k.await(k.opts.Timeout, func() bool {
+		why = k.unanswered[id]
+		return answered || why != nil || !c.active()
+	})
+	if why != nil { // what was sent before is still to be listed
+		k.await(silence, func() bool { return !c.active() })
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !answered {
+	switch {
+	case answered:
+	case why != nil:
+		k.tb.Fatalf("socketiotest: Call of event %q: no answer: the server failed to handle the event: %v%s", event, why, c.behind())
+	default:
 		k.tb.Fatalf("socketiotest: Call of event %q: no answer%s", event, c.situation())
 	}
 	return answer
 }
 
-// emit sends an event for the method that is called name.
-func (c *Client) emit(name, event string, args []any, callback func(Args)) {
+// emit sends an event for the method that is called name. It returns the id of
+// the acknowledgement.
+func (c *Client) emit(name, event string, args []any, callback func(Args)) uint64 {
 	k := c.conn
 	k.tb.Helper()
 	if parser.Reserved(event) {
@@ -104,6 +118,7 @@ func (c *Client) emit(name, event string, args []any, callback func(Args)) {
 	if err := c.send(h, append([]any{event}, args...)); err != nil {
 		k.tb.Fatalf("socketiotest: %s of event %q: %v", name, event, err)
 	}
+	return h.ID
 }
 
 // send sends a packet if the client is connected.

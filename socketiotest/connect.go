@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/unanswered"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -86,12 +87,16 @@ func TryConnect(tb testing.TB, h http.Handler, opts *Options) (*Client, error) {
 		return nil, err
 	}
 	k := &conn{
-		tb:      tb,
-		opts:    o,
-		http:    eiotest.NewTransport(h, &eiotest.TransportOptions{RemoteIP: o.RemoteIP}),
-		changed: make(chan struct{}),
-		clients: map[string]*Client{},
+		tb:         tb,
+		opts:       o,
+		changed:    make(chan struct{}),
+		clients:    map[string]*Client{},
+		unanswered: map[uint64]error{},
 	}
+	k.http = eiotest.NewTransport(h, &eiotest.TransportOptions{
+		RemoteIP: o.RemoteIP,
+		Context:  unanswered.With(context.Background(), k.goesUnanswered),
+	})
 	ctx, cancel := context.WithTimeoutCause(context.Background(), o.Timeout, fmt.Errorf("the server did not answer within %v", o.Timeout))
 	k.engine, err = eiotest.Dial(ctx, nil, &eiotest.Options{
 		Mode:       eiotest.Mode(o.Transport),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -93,7 +94,8 @@ func TestFailures(t *testing.T) {
 	}{
 		"Next":         {func(c *socketiotest.Client) { c.Next() }, []string{"Next: no event within 5m0s"}},
 		"Expect":       {func(c *socketiotest.Client) { c.Expect("x") }, []string{`Expect of event "x": no event within 5m0s`}},
-		"Call":         {func(c *socketiotest.Client) { c.Call("silent", 1) }, []string{`Call of event "silent": no answer within 5m0s`}},
+		"Call":         {func(c *socketiotest.Client) { c.Call("silent", 1) }, []string{`Call of event "silent": no answer: the server failed to handle the event: for the log`}},
+		"Call, late":   {func(c *socketiotest.Client) { c.Call("wait") }, []string{`Call of event "wait": no answer within 5m0s`}},
 		"Call, events": {func(c *socketiotest.Client) { c.Emit("two"); c.Call("silent") }, []string{"no answer", `still a[1], b["x"]`}},
 		"Call, kicked": {func(c *socketiotest.Client) { c.Call("kick") }, []string{"no answer: the client was disconnected: io server disconnect"}},
 		"Next, kicked": {func(c *socketiotest.Client) { c.Emit("kick"); c.Next() }, []string{"no event: the client was disconnected: io server disconnect"}},
@@ -122,6 +124,7 @@ func TestFailures(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newServer(t, nil)
 				srv.On("silent", func(c *socketio.Context) (int, error) { return 0, errors.New("for the log") })
+				srv.On("wait", func(c *socketio.Context) { <-c.Context().Done() })
 				srv.On("kick", func(c *socketio.Context) { c.Disconnect() })
 				srv.On("add", func(c *socketio.Context) int { return 1 })
 				srv.On("ask", func(c *socketio.Context) { c.Emit("q", nil, socketio.OnAck(func(*socketio.Context) {})) })
@@ -140,6 +143,78 @@ func TestFailures(t *testing.T) {
 		})
 	}
 }
+
+// Call does not wait for an answer that the server does not have, and says why.
+func TestCallSaysWhy(t *testing.T) {
+	tests := map[string]struct {
+		event string
+		args  []any
+		want  string
+	}{
+		"no handler":    {"typo", nil, `no handler for the event: "typo" in namespace "/in"`},
+		"error":         {"fail", nil, "for the log"},
+		"argument":      {"add", []any{"x", 1}, `argument 0 of event "add" does not fit int`},
+		"panic":         {"panic", nil, "handler panicked: ouch"},
+		"unencodable":   {"unencodable", nil, `acknowledge "unencodable": `},
+		"Goexit":        {"goexit", nil, "runtime.Goexit"},
+		"events before": {"late", nil, "runtime.Goexit"},
+		"OnError":       {"converted", nil, "chan int"},
+	}
+	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
+		for _, async := range []bool{false, true} {
+			srv := newServer(t, &socketio.Options{AsyncHandlers: async})
+			ns := srv.Namespace("/in")
+			ns.On("fail", func(c *socketio.Context) error { return errors.New("for the log") })
+			ns.On("add", func(c *socketio.Context, a, b int) int { return a + b })
+			ns.On("panic", func(c *socketio.Context) { panic("ouch") })
+			ns.On("unencodable", func(c *socketio.Context) any { return func() {} })
+			ns.On("goexit", func(c *socketio.Context) { runtime.Goexit() })
+			ns.On("late", func(c *socketio.Context) { c.Emit("before", 1); runtime.Goexit() })
+			ns.On("converted", func(c *socketio.Context) error { return errConverted })
+			ns.On("refuse", func(c *socketio.Context) error { return &socketio.Error{Message: "no"} })
+			ns.OnError(func(c *socketio.Context, err error) any {
+				if err == errConverted {
+					return make(chan int)
+				}
+				if e, ok := errors.AsType[*socketio.Error](err); ok {
+					return e
+				}
+				return err
+			})
+			mux := http.NewServeMux()
+			mux.Handle("/app/socket.io/", http.StripPrefix("/app", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				srv.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), errConverted, "of a middleware")))
+			})))
+			opts := &socketiotest.Options{Path: "/app/socket.io/", Namespace: "/in", Transport: tr, Timeout: time.Hour}
+			for name, tt := range tests {
+				got := failing(t, func(tb testing.TB) { socketiotest.Connect(tb, mux, opts).Call(tt.event, tt.args...) })
+				wantFailure(t, got, "Call of event", "no answer: the server failed to handle the event: ", tt.want)
+				if late := strings.Contains(got, "there is still before[1]"); late != (tt.event == "late") {
+					t.Errorf("%s: %s", name, got)
+				}
+			}
+			c := socketiotest.Connect(t, mux, opts)
+			if got := c.Call("refuse").String(); got != `[{"error":{"message":"no"}}]` {
+				t.Errorf("%s", got)
+			}
+			c.Emit("typo") // asks for nothing
+			if got := c.Call("add", 1, 2).String(); got != "[3]" {
+				t.Errorf("%s", got)
+			}
+		}
+	})
+}
+
+// The same by the real clock, which an hour of waiting would show.
+func TestCallSaysWhyAtOnce(t *testing.T) {
+	srv := newServer(t, nil)
+	got := failing(t, func(tb testing.TB) {
+		socketiotest.Connect(tb, srv, &socketiotest.Options{Timeout: time.Hour}).Call("typo")
+	})
+	wantFailure(t, got, `no handler for the event: "typo" in namespace "/"`)
+}
+
+var errConverted = errors.New("converted")
 
 // Expect tells apart what JSON tells apart, and nothing else.
 func TestExpectCompares(t *testing.T) {

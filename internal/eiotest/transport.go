@@ -27,6 +27,8 @@ type TransportOptions struct {
 	ToServer, ToClient int
 	// RemoteIP is the client's address as the handler sees it. Zero means 192.0.2.1.
 	RemoteIP string
+	// Context is where the requests that the handler sees have their context from. Zero means context.Background.
+	Context context.Context
 }
 
 // Transport is an http.RoundTripper that serves a handler in memory, by a real http.Server behind a real http.Transport.
@@ -89,6 +91,9 @@ func NewTransport(h http.Handler, opts *TransportOptions) *Transport {
 			}
 		},
 		ErrorLog: log.New((*serverLog)(t), "", 0),
+	}
+	if t.opts.Context != nil {
+		t.server.BaseContext = func(net.Listener) context.Context { return t.opts.Context }
 	}
 	t.serve.Go(func() { _ = t.server.Serve((*listener)(t)) })
 	return t
