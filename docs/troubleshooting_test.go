@@ -50,11 +50,14 @@ func TestTroubleshootingMessages(t *testing.T) {
 			}
 			for _, span := range codeSpan.FindAllStringSubmatch(cells[table.column], -1) {
 				message := span[1]
+				if strings.HasPrefix(message, "redis: ") {
+					continue // the library's: brokers/redis has a test of it
+				}
 				for _, variable := range []string{"argument 0 of", `event "x" `, "func(...)", ": ..."} {
 					message = strings.ReplaceAll(message, variable, "\x00")
 				}
 				for part := range strings.SplitSeq(message, "\x00") {
-					assert.Contains(t, sources.String(), strings.TrimSpace(part), "%q is explained but nothing says it", span[1])
+					assert.True(t, strings.Contains(sources.String(), strings.TrimSpace(part)), "%q is explained but nothing says it", span[1])
 				}
 				found++
 			}
