@@ -138,7 +138,9 @@ type Options struct {
 	// pages of other origins connect without cookies.
 	DisableCredentials bool
 
-	// Logger gets refusals and failures. Default slog.Default().
+	// Logger gets failures, refused origins and, once for each kind, requests
+	// that a wrong path, version, transport or proxy brings, at level warn;
+	// all other refusals at debug. Default slog.Default().
 	Logger *slog.Logger
 }
 

@@ -118,15 +118,13 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) *Refusal {
 		return nil
 	}
 	if !s.allowOrigin(r, origin) {
-		refusal := &Refusal{
+		return &Refusal{
 			Status: http.StatusForbidden,
 			Code:   codeForbidden,
 			cause:  causeOrigin,
 			Message: fmt.Sprintf("Origin %.200q is not allowed for host %.200q: add it to Options.AllowedOrigins, "+
 				"or set Options.TrustForwarded if a trusted proxy changes the host", origin, r.Host),
 		}
-		s.opts.Logger.Warn(refusal.Message, "remote", r.RemoteAddr)
-		return refusal
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
 	if !s.opts.DisableCredentials {

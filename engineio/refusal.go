@@ -1,8 +1,10 @@
 package engineio
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 )
 
@@ -58,6 +60,24 @@ var (
 	refuseFullIP = &Refusal{http.StatusTooManyRequests, codeForbidden,
 		"Too many connections from this address (Options.MaxConnectionsPerIP)", causeFullIP}
 )
+
+// noteRefusal counts a refused request and logs it: at level warn the origins that
+// are not allowed and, once for each kind, what no client can mend, which is
+// a setting, the client's version or a proxy.
+func (s *Server) noteRefusal(r *http.Request, refusal *Refusal) {
+	cause := cmp.Or(refusal.cause, causeApplication)
+	nth := s.stats.refused.add(cause)
+	level := slog.LevelDebug
+	switch {
+	case cause == causeOrigin:
+		level = slog.LevelWarn
+	case nth == 1 && (cause == causePath || cause == causeVersion || cause == causeTransport || cause == causeNoUpgrade):
+		level = slog.LevelWarn
+	}
+	if log := s.opts.Logger; log.Enabled(r.Context(), level) {
+		log.Log(r.Context(), level, refusal.Error(), "status", refusal.Status, "remote", r.RemoteAddr)
+	}
+}
 
 func (e *Refusal) write(w http.ResponseWriter) {
 	body, _ := json.Marshal(struct {

@@ -1,7 +1,6 @@
 package engineio
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -75,7 +74,7 @@ func (s *Server) Len() int {
 // connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal := s.serve(w, r); refusal != nil {
-		s.stats.refused.add(cmp.Or(refusal.cause, causeApplication))
+		s.noteRefusal(r, refusal)
 		if s.isClosed() {
 			endKeepAlive(w)
 		}
@@ -108,7 +107,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		return badRequest("Bad request: JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
 	}
 	if transport == WebSocket && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		return badRequest("Bad request: transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?")
+		return &Refusal{http.StatusBadRequest, codeBadRequest,
+			"Bad request: transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?", causeNoUpgrade}
 	}
 	if q.sid != "" {
 		return s.serveSession(w, r, q.sid, q.version, transport)

@@ -24,7 +24,8 @@ type Stats struct {
 	Closed map[Reason]uint64
 	// Refused counts the requests answered with an error, by cause: "path",
 	// "origin", "transport", "version", "method" and "malformed" are
-	// requests that are wrong, "unknown session" those of sessions that have
+	// requests that are wrong, "no upgrade" those that a proxy or middleware
+	// keeps from becoming a WebSocket, "unknown session" those of sessions that have
 	// ended or that another process has, "too large" those beyond a limit,
 	// "connections" and "connections per IP" handshakes beyond
 	// Options.MaxConnections and Options.MaxConnectionsPerIP, "shutdown" those
@@ -59,6 +60,7 @@ const (
 	causeVersion     = "version"
 	causeMethod      = "method"
 	causeMalformed   = "malformed"
+	causeNoUpgrade   = "no upgrade"
 	causeSession     = "unknown session"
 	causeTooLarge    = "too large"
 	causeFull        = "connections"
@@ -91,7 +93,7 @@ type stats struct {
 func (s *stats) init() {
 	s.closed.init(ReasonClientDisconnect, ReasonServerDisconnect, ReasonPingTimeout, ReasonTransportClose,
 		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
-	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed,
+	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed, causeNoUpgrade,
 		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication)
 	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPayloadPackets, limitSendQueue, limitWriteTimeout)
 }
@@ -109,10 +111,12 @@ func (t *tally[K]) init(keys ...K) {
 	}
 }
 
-func (t *tally[K]) add(k K) {
+// add counts, and returns how many there are now.
+func (t *tally[K]) add(k K) uint64 {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.n[k]++
-	t.mu.Unlock()
+	return t.n[k]
 }
 
 func (t *tally[K]) snapshot() map[K]uint64 {

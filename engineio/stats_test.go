@@ -1,6 +1,7 @@
 package engineio_test
 
 import (
+	"fmt"
 	"net/http"
 	"runtime"
 	"strings"
@@ -141,6 +142,7 @@ func TestStatsOfRefusals(t *testing.T) {
 		get("/engine.io/?EIO=4&transport=carrier-pigeon", nil)
 		get("/engine.io/?EIO=3&transport=polling", nil)
 		get("/engine.io/?EIO=4&transport=websocket", nil)
+		get("/engine.io/?EIO=4&transport=polling&j=0", nil)
 		get("/engine.io/?EIO=4&transport=polling&sid=x", nil)
 		raw := eiotest.Raw{Transport: h.tr}
 		_, err := raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), nil, nil)
@@ -150,7 +152,7 @@ func TestStatsOfRefusals(t *testing.T) {
 		require.NoError(t, h.srv.Shutdown(t.Context()))
 		get("/engine.io/?EIO=4&transport=polling", nil)
 		assert.Equal(t, map[string]uint64{
-			"path": 1, "origin": 1, "transport": 1, "version": 1, "method": 1, "malformed": 1, "unknown session": 1,
+			"path": 1, "origin": 1, "transport": 1, "version": 1, "method": 1, "malformed": 1, "no upgrade": 1, "unknown session": 1,
 			"too large": 0, "connections": 0, "connections per IP": 0, "application": 1, "shutdown": 1,
 		}, h.srv.Stats().Refused)
 	})
@@ -193,4 +195,41 @@ func (e exiting) Message([]byte, bool) { runtime.Goexit() }
 func (e exiting) Closed(reason engineio.Reason, _ error) {
 	e.ended <- reason
 	runtime.Goexit()
+}
+
+// The log tells of refusals, of those that a setting, another client or a proxy would mend at level warn: of origins
+// each time, of others once, since anybody can bring them about.
+func TestRefusalsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		raw := eiotest.Raw{Transport: h.tr}
+		for _, c := range []struct {
+			url, origin, want    string
+			first, second, third string
+		}{
+			{"/elsewhere", "", "this server answers at /engine.io/", "WARN", "DEBUG", "DEBUG"},
+			{"/engine.io/?EIO=3&transport=polling", "", "Unsupported protocol version", "WARN", "DEBUG", "DEBUG"},
+			{"/engine.io/?EIO=4&transport=pigeon", "", "Transport unknown", "WARN", "DEBUG", "DEBUG"},
+			{"/engine.io/?EIO=4&transport=websocket", "", "does a proxy drop", "WARN", "DEBUG", "DEBUG"},
+			{"/engine.io/?EIO=4&transport=polling", "https://a.test", "Options.AllowedOrigins", "WARN", "WARN", "WARN"},
+			{"/engine.io/?EIO=4&transport=polling&sid=x", "", "Session ID unknown", "DEBUG", "DEBUG", "DEBUG"},
+			{"/engine.io/?EIO=4&transport=polling&j=1", "", "JSONP", "DEBUG", "DEBUG", "DEBUG"},
+		} {
+			for _, level := range []string{c.first, c.second, c.third} {
+				header := http.Header{}
+				if c.origin != "" {
+					header.Set("Origin", c.origin)
+				}
+				before := len(h.logged())
+				resp, err := raw.Do(t.Context(), http.MethodGet, "http://server.test"+c.url, nil, header)
+				require.NoError(t, err)
+				line := h.logged()[before:]
+				assert.Equal(t, 1, strings.Count(line, "\n"), line)
+				assert.Contains(t, line, "level="+level)
+				assert.Contains(t, line, c.want)
+				assert.Contains(t, line, fmt.Sprintf("status=%d", resp.Status))
+				assert.Contains(t, line, "remote=")
+			}
+		}
+	})
 }

@@ -366,7 +366,7 @@ func (h *hijackWriter) refusal(err error) *Refusal {
 	if h.status < 400 || h.status >= 500 {
 		return &Refusal{http.StatusNotImplemented, codeBadRequest,
 			"Bad request: this connection cannot become a WebSocket (" + err.Error() +
-				"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap", causeMalformed}
+				"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap", causeNoUpgrade}
 	}
 	return badRequest("Bad request: " + strings.TrimSpace(h.text.String()))
 }
