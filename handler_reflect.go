@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
+	"slices"
 )
 
 var (
@@ -13,6 +15,7 @@ var (
 	errorType   = reflect.TypeFor[error]()
 	reasonType  = reflect.TypeFor[Reason]()
 	argsType    = reflect.TypeFor[Args]()
+	requestType = reflect.TypeFor[*http.Request]()
 	stdContext  = reflect.TypeFor[context.Context]()
 )
 
@@ -40,6 +43,8 @@ func checkShape(kind handlerKind, t reflect.Type) error {
 			return fmt.Errorf("result %d is an error but not the last", i+1)
 		case !isData(out):
 			return fmt.Errorf("result %d: a %s cannot be sent", i+1, out)
+		case isSealed(out):
+			return fmt.Errorf("result %d: nothing of a %s is sent: it has no exported field", i+1, out)
 		}
 	}
 	if kind != kindEvent && values > 0 {
@@ -63,16 +68,34 @@ func checkParam(t reflect.Type) error {
 	switch {
 	case t == contextType, t == socketType:
 		return fmt.Errorf("a %s comes first and once", contextType)
+	case t == requestType, t == requestType.Elem():
+		return errors.New("take the handshake request from Context.Request")
 	case t == stdContext:
 		return errors.New("take the context from Context.Context")
 	case t == errorType:
 		return errors.New("a client sends no error values")
 	case t.Kind() == reflect.Interface && t.NumMethod() > 0:
 		return fmt.Errorf("nothing a client sends is a %s; use a concrete type, or any", t)
+	case t.Kind() == reflect.Func:
+		return fmt.Errorf("nothing a client sends becomes a %s: what the handler returns is the acknowledgement", t)
 	case !isData(t):
 		return fmt.Errorf("nothing a client sends becomes a %s", t)
+	case isSealed(t):
+		return fmt.Errorf("nothing gets into a %s: it has no exported field", t)
 	}
 	return nil
+}
+
+// isSealed reports whether t is a struct, or a pointer to one, whose fields are
+// all unexported. One with methods may encode itself.
+func isSealed(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.NumField() == 0 || reflect.PointerTo(t).NumMethod() > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(reflect.VisibleFields(t), reflect.StructField.IsExported)
 }
 
 // isData reports whether values of type t can be encoded at all, as far as the

@@ -3,9 +3,11 @@ package socketio_test
 import (
 	"context"
 	"errors"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,6 +15,22 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
+
+// sealed is a struct into which nothing gets.
+type sealed struct{ room, text string }
+
+// What only looks like it is no mistake.
+func TestStructsWithoutExportedFields(t *testing.T) {
+	type embeds struct{ sealed }
+	type open struct{ Room string }
+	type embedsOpen struct{ open }
+	require.Contains(t, panicOf(t, func() { newServer(t, nil).On("e", func(*socketio.Context, embeds) {}) }), "no exported field")
+	srv := newServer(t, nil)
+	srv.On("empty", func(_ *socketio.Context, _ struct{}) struct{} { return struct{}{} })
+	srv.On("embedded", func(_ *socketio.Context, e embedsOpen) embedsOpen { return e })
+	srv.On("time", func(_ *socketio.Context, at time.Time) time.Time { return at })
+	srv.On("big", func(_ *socketio.Context, n *big.Int) *big.Int { return n })
+}
 
 // A wrong handler panics when registered, and says which, of what type, and where.
 func TestRegistrationPanics(t *testing.T) {
@@ -31,6 +49,11 @@ func TestRegistrationPanics(t *testing.T) {
 		"context twice":  {"e", func(ctx, ctx) {}, "parameter 2"},
 		"socket":         {"e", func(ctx, *socketio.Socket) {}, "parameter 2"},
 		"std context":    {"e", func(ctx, context.Context) {}, "Context.Context"},
+		"request":        {"connect", func(ctx, *http.Request) error { return nil }, "Context.Request"},
+		"acknowledge":    {"e", func(ctx, string, func(string)) {}, "what the handler returns is the acknowledgement"},
+		"sealed":         {"e", func(ctx, sealed) {}, "it has no exported field"},
+		"sealed pointer": {"e", func(ctx, *sealed) {}, "it has no exported field"},
+		"sealed result":  {"e", func(ctx) sealed { return sealed{} }, "result 1: nothing of a socketio_test.sealed is sent"},
 		"error argument": {"e", func(ctx, int, error) {}, "parameter 3"},
 		"interface":      {"e", func(ctx, http.Handler) {}, "concrete type"},
 		"channel":        {"e", func(ctx, chan int) {}, "parameter 2"},
