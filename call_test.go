@@ -91,7 +91,7 @@ func TestOnAckErrors(t *testing.T) {
 		synctestWait()
 		lines := rec.take()
 		require.Len(t, lines, 3)
-		require.Contains(t, lines[0], `q socketio: argument 0 of event "q" does not fit int`)
+		require.Equal(t, `q socketio: argument 0 of event "q" does not fit int: json: cannot unmarshal string into Go value of type int`, lines[0])
 		require.Equal(t, "q returned", lines[1])
 		require.Equal(t, "q socketio: handler panicked: panicked", lines[2])
 		p.quiet()

@@ -161,9 +161,10 @@ func (c *Context) fail(err error) (ack Args, answer bool) {
 		return nil, !unknown
 	case Args:
 		return r, !unknown
-	case *Error:
-		return Args{errorAck{r}}, !unknown
 	case error:
+		if e := clientError(r); e != nil {
+			return Args{errorAck{e}}, !unknown
+		}
 		c.logFailure(r)
 		return nil, false
 	}
@@ -212,7 +213,7 @@ func (c *Context) logFailure(err error) {
 		return // logged when recovered
 	}
 	level := slog.LevelWarn
-	if errors.Is(err, ErrNoHandler) { // the client's mistake, and as many as it likes
+	if errors.Is(err, ErrNoHandler) && !c.srv().unknown.first(c.name, c.event) { // the client's mistake, as often as it likes
 		level = slog.LevelDebug
 	}
 	c.log(level, "socketio: handler failed", err)

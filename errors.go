@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // Errors that callers compare with [errors.Is].
@@ -116,7 +117,11 @@ type ArgError struct {
 
 // Error names the event, the argument and the type.
 func (e *ArgError) Error() string {
-	return fmt.Sprintf("socketio: argument %d of event %.100q does not fit %s: %.300v", e.Index, e.Event, e.Type, e.Err)
+	err := e.Err
+	if b, ok := errors.AsType[*parser.BindError](err); ok {
+		err = b.Err // the rest of it has been said
+	}
+	return fmt.Sprintf("socketio: argument %d of event %.100q does not fit %s: %.300v", e.Index, e.Event, e.Type, err)
 }
 
 // Unwrap returns the decoder's error.

@@ -63,6 +63,9 @@ func (n *Namespace) on(event string, handler any, where string) {
 	what := fmt.Sprintf("On(%q)", event)
 	n.mustBeValid(what, where)
 	h := mustCompile(eventKind(event, what, where), what, where, handler)
+	if event == "connection" {
+		n.srv.log.Warn("socketio: a handler is called when clients emit an event of its name, not when they come: that is \"connect\"", "event", event, "at", where)
+	}
 	n.srv.register(n.name, func(sp *space) {
 		sp.events = with(sp.events, event, h)
 	})
@@ -94,9 +97,9 @@ func eventKind(event, what, where string) handlerKind {
 // one, the server's is called, see [Server.OnError].
 //
 // What it returns is acknowledged in place of the handler's results: nil is an
-// empty acknowledgement, [Args] are several values, an [*Error] is
-// {"error": ...}; any other error, which is for the log and not for clients,
-// sends no acknowledgement. An event without handler stays unanswered. A
+// empty acknowledgement, [Args] are several values, an error with an [*Error]
+// in its chain is {"error": ...}, as without error handler; any other error,
+// which is for the log and not for clients, sends no acknowledgement. An event without handler stays unanswered. A
 // failed connect handler refuses the client in any case, with the *Error
 // returned, if it is one. It is not called for an *Error that a connect handler
 // returns, which is a plain refusal, nor when a handler returns [ErrClosed]

@@ -201,7 +201,10 @@ type Options struct {
 
 	// Logger gets panics at level error, errors of handlers, refused origins
 	// and trouble with the broker at warn, and at debug what clients do: that
-	// they come and go, are refused or break the protocol. Of session ids it
+	// they come and go, are refused or break the protocol. What newcomers need
+	// to see is at warn the first time: an event without handler whose client
+	// waits for the acknowledgement, and requests to a wrong path, of a wrong
+	// version, or that a proxy keeps from becoming a WebSocket. Of session ids it
 	// gets the beginning only, of what clients send nothing but names and
 	// what an error quotes. Zero means [slog.Default].
 	Logger *slog.Logger

@@ -17,13 +17,7 @@ import (
 // [Options].Path, by default "/socket.io/", in any net/http program. All
 // methods may be called from any goroutine, at any time; those about handlers,
 // rooms and events are those of the main namespace, "/".
-//
-// Lock order, for those who change this package: registration (regMu) is apart
-// from all else; client.mu, then Socket.mu, then one shard of the index; the
-// locks of mailbox, Session, calls and group are taken last and alone. No lock
-// is held while user code runs, and none but Socket.sending, which comes after
-// Socket.mu, while a packet is handed to the engine, which never waits.
-type Server struct {
+type Server struct { // the order of its locks: CONTRIBUTING.md
 	opts     settings
 	engine   *engineio.Server
 	log      *slog.Logger
@@ -38,6 +32,8 @@ type Server struct {
 	stats    stats
 	hooks    atomic.Pointer[hooks] // nil: none
 	began    time.Time
+
+	unknown unknownEvents // that the log has told of
 }
 
 // NewServer returns a server with the options, nil meaning every default.
