@@ -238,9 +238,13 @@ func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 	for i := range many {
 		require.NoError(t, srv.JoinRoom(host.sid, fmt.Sprint(i)))
 	}
-	lots := min(leave(), leave(), leave())
+	limit := 8*few + time.Millisecond // a look into every room takes fifty times as long
+	lots := leave()
+	for tries := 0; lots > limit && tries < 20; tries++ { // other programs take their time
+		lots = min(lots, leave())
+	}
 	t.Logf("%v, with %d more rooms %v", few, many, lots)
-	require.Less(t, lots, 8*few+time.Millisecond)
+	require.Less(t, lots, limit)
 	left.Add(1) // the host
 }
 
