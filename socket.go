@@ -169,6 +169,15 @@ func (s *Socket) Rooms() []string {
 	return names
 }
 
+// In reports whether the socket is in a room, that of its session id included:
+// whether [Socket.Rooms] has it.
+func (s *Socket) In(room string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, in := s.rooms[room]
+	return (in || room == s.sid) && s.state.Load() != stateGone
+}
+
 // Disconnect makes the client leave the namespace. Its connection, and its
 // sockets in other namespaces, stay, and it may connect again, as a new socket.
 // Disconnect returns at once: the disconnect handler runs after the handler
