@@ -45,3 +45,17 @@ type Broker interface {
 	// not call it: who made the broker does, after them.
 	Close() error
 }
+
+// BatchBroker is a Broker that takes several messages at once, for less than one
+// after another. A server or Emitter with such a Broker uses it when several
+// messages wait to be published.
+type BatchBroker interface {
+	Broker
+
+	// PublishBatch is Publish for several messages of one channel, in their
+	// order. It returns how many of them, from the first on, were published;
+	// if that is not all, the error is about the next one. Those after it may
+	// have been published as well. It keeps neither the slices nor what is in
+	// them.
+	PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error)
+}

@@ -184,6 +184,87 @@ func TestMessageTooBigForTheBroker(t *testing.T) {
 	})
 }
 
+// batchBroker holds what is published back while it has a gate. Of the first
+// batch it takes some messages, and fails at the next, if err is set.
+type batchBroker struct {
+	socketio.BatchBroker
+	gate  chan struct{}
+	takes int
+	err   error
+	sizes []int // of the batches
+}
+
+func (b *batchBroker) Publish(ctx context.Context, channel string, data []byte) error {
+	if b.gate != nil {
+		<-b.gate
+	}
+	return b.BatchBroker.Publish(ctx, channel, data)
+}
+
+func (b *batchBroker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (int, error) {
+	b.sizes = append(b.sizes, len(messages))
+	if err := b.err; err != nil {
+		b.err = nil
+		n, _ := b.BatchBroker.PublishBatch(ctx, channel, messages[:b.takes])
+		return n, err
+	}
+	return b.BatchBroker.PublishBatch(ctx, channel, messages)
+}
+
+// What waits while a message is published goes out at once, in order; if that
+// fails in the middle, it goes on there.
+func TestBatches(t *testing.T) {
+	for name, c := range map[string]struct {
+		err                error
+		size               int // of each message
+		sizes              []int
+		missing            int // in the end
+		dropped, published int
+		waiting            int // in between
+	}{
+		"whole":  {sizes: []int{9}, missing: -1, published: 10},
+		"big":    {size: 100_000, sizes: []int{2, 2, 2, 2}, missing: -1, published: 10},
+		"tooBig": {err: socketio.ErrMessageTooBig, sizes: []int{9, 5}, missing: 4, dropped: 1, published: 9},
+		"outage": {err: errors.New("moody"), sizes: []int{9, 6}, missing: -1, published: 10, waiting: 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				service := new(brokertest.Memory)
+				broker := &batchBroker{BatchBroker: service.Connect().(socketio.BatchBroker), takes: 3, err: c.err}
+				defer broker.Close()
+				other := service.Connect()
+				defer other.Close()
+				srv := newServer(t, &socketio.Options{Broker: broker, BrokerReplayLimit: 1 << 20})
+				far := join(t, newServer(t, &socketio.Options{Broker: other}), eiotest.WebSocket)
+				synctest.Wait()
+				broker.sizes, broker.gate = nil, make(chan struct{})
+				for i := range 10 {
+					require.NoError(t, srv.Emit("e", socketio.Args{i, strings.Repeat("x", c.size)}))
+					synctest.Wait()
+				}
+				close(broker.gate)
+				synctest.Wait()
+				st := srv.BrokerStatus()
+				require.Equal(t, c.waiting, st.Waiting)
+				require.Equal(t, c.waiting == 0, st.Connected)
+				if c.waiting > 0 {
+					time.Sleep(20 * time.Second)
+				}
+				for i := range 10 {
+					if i != c.missing {
+						far.want(fmt.Sprintf(`2["e",%d,%q]`, i, strings.Repeat("x", c.size)))
+					}
+				}
+				st = srv.BrokerStatus()
+				require.True(t, st.Connected)
+				require.EqualValues(t, c.published, st.Published)
+				require.EqualValues(t, c.dropped, st.Dropped)
+				require.Equal(t, c.sizes, broker.sizes)
+			})
+		})
+	}
+}
+
 // Closing the broker before the server is a mistake, and ends nothing but the
 // traffic.
 func TestBrokerClosedBeforeTheServer(t *testing.T) {

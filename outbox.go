@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	publishTimeout = 10 * time.Second       // for one message
+	publishTimeout = 10 * time.Second       // for one message, or one batch
 	minBackoff     = 100 * time.Millisecond // after the first failure
 	maxBackoff     = 5 * time.Second
 
@@ -35,6 +35,7 @@ func backoff(failures int) time.Duration {
 // network. While the broker is away, messages are dropped, or kept up to a bound.
 type outbox struct {
 	broker  Broker
+	batches BatchBroker // the same, nil if it takes only one message at once
 	link    *linkState
 	channel string // for probes
 	limit   int    // bytes that may wait
@@ -62,6 +63,14 @@ type letter struct {
 // and, when the broker is away, neither kept nor missed.
 func (o *outbox) counts(l letter) bool { return l.channel == o.channel && !l.isProbe() }
 
+// maxBatch and maxBatchSize bound what is published at once, unless one message
+// is bigger: what comes next should not wait long, nor much be in doubt when the
+// broker goes away.
+const (
+	maxBatch     = 256
+	maxBatchSize = 256 << 10
+)
+
 // letterOverhead is what a message counts besides its bytes.
 const letterOverhead = 64
 
@@ -73,6 +82,7 @@ func newOutbox(b Broker, link *linkState, channel string, limit, keep int) *outb
 		broker: b, link: link, channel: channel, limit: limit, keep: keep,
 		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
+	o.batches, _ = b.(BatchBroker)
 	go o.run(ctx)
 	return o
 }
@@ -186,26 +196,28 @@ func (o *outbox) run(ctx context.Context) {
 	defer close(o.done)
 	failures := 0
 	for {
-		l, ok := o.next(ctx, failures)
+		letters, ok := o.next(ctx, failures)
 		if !ok {
 			return
 		}
-		err := o.publish(ctx, l)
+		n, err := o.publish(ctx, letters)
+		letters = letters[n:]
 		switch {
 		case err == nil:
 			failures = 0
 			o.sent(ctx)
 		case errors.Is(err, ErrMessageTooBig):
-			if o.counts(l) {
+			if o.counts(letters[0]) {
 				o.link.dropped.Add(1)
 			}
-			o.link.log.Error("socketio: a message was not published", "bytes", len(l.data), "error", err)
+			o.link.log.Error("socketio: a message was not published", "bytes", len(letters[0].data), "error", err)
+			o.putBack(letters[1:])
 		case ctx.Err() != nil:
-			o.putBack(l)
+			o.putBack(letters)
 			return
 		default:
 			failures++
-			o.failed(l, err)
+			o.failed(letters, err)
 			if errors.Is(err, ErrBrokerClosed) {
 				return
 			}
@@ -213,14 +225,28 @@ func (o *outbox) run(ctx context.Context) {
 	}
 }
 
-func (o *outbox) publish(ctx context.Context, l letter) error {
+// publish hands letters of one channel over. It returns how many the broker has
+// taken; if that is not all, the error is about the next one.
+func (o *outbox) publish(ctx context.Context, letters []letter) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	err := o.broker.Publish(ctx, l.channel, l.data)
-	if err == nil && o.counts(l) {
-		o.link.published.Add(1)
+	if len(letters) == 1 {
+		if err = o.broker.Publish(ctx, letters[0].channel, letters[0].data); err == nil {
+			n = 1
+		}
+	} else {
+		messages := make([][]byte, 0, len(letters))
+		for _, l := range letters {
+			messages = append(messages, l.data)
+		}
+		n, err = o.batches.PublishBatch(ctx, letters[0].channel, messages)
 	}
-	return err
+	for _, l := range letters[:n] {
+		if o.counts(l) {
+			o.link.published.Add(1)
+		}
+	}
+	return n, err
 }
 
 // probe is published to find out whether the broker is back: a message that
@@ -229,9 +255,9 @@ var probe = []byte("{}")
 
 func (l letter) isProbe() bool { return string(l.data) == string(probe) }
 
-// next waits for what is to be published: a message, or, while the broker is
+// next waits for what is to be published: messages, or, while the broker is
 // away, a probe when it is time. ok is false when the outbox is to end.
-func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
+func (o *outbox) next(ctx context.Context, failures int) (letters []letter, ok bool) {
 	var pause <-chan time.Time
 	if failures > 0 {
 		timer := time.NewTimer(backoff(failures))
@@ -245,16 +271,14 @@ func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
 		switch {
 		case len(o.waiting) == 0 && o.closing:
 			o.mu.Unlock()
-			return letter{}, false
+			return nil, false
 		case o.away && due:
 			o.mu.Unlock()
-			return letter{o.channel, probe}, true
+			return []letter{{o.channel, probe}}, true
 		case !o.away && len(o.waiting) > 0:
-			l, o.waiting[0] = o.waiting[0], letter{}
-			o.waiting = o.waiting[1:]
-			o.size -= l.size()
+			letters = o.batch()
 			o.mu.Unlock()
-			return l, true
+			return letters, true
 		}
 		o.mu.Unlock()
 		select {
@@ -262,9 +286,27 @@ func (o *outbox) next(ctx context.Context, failures int) (l letter, ok bool) {
 		case <-pause:
 			due = true
 		case <-ctx.Done():
-			return letter{}, false
+			return nil, false
 		}
 	}
+}
+
+// batch removes what is to be published next from what waits, with o.mu held.
+func (o *outbox) batch() []letter {
+	n, size := 1, o.waiting[0].size()
+	for o.batches != nil && n < min(len(o.waiting), maxBatch) && o.waiting[n].channel == o.waiting[0].channel {
+		if size += o.waiting[n].size(); size > maxBatchSize {
+			break
+		}
+		n++
+	}
+	letters := slices.Clone(o.waiting[:n])
+	clear(o.waiting[:n]) // for the garbage collector
+	o.waiting = o.waiting[n:]
+	for _, l := range letters {
+		o.size -= l.size()
+	}
+	return letters
 }
 
 // sent notes that the broker is there. If there is something to replay, it waits
@@ -295,29 +337,30 @@ func (o *outbox) sent(ctx context.Context) {
 	}
 }
 
-// failed notes that the broker is away.
-func (o *outbox) failed(l letter, err error) {
+// failed notes that the broker is away, and what was not published.
+func (o *outbox) failed(letters []letter, err error) {
 	o.mu.Lock()
 	o.away = true
 	if errors.Is(err, ErrBrokerClosed) {
 		o.closing, o.keep = true, 0
 	}
-	o.back(l)
+	o.back(letters)
 	o.trim()
 	o.mu.Unlock()
 	o.link.publishing(err)
 }
 
-// putBack returns a message that was not published to its place.
-func (o *outbox) putBack(l letter) {
+// putBack returns messages that were not published to their place.
+func (o *outbox) putBack(letters []letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.back(l)
+	o.back(letters)
 }
 
-func (o *outbox) back(l letter) {
-	if o.counts(l) {
-		o.waiting = slices.Insert(o.waiting, 0, l)
+func (o *outbox) back(letters []letter) {
+	letters = slices.DeleteFunc(letters, func(l letter) bool { return !o.counts(l) })
+	o.waiting = slices.Insert(o.waiting, 0, letters...)
+	for _, l := range letters {
 		o.size += l.size()
 	}
 }

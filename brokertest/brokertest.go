@@ -53,6 +53,7 @@ func Run(t *testing.T, service Service) {
 		{"BigMessage", (*suite).bigMessage},
 		{"TooBigMessage", (*suite).tooBigMessage},
 		{"DataIsNotKept", (*suite).dataIsNotKept},
+		{"Batches", (*suite).batches},
 		{"CancelSubscribe", (*suite).cancelSubscribe},
 		{"CancelledContext", (*suite).cancelledContext},
 		{"SubscribeAgain", (*suite).subscribeAgain},

@@ -63,6 +63,19 @@ func (b *memoryBroker) Publish(ctx context.Context, channel string, data []byte)
 	return b.calls.Do(ctx, func(context.Context) error { return b.service.publish(channel, data) })
 }
 
+func (b *memoryBroker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error) {
+	err = b.calls.Do(ctx, func(context.Context) error {
+		for _, data := range messages {
+			if err := b.service.publish(channel, data); err != nil {
+				return err
+			}
+			published++
+		}
+		return nil
+	})
+	return published, err
+}
+
 func (m *Memory) publish(channel string, data []byte) error {
 	m.mu.Lock()
 	if m.stopped {

@@ -94,6 +94,13 @@ func (s *suite) publishFails(b socketio.Broker) {
 		}
 		return err != nil
 	})
+	if b, ok := b.(socketio.BatchBroker); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+		defer cancel()
+		if n, err := b.PublishBatch(ctx, s.name, [][]byte{[]byte("lost"), []byte("lost")}); n != 0 || err == nil {
+			s.Fatalf("PublishBatch returned %d, %v during an outage", n, err)
+		}
+	}
 }
 
 // comesBack subscribes and publishes until that works again, as servers do.

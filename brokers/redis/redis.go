@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,7 @@ type Broker struct {
 	calls    *calls.Group  // of Publish and Subscribe
 }
 
-var _ socketio.Broker = (*Broker)(nil)
+var _ socketio.BatchBroker = (*Broker)(nil)
 
 const (
 	pingInterval = 10 * time.Second
@@ -86,25 +87,46 @@ func explain(err error) error { return fmt.Errorf("socketio: redis: %w", err) }
 // Publish publishes a message, see [socketio.Broker]. When it returns nil, Redis
 // has the message.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
-	return b.calls.Do(ctx, func(ctx context.Context) error { return b.publish(ctx, channel, data) })
+	return b.publish(ctx, channel, func(ctx context.Context, node goredis.Cmdable) error {
+		return node.Publish(ctx, channel, data).Err()
+	})
+}
+
+// PublishBatch publishes messages in one round trip, see [socketio.BatchBroker].
+func (b *Broker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error) {
+	err = b.publish(ctx, channel, func(ctx context.Context, node goredis.Cmdable) error {
+		answers, err := node.Pipelined(ctx, func(p goredis.Pipeliner) error {
+			for _, data := range messages {
+				p.Publish(ctx, channel, data)
+			}
+			return nil
+		})
+		published = len(messages)
+		if err != nil {
+			published = max(0, slices.IndexFunc(answers, func(a goredis.Cmder) bool { return a.Err() != nil }))
+		}
+		return err
+	})
+	return published, err
 }
 
 // publish goes through one node of a Cluster, the same for all messages of a
 // channel: any would do, but between several they could overtake each other.
-func (b *Broker) publish(ctx context.Context, channel string, data []byte) error {
-	cluster, ok := b.client.(*goredis.ClusterClient)
-	if !ok {
-		return b.client.Publish(ctx, channel, data).Err()
-	}
-	node, err := cluster.MasterForKey(ctx, channel)
-	if err != nil {
+func (b *Broker) publish(ctx context.Context, channel string, through func(ctx context.Context, node goredis.Cmdable) error) error {
+	return b.calls.Do(ctx, func(ctx context.Context) error {
+		cluster, ok := b.client.(*goredis.ClusterClient)
+		if !ok {
+			return through(ctx, b.client)
+		}
+		node, err := cluster.MasterForKey(ctx, channel)
+		if err != nil {
+			return err
+		}
+		if err = through(ctx, node); err != nil {
+			cluster.ReloadState(ctx) // the node may not be one any more
+		}
 		return err
-	}
-	err = node.Publish(ctx, channel, data).Err()
-	if err != nil {
-		cluster.ReloadState(ctx) // the node may not be one any more
-	}
-	return err
+	})
 }
 
 // errSilent ends a subscription whose connection is only half there.

@@ -1,0 +1,51 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed-d124fa34/socketio"
+)
+
+// Batches are published as messages one by one are, and between them.
+func (s *suite) batches() {
+	broker, ok := s.connect().(socketio.BatchBroker)
+	if !ok {
+		s.Skip("it is no BatchBroker")
+	}
+	got := s.subscribe(s.connect(), s.name)
+	var want []string
+	batch := func(size int) (messages [][]byte) {
+		for range size {
+			m := fmt.Sprint(len(want), " ", strings.Repeat("x", len(want)%7*1000))
+			want, messages = append(want, m), append(messages, []byte(m))
+		}
+		return messages
+	}
+	for size := range 40 {
+		messages := batch(size)
+		n, err := broker.PublishBatch(context.Background(), s.name, messages)
+		if n != size || err != nil {
+			s.Fatalf("PublishBatch of %d messages: %d, %v", size, n, err)
+		}
+		for _, m := range messages {
+			clear(m) // they are not kept
+		}
+		s.publish(broker, s.name, string(batch(1)[0]))
+	}
+	got.want(s.name, want...)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if n, err := broker.PublishBatch(ctx, s.name, batch(2)); n != 0 || !errors.Is(err, context.Canceled) {
+		s.Errorf("PublishBatch returned %d, %v, want 0, context.Canceled", n, err)
+	}
+	if err := broker.Close(); err != nil {
+		s.Fatal(err)
+	}
+	if n, err := broker.PublishBatch(context.Background(), s.name, batch(2)); n != 0 || !errors.Is(err, socketio.ErrBrokerClosed) {
+		s.Errorf("PublishBatch returned %d, %v, want 0, ErrBrokerClosed", n, err)
+	}
+}
