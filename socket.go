@@ -156,7 +156,8 @@ func (s *Socket) Leave(room string) {
 }
 
 // Rooms returns the rooms the socket is in, its session id first and the others
-// sorted; nothing when it has left.
+// sorted. When its client has gone it is still in them until its disconnect
+// handler has returned, and then in none.
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

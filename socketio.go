@@ -117,7 +117,7 @@ func (srv *Server) Use(middleware func(next HandlerFunc) HandlerFunc) {
 }
 
 // Emit sends an event to everyone in "/", or to whom the options say, see
-// [Namespace.Emit].
+// [Namespace.Emit]. That nobody is there is no error.
 func (srv *Server) Emit(event string, data any, opts ...EmitOption) error {
 	return srv.root().Emit(event, data, opts...)
 }

@@ -64,6 +64,15 @@ func TestContributing(t *testing.T) {
 	}
 }
 
+// The lines of README.md that mount the server are those of the examples.
+func TestMountLines(t *testing.T) {
+	lines := regexp.MustCompile("`(\\w+\\.(?:Handle|Any)\\([^`]+)`").FindAllStringSubmatch(read(t, "../README.md"), -1)
+	require.Len(t, lines, 3)
+	for i, framework := range []string{"chi", "gin", "echo"} {
+		assert.Contains(t, read(t, "../examples/frameworks/"+framework+".go"), "\t"+lines[i][1])
+	}
+}
+
 // The layers are what the packages import.
 func TestLayers(t *testing.T) {
 	none := map[string]bool{}

@@ -1,8 +1,12 @@
 package docs_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/socketiotest"
@@ -33,6 +37,34 @@ func TestChat(t *testing.T) {
 	if sum != 3 {
 		t.Error(sum)
 	}
+}
+
+// newSite is a site with a login, and a server for those who are logged in.
+func newSite() http.Handler {
+	srv, site := socketio.NewServer(nil), http.NewServeMux()
+	srv.On("connect", func(c *socketio.Context) error {
+		cookie, err := c.Request().Cookie("session")
+		if err != nil {
+			return &socketio.Error{Message: "log in first"}
+		}
+		return c.Emit("hello", cookie.Value)
+	})
+	site.Handle("/socket.io/", srv)
+	site.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: r.FormValue("user"), HttpOnly: true})
+	})
+	return site
+}
+
+func TestLogin(t *testing.T) {
+	site := newSite()
+	_, err := socketiotest.TryConnect(t, site, nil)
+	assert.ErrorContains(t, err, "log in first")
+
+	login := httptest.NewRecorder()
+	site.ServeHTTP(login, httptest.NewRequest("POST", "/login?user=ann", nil))
+	ann := socketiotest.Connect(t, site, &socketiotest.Options{Cookies: login.Result().Cookies()})
+	ann.Expect("hello", "ann")
 }
 
 func TestGone(t *testing.T) {
