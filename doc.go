@@ -27,6 +27,7 @@
 //			return c.Emit("said", m, socketio.To(m.Room)) // without To: to the sender
 //		})
 //		srv.On("add", func(c *socketio.Context, a, b int) (int, error) { return a + b, nil })
+//		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { log.Println(c.ID(), why) })
 //		http.Handle("/socket.io/", srv)
 //		log.Fatal(http.ListenAndServe("127.0.0.1:5000", nil))
 //	}

@@ -90,14 +90,16 @@ func ExampleServer_Register() {
 
 // What a server emits can be declared, beside what it handles, so that the
 // compiler of the page's TypeScript checks both.
-func ExampleServer_Declare() {
+func ExampleNamespace_Declare() {
 	type Message struct {
 		From string `json:"from"`
 		Text string `json:"text"`
 	}
 	srv := socketio.NewServer(nil)
-	srv.On("say", func(c *socketio.Context, text string) (id int, err error) { return 1, nil })
-	srv.Declare("said", func(Message) {})
+	chat := srv.Namespace("/chat")
+	chat.On("say", func(c *socketio.Context, text string) (id int, err error) { return 1, nil })
+	chat.Declare("said", func(Message) {})
+	chat.Declare("ask", func(question string) (answer string) { return "" })
 
 	if err := typescript.Write(os.Stdout, srv.Events(), nil); err != nil {
 		log.Fatal(err)
@@ -110,13 +112,14 @@ func ExampleServer_Declare() {
 	//   text: string;
 	// }
 	//
-	// /** Events that clients of namespace "/" send. */
-	// export interface ClientToServerEvents {
+	// /** Events that clients of namespace "/chat" send. */
+	// export interface ChatClientToServerEvents {
 	//   say: (arg: string, ack: (result: number) => void) => void;
 	// }
 	//
-	// /** Events that clients of namespace "/" receive. */
-	// export interface ServerToClientEvents {
+	// /** Events that clients of namespace "/chat" receive. */
+	// export interface ChatServerToClientEvents {
+	//   ask: (arg: string, ack: (result: string) => void) => void;
 	//   said: (arg: Message) => void;
 	// }
 }

@@ -2,7 +2,10 @@
 // that shows the servers, clients, rooms and events of a Socket.IO application,
 // live, and can make clients join, leave, disconnect and be emitted to:
 //
-//	ui, err := adminui.Instrument(srv, adminui.Options{Username: "admin", PasswordHash: os.Getenv("ADMIN_PASSWORD_HASH")})
+//	ui, err := adminui.Instrument(srv, adminui.Options{
+//		Username:     "admin",
+//		PasswordHash: os.Getenv("ADMIN_PASSWORD_HASH"),
+//	})
 //	if err != nil {
 //		log.Fatal(err)
 //	}

@@ -10,10 +10,27 @@ import (
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-func TestMemory(t *testing.T) {
-	var service brokertest.Memory
+// service is a Memory with an address.
+type service struct {
+	brokertest.Memory
+	URL string
+}
+
+var services = map[string]*service{}
+
+func startService(t *testing.T) *service {
+	s := &service{URL: "memory://" + t.Name()}
+	services[s.URL] = s
+	return s
+}
+
+func newBroker(_ *testing.T, url string) socketio.Broker { return services[url].Connect() }
+
+// As the package documentation shows it.
+func TestBroker(t *testing.T) {
+	service := startService(t) // the real one, on a free port
 	brokertest.Run(t, brokertest.Service{
-		Connect: func(*testing.T) socketio.Broker { return service.Connect() },
+		Connect: func(t *testing.T) socketio.Broker { return newBroker(t, service.URL) },
 		Stop:    service.Stop,
 		Start:   service.Start,
 	})

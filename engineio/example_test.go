@@ -62,3 +62,23 @@ func Example() {
 	// 0{"sid":
 	// 4hello
 }
+
+// The least that a server needs: what to do with the messages of a client.
+func ExampleNewServer() {
+	mux := http.NewServeMux()
+	srv, err := engineio.NewServer(&engineio.Options{
+		OnConnect: func(c *engineio.Conn) (engineio.Receiver, error) {
+			return echo{c}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/engine.io/", srv)
+	defer srv.Shutdown(context.Background())
+
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest("GET", "/engine.io/?EIO=4&transport=polling", nil))
+	fmt.Println(answer.Code)
+	// Output: 200
+}

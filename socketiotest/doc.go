@@ -31,7 +31,7 @@
 //			srv := socketio.NewServer(nil)
 //			ann := socketiotest.Connect(t, srv, nil)
 //			bob := socketiotest.Connect(t, srv, &socketiotest.Options{IgnorePings: true})
-//			bob.WaitDisconnect()   // 45 s by the server's clock, at once by yours
+//			bob.WaitDisconnect() // 45 s by the server's clock, at once by yours
 //			ann.ExpectNothing()
 //		})
 //	}

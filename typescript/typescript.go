@@ -1,9 +1,9 @@
 // Package typescript writes the event maps that the official Socket.IO client
 // takes as type parameters, from the handlers of a server:
 //
-//	srv.On("say", func(c *socketio.Context, m Message) (int, error) { ... })
+//	srv.On("say", func(c *socketio.Context, m Message) (int, error) { return save(m) })
 //	srv.Declare("said", func(Message) {})
-//	typescript.Write(file, srv.Events(), nil)
+//	err := typescript.Write(file, srv.Events(), nil)
 //
 // and, on the page,
 //

@@ -13,7 +13,7 @@ import (
 
 // One of several servers on the same NATS.
 func Example() {
-	broker, err := nats.New("nats://one:4222,nats://two:4222", natsgo.UserCredentials("app.creds"))
+	broker, err := nats.New("nats://localhost:4222")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,4 +26,13 @@ func Example() {
 
 	http.Handle("/socket.io/", srv)
 	log.Print(http.ListenAndServe("localhost:8080", nil))
+}
+
+// Several servers of NATS, and what a URL cannot say.
+func ExampleNew() {
+	broker, err := nats.New("tls://one:4222,tls://two:4222", natsgo.UserCredentials("app.creds"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close()
 }

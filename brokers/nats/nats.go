@@ -3,9 +3,9 @@
 //
 //	broker, err := nats.New("nats://localhost:4222")
 //	if err != nil {
-//		return err
+//		log.Fatal(err)
 //	}
-//	defer broker.Close() // after srv.Shutdown
+//	defer broker.Close() // after Shutdown
 //	srv := socketio.NewServer(&socketio.Options{Broker: broker})
 //
 // It uses the core of NATS: nothing is stored, JetStream is not needed, and one

@@ -4,9 +4,9 @@
 //
 //	broker, err := redis.New("redis://localhost:6379")
 //	if err != nil {
-//		return err
+//		log.Fatal(err)
 //	}
-//	defer broker.Close() // after srv.Shutdown
+//	defer broker.Close() // after Shutdown
 //	srv := socketio.NewServer(&socketio.Options{Broker: broker})
 //
 // Redis and what speaks its protocol (Valkey and others) serve alike, as a

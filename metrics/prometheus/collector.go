@@ -1,8 +1,7 @@
 // Package prometheus makes a Socket.IO server's state and traffic metrics for
 // Prometheus.
 //
-//	collector := prometheus.New(srv, nil)
-//	registry.MustRegister(collector)
+//	registry.MustRegister(prometheus.New(srv, nil))
 //
 // What [socketio.Server.Stats] and [socketio.Server.BrokerStatus] tell is read
 // at each scrape and costs nothing in between. How long handlers take, and how

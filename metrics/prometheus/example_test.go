@@ -2,6 +2,7 @@ package prometheus_test
 
 import (
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,4 +37,27 @@ func Example() {
 	// Output:
 	// socketio_connections{transport="polling"} 0
 	// socketio_connections{transport="websocket"} 0
+}
+
+// Two servers of one process, told apart by a label.
+func ExampleNew() {
+	srv, internal := socketio.NewServer(nil), socketio.NewServer(nil)
+	registry := client.NewRegistry()
+	client.WrapRegistererWith(client.Labels{"server": "public"}, registry).MustRegister(prometheus.New(srv, nil))
+	client.WrapRegistererWith(client.Labels{"server": "internal"}, registry).MustRegister(prometheus.New(internal, nil))
+
+	families, err := registry.Gather()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "socketio_rooms" {
+			for _, m := range family.GetMetric() {
+				fmt.Println(m.GetLabel()[0].GetValue(), "has", m.GetGauge().GetValue(), "rooms")
+			}
+		}
+	}
+	// Output:
+	// internal has 0 rooms
+	// public has 0 rooms
 }

@@ -33,3 +33,15 @@ func Example() {
 	fmt.Println(len(srv.Events()), "event traced")
 	// Output: 1 event traced
 }
+
+// Without options the providers are OpenTelemetry's global ones.
+func ExampleInstrument() {
+	srv := socketio.NewServer(nil)
+	remove, err := otel.Instrument(srv, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer remove()
+	http.Handle("/socket.io/", srv)
+	log.Print(http.ListenAndServe("localhost:8080", nil))
+}

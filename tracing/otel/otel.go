@@ -10,8 +10,8 @@
 // the request's context, or else of the one that its headers name. Handlers go
 // on from [socketio.Context.Context]:
 //
-//	srv.On("order", func(c *socketio.Context, o Order) error {
-//		return store.Save(c.Context(), o) // its spans are children of the event's
+//	srv.On("order", func(c *socketio.Context, order string) error {
+//		return save(c.Context(), order) // its spans are children of the event's
 //	})
 //
 // Spans and measurements have the attributes of OpenTelemetry's semantic
