@@ -33,6 +33,23 @@ func ExampleServer_Namespace() {
 	// socketiotest: namespace /nowhere refused the client: Invalid namespace
 }
 
+// InNamespace reaches the same client in another namespace that it is in, or with
+// a Server everyone there.
+func ExampleInNamespace() {
+	srv := socketio.NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	srv.Namespace("/chat").On("connect", func(*socketio.Context) error { return nil })
+	srv.On("order", func(c *socketio.Context, what string) error {
+		return c.Emit("notice", what+" is on its way", socketio.InNamespace("/chat"))
+	})
+
+	ann := connect(srv)
+	chat := ann.Join("/chat", nil)
+	ann.Emit("order", "tea")
+	fmt.Println(chat.Next())
+	// Output: notice["tea is on its way"]
+}
+
 // The handlers of "*" serve namespaces that have none of their own: here one
 // for each board, whose name the client chooses.
 func ExampleServer_Namespace_any() {
