@@ -22,6 +22,7 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ import (
 type Broker struct {
 	client   goredis.UniversalClient
 	own      bool          // New made the client
+	node     string        // a key of the node of a Cluster that publishes
 	ping     time.Duration // how long a subscription may be silent before it is asked
 	patience time.Duration // how long the answer may take
 	calls    *calls.Group  // of Publish and Subscribe
@@ -79,7 +81,10 @@ func New(url string) (*Broker, error) {
 // stays the caller's to close, after the broker. The client's options are to be:
 // MaxRetries -1, or a message may arrive twice; ContextTimeoutEnabled true.
 func NewFromClient(client goredis.UniversalClient) *Broker {
-	return &Broker{client: client, ping: pingInterval, patience: pingPatience, calls: calls.New(explain)}
+	return &Broker{
+		client: client, node: rand.Text(), // so that many brokers keep all nodes busy
+		ping: pingInterval, patience: pingPatience, calls: calls.New(explain),
+	}
 }
 
 func explain(err error) error { return fmt.Errorf("socketio: redis: %w", err) }
@@ -87,14 +92,14 @@ func explain(err error) error { return fmt.Errorf("socketio: redis: %w", err) }
 // Publish publishes a message, see [socketio.Broker]. When it returns nil, Redis
 // has the message.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
-	return b.publish(ctx, channel, func(ctx context.Context, node goredis.Cmdable) error {
+	return b.publish(ctx, func(ctx context.Context, node goredis.Cmdable) error {
 		return node.Publish(ctx, channel, data).Err()
 	})
 }
 
 // PublishBatch publishes messages in one round trip, see [socketio.BatchBroker].
 func (b *Broker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error) {
-	err = b.publish(ctx, channel, func(ctx context.Context, node goredis.Cmdable) error {
+	err = b.publish(ctx, func(ctx context.Context, node goredis.Cmdable) error {
 		answers, err := node.Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for _, data := range messages {
 				p.Publish(ctx, channel, data)
@@ -110,15 +115,15 @@ func (b *Broker) PublishBatch(ctx context.Context, channel string, messages [][]
 	return published, err
 }
 
-// publish goes through one node of a Cluster, the same for all messages of a
-// channel: any would do, but between several they could overtake each other.
-func (b *Broker) publish(ctx context.Context, channel string, through func(ctx context.Context, node goredis.Cmdable) error) error {
+// publish goes through one node of a Cluster, the same for all messages: any
+// would do, but between several they could overtake each other.
+func (b *Broker) publish(ctx context.Context, through func(ctx context.Context, node goredis.Cmdable) error) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error {
 		cluster, ok := b.client.(*goredis.ClusterClient)
 		if !ok {
 			return through(ctx, b.client)
 		}
-		node, err := cluster.MasterForKey(ctx, channel)
+		node, err := cluster.MasterForKey(ctx, b.node)
 		if err != nil {
 			return err
 		}
