@@ -67,8 +67,28 @@ func Run(t *testing.T, service Service) {
 		{"ServersDuringAnOutage", (*suite).serversOutage},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			test.run(&suite{T: t, service: service, name: fmt.Sprintf("brokertest-%x", rand.Uint64())})
+			test.run(newSuite(t, service))
 		})
+	}
+}
+
+// RoundTrip checks that a broker can publish and receive, and closes it: for each
+// way to connect, such as with TLS or credentials, where all of Run would be too
+// much.
+func RoundTrip(t *testing.T, b socketio.Broker) {
+	t.Helper()
+	s := newSuite(t, Service{})
+	defer b.Close()
+	got := s.subscribe(b, s.name, s.name+"2", s.name+"2") // named twice, and received once
+	s.publish(b, s.name+"2", "hello")
+	s.publish(b, s.name, "bye")
+	got.want(s.name+"2", "hello")
+	got.want(s.name, "bye")
+	if err := b.Close(); err != nil {
+		s.Errorf("Close: %v", err)
+	}
+	if err := got.end(); !errors.Is(err, socketio.ErrBrokerClosed) {
+		s.Errorf("Subscribe returned %v, want ErrBrokerClosed", err)
 	}
 }
 
@@ -77,6 +97,10 @@ type suite struct {
 	*testing.T
 	service Service
 	name    string // begins the names of its channels
+}
+
+func newSuite(t *testing.T, service Service) *suite {
+	return &suite{T: t, service: service, name: fmt.Sprintf("brokertest-%x", rand.Uint64())}
 }
 
 func (s *suite) connect() socketio.Broker {

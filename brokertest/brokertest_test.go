@@ -35,3 +35,5 @@ func TestBroker(t *testing.T) {
 		Start:   service.Start,
 	})
 }
+
+func TestRoundTrip(t *testing.T) { brokertest.RoundTrip(t, new(brokertest.Memory).Connect()) }

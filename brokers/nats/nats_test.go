@@ -58,7 +58,7 @@ func TestBigMessages(t *testing.T) {
 func TestWebSocket(t *testing.T) {
 	port := freePort(t)
 	startNATS(t, &server.Options{Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: port, NoTLS: true}})
-	roundTrip(t, newBroker(t, fmt.Sprintf("ws://127.0.0.1:%d", port)))
+	brokertest.RoundTrip(t, newBroker(t, fmt.Sprintf("ws://127.0.0.1:%d", port)))
 }
 
 func TestCredentials(t *testing.T) {
@@ -71,9 +71,9 @@ func TestCredentials(t *testing.T) {
 		Nkeys:  []*server.NkeyUser{{Nkey: public}},
 		NoSigs: true,
 	})
-	roundTrip(t, newBroker(t, "nats://ann:p%40ss%2Fword@"+s.addr()))
-	roundTrip(t, newBroker(t, s.url(), natsgo.UserInfo("ann", "p@ss/word")))
-	roundTrip(t, newBroker(t, s.url(), natsgo.Nkey(public, user.Sign)))
+	brokertest.RoundTrip(t, newBroker(t, "nats://ann:p%40ss%2Fword@"+s.addr()))
+	brokertest.RoundTrip(t, newBroker(t, s.url(), natsgo.UserInfo("ann", "p@ss/word")))
+	brokertest.RoundTrip(t, newBroker(t, s.url(), natsgo.Nkey(public, user.Sign)))
 
 	b := newBroker(t, "nats://ann:secret@"+s.addr())
 	defer b.Close()
@@ -82,7 +82,7 @@ func TestCredentials(t *testing.T) {
 	require.NotContains(t, err.Error(), "secret")
 
 	token := startNATS(t, &server.Options{Authorization: "t0ken"})
-	roundTrip(t, newBroker(t, "nats://t0ken@"+token.addr()))
+	brokertest.RoundTrip(t, newBroker(t, "nats://t0ken@"+token.addr()))
 }
 
 // What the user may not do is said, each time.
@@ -99,32 +99,6 @@ func TestPermissions(t *testing.T) {
 		err := b.Subscribe(t.Context(), []string{"a", "b"}, func() { t.Error("ready") }, func(string, []byte) {})
 		require.ErrorIs(t, err, natsgo.ErrPermissionViolation)
 	}
-}
-
-// roundTrip publishes a message and receives it, and closes the broker.
-func roundTrip(t *testing.T, b socketio.Broker) {
-	t.Helper()
-	defer b.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	got := make(chan string, 1)
-	ready := make(chan struct{})
-	ended := make(chan error, 1)
-	go func() {
-		ended <- b.Subscribe(ctx, []string{"a", "b", "b"}, func() { close(ready) }, func(channel string, data []byte) {
-			got <- channel + " " + string(data)
-		})
-	}()
-	select {
-	case <-ready:
-	case err := <-ended:
-		t.Fatal(err)
-	}
-	require.NoError(t, b.Publish(ctx, "b", []byte("hello")))
-	require.Equal(t, "b hello", <-got)
-	require.NoError(t, b.Close())
-	require.ErrorIs(t, <-ended, socketio.ErrBrokerClosed)
-	require.Empty(t, got)
 }
 
 func TestURLs(t *testing.T) {

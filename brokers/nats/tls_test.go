@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/brokertest"
 )
 
 func TestTLS(t *testing.T) {
@@ -19,7 +21,7 @@ func TestTLS(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cert.pem")
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600))
 	s := startNATS(t, &server.Options{TLS: true, TLSTimeout: 10, TLSConfig: &tls.Config{Certificates: web.TLS.Certificates}})
-	roundTrip(t, newBroker(t, "tls://"+s.addr(), natsgo.RootCAs(path)))
+	brokertest.RoundTrip(t, newBroker(t, "tls://"+s.addr(), natsgo.RootCAs(path)))
 
 	// Without the option only the system's authorities are trusted.
 	b := newBroker(t, "tls://"+s.addr())

@@ -45,45 +45,20 @@ func TestSingleNode(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "redis.sock")
 	startRedis(t, "--unixsocket", path)
-	roundTrip(t, newBroker(t, "unix://"+path))
+	brokertest.RoundTrip(t, newBroker(t, "unix://"+path))
 }
 
 func TestPassword(t *testing.T) {
 	server := startRedis(t)
 	server.do("ACL", "SETUSER", "ann", "on", ">p@ss/word", "~*", "&*", "+@all")
 	server.do("CONFIG", "SET", "requirepass", "other")
-	roundTrip(t, newBroker(t, "redis://ann:p%40ss%2Fword@"+server.addr+"/5"))
+	brokertest.RoundTrip(t, newBroker(t, "redis://ann:p%40ss%2Fword@"+server.addr+"/5"))
 
 	b := newBroker(t, "redis://ann:wrong@"+server.addr)
 	defer b.Close()
 	err := b.Publish(t.Context(), "c", nil)
 	require.ErrorContains(t, err, "WRONGPASS")
 	require.NotContains(t, err.Error(), "wrong@")
-}
-
-// roundTrip publishes a message and receives it, and closes the broker.
-func roundTrip(t *testing.T, b socketio.Broker) {
-	t.Helper()
-	defer b.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	got := make(chan string, 1)
-	ready := make(chan struct{})
-	ended := make(chan error, 1)
-	go func() {
-		ended <- b.Subscribe(ctx, []string{"a", "b"}, func() { close(ready) }, func(channel string, data []byte) {
-			got <- channel + " " + string(data)
-		})
-	}()
-	select {
-	case <-ready:
-	case err := <-ended:
-		t.Fatal(err)
-	}
-	require.NoError(t, b.Publish(ctx, "b", []byte("hello")))
-	require.Equal(t, "b hello", <-got)
-	require.NoError(t, b.Close())
-	require.ErrorIs(t, <-ended, socketio.ErrBrokerClosed)
 }
 
 func TestSentinel(t *testing.T) {
@@ -156,7 +131,7 @@ func TestNewFromClient(t *testing.T) {
 	server := startRedis(t)
 	client := dialRedis(server.addr)
 	defer client.Close()
-	roundTrip(t, redis.NewFromClient(client))
+	brokertest.RoundTrip(t, redis.NewFromClient(client))
 	require.NoError(t, client.Ping(t.Context()).Err())
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio/brokers/redis"
+	"github.com/seed-d124fa34/socketio/brokertest"
 )
 
 func TestTLS(t *testing.T) {
@@ -37,7 +38,7 @@ func TestTLS(t *testing.T) {
 	addr := net.JoinHostPort("127.0.0.1", port)
 	client := goredis.NewClient(&goredis.Options{Addr: addr, MaxRetries: -1, TLSConfig: &tls.Config{RootCAs: pool}})
 	defer client.Close()
-	roundTrip(t, redis.NewFromClient(client))
+	brokertest.RoundTrip(t, redis.NewFromClient(client))
 
 	// The URL's TLS trusts the system's authorities, and not this one.
 	b := newBroker(t, "rediss://"+addr)
