@@ -15,5 +15,9 @@ fail() {
 # modules prints the directories of all modules, as go.work lists them.
 modules() { go list -m -f '{{.Dir}}'; }
 
+# packages prints patterns for the packages of all modules: one command that gets
+# all of them is done sooner than one for each module.
+packages() { go list -m -f '{{.Dir}}/...'; }
+
 # sources prints the paths of all Go files of ours.
 sources() { find . -name '*.go' -not -path '*/node_modules/*' -not -path './.git/*'; }

@@ -284,12 +284,20 @@ func (s *suite) severalSubscriptions() {
 	subs[2].want(s.name, "3")
 }
 
+// What is published while nobody has subscribed is lost. What is on its way between
+// the nodes of a service just then may arrive, but not every time.
 func (s *suite) nobodySubscribed() {
 	b := s.connect()
-	s.publish(b, s.name, "lost")
-	got := s.subscribe(b, s.name)
-	s.publish(b, s.name, "found")
-	got.want(s.name, "found")
+	for i := range 10 {
+		channel := fmt.Sprint(s.name, "-", i)
+		s.publish(b, channel, "lost")
+		got := s.subscribe(b, channel)
+		s.publish(b, channel, "found")
+		if got.next() == channel+" found" {
+			return
+		}
+	}
+	s.Fatal("a subscription gets what was published before it")
 }
 
 // Messages of one publisher stay in order, small ones behind large ones too,

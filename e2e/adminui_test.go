@@ -18,6 +18,7 @@ import (
 // TestAdminUI drives the official admin page, as npm has it, in Chromium.
 func TestAdminUI(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	browser := chromium(t)
 	hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), bcrypt.MinCost)
 	require.NoError(t, err)
@@ -29,6 +30,7 @@ func TestAdminUI(t *testing.T) {
 		"production":  {},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			srv := socketio.NewServer(&socketio.Options{Logger: slog.New(slog.DiscardHandler)})
 			srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
 			srv.On("say", func(c *socketio.Context, text string) error {

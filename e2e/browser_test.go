@@ -23,6 +23,7 @@ import (
 // restarts the server under them.
 func TestDemo(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	browser := chromium(t)
 	binary := buildDemo(t)
 	client, err := filepath.Abs(filepath.Join("node", "node_modules", "socket.io-client-4", "dist"))
@@ -39,6 +40,7 @@ func TestDemo(t *testing.T) {
 		"websocket blocked": {blockWebSocket: true, transport: "polling"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			demo := startDemo(t, binary, "127.0.0.1:0", client)
 			page := demo.url
 			if mode.blockWebSocket {
@@ -61,6 +63,7 @@ func TestDemo(t *testing.T) {
 // loaded: it must say what to do.
 func TestDemoWithoutClient(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	browser := chromium(t)
 	demo := startDemo(t, buildDemo(t), "127.0.0.1:0", "")
 	startScript(t, "noclient", "PAGE_URL="+demo.url, "CHROMIUM="+browser).wait()

@@ -11,6 +11,7 @@ import (
 // tabs, and restarts the server while they do.
 func TestChat(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	browser := chromium(t)
 	binary := buildExample(t, "chat")
 	client, err := filepath.Abs(filepath.Join("node", "node_modules", "socket.io-client-4", "dist"))

@@ -9,6 +9,7 @@ import (
 // transport.
 func TestClients(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	all := []string{"events", "binary", "namespaces", "rooms", "large", "order", "disconnect", "volatile"}
 	for _, client := range []struct {
 		name    string
@@ -38,6 +39,7 @@ func TestClients(t *testing.T) {
 // TestRestart restarts the server under a client, which must come back.
 func TestRestart(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	for _, client := range []string{"socket.io-client-3", "socket.io-client-4"} {
 		for _, transport := range []string{"polling", "websocket", "upgrade"} {
 			t.Run(client+"/"+transport, func(t *testing.T) {

@@ -26,9 +26,11 @@ import (
 // across. In the end everything that it started has ended.
 func TestCluster(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	binary := buildExample(t, "cluster")
 	for _, sticky := range []string{"cookie", "ip"} {
 		t.Run(sticky, func(t *testing.T) {
+			t.Parallel()
 			cluster := startExample(t, exec.Command(binary, "-addr", "127.0.0.1:0", "-sticky", sticky))
 			script := startScript(t, "sticky", "SERVER_URL="+cluster.url, "STICKY="+sticky, "SHARED=1")
 			script.wait()
@@ -42,6 +44,7 @@ func TestCluster(t *testing.T) {
 // A program that is missing is named.
 func TestClusterNeedsPrograms(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	cmd := exec.Command(buildExample(t, "cluster"))
 	cmd.Env = []string{"PATH=" + t.TempDir()}
 	output, err := cmd.CombinedOutput()
@@ -53,6 +56,7 @@ func TestClusterNeedsPrograms(t *testing.T) {
 // the middle of a job and started again.
 func TestWorker(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	_, url := startRedis(t)
 	binary := buildExample(t, "worker")
 	startWorker := func() *exec.Cmd {
@@ -77,6 +81,7 @@ func TestWorker(t *testing.T) {
 // TestDeployment uses the configurations of docs/deployment.md, with other ports.
 func TestDeployment(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	for _, c := range []struct {
 		program, language, sticky string
 		file                      func(block string) string

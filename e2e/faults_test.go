@@ -322,7 +322,6 @@ func TestFaults(t *testing.T) {
 // on with the next one, on the same port.
 func TestServerKilled(t *testing.T) {
 	enable(t)
-	t.Parallel()
 	r, _ := schedule(t)
 	var j journal
 	config := hasty

@@ -31,6 +31,7 @@ import (
 // python3-simple-websocket), or that of the Python named in FLASK_PYTHON.
 func TestFlask(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()

@@ -32,6 +32,7 @@ import (
 // FLASK_PYTHON.
 func TestQueue(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	for _, c := range []struct {
 		name, kind string
 		start      func(*testing.T) messageQueue

@@ -37,8 +37,7 @@ const (
 // memory notice.
 func TestSlowClients(t *testing.T) {
 	enable(t)
-	all := startCrowd(t, 1000)
-	without := all.calm(t)
+	all, without := calmCrowd(t)
 	for _, stall := range []stall{
 		// Its queue overflows.
 		{"WebSocket, bulk", 3*time.Second + 2*slowTimeout, stalledWebSocket("bulk")},
@@ -48,14 +47,15 @@ func TestSlowClients(t *testing.T) {
 	} {
 		t.Run(stall.name, func(t *testing.T) {
 			for attempt := 1; ; attempt++ {
-				with := stall.measure(t, all, fmt.Sprint(stall.name, " ", attempt))
-				assert.Less(t, with.heap, without.heap+allowedHeap, "the server's memory")
-				if with.p99 < 2*without.p99+allowedLatency {
+				with, gone := stall.measure(t, all, fmt.Sprint(stall.name, " ", attempt))
+				if gone <= stall.within && with.heap < without.heap+allowedHeap && with.p99 < 2*without.p99+allowedLatency {
 					return
 				}
 				// The noise of a busy machine, perhaps: once more.
-				require.Less(t, attempt, 3, "the latency of the others: p99 is %v with it, %v without", with.p99, without.p99)
-				without = all.calm(t)
+				require.Less(t, attempt, 4, "with it, which was gone after %v: %+v; without it: %+v", gone, with, without)
+				var calm bool
+				without, calm = all.calm(t, 20)
+				require.True(t, calm, "this machine is too busy to measure a latency")
 			}
 		})
 	}
@@ -63,17 +63,35 @@ func TestSlowClients(t *testing.T) {
 	assert.Eventually(t, func() bool { return all.stats(t).Goroutines <= without.goroutines+20 }, 15*time.Second, 200*time.Millisecond)
 }
 
-// calm looks at the clients while all read, until the machine is calm enough
-// to tell a difference.
-func (c *crowd) calm(t *testing.T) measured {
+// calmCrowd starts as many clients as the machine can serve calmly, a thousand
+// if it is not very busy.
+func calmCrowd(t *testing.T) (*crowd, measured) {
 	t.Helper()
-	for range 20 {
-		if m := c.measure(t, "all read", func() { time.Sleep(3 * time.Second) }); m.p99 < calmLatency {
-			return m
+	for n := 1000; n >= 60; n /= 2 {
+		all := startCrowd(t, n)
+		if without, calm := all.calm(t, 6); calm {
+			return all, without
 		}
+		all.stop()
 	}
 	require.FailNow(t, "this machine is too busy to measure a latency")
-	return measured{}
+	return nil, measured{}
+}
+
+// calm looks at the clients while all read, up to so many times, until the machine
+// is calm enough to tell a difference.
+func (c *crowd) calm(t *testing.T, times int) (m measured, calm bool) {
+	t.Helper()
+	for range times {
+		m = c.measure(t, "all read", func() { time.Sleep(3 * time.Second) })
+		if m.failed != nil {
+			return m, false
+		}
+		if m.p99 < calmLatency {
+			return m, true
+		}
+	}
+	return m, false
 }
 
 // stall is a way not to read.
@@ -85,28 +103,31 @@ type stall struct {
 
 // measure starts a client with a name that does not read, and looks at the
 // others until it is gone, and a little longer.
-func (s stall) measure(t *testing.T, all *crowd, name string) measured {
+func (s stall) measure(t *testing.T, all *crowd, name string) (with measured, after time.Duration) {
 	t.Helper()
 	before := all.stats(t)
-	with := all.measure(t, name, func() {
+	with = all.measure(t, name, func() {
 		begin := time.Now()
 		s.start(t, all, name)
 		gone := func() bool { _, gone := all.stats(t).Reasons[name]; return gone }
-		assert.Eventually(t, gone, s.within, 100*time.Millisecond, "the server keeps it")
-		t.Logf("gone after %v", time.Since(begin).Round(10*time.Millisecond))
+		assert.Eventually(t, gone, time.Minute, 100*time.Millisecond, "the server keeps it")
+		after = time.Since(begin)
+		t.Logf("gone after %v", after.Round(10*time.Millisecond))
 		time.Sleep(500 * time.Millisecond)
 	})
-	after := all.stats(t)
-	assert.Equal(t, socketio.ReasonSlowClient, after.Reasons[name])
-	assert.Empty(t, after.Wrong)
-	assert.Equal(t, before.Sockets, after.Sockets, "clients left that read")
-	return with
+	require.NoError(t, with.failed, "a client that reads lost its connection")
+	stats := all.stats(t)
+	assert.Equal(t, socketio.ReasonSlowClient, stats.Reasons[name])
+	assert.Empty(t, stats.Wrong)
+	assert.Equal(t, before.Sockets, stats.Sockets, "clients left that read")
+	return with, after
 }
 
 // crowd are clients that read all they get.
 type crowd struct {
 	url       string
 	transport *http.Transport
+	stop      func() // ends clients and server; the end of the test does so, too
 
 	mu      sync.Mutex // protects the following
 	latency []time.Duration
@@ -118,6 +139,7 @@ type measured struct {
 	p99        time.Duration
 	heap       uint64 // most bytes alive
 	goroutines int    // most
+	failed     error  // of a client that reads
 }
 
 // startCrowd starts the server and n clients.
@@ -138,11 +160,13 @@ func startCrowd(t *testing.T, n int) *crowd {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var readers sync.WaitGroup
-	t.Cleanup(func() {
+	c.stop = func() {
 		cancel()
 		readers.Wait()
 		c.transport.CloseIdleConnections()
-	})
+		p.kill()
+	}
+	t.Cleanup(c.stop)
 	var dialing sync.WaitGroup
 	slots := make(chan struct{}, 20)
 	for i := range n {
@@ -231,7 +255,9 @@ func (c *crowd) measure(t *testing.T, name string, f func()) (m measured) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	require.NoError(t, c.failed, "a client that reads lost its connection")
+	if m.failed = c.failed; m.failed != nil {
+		return m
+	}
 	require.NotEmpty(t, c.latency)
 	slices.Sort(c.latency)
 	m.p99 = c.latency[len(c.latency)*99/100]

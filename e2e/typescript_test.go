@@ -19,6 +19,7 @@ import (
 // then uses the page in two windows.
 func TestTypeScript(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	browser := chromium(t)
 	dir, err := filepath.Abs(filepath.Join("..", "examples", "typescript"))
 	require.NoError(t, err)

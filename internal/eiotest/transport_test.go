@@ -239,14 +239,14 @@ func TestTransportHijack(t *testing.T) {
 			both(t, func(t *testing.T) {
 				tr := serve(t, func(w http.ResponseWriter, r *http.Request) {
 					begin := write(w)
-					c, _, err := http.NewResponseController(w).Hijack()
+					c, rw, err := http.NewResponseController(w).Hijack()
 					if err != nil {
 						t.Error(err)
 						return
 					}
 					defer c.Close()
 					io.WriteString(c, begin)
-					io.Copy(c, c)
+					io.Copy(c, rw) // the client knows of the switch since WriteHeader: net/http may have read from it
 				})
 				resp, err := request(t.Context(), tr, nil)
 				if err != nil {

@@ -30,6 +30,8 @@ func link(t *testing.T) (p *Proxy, client, server *net.TCPConn) {
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	client, server = dial(t, p, target)
+	write(t, client, "hello") // it arrives when the proxy knows of the connection
+	reads(t, server, "hello")
 	return p, client, server
 }
 
