@@ -12,6 +12,14 @@ fail() {
 	exit 1
 }
 
+# twice runs a command that uses the network, and once more after a while if it fails.
+twice() {
+	"$@" && return
+	echo "once more: $*"
+	sleep 10
+	"$@"
+}
+
 # modules prints the directories of all modules, as go.work lists them.
 modules() { go list -m -f '{{.Dir}}'; }
 
