@@ -30,6 +30,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -194,11 +195,15 @@ func (s *subscription) receive(ctx context.Context, channels []string, ready fun
 			}
 		case *goredis.Message:
 			s.busy.Store(true)
-			handle(m.Channel, []byte(m.Payload))
+			handle(m.Channel, bytesOf(m.Payload))
 			s.busy.Store(false)
 		}
 	}
 }
+
+// bytesOf returns the bytes of a string without copying them, for somebody who
+// does not change them, as Subscribe asks of handle.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // watch pings a silent connection, and ends it if there is no answer.
 func (s *subscription) watch(ctx context.Context) {
