@@ -201,7 +201,7 @@ func (srv *originServer) test(t *testing.T, script *script, id string, row origi
 		case refused:
 			outcome = transport.failure
 			assert.Contains(t, query.ReplaceAllString(saw.Console, "?...'"), transport.console)
-			log = append(log, messages[0])
+			log = append(log, "engineio: "+messages[0])
 		}
 		assert.Equal(t, outcome, transport.got.Outcome)
 		assert.Equal(t, cookie, transport.got.Cookie)
