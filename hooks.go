@@ -331,9 +331,13 @@ func (srv *Server) emission(from *Socket, e *emission, p packet, event string, d
 func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ack Args, err error) {
 	err = errGoexit
 	var ends []func(Args, error)
+	name := "Handler"
+	if callback {
+		name = "Callback"
+	}
 	defer func() { // also if the handler calls runtime.Goexit
 		for _, ended := range slices.Backward(ends) {
-			hs.call("Handler", func() { ended(ack, err) })
+			hs.call(name, func() { ended(ack, err) })
 		}
 	}()
 	for _, h := range hs.all {
@@ -344,7 +348,7 @@ func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ac
 		if begin == nil {
 			continue
 		}
-		hs.call("Handler", func() {
+		hs.call(name, func() {
 			before := c.Context()
 			ctx, ended := begin(before, c)
 			if ctx != nil && ctx != before {

@@ -1,7 +1,7 @@
 // Package engineio is a server of the Engine.IO protocol, revision 4
-// (EIO=4): connections that begin as HTTP long-polling or WebSocket, upgrade
-// from the first to the second, and carry text and binary messages in both directions. It
-// is the layer under Socket.IO and can be used without it.
+// (EIO=4): connections that begin as HTTP long-polling or WebSocket, upgrade from
+// the first to the second, and carry text and binary messages in both directions.
+// It is the layer under Socket.IO and can be used without it.
 //
 // A Server is an http.Handler. For each new connection it calls
 // Options.OnConnect, which returns the Receiver of what the client sends:

@@ -49,10 +49,10 @@ type Options struct {
 // ChatClientToServerEvents and so on; for "*" with the prefix Any. The payload
 // of a connect handler is the type Auth, with the same prefixes.
 //
-// An event whose handler has results takes an acknowledgement callback as its
-// last argument, which emitWithAck gives by itself. What an error handler acknowledges instead
-// is not in the types. The arguments of a [socketio.HandlerFunc] are any; a
-// catch-all handler has no events of its own and adds nothing.
+// An event whose handler has results takes an acknowledgement callback as its last
+// argument, which emitWithAck gives by itself. What an error handler acknowledges
+// instead is not in the types. The arguments of a [socketio.HandlerFunc] are any;
+// a catch-all handler has no events of its own and adds nothing.
 //
 // The error is w's, or names an event with a type that JSON cannot encode; then
 // nothing is written. The output depends on nothing but the events.
