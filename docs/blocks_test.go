@@ -111,7 +111,7 @@ func TestBenchCommands(t *testing.T) {
 		command, _, _ = strings.Cut(command, "#")
 		args, ok := strings.CutPrefix(command, "go run ./cmd/bench ")
 		require.True(t, ok, command)
-		for _, flag := range regexp.MustCompile(`-(\w+)`).FindAllStringSubmatch(args, -1) {
+		for _, flag := range regexp.MustCompile(`(?:^| )-(\w+)`).FindAllStringSubmatch(args, -1) {
 			assert.Regexp(t, `flags\.\w+\((&\w+(\.\w+)*, )?"`+flag[1]+`"`, main)
 		}
 		for _, list := range regexp.MustCompile(`-(servers|scenarios) (\S+)`).FindAllStringSubmatch(args, -1) {
