@@ -207,6 +207,15 @@ var userFunctions = []bomb{
 			return ctx, func(socketio.Args, error) { boom() }
 		}})
 	}, send: []string{`21["boom"]`}, want: []string{"31[]"}, logged: "hook Handler", exits: []string{}},
+	{name: "hook Callback", set: func(srv *socketio.Server, boom func()) {
+		srv.On("ask", func(c *socketio.Context) error {
+			return c.Emit("asked", nil, socketio.OnAck(func(*socketio.Context) {}))
+		})
+		srv.AddHooks(socketio.Hooks{Callback: func(ctx context.Context, _ *socketio.Context) (context.Context, func(socketio.Args, error)) {
+			boom()
+			return ctx, nil
+		}})
+	}, send: []string{`2["ask"]`, "31[]"}, want: []string{`21["asked"]`}, logged: "hook Callback", exits: []string{`21["asked"]`}},
 	{name: "hook SocketConnected", set: func(srv *socketio.Server, boom func()) {
 		srv.Namespace("/boom").On("e", func(*socketio.Context) {})
 		srv.AddHooks(socketio.Hooks{SocketConnected: func(s *socketio.Socket) {
