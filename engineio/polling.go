@@ -240,6 +240,7 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAns
 	}
 	if len(body) >= lengthKnown {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(http.StatusOK) // middleware that compresses removes the length now
 	}
 	_, err := w.Write(body)
 	return err
