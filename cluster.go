@@ -29,11 +29,11 @@ type cluster struct {
 	asked map[uint64]*question // by acknowledgement id; nil when closed
 }
 
-func newCluster(srv *Server) *cluster {
+func newCluster(srv *Server, host string) *cluster {
 	o := &srv.opts
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &cluster{
-		uplink: newUplink(o.Broker, o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, o.queue, srv.log, false),
+		uplink: newUplink(o.Broker, host, o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, o.queue, srv.log, false),
 		srv:    srv, cancel: cancel, done: make(chan struct{}),
 		asked: make(map[uint64]*question),
 	}

@@ -199,6 +199,22 @@ type Options struct {
 	// leaves, this server does not hear. Zero means 1 minute.
 	RemoteAckTimeout time.Duration
 
+	// PeerURL lets clients poll through a balancer that sends each of their
+	// requests to any of the servers: one of a session that another server has is
+	// handed over to that server, and so is the WebSocket of an upgrade, for as
+	// long as it lasts. It is the URL at which the other servers reach this one,
+	// past the balancer: "http://10.0.0.5:8080", with a path only if one is
+	// stripped from requests before this server gets them. All servers set their
+	// own; the servers with one hand over to each other. They learn of it through
+	// the Broker, which is required. What is handed over goes there as it came,
+	// cookies and session ids included: over a private network or https. Sticky
+	// sessions do without: prefer them. Zero means that such requests are refused.
+	PeerURL string
+	// PeerTransport sends what is handed over: set it where the servers'
+	// certificates are of a private authority. It must speak HTTP/1.1 and not
+	// follow redirects. Nil means the system's authorities, and no proxy.
+	PeerTransport http.RoundTripper
+
 	// Logger gets panics at level error, errors of handlers, refused origins
 	// and trouble with the broker at warn, and at debug what clients do: that
 	// they come and go, are refused or break the protocol. What newcomers need
@@ -295,8 +311,11 @@ func (o *Options) complete() (settings, error) {
 	if s.RemoteAckTimeout < 0 {
 		return s, fmt.Errorf("field Options.RemoteAckTimeout is %v: set a positive duration, or leave it 0 for the default", s.RemoteAckTimeout)
 	}
-	if s.Broker == nil && (s.Channel != "" || s.BrokerQueueLimit+s.BrokerReplayLimit > 0 || s.RemoteAckTimeout > 0) {
-		return s, fmt.Errorf("options for a broker are set, but Options.Broker is nil: set it, or remove Channel, BrokerQueueLimit, BrokerReplayLimit and RemoteAckTimeout")
+	if s.Broker == nil && (s.Channel != "" || s.BrokerQueueLimit+s.BrokerReplayLimit > 0 || s.RemoteAckTimeout > 0 || s.PeerURL != "") {
+		return s, fmt.Errorf("options for a broker are set, but Options.Broker is nil: set it, or remove Channel, BrokerQueueLimit, BrokerReplayLimit, RemoteAckTimeout and PeerURL")
+	}
+	if err := s.checkPeerURL(); err != nil {
+		return s, err
 	}
 	s.ownParser = s.Parser != nil
 	s.queue = parser.New(s.JSON)

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -29,6 +31,7 @@ type servers struct {
 	c       *cluster
 	channel string
 	name    string
+	url     string        // where this server's endpoint is for the others, if it is
 	greeted chan struct{} // has an element when somebody wants to hear of us
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when run has ended
@@ -41,6 +44,7 @@ type servers struct {
 	since      time.Time // when it was; zero if not since subscribing
 	closed     bool
 	lastID     uint64
+	peerWait   peerWait
 	surveys    map[uint64]*survey
 
 	recent []carriedOut // only receive has to do with it
@@ -48,9 +52,10 @@ type servers struct {
 
 // otherServer is another server.
 type otherServer struct {
-	name    string
-	version int
-	heard   time.Time
+	name     string
+	version  int
+	heard    time.Time
+	endpoint *url.URL // nil without Options.PeerURL
 }
 
 // serverName names this process for people.
@@ -69,6 +74,10 @@ func newServers(c *cluster) *servers {
 		c: c, channel: c.channel + serversSuffix, name: serverName(c.host),
 		greeted: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}),
 		known: make(map[string]*otherServer), surveys: make(map[uint64]*survey),
+		peerWait: peerWait{since: time.Now()},
+	}
+	if o := &c.srv.opts; o.PeerURL != "" {
+		s.url = strings.TrimSuffix(o.PeerURL, "/") + o.Path
 	}
 	go s.run(ctx)
 	return s
@@ -110,16 +119,17 @@ func (s *servers) tell() (again bool) {
 		return false
 	}
 	if !hello {
-		_ = s.put(&serversMessage{Is: "here"}) // the next one may get through
+		_ = s.put(&serversMessage{Is: "here", URL: s.url}) // the next one may get through
 		return false
 	}
-	if s.put(&serversMessage{Is: "hello"}) != nil {
+	if s.put(&serversMessage{Is: "hello", URL: s.url}) != nil {
 		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hello, s.since = false, time.Now()
 	s.signalAll()
+	s.peerWait.signal()
 	return false
 }
 
@@ -148,6 +158,7 @@ func (s *servers) connected() {
 		o.heard = time.Now()
 	}
 	s.subscribed, s.hello, s.since = true, true, time.Time{}
+	s.peerWait.since = time.Now()
 	s.mu.Unlock()
 	if s.tell() {
 		s.nudge()
@@ -194,6 +205,7 @@ func (s *servers) close() {
 	s.mu.Lock()
 	subscribed := s.subscribed && !s.closed
 	s.closed, s.subscribed = true, false
+	s.peerWait.signal()
 	for _, q := range s.surveys {
 		q.end(errShutsDown)
 	}
@@ -254,6 +266,9 @@ func (s *servers) note(m *serversMessage) {
 	o.name, o.version, o.heard = m.Name, m.Version, time.Now()
 	if o.name == "" {
 		o.name = m.Host
+	}
+	if m.Is == "hello" || m.Is == "here" {
+		s.noteEndpoint(o, m.URL)
 	}
 	for _, q := range s.surveys {
 		if q.expect(m.Host, m.Version) && m.Is == "hello" { // it has not heard the question

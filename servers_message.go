@@ -8,7 +8,7 @@ import (
 
 // The messages that Go servers exchange beside those of queue.go, on a channel of
 // their own: they know of each other, and ask each other. Each is a JSON object,
-// whose members v, is, host and name mean the same in every version:
+// whose members v, is, host, name and url mean the same in every version:
 //
 //	hello   sent on subscribing: everybody is to say here
 //	here    sent every few seconds
@@ -32,6 +32,10 @@ type serversMessage struct {
 	Is      string `json:"is"`
 	Host    string `json:"host"` // who sends it, as on the queue
 	Name    string `json:"name"` // the same for people
+
+	// URL is where the other servers find the endpoint of this one, if it has
+	// Options.PeerURL: in hello and here.
+	URL string `json:"url,omitempty"`
 
 	ID uint64 `json:"id,omitempty"` // of a question, and its answers
 
@@ -77,6 +81,7 @@ func readServersMessage(data []byte) (*serversMessage, error) {
 		Is      string `json:"is"`
 		Host    string `json:"host"`
 		Name    string `json:"name"`
+		URL     string `json:"url"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, fmt.Errorf("between servers: %w", err)
@@ -87,7 +92,10 @@ func readServersMessage(data []byte) (*serversMessage, error) {
 	case head.Host == "" || len(head.Host) > maxServerName || len(head.Name) > maxServerName:
 		return nil, errors.New("between servers: its host has no name, or too long a one")
 	}
-	m := &serversMessage{Version: *head.Version, Is: head.Is, Host: head.Host, Name: head.Name}
+	if _, err := endpointURL(head.URL); head.URL != "" && err != nil {
+		return nil, fmt.Errorf("between servers: the PeerURL of %s: %w", head.Name, err)
+	}
+	m := &serversMessage{Version: *head.Version, Is: head.Is, Host: head.Host, Name: head.Name, URL: head.URL}
 	if m.Version != serversVersion {
 		return m, fmt.Errorf("between servers: version %d, and this server knows %d", m.Version, serversVersion)
 	}

@@ -49,12 +49,17 @@ func NewServer(opts *Options) *Server {
 	srv.registry.Store(new(registry))
 	srv.index.init()
 	srv.workers.init(srv)
-	srv.engine, err = engineio.NewServer(srv.opts.engine(srv.newClient))
+	host := newHost()
+	engine := srv.opts.engine(srv.newClient)
+	if srv.opts.PeerURL != "" {
+		engine.ServerID, engine.PeerURL, engine.PeerTransport = host, srv.findPeer, srv.opts.PeerTransport
+	}
+	srv.engine, err = engineio.NewServer(engine)
 	if err != nil {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
 	if srv.opts.Broker != nil {
-		srv.cluster = newCluster(srv)
+		srv.cluster = newCluster(srv, host)
 	}
 	return srv
 }

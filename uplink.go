@@ -21,9 +21,14 @@ type uplink struct {
 	codec   parser.Parser // JSON
 }
 
-func newUplink(b Broker, channel string, limit, keep int, codec parser.Parser, log *slog.Logger, writeOnly bool) uplink {
+// newHost returns a name for a server or an Emitter.
+func newHost() string {
 	id := uuid.New()
-	u := uplink{host: fmt.Sprintf("%x", id[:]), channel: channel, codec: codec}
+	return fmt.Sprintf("%x", id[:])
+}
+
+func newUplink(b Broker, host, channel string, limit, keep int, codec parser.Parser, log *slog.Logger, writeOnly bool) uplink {
+	u := uplink{host: host, channel: channel, codec: codec}
 	u.state = newLinkState(log, writeOnly)
 	u.out = newOutbox(b, u.state, channel, limit, keep)
 	return u

@@ -63,7 +63,7 @@ func NewEmitter(b Broker, opts *EmitterOptions) *Emitter {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	core := &emitterCore{newUplink(b, o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, parser.New(o.JSON), o.Logger, true)}
+	core := &emitterCore{newUplink(b, newHost(), o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, parser.New(o.JSON), o.Logger, true)}
 	core.out.put(o.Channel, probe) // so that the status is known
 	return &Emitter{core: core, ns: "/"}
 }

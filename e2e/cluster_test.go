@@ -22,18 +22,25 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// TestCluster uses examples/cluster: clients stay on their server and talk
-// across. In the end everything that it started has ended.
+// TestCluster uses examples/cluster: clients stay on their server, or with nginx
+// doing nothing for that their requests find it, and talk across. In the end
+// everything that it started has ended.
 func TestCluster(t *testing.T) {
 	enable(t)
 	t.Parallel()
 	binary := buildExample(t, "cluster")
-	for _, sticky := range []string{"cookie", "ip"} {
+	for _, sticky := range []string{"cookie", "ip", "none"} {
 		t.Run(sticky, func(t *testing.T) {
 			t.Parallel()
 			cluster := startExample(t, exec.Command(binary, "-addr", "127.0.0.1:0", "-sticky", sticky))
-			script := startScript(t, "sticky", "SERVER_URL="+cluster.url, "STICKY="+sticky, "SHARED=1")
-			script.wait()
+			clients := []string{"socket.io-client-4"}
+			if sticky == "none" {
+				clients = append(clients, "socket.io-client-3")
+			}
+			for _, client := range clients {
+				script := startScript(t, "sticky", "SERVER_URL="+cluster.url, "STICKY="+sticky, "SHARED=1", "CLIENT="+client)
+				script.wait()
+			}
 			cluster.stop()
 			_, err := net.DialTimeout("tcp", cluster.addr(), time.Second)
 			assert.Error(t, err, "nginx still listens")

@@ -71,6 +71,7 @@ type Conn struct {
 	written   chan struct{} // closed when writing ends, if somebody waits for it
 
 	polling bool          // a poll waits
+	hurry   bool          // it is to wait no longer than noopPace
 	wake    chan struct{} // wakes it
 	posting bool          // a POST is being read
 
@@ -97,7 +98,8 @@ func newConn(s *Server, r *http.Request, id string) *Conn {
 	return &Conn{srv: s, id: id, req: r, writing: true, flusher: s.nextFlusher()}
 }
 
-// ID returns the session id, 22 characters of base64url from a cryptographic source.
+// ID returns the session id: 22 characters of base64url from a cryptographic
+// source and, if that is set, a dot and Options.ServerID.
 func (c *Conn) ID() string { return c.id }
 
 // Request returns the handshake request: URL, header, cookies, remote

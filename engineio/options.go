@@ -1,10 +1,12 @@
 package engineio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +113,28 @@ type Options struct {
 	// compressed, in bytes. Default 1024.
 	PerMessageDeflateThreshold int
 
+	// ServerID and PeerURL let several servers be one for clients whose requests
+	// a load balancer sends now to one of them, now to another: a request of a
+	// session that this server does not have is handed over to the one that has
+	// it. ServerID, 1 to 64 letters, digits, "-" and "_", names this server among
+	// them, and becomes part of its session ids, behind a dot. All servers
+	// should have the same options. Default: such requests are refused.
+	ServerID string
+	// PeerURL returns the URL of the endpoint of the server with that ServerID,
+	// path included: "http://10.0.0.5:8080/engine.io/". It must lead to that
+	// server itself, past the load balancer. Nil refuses the request with 400,
+	// for a server that is not known; an error, with 502, or as it says if it is
+	// a *Refusal. id comes from the client, and may be anything that a ServerID
+	// may be. PeerURL is called concurrently for each request of a foreign
+	// session, and may wait, but not long.
+	PeerURL func(ctx context.Context, id string) (*url.URL, error)
+	// PeerTransport sends the requests that are handed over: set it where the
+	// other servers' certificates are of a private authority, or where they want
+	// to see one. It must not use HTTP/2, over which no WebSocket can be handed
+	// over, and not follow redirects. Default: HTTP/1.1 with the certificate
+	// authorities of the system, past any proxy of the environment.
+	PeerTransport http.RoundTripper
+
 	// Cookie, when set, is a template of a cookie sent with the answer to a
 	// polling handshake, for load balancers that keep a client on one server
 	// by it. Its Value is replaced by the sid; Name defaults to "io", Path to
@@ -211,6 +235,14 @@ func (o *Options) withDefaults() (Options, error) {
 		if err := c.Cookie.Valid(); err != nil {
 			errs = append(errs, fmt.Errorf("engineio: Options.Cookie: %w", err))
 		}
+	}
+	switch {
+	case (c.ServerID == "") != (c.PeerURL == nil):
+		errs = append(errs, errors.New("engineio: Options.ServerID and Options.PeerURL belong together: set both, or neither"))
+	case c.ServerID != "" && !isServerID(c.ServerID):
+		errs = append(errs, fmt.Errorf(`engineio: Options.ServerID is %.100q: set it to 1 to 64 letters, digits, "-" and "_"`, c.ServerID))
+	case c.PeerTransport != nil && c.PeerURL == nil:
+		errs = append(errs, errors.New("engineio: Options.PeerTransport is set without Options.PeerURL: set both, or neither"))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -23,7 +23,7 @@ var (
 var (
 	refuseUnknownSID = &Refusal{http.StatusBadRequest, codeUnknownSID,
 		"Session ID unknown: the session has ended, or another server process holds it; " +
-			"with several processes use sticky sessions, or WebSocket as the only transport", causeSession}
+			"with several processes use sticky sessions, WebSocket as the only transport, or Options.PeerURL", causeSession}
 	refuseTransport = badRequest("Bad request: this session uses another transport, having been upgraded")
 	refuseOverlap   = badRequest("Bad request: one GET and one POST at a time; the session has been closed")
 )
@@ -58,7 +58,8 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 		c.wake = make(chan struct{}, 1)
 	}
 	late := c.probing // a client that is about to upgrade does not poll any more
-	if late {
+	c.hurry = c.srv.peers != nil && mark(r) == markSoon
+	if late || c.hurry {
 		c.noopAt = time.Now()
 	}
 	for {
@@ -137,7 +138,7 @@ func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
 		return nil, 0 // the answer before this one is still being written
 	case c.closed || len(c.queue) > 0:
 		return c.takeAnswerLocked(), 0
-	case !c.probing:
+	case !c.probing && !c.hurry:
 		return nil, 0
 	}
 	if pause := noopPace - time.Since(c.noopAt); pause > 0 {
@@ -289,11 +290,8 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 	}()
 	limit := c.srv.opts.MaxPayload
 	tooLarge := func(option string, err error) *Refusal {
-		c.srv.stats.limits.add(option)
 		c.end(ReasonTransportError, err, told)
-		// The rest of the body is not worth reading.
-		w.Header().Set("Connection", "close")
-		return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error(), causeTooLarge}
+		return c.srv.refuseTooLarge(w, option, err)
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
 		err := &parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"}
@@ -305,16 +303,10 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 		c.endFor(err)
 		return badRequest("Bad request: " + err.what)
 	}
-	if r.ContentLength > int64(limit) {
-		return tooLarge(limitPayload, errTooLarge(limit))
-	}
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(c.srv.opts.PingInterval + c.srv.opts.PingTimeout))
 	buf := payloadPool.Get().(*[]byte)
 	defer putPayload(buf)
-	body, err := readInto((*buf)[:0], r.Body, int(max(r.ContentLength, 0)), limit)
+	body, err := c.srv.readBody((*buf)[:0], w, r)
 	*buf = body
-	_ = rc.SetReadDeadline(time.Time{})
 	switch {
 	case err == errBodyTooLarge:
 		return tooLarge(limitPayload, errTooLarge(limit))
@@ -334,6 +326,27 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 		}
 	}
 	return nil
+}
+
+// readBody appends the body of a POST to b, which is empty. Its client may take
+// as long as until a silent one is gone.
+func (s *Server) readBody(b []byte, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := s.opts.MaxPayload
+	if r.ContentLength > int64(limit) {
+		return b, errBodyTooLarge
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(s.opts.PingInterval + s.opts.PingTimeout))
+	b, err := readInto(b, r.Body, int(max(r.ContentLength, 0)), limit)
+	_ = rc.SetReadDeadline(time.Time{})
+	return b, err
+}
+
+func (s *Server) refuseTooLarge(w http.ResponseWriter, option string, err error) *Refusal {
+	s.stats.limits.add(option)
+	// The rest of the body is not worth reading.
+	w.Header().Set("Connection", "close")
+	return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error(), causeTooLarge}
 }
 
 // readInto appends what r holds, about size bytes, to b, which is empty. More

@@ -29,6 +29,7 @@ type Server struct {
 	flushers []flusher
 	next     atomic.Uint32 // flusher of the next connection
 	stats    stats
+	peers    *peers // the other servers; nil without PeerURL
 
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
@@ -50,6 +51,9 @@ func NewServer(opts *Options) (*Server, error) {
 		s.flushers[i].srv = s
 	}
 	s.stats.init()
+	if o.PeerURL != nil {
+		s.peers = newPeers(s)
+	}
 	if o.MaxConnectionsPerIP > 0 {
 		s.perIP, s.keys = make(map[string]int), make(map[*Conn]string)
 	}
@@ -135,12 +139,18 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, versi
 		return s.serveGone(w, r)
 	}
 	switch {
+	case c == nil && s.peers != nil:
+		return s.peers.handOver(w, r, sid, transport)
 	case c == nil:
 		return refuseUnknownSID
 	case version != protocolVersion:
 		return badRequest("Bad request: EIO is not that of the session")
 	case transport == WebSocket:
 		return c.upgrade(w, r)
+	case s.peers != nil && mark(r) == markRelease:
+		c.releasePoll()
+		w.WriteHeader(http.StatusNoContent)
+		return nil
 	case r.Method == http.MethodGet:
 		return c.servePoll(w, r)
 	case r.Method == http.MethodPost:
@@ -152,7 +162,11 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, versi
 
 // open begins a session: OnConnect decides.
 func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
-	c := newConn(s, r, newID())
+	id := newID()
+	if s.peers != nil {
+		id += "." + s.opts.ServerID
+	}
+	c := newConn(s, r, id)
 	if refusal := s.register(c); refusal != nil {
 		return nil, refusal
 	}

@@ -36,6 +36,9 @@ type Drainer interface {
 // error of ctx; a context that has ended already cuts all of them off at once.
 // Another call waits likewise, and the end of its context cuts off likewise.
 //
+// Of the requests that have been handed over to other servers (Options.PeerURL),
+// polls are answered, without harm to their sessions, and WebSockets are cut off.
+//
 // It does not stop the http.Server: call it before http.Server.Shutdown, which
 // waits for polls and knows nothing of WebSockets.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -47,6 +50,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	if first {
+		s.peers.close()
 		s.drain(ctx)
 	}
 	ended := make(chan struct{})
@@ -56,25 +60,41 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
+		s.peers.idle()
 		return nil
 	case <-ctx.Done():
 	}
 	for _, c := range s.all() {
 		c.end(ReasonServerShutdown, ErrServerClosed, abort)
 	}
+	s.peers.cut()
 	return ctx.Err()
 }
 
-// drain closes the connections one after the other, in no particular order.
+// leaver is what Shutdown ends: a connection, or a request that has been handed
+// over and lasts.
+type leaver interface {
+	Context() context.Context
+	drain()
+}
+
+// drain closes the connections one after the other, in no particular order, and
+// then what other servers have.
 func (s *Server) drain(ctx context.Context) {
-	conns := s.all()
-	window := s.drainWindow(ctx, len(conns))
+	var all []leaver
+	for _, c := range s.all() {
+		all = append(all, c)
+	}
+	for _, h := range s.peers.all() {
+		all = append(all, h)
+	}
+	window := s.drainWindow(ctx, len(all))
 	begin := time.Now()
-	for i, c := range conns {
+	for i, c := range all {
 		if ctx.Err() != nil {
 			return
 		}
-		turn := begin.Add(time.Duration(float64(window) * float64(i) / float64(len(conns))))
+		turn := begin.Add(time.Duration(float64(window) * float64(i) / float64(len(all))))
 		if wait := time.Until(turn); wait > 0 {
 			select {
 			case <-c.Context().Done(): // it has gone by itself

@@ -29,8 +29,12 @@ type Stats struct {
 	// ended or that another process has, "too large" those beyond a limit,
 	// "connections" and "connections per IP" handshakes beyond
 	// Options.MaxConnections and Options.MaxConnectionsPerIP, "shutdown" those
-	// after Shutdown, and "application" those that OnConnect refused.
+	// after Shutdown, "application" those that OnConnect refused, and "peer" those
+	// that could not be handed over to the server that has the session.
 	Refused map[string]uint64
+	// HandedOver counts the requests of other servers' sessions that those have
+	// answered (Options.PeerURL), whatever they answered. Refused has the rest.
+	HandedOver uint64
 	// Upgrades and UpgradesFailed count upgrades from polling to WebSocket
 	// that were completed, and that were begun and given up.
 	Upgrades, UpgradesFailed uint64
@@ -67,6 +71,7 @@ const (
 	causeFullIP      = "connections per IP"
 	causeShutdown    = "shutdown"
 	causeApplication = "application"
+	causePeer        = "peer"
 )
 
 // The keys of Stats.LimitHits.
@@ -94,7 +99,7 @@ func (s *stats) init() {
 	s.closed.init(ReasonClientDisconnect, ReasonServerDisconnect, ReasonPingTimeout, ReasonTransportClose,
 		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
 	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed, causeNoUpgrade,
-		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication)
+		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication, causePeer)
 	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPayloadPackets, limitSendQueue, limitWriteTimeout)
 }
 
@@ -217,6 +222,9 @@ func (s *Server) Stats() Stats {
 		UpgradesFailed: s.stats.upgradesFailed.Load(),
 		Panics:         s.stats.panics.Load(),
 		LimitHits:      s.stats.limits.snapshot(),
+	}
+	if s.peers != nil {
+		st.HandedOver = s.peers.count.Load()
 	}
 	for i := range s.flushers {
 		t := &s.flushers[i].traffic

@@ -153,7 +153,7 @@ func TestStatsOfRefusals(t *testing.T) {
 		get("/engine.io/?EIO=4&transport=polling", nil)
 		assert.Equal(t, map[string]uint64{
 			"path": 1, "origin": 1, "transport": 1, "version": 1, "method": 1, "malformed": 1, "no upgrade": 1, "unknown session": 1,
-			"too large": 0, "connections": 0, "connections per IP": 0, "application": 1, "shutdown": 1,
+			"too large": 0, "connections": 0, "connections per IP": 0, "application": 1, "shutdown": 1, "peer": 0,
 		}, h.srv.Stats().Refused)
 	})
 }

@@ -364,9 +364,13 @@ func (h *hijackWriter) refusal(err error) *Refusal {
 		return h.refused
 	}
 	if h.status < 400 || h.status >= 500 {
-		return &Refusal{http.StatusNotImplemented, codeBadRequest,
-			"Bad request: this connection cannot become a WebSocket (" + err.Error() +
-				"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap", causeNoUpgrade}
+		return refuseHijack(err)
 	}
 	return badRequest("Bad request: " + strings.TrimSpace(h.text.String()))
+}
+
+func refuseHijack(err error) *Refusal {
+	return &Refusal{http.StatusNotImplemented, codeBadRequest,
+		"Bad request: this connection cannot become a WebSocket (" + err.Error() +
+			"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap", causeNoUpgrade}
 }

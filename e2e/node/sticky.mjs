@@ -1,7 +1,7 @@
 // Clients of all kinds through a balancer with two servers: each stays on its
 // server, request after request, and both have some. What the balancer knows
-// clients by is in STICKY: "cookie" or "ip". With SHARED, the servers are one
-// application.
+// clients by is in STICKY: "cookie", "ip", or "none" if the servers find each
+// other's sessions themselves. With SHARED, the servers are one application.
 import http from "node:http";
 import { ask, assert, connected, done, open, until } from "./lib.mjs";
 

@@ -6,8 +6,8 @@
 //
 // It needs redis-server and nginx. Open the page it names in several windows, or
 // with ?transport=polling or ?transport=websocket. -addr is where nginx listens;
-// -sticky how it keeps clients on their server, "cookie" or "ip"; -print shows
-// the configuration of nginx and ends.
+// -sticky how it keeps clients on their server, "cookie" or "ip", or "none" if it
+// does not; -print shows the configuration of nginx and ends.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` on which nginx listens; port 0 takes a free one")
-	sticky := flag.String("sticky", "cookie", "what nginx knows clients by: cookie or ip")
+	sticky := flag.String("sticky", "cookie", "what nginx knows clients by: cookie, ip or none")
 	show := flag.Bool("print", false, "print the configuration of nginx and end")
 	node := flag.String("node", "", "run one server of this `name` only, on the Redis of -redis")
 	url := flag.String("redis", "", "`URL` of Redis, with -node")

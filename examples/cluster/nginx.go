@@ -11,12 +11,12 @@ import (
 // nginxConfig returns a configuration of nginx for servers with names and
 // addresses.
 func nginxConfig(addr, sticky string, nodes map[string]string) (string, error) {
-	if sticky != "cookie" && sticky != "ip" {
-		return "", fmt.Errorf("-sticky %s: it is cookie or ip", sticky)
+	if sticky != "cookie" && sticky != "ip" && sticky != "none" {
+		return "", fmt.Errorf("-sticky %s: it is cookie, ip or none", sticky)
 	}
 	var b strings.Builder
 	err := nginxTemplate.Execute(&b, map[string]any{
-		"Addr": addr, "Cookie": sticky == "cookie", "Nodes": nodes, "Names": slices.Sorted(maps.Keys(nodes)),
+		"Addr": addr, "Cookie": sticky == "cookie", "IP": sticky == "ip", "Nodes": nodes, "Names": slices.Sorted(maps.Keys(nodes)),
 	})
 	return b.String(), err
 }
@@ -24,7 +24,8 @@ func nginxConfig(addr, sticky string, nodes map[string]string) (string, error) {
 // The first request of a client goes to any server, and the answer has a cookie
 // that names it. Requests with the cookie go to that server, and to another one
 // if it is away. Without cookies, all clients of a network (ip_hash looks at the
-// first three numbers of an address) are on one server.
+// first three numbers of an address) are on one server. With neither, each request
+// goes to the next server, and those hand over to each other.
 var nginxTemplate = template.Must(template.New("nginx").Parse(`daemon off;
 pid nginx.pid;
 error_log stderr warn;
@@ -42,7 +43,7 @@ http {
         ''      '';
     }
     upstream app {
-{{- if not .Cookie}}
+{{- if .IP}}
         ip_hash;
 {{- end}}
 {{- range .Nodes}}

@@ -25,9 +25,10 @@ type said struct {
 }
 
 // newServer is the app. Nothing in it knows that there are several of it, but
-// for the name that it shows.
-func newServer(node string, broker socketio.Broker) *socketio.Server {
-	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+// for the name that it shows, and the address at which the other one finds it if
+// nginx sends it what is not for it (-sticky none).
+func newServer(node, addr string, broker socketio.Broker) *socketio.Server {
+	srv := socketio.NewServer(&socketio.Options{Broker: broker, PeerURL: "http://" + addr})
 	srv.On("connect", func(c *socketio.Context, auth struct{ Name string }) error {
 		if auth.Name == "" {
 			return &socketio.Error{Message: "say your name"}
@@ -71,7 +72,7 @@ func runNode(ctx context.Context, node, url string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	srv := newServer(node, broker)
+	srv := newServer(node, listener.Addr().String(), broker)
 	web := &http.Server{Handler: newHandler(srv), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()

@@ -37,6 +37,8 @@ var Metrics = []*Metric{
 		each(func(st *state) map[socketio.Reason]uint64 { return st.Closed })},
 	{"requests.refused", "{request}", "HTTP requests answered with an error, by cause.", "cause", true,
 		each(func(st *state) map[string]uint64 { return st.Refused })},
+	{"requests.handed_over", "{request}", "HTTP requests of other servers' sessions that those have answered.", "", true,
+		one(func(st *state) uint64 { return st.HandedOver })},
 	{"upgrades", "{upgrade}", "Upgrades from polling to WebSocket that were begun, by result.", "result", true,
 		func(st *state, yield func(string, int64)) {
 			yield("completed", int64(st.Upgrades))

@@ -1,0 +1,415 @@
+package engineio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A request of a session that another server has is handed over to that server,
+// which its session id names (Options.PeerURL). The other server sees it as it
+// was sent, but from this one's address, and with the header below; its answer is
+// the answer. A poll thus waits here as well as there, and a WebSocket goes
+// through this server as long as it lasts.
+
+// markHeader is in requests that have been handed over.
+const markHeader = "Engineio-Handed-Over"
+
+// Its values. Clients that make them up harm nobody but themselves.
+const (
+	markOnce = "once" // it is for this server, or for none
+	// markSoon, besides: a poll does not wait, since the server that handed it
+	// over is shutting down.
+	markSoon = "soon"
+	// markRelease: the poll that waits is to be answered, for the same reason.
+	// That is all that the request is for.
+	markRelease = "release"
+)
+
+// mark returns what the header says, "" for a request that comes from a client.
+func mark(r *http.Request) string {
+	if v := r.Header[markHeader]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+const (
+	peerDialTimeout = 3 * time.Second
+	// peerIdleTimeout is shorter than that of any server, so that no request
+	// meets a connection that the other side is closing.
+	peerIdleTimeout = 2 * time.Second
+	// releaseAgain is when a poll that has not been released is again: the order
+	// may have come before the poll.
+	releaseAgain = 250 * time.Millisecond
+	// peerWarnEvery is how often failures are logged.
+	peerWarnEvery = 10 * time.Second
+)
+
+var (
+	refuseNoPeer = &Refusal{http.StatusBadGateway, codeUnknownSID,
+		"Session ID unknown here, and the server that has the session cannot be reached (Options.PeerURL): connect again", causePeer}
+	refuseAstray = &Refusal{http.StatusBadGateway, codeUnknownSID,
+		"Session ID unknown: another server has handed the request over to this one, which does not have the session either; " +
+			"does that server's Options.PeerURL lead to a load balancer, or to another server, instead of itself?", causePeer}
+
+	errPeerSilent = errors.New("engineio: the server that has the session does not answer")
+)
+
+// isServerID reports whether s can be an Options.ServerID.
+func isServerID(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 64
+}
+
+// peers hands requests over.
+//
+// Goroutines: one, handed.release, for each poll that waits when Shutdown is
+// called, which ends with the poll. What the transport and the proxy start ends
+// with the request. Server.Shutdown waits for the requests that it finds.
+type peers struct {
+	srv       *Server
+	transport http.RoundTripper
+	own       *http.Transport // transport, unless Options.PeerTransport is set
+	log       *log.Logger
+	count     atomic.Uint64
+	warned    atomic.Int64 // when, in nanoseconds since 1970
+
+	mu     sync.Mutex // protects the following
+	open   map[*handed]bool
+	closed bool
+}
+
+func newPeers(s *Server) *peers {
+	p := &peers{
+		srv: s, transport: s.opts.PeerTransport, open: make(map[*handed]bool),
+		log: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+	}
+	if p.transport == nil {
+		var protocols http.Protocols
+		protocols.SetHTTP1(true)
+		p.own = &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: peerDialTimeout}).DialContext,
+			TLSHandshakeTimeout: peerDialTimeout,
+			IdleConnTimeout:     peerIdleTimeout,
+			MaxIdleConnsPerHost: 1000,
+			DisableCompression:  true,
+			Protocols:           &protocols,
+		}
+		p.transport = p.own
+	}
+	return p
+}
+
+// handed is a request that has been handed over.
+type handed struct {
+	p         *peers
+	id        string // of the other server
+	w         http.ResponseWriter
+	in        *http.Request
+	endpoint  *url.URL
+	body      []byte // of a POST
+	transport string
+	mark      string
+
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	patience *time.Timer // cuts it off
+
+	out      atomic.Pointer[http.Request] // as it was sent
+	hijacked bool
+	refusal  *Refusal // why there is no answer
+}
+
+// handOver serves a request of a session that is not here.
+func (p *peers) handOver(w http.ResponseWriter, r *http.Request, sid, transport string) *Refusal {
+	dot := strings.LastIndexByte(sid, '.')
+	id := sid[dot+1:]
+	switch {
+	case dot < 0 || id == p.srv.opts.ServerID || !isServerID(id) || r.Method != http.MethodGet && r.Method != http.MethodPost:
+		return refuseUnknownSID
+	case mark(r) != "": // handed on and on, it might never arrive
+		p.warn("a request was handed over to the wrong server", "for", id, "from", r.RemoteAddr)
+		return refuseAstray
+	}
+	endpoint, refusal := p.find(r.Context(), id)
+	if refusal != nil {
+		return refusal
+	}
+	h := &handed{p: p, id: id, w: w, in: r, endpoint: endpoint, transport: transport, mark: markOnce}
+	if r.Method == http.MethodPost {
+		// Whole, so that no client that sends slowly holds anything but itself.
+		var err error
+		if h.body, err = p.srv.readBody(nil, w, r); err == errBodyTooLarge {
+			return p.srv.refuseTooLarge(w, limitPayload, errTooLarge(p.srv.opts.MaxPayload))
+		} else if err != nil {
+			return badRequest("Bad request: the body could not be read")
+		}
+	}
+	h.ctx, h.cancel = context.WithCancelCause(r.Context())
+	defer h.cancel(nil)
+	if refusal := p.begin(h); refusal != nil {
+		return refusal
+	}
+	defer p.end(h)
+	h.patience = time.AfterFunc(h.wait(), func() { h.cancel(errPeerSilent) })
+	defer h.patience.Stop()
+	if transport == WebSocket {
+		w = &tunnelWriter{w, h}
+	}
+	proxy := httputil.ReverseProxy{
+		Rewrite: h.rewrite, Transport: p.transport, ModifyResponse: h.answered, ErrorHandler: h.failed,
+		BufferPool: copyBuffers{}, ErrorLog: p.log,
+	}
+	proxy.ServeHTTP(w, r.WithContext(h.ctx))
+	return h.refusal
+}
+
+// find returns the endpoint of a server.
+func (p *peers) find(ctx context.Context, id string) (endpoint *url.URL, refusal *Refusal) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.srv.logPanic("Options.PeerURL", v)
+			endpoint, refusal = nil, refuseNoPeer
+		}
+	}()
+	endpoint, err := p.srv.opts.PeerURL(ctx, id)
+	var chosen *Refusal
+	switch {
+	case errors.As(err, &chosen):
+		refused := *refusalOf(err)
+		refused.cause = causePeer
+		return nil, &refused
+	case err != nil:
+		if ctx.Err() == nil {
+			p.warn("Options.PeerURL failed", "for", id, "error", err)
+		}
+		return nil, refuseNoPeer
+	case endpoint == nil:
+		return nil, refuseUnknownSID
+	}
+	return endpoint, nil
+}
+
+// begin makes a request known to Shutdown. One that comes after it must not last.
+func (p *peers) begin(h *handed) *Refusal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.closed:
+		p.open[h] = true
+		p.srv.wg.Add(1)
+	case h.transport == WebSocket:
+		return refusalOf(ErrServerClosed)
+	default:
+		h.mark = markSoon
+	}
+	return nil
+}
+
+func (p *peers) end(h *handed) {
+	p.mu.Lock()
+	known := p.open[h]
+	delete(p.open, h)
+	p.mu.Unlock()
+	if known {
+		p.srv.wg.Done()
+	}
+}
+
+// wait returns how long the other server may be silent: longer than clients,
+// whose polls and WebSockets get a PING in each PingInterval, bear.
+func (h *handed) wait() time.Duration {
+	return 2 * (h.p.srv.opts.PingInterval + h.p.srv.opts.PingTimeout)
+}
+
+// rewrite makes the request for the other server.
+func (h *handed) rewrite(pr *httputil.ProxyRequest) {
+	in, out := pr.In, pr.Out
+	to := *h.endpoint
+	to.RawQuery = in.URL.RawQuery
+	out.URL, out.Host = &to, in.Host // which tells what the own origin is
+	if h.p.srv.opts.TrustForwarded {
+		// The last server in front of which a proxy stands is this one.
+		for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+			if v := in.Header[name]; v != nil {
+				out.Header[name] = v
+			}
+		}
+	} else {
+		pr.SetXForwarded()
+	}
+	out.Header.Del("Expect")
+	if out.Header["User-Agent"] == nil { // or the proxy would, later
+		out.Header["User-Agent"] = []string{""}
+	}
+	out.Header[markHeader] = []string{h.mark}
+	if h.in.Method == http.MethodPost {
+		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(bytes.NewReader(h.body)), int64(len(h.body)), nil
+	} else {
+		// A body, empty as it is, keeps http.Transport from repeating a poll: an
+		// answer that was lost has to be noticed.
+		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(strings.NewReader("")), 0, nil
+	}
+	h.out.Store(out)
+}
+
+// answered sees to the header of the answer.
+func (h *handed) answered(resp *http.Response) error {
+	h.p.count.Add(1)
+	header := h.w.Header()
+	for name, values := range resp.Header {
+		switch name {
+		case "Set-Cookie": // of middleware there and here
+		case "Vary":
+			resp.Header[name] = slices.DeleteFunc(values, func(v string) bool { return slices.Contains(header[name], v) })
+		default:
+			delete(header, name)
+		}
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil
+	}
+	if h.p.srv.isClosed() {
+		endKeepAlive(h.w)
+	}
+	// As in writePayload.
+	time2 := 2 * h.p.srv.opts.WriteTimeout
+	_ = http.NewResponseController(h.w).SetWriteDeadline(time.Now().Add(time2))
+	h.patience.Reset(time2 + peerDialTimeout)
+	return nil
+}
+
+// failed notes why there is no answer.
+func (h *handed) failed(_ http.ResponseWriter, _ *http.Request, err error) {
+	switch {
+	case h.hijacked || h.in.Context().Err() != nil: // nobody is there to be told
+	case context.Cause(h.ctx) == ErrServerClosed:
+		h.refusal = refusalOf(ErrServerClosed)
+	case errors.Is(err, http.ErrNotSupported):
+		h.refusal = refuseHijack(err)
+	default:
+		if cause := context.Cause(h.ctx); cause != nil {
+			err = cause
+		}
+		h.p.warn("a request cannot be handed over", "to", h.endpoint.Redacted(), "error", err)
+		h.refusal = refuseNoPeer
+	}
+}
+
+// Context returns what ends with the request.
+func (h *handed) Context() context.Context { return h.ctx }
+
+// drain ends the request because of Shutdown: a poll has its answer soon, so
+// that the session is not harmed; a WebSocket has to be cut off.
+func (h *handed) drain() {
+	p := h.p
+	p.mu.Lock()
+	poll := h.transport == Polling && h.in.Method == http.MethodGet && p.open[h]
+	if poll {
+		p.srv.wg.Add(1) // it is not zero: the poll is open
+	}
+	p.mu.Unlock()
+	switch {
+	case poll:
+		go h.release()
+	case h.transport == WebSocket:
+		h.cancel(ErrServerClosed)
+	}
+}
+
+// release has the other server answer the poll.
+func (h *handed) release() {
+	defer h.p.srv.wg.Done()
+	for h.ctx.Err() == nil {
+		if poll := h.out.Load(); poll != nil {
+			r := poll.Clone(h.ctx)
+			r.Method, r.Body, r.GetBody = http.MethodPost, http.NoBody, nil
+			r.Header[markHeader] = []string{markRelease}
+			if resp, err := h.p.transport.RoundTrip(r); err == nil {
+				_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10))
+				_ = resp.Body.Close()
+			}
+		}
+		select {
+		case <-time.After(releaseAgain):
+		case <-h.ctx.Done():
+		}
+	}
+}
+
+// releasePoll answers the poll that waits, at once.
+func (c *Conn) releasePoll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.polling {
+		c.hurry, c.noopAt = true, time.Time{}
+		c.wakeLocked()
+	}
+}
+
+// close begins Shutdown.
+func (p *peers) close() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+// all returns the requests that are handed over now and known.
+func (p *peers) all() []*handed {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*handed, 0, len(p.open))
+	for h := range p.open {
+		all = append(all, h)
+	}
+	return all
+}
+
+// cut ends all requests that are left.
+func (p *peers) cut() {
+	for _, h := range p.all() {
+		h.cancel(ErrServerClosed)
+	}
+	p.idle()
+}
+
+// idle closes connections that are not in use.
+func (p *peers) idle() {
+	if p != nil && p.own != nil {
+		p.own.CloseIdleConnections()
+	}
+}
+
+// warn logs, but not everything that clients can provoke.
+func (p *peers) warn(what string, args ...any) {
+	now, last := time.Now().UnixNano(), p.warned.Load()
+	level := slog.LevelDebug
+	if now-last >= int64(peerWarnEvery) && p.warned.CompareAndSwap(last, now) {
+		level = slog.LevelWarn
+	}
+	p.srv.opts.Logger.Log(context.Background(), level, fmt.Sprintf("engineio: %s (Options.PeerURL)", what), args...)
+}

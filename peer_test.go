@@ -1,0 +1,388 @@
+package socketio_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// balanced is a fleet whose servers hand over to each other, behind a balancer that sends each request to the next.
+type balanced struct {
+	*fleet
+	front *eiotest.Transport
+
+	mu        sync.Mutex
+	nth       int
+	stick     bool
+	addresses map[string]*eiotest.Transport // host:port
+	handed    int
+}
+
+func newBalanced(t *testing.T, n int, opts *socketio.Options) *balanced {
+	t.Helper()
+	b := &balanced{fleet: newFleet(t, 0, nil), addresses: map[string]*eiotest.Transport{}}
+	for range n {
+		b.add(opts)
+	}
+	b.front = eiotest.Serve(t, http.HandlerFunc(b.serve), nil)
+	return b
+}
+
+func (b *balanced) add(opts *socketio.Options) *socketio.Server {
+	b.t.Helper()
+	var o socketio.Options
+	if opts != nil {
+		o = *opts
+	}
+	address := fmt.Sprintf("10.0.0.%d:8080", len(b.servers))
+	o.PeerURL, o.PeerTransport = "http://"+address, b
+	srv := b.fleet.add(&o)
+	tr := eiotest.Serve(b.t, srv, nil)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.addresses[address] = tr
+	return srv
+}
+
+// RoundTrip sends what is handed over.
+func (b *balanced) RoundTrip(r *http.Request) (*http.Response, error) {
+	b.mu.Lock()
+	b.handed++
+	tr := b.addresses[r.URL.Host]
+	b.mu.Unlock()
+	if tr == nil {
+		return nil, fmt.Errorf("connection refused by %s", r.URL.Host)
+	}
+	return tr.RoundTrip(r)
+}
+
+func (b *balanced) serve(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	srv := b.servers[b.nth%len(b.servers)]
+	if !b.stick {
+		b.nth++
+	}
+	b.mu.Unlock()
+	srv.ServeHTTP(w, r)
+}
+
+// to has the balancer send all requests to one server.
+func (b *balanced) to(i int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.nth, b.stick = i, true
+}
+
+func (b *balanced) join(mode eiotest.Mode) *peer {
+	b.t.Helper()
+	p := dialWith(b.t, nil, eiotest.Options{Mode: mode, Transport: b.front})
+	p.connect("/")
+	return p
+}
+
+// raw opens a polling session at a server.
+func (b *balanced) raw(at int) *eiotest.Raw {
+	b.t.Helper()
+	b.to(at)
+	raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/"}
+	_, _, err := raw.Handshake(b.t.Context())
+	require.NoError(b.t, err)
+	return raw
+}
+
+// Clients of all kinds behind a balancer that knows of no sessions: connected, with rooms, events and acknowledgements
+// across servers. Their session ids are not published.
+func TestPeers(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		b := newBalanced(t, 0, nil)
+		var published bytes.Buffer
+		b.lossy(func(data []byte) bool { published.Write(data); return false })
+		opts := &socketio.Options{Path: "/socket.io"}
+		for range 3 {
+			srv := b.add(opts)
+			srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
+			srv.On("say", func(c *socketio.Context, room, text string) (string, error) {
+				return "said " + text, c.Emit("said", text, socketio.To(room))
+			})
+		}
+		var all []*peer
+		for range 4 {
+			p := b.join(mode)
+			p.send(`20["join","room"]`)
+			p.want(`30[]`)
+			all = append(all, p)
+		}
+		for i, p := range all {
+			for j := range 5 {
+				text := fmt.Sprint(i, ".", j)
+				p.send(`21["say","room","` + text + `"]`)
+				for _, other := range all {
+					want := []string{`2["said","` + text + `"]`}
+					if other == p {
+						want = append(want, `31["said `+text+`"]`)
+					}
+					other.want(want...)
+				}
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		for _, p := range all {
+			p.quiet()
+			p.c.Close()
+		}
+		synctest.Wait()
+		var handed, refused uint64
+		for _, srv := range b.servers {
+			st := srv.Stats()
+			handed += st.HandedOver
+			refused += st.Refused["unknown session"] + st.Refused["peer"]
+			assert.Empty(t, st.Sockets)
+			assert.Zero(t, srv.BrokerStatus().Ignored)
+		}
+		assert.Zero(t, refused)
+		assert.Equal(t, mode != eiotest.WebSocket, handed > 0)
+		assert.Contains(t, published.String(), "10.0.0.1:8080/socket.io/")
+		for _, p := range all {
+			sid := p.c.Handshake().SID
+			require.Len(t, sid, 22+1+32)
+			assert.NotContains(t, published.String(), sid[:22])
+		}
+	})
+}
+
+// Sessions of servers without the option are refused as ever, and by such servers, too.
+func TestPeersNeedTheOption(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBalanced(t, 1, nil)
+		b.fleet.add(nil)
+		time.Sleep(3 * time.Second)
+		for at := range 2 {
+			raw := b.raw(at)
+			require.Len(t, raw.SID, []int{55, 22}[at])
+			b.to(1 - at)
+			begin := time.Now()
+			resp, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 400, resp.Status)
+			require.Contains(t, resp.Body, "Session ID unknown: the session has ended, or another server process holds it")
+			require.Contains(t, resp.Body, "Options.PeerURL")
+			require.Zero(t, time.Since(begin))
+		}
+		require.Zero(t, b.handed)
+	})
+}
+
+// Who asks for sessions that do not exist is refused at once, or, for a server that nobody has heard of, a little later,
+// and has nothing published.
+func TestPeersAndGuessedSIDs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBalanced(t, 2, nil)
+		raw := b.raw(0)
+		time.Sleep(3 * time.Second)
+		b.to(1)
+		random := strings.Repeat("A", 22)
+		before := b.servers[1].BrokerStatus().Published
+		for sid, wait := range map[string]time.Duration{
+			random: 0, random + ".": 0, random + ".x": 0, random + raw.SID[22:]: 0,
+			random + "." + strings.Repeat("0", 32): time.Second,
+		} {
+			begin := time.Now()
+			one := *raw
+			one.SID = sid
+			resp, err := one.Get(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 400, resp.Status)
+			require.Contains(t, resp.Body, "Session ID unknown: the session has ended")
+			require.Equal(t, wait, time.Since(begin), sid)
+		}
+		require.Equal(t, before, b.servers[1].BrokerStatus().Published)
+		require.EqualValues(t, 1, b.servers[1].Stats().HandedOver)
+
+		// Only so many wait.
+		raw.SID = random + "." + strings.Repeat("1", 32)
+		answers := make(chan time.Duration, 1100)
+		begin := time.Now()
+		for range cap(answers) {
+			go func() {
+				resp, err := raw.Get(t.Context())
+				if assert.NoError(t, err) {
+					assert.Equal(t, 400, resp.Status)
+				}
+				answers <- time.Since(begin)
+			}()
+		}
+		waited := 0
+		for range cap(answers) {
+			if <-answers > 0 {
+				waited++
+			}
+		}
+		require.Equal(t, 1000, waited)
+	})
+}
+
+// A server that has just begun waits for what it has not heard yet, and others wait for it.
+func TestPeersOfANewServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBalanced(t, 1, nil)
+		raw := b.raw(0)
+		b.add(nil)
+		b.to(1)
+		begin := time.Now()
+		resp, err := raw.Post(t.Context(), "40")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.Status, resp.Body)
+		require.Less(t, time.Since(begin), time.Second)
+
+		// It serves clients before it is on the broker.
+		time.Sleep(time.Minute)
+		late := &slowToSubscribe{until: make(chan struct{})}
+		b.wrap = func(inner socketio.Broker) socketio.Broker { late.Broker = inner; return late }
+		o := &socketio.Options{PeerURL: "http://10.0.0.2:8080", PeerTransport: b, Broker: b.wrap(b.service.Connect())}
+		srv := newServer(t, o)
+		t.Cleanup(func() { require.NoError(t, o.Broker.Close()) })
+		b.servers = append(b.servers, srv)
+		b.addresses["10.0.0.2:8080"] = eiotest.Serve(t, srv, nil)
+		raw = b.raw(2)
+		b.to(0)
+		begin = time.Now()
+		time.AfterFunc(500*time.Millisecond, func() { close(late.until) })
+		resp, err = raw.Post(t.Context(), "40")
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.Status, resp.Body)
+		require.Equal(t, 500*time.Millisecond, time.Since(begin))
+	})
+}
+
+// slowToSubscribe is a Broker whose subscription takes a while.
+type slowToSubscribe struct {
+	socketio.Broker
+	until chan struct{}
+}
+
+func (s *slowToSubscribe) Subscribe(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+	select {
+	case <-s.until:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.Broker.Subscribe(ctx, channels, ready, handle)
+}
+
+// Without the broker, servers that are known are handed to as before; about others nothing can be known.
+func TestPeersWhileTheBrokerIsAway(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBalanced(t, 2, nil)
+		p := b.join(eiotest.Polling)
+		synctest.Wait()
+		b.service.Stop()
+		time.Sleep(time.Minute)
+		for i := range 5 {
+			require.NoError(t, b.servers[0].Emit("e", i))
+			require.NoError(t, b.servers[1].Emit("e", i))
+			p.want(fmt.Sprintf(`2["e",%d]`, i))
+		}
+		b.to(1)
+		raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/", SID: strings.Repeat("A", 22) + "." + strings.Repeat("0", 32)}
+		begin := time.Now()
+		resp, err := raw.Get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 503, resp.Status)
+		require.Contains(t, resp.Body, "the broker is away")
+		require.Zero(t, time.Since(begin))
+		require.EqualValues(t, 1, b.servers[1].Stats().Refused["peer"])
+	})
+}
+
+// Servers that end: nothing is handed to one that has shut down, a dead one is found out at once, and then forgotten.
+func TestPeersThatEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBalanced(t, 3, nil)
+		raws := []*eiotest.Raw{b.raw(0), b.raw(1)}
+		time.Sleep(3 * time.Second)
+		b.mu.Lock()
+		delete(b.addresses, "10.0.0.0:8080") // it crashed
+		b.mu.Unlock()
+		b.to(2)
+		begin := time.Now()
+		resp, err := raws[0].Get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 502, resp.Status)
+		require.Contains(t, resp.Body, "cannot be reached (Options.PeerURL)")
+		require.Zero(t, time.Since(begin))
+
+		require.NoError(t, b.servers[1].Shutdown(soon(t)))
+		synctest.Wait()
+		handed := b.handed
+		resp, err = raws[1].Get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 400, resp.Status)
+		require.Equal(t, handed, b.handed)
+	})
+}
+
+// What is published about a server is checked before anything is sent there.
+func TestPeerURLsFromTheBroker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBalanced(t, 1, nil)
+		time.Sleep(3 * time.Second)
+		evil := b.service.Connect()
+		t.Cleanup(func() { require.NoError(t, evil.Close()) })
+		host := strings.Repeat("e", 32)
+		raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/", SID: strings.Repeat("A", 22) + "." + host}
+		for i, at := range []string{"file:///etc/passwd", "10.0.0.9", "http://", "http://user@x/", "http://x/?q", "http://x/#f", "gopher://x/", "http://" + strings.Repeat("x", 3000), "http://x y/"} {
+			require.NoError(t, evil.Publish(t.Context(), serversChannel, fmt.Appendf(nil, `{"v":1,"is":"here","host":%q,"name":"n","url":%q}`, host, at)))
+			resp, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 400, resp.Status, at)
+			require.EqualValues(t, i+1, b.servers[0].BrokerStatus().Ignored)
+		}
+		require.Zero(t, b.handed)
+		// A good one counts from then on, and no more when the server says so.
+		for _, next := range []struct {
+			at     string
+			status int
+		}{{"http://elsewhere.test/socket.io/", 502}, {"", 400}} {
+			require.NoError(t, evil.Publish(t.Context(), serversChannel, fmt.Appendf(nil, `{"v":1,"is":"here","host":%q,"name":"n","url":%q}`, host, next.at)))
+			synctest.Wait()
+			resp, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, next.status, resp.Status)
+		}
+	})
+}
+
+func TestPeerOptions(t *testing.T) {
+	broker := new(brokertest.Memory).Connect()
+	defer broker.Close()
+	for _, tt := range []struct {
+		opts socketio.Options
+		want string
+	}{
+		{socketio.Options{PeerURL: "http://10.0.0.5:8080"}, "Options.Broker is nil"},
+		{socketio.Options{Broker: broker, PeerURL: "10.0.0.5:8080"}, `field Options.PeerURL is "10.0.0.5:8080": it is no URL of a server`},
+		{socketio.Options{Broker: broker, PeerURL: "ws://10.0.0.5:8080"}, "it is no URL of a server"},
+		{socketio.Options{Broker: broker, PeerURL: "http://:8080"}, "it is no URL of a server"},
+		{socketio.Options{Broker: broker, PeerURL: "http://0.0.0.0:8080"}, "nobody can be reached at 0.0.0.0"},
+		{socketio.Options{Broker: broker, PeerURL: "http://[::]:8080"}, "nobody can be reached at ::"},
+		{socketio.Options{Broker: broker, PeerTransport: http.DefaultTransport}, "PeerTransport is set without PeerURL"},
+	} {
+		func() {
+			defer func() { assert.Contains(t, fmt.Sprint(recover()), tt.want) }()
+			socketio.NewServer(&tt.opts)
+		}()
+	}
+}
