@@ -216,7 +216,7 @@ type Options struct {
 	PeerTransport http.RoundTripper
 
 	// Logger gets panics at level error, errors of handlers, refused origins
-	// and trouble with the broker at warn, and at debug what clients do: that
+	// and trouble with the broker and the other servers at warn, and at debug what clients do: that
 	// they come and go, are refused or break the protocol. What newcomers need
 	// to see is at warn the first time: an event without handler whose client
 	// waits for the acknowledgement, and requests to a wrong path, of a wrong
