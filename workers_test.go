@@ -13,10 +13,16 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
-// workerStacks returns how many goroutines run or wait for handlers.
-func workerStacks() int {
+// workerStacks returns how many goroutines of this bubble run or wait for handlers. Those of other tests' servers may
+// linger.
+func workerStacks() (n int) {
 	stacks := make([]byte, 4<<20)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "socketio.(*workers).run(")
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(stack, ", synctest bubble ") && strings.Contains(stack, "socketio.(*workers).run(") {
+			n++
+		}
+	}
+	return n
 }
 
 // Each handler that takes its time has a goroutine of its own; afterwards few of

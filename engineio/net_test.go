@@ -306,7 +306,7 @@ func TestNetworkByteByByte(t *testing.T) {
 
 // The close frame is sent although the time that an earlier write had is over.
 func TestNetworkCloseFrameAfterSilence(t *testing.T) {
-	h, client, _ := network(t, &engineio.Options{PingInterval: 10 * time.Millisecond, PingTimeout: 10 * time.Millisecond, WriteTimeout: time.Millisecond})
+	h, client, _ := network(t, &engineio.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond, WriteTimeout: 200 * time.Millisecond})
 	ws, _, err := client().DialWS(t.Context(), nil)
 	require.NoError(t, err)
 	defer ws.CloseNow()

@@ -272,7 +272,8 @@ func (c *Client) Disconnect() {
 		k.mu.Unlock()
 		return
 	}
-	c.end(left, reasonClient) // from now on nothing is received
+	c.quit(left, reasonClient) // from now on nothing is received
+	defer close(c.gone)        // whoever waits for it may drop the connection
 	k.broadcast()
 	last := !k.inUse()
 	k.mu.Unlock()
@@ -336,9 +337,14 @@ func (c *Client) active() bool { return c.state == joining || c.state == joined 
 
 // end ends an active client.
 func (c *Client) end(s state, reason string) {
+	c.quit(s, reason)
+	close(c.gone)
+}
+
+// quit is end before anybody is told.
+func (c *Client) quit(s state, reason string) {
 	c.state, c.reason = s, reason
 	clear(c.acks)
-	close(c.gone)
 }
 
 // why says why the client is not connected.

@@ -67,6 +67,10 @@ func TestServerIsObserved(t *testing.T) {
 	_, err := socketiotest.TryConnect(t, r.srv, &socketiotest.Options{Header: http.Header{"Origin": {"http://elsewhere.test"}}})
 	require.Error(t, err)
 
+	require.Eventually(t, func() bool { // the client that has said goodbye is gone
+		st := r.srv.Stats()
+		return st.WebSocket == 2 && st.Sockets["/"] == 2
+	}, 20*time.Second, time.Millisecond)
 	values, totals := r.sums()
 	for series, want := range map[string]int64{
 		"socketio.connections socketio.transport=polling":   1,
