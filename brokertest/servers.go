@@ -99,6 +99,15 @@ func (s *suite) serversOutage() {
 	bob.Emit("say", "kept")
 	s.check("Emit", a.Emit("local", 1))
 	ann.Expect("local", 1)
+	// Published when the service is just back it would reach nobody: its server is
+	// to have tried in vain, and to keep it since.
+	kept := 0
+	s.eventually("what is said to be kept", func() bool {
+		if kept++; b.BrokerStatus().Waiting == 0 {
+			kept = 0
+		}
+		return kept == 10
+	})
 	start()
 	s.connected(a)
 	s.connected(b)
