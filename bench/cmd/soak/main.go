@@ -47,6 +47,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		sabotage = flags.String("sabotage", "", "have the server break this `promise` now and then, to see that it is found: "+
 			"once, delivery, order, rooms, privacy, leaving, payload, acks, memory")
 		race   = flags.Bool("race", false, "build the server with the race detector")
+		server = flags.String("server", "", "start this `file`, which has been built from servers/soak, instead of building it")
 		output = flags.String("o", "", "write the report to this `file` too")
 	)
 	_ = flags.Parse(args) // it exits on errors
@@ -65,7 +66,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(bin)
-	s := peer.Soak(*race, "-rooms", strconv.Itoa(cfg.Rooms), "-ping-interval", interval.String(), "-ping-timeout", timeout.String(),
+	s := peer.Soak(*server, *race, "-rooms", strconv.Itoa(cfg.Rooms), "-ping-interval", interval.String(), "-ping-timeout", timeout.String(),
 		"-settle", settle.String(), "-sabotage", *sabotage)
 	if err := s.Prepare(ctx, bin); err != nil {
 		return err

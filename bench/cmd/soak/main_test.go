@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +14,19 @@ import (
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// build builds the server, for all tests but the one of the whole command.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "server")
+	args := []string{"build", "-o", path, "../../servers/soak"}
+	if raceEnabled {
+		args = slices.Insert(args, 1, "-race")
+	}
+	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return path
+}
 
 // short are the arguments for a soak of seconds.
 func short(more ...string) []string {
@@ -39,6 +55,7 @@ func TestSoak(t *testing.T) {
 
 // Whatever promise the server breaks, it is found.
 func TestSoakFinds(t *testing.T) {
+	server := build(t)
 	for promise, kind := range map[string]string{
 		"once": "duplicate", "delivery": "lost", "order": "out of order", "rooms": "stray", "privacy": "stray", "payload": "payload",
 		"leaving": "stray", "acks": "payload", "memory": "memory",
@@ -46,7 +63,7 @@ func TestSoakFinds(t *testing.T) {
 		t.Run(promise, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			err := command(t.Context(), short("-clients", "40", "-rate", "400", "-for", "2s", "-cycle", "1s", "-sabotage", promise), &out)
+			err := command(t.Context(), short("-server", server, "-clients", "40", "-rate", "400", "-for", "2s", "-cycle", "1s", "-sabotage", promise), &out)
 			require.ErrorContains(t, err, "violations", out.String())
 			require.NotContains(t, out.String(), "\n- "+kind+": 0\n")
 			require.Contains(t, strings.SplitN(out.String(), "\n", 2)[0], "VIOLATIONS")

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,11 +162,15 @@ func findFlask(ctx context.Context, s *Server, bench, _ string) error {
 }
 
 // Soak returns the server of the soak, which is compared with nothing. It uses
-// as many cores as there are.
-func Soak(race bool, args ...string) *Server {
+// as many cores as there are. built is a file that has been built before; empty:
+// Prepare builds one.
+func Soak(built string, race bool, args ...string) *Server {
 	return &Server{Name: "soak", Title: "soak", prepare: func(ctx context.Context, s *Server, bench, bin string) error {
-		path := filepath.Join(bin, s.Name)
+		path := cmp.Or(built, filepath.Join(bin, s.Name))
 		s.command = func(string) []string { return append([]string{path}, args...) }
+		if built != "" {
+			return nil
+		}
 		var flags []string
 		if race {
 			flags = []string{"-race"}
