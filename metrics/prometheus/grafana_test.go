@@ -34,6 +34,7 @@ import (
 var idle = map[string]bool{
 	`socketio_connections_closed_total reason="slow client"`: true,
 	"socketio_volatile_events_dropped_total":                 true,
+	"socketio_requests_handed_over_total":                    true,
 	"socketio_send_queue_bytes":                              true,
 	"socketio_broker_outages_total":                          true,
 	"socketio_broker_messages_dropped_total":                 true,
