@@ -92,10 +92,10 @@ func (r *run) writeComings(w *strings.Builder) {
 
 func (r *run) writeMemory(w *strings.Builder) {
 	row := func(what string, s sample) {
-		fmt.Fprintf(w, "| %s | %v | %.1f | %.1f | %.1f | %d | %d | %d | %d |\n", what, s.at.Round(time.Second),
-			mib(s.rss), mib(s.collected), mib(s.heap), s.goroutines, s.descriptors, s.sockets, s.conns)
+		fmt.Fprintf(w, "| %s | %v | %.1f | %.1f | %.1f | %.1f | %d | %d | %d | %d |\n", what, s.at.Round(time.Second),
+			mib(s.rss), mib(s.collected), mib(s.live), mib(s.heap), s.goroutines, s.descriptors, s.sockets, s.conns)
 	}
-	w.WriteString("| server | at | RSS MiB | RSS after GC | heap in use after GC | goroutines | descriptors | sockets | clients' connections |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	w.WriteString("| server | at | RSS MiB | RSS after GC | objects on the heap | heap with gaps | goroutines | descriptors | sockets | clients' connections |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	row("before", r.base)
 	if n := len(r.samples); n > 0 {
 		row("first", r.samples[0])
@@ -109,10 +109,11 @@ func (r *run) writeMemory(w *strings.Builder) {
 	row("after", r.final)
 	w.WriteString("\n")
 	if steady := steadyPart(r.samples); len(steady) >= 2 {
+		live := trendOf(steady, func(s sample) int64 { return s.live })
 		heap := trendOf(steady, func(s sample) int64 { return s.heap })
 		rss := trendOf(steady, func(s sample) int64 { return s.collected })
-		fmt.Fprintf(w, "After the warm-up, in %v: heap %+.2f MiB (%.2f %%), RSS %+.2f MiB (%.2f %%), by the line that fits best.\n",
-			heap.span.Round(time.Second), heap.rise/(1<<20), 100*heap.rise/heap.mean, rss.rise/(1<<20), 100*rss.rise/rss.mean)
+		fmt.Fprintf(w, "After the warm-up, in %v: objects on the heap %+.2f MiB (%.2f %%), heap with gaps %+.2f MiB (%.2f %%), RSS %+.2f MiB (%.2f %%), by the line that fits best.\n",
+			live.span.Round(time.Second), live.rise/(1<<20), 100*live.rise/live.mean, heap.rise/(1<<20), 100*heap.rise/heap.mean, rss.rise/(1<<20), 100*rss.rise/rss.mean)
 	}
 }
 

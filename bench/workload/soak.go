@@ -73,8 +73,8 @@ type SoakEnded struct {
 
 // SoakStatus is the state of the server.
 type SoakStatus struct {
-	HeapInUse   int64          `json:"heapInUse"`
-	HeapObjects int64          `json:"heapObjects"`
+	HeapLive    int64          `json:"heapLive"`  // bytes of objects
+	HeapInUse   int64          `json:"heapInUse"` // the same with the gaps between them
 	Goroutines  int            `json:"goroutines"`
 	Descriptors int            `json:"descriptors"`
 	Sockets     int            `json:"sockets"` // connect handlers that accepted without a disconnect handler yet

@@ -199,7 +199,7 @@ func (b *book) status(srv *socketio.Server) workload.SoakStatus {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	s := workload.SoakStatus{
-		HeapInUse: int64(m.HeapInuse), HeapObjects: int64(m.HeapObjects), Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(),
+		HeapLive: int64(m.HeapAlloc), HeapInUse: int64(m.HeapInuse), Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(),
 		Connects: b.connects.Load(), Disconnects: b.disconnects.Load(),
 		Stats:  statsOf(srv),
 		Stall:  b.stall.Load(),
