@@ -160,7 +160,7 @@ func TestNetworkFullAtTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each takes the write timeout, which a busy machine must not outlast
-			h, dial := narrow(t, &engineio.Options{WriteTimeout: time.Second})
+			h, dial := narrow(t, &engineio.Options{WriteTimeout: 3 * time.Second})
 			ws := dial()
 			p := h.peer()
 			full(t, p)
