@@ -325,6 +325,7 @@ func TestLimitHits(t *testing.T) {
 		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonServerDisconnect])
 
 		p := join(t, srv, eiotest.WebSocket)
+		synctest.Wait() // the connect handler has returned, and counts no more
 		p.send(`2["e"]`, `2["e"]`)
 		synctest.Wait()
 		require.Zero(t, srv.Stats().LimitHits["ReceiveQueueLimit"])
