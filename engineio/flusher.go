@@ -148,8 +148,9 @@ func (c *Conn) flush(t *wsTransport, batch, left []*Frames, size int) {
 func (c *Conn) restLocked(t *wsTransport, batch []*Frames) {
 	c.spare = batch
 	if c.closed {
+		status := c.closeStatusLocked()
 		c.mu.Unlock()
-		t.sendClose()
+		t.sendClose(status)
 		c.mu.Lock()
 	}
 	c.endWritingLocked()

@@ -2,8 +2,9 @@ package engineio
 
 import (
 	"encoding/base64"
-	"encoding/binary"
 	"sync"
+
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 // The packet types (protocol: "Packet types"), as they stand on the wire.
@@ -20,17 +21,15 @@ const (
 	separator = 0x1e // between the packets of a payload
 )
 
-const maxFrameHeader = 10 // of a WebSocket frame from the server, which is never masked
-
 // Headroom is the number of bytes that NewFrames needs in front of the text:
 // room for the header of a WebSocket frame and the packet type.
-const Headroom = maxFrameHeader + 1
+const Headroom = wsframe.MaxHeader + 1
 
 const (
-	finText   = 0x81
-	finBinary = 0x82
-	finClose  = 0x88
-	finPong   = 0x8a
+	finText   = wsframe.Fin | byte(wsframe.OpText)
+	finBinary = wsframe.Fin | byte(wsframe.OpBinary)
+	finClose  = wsframe.Fin | byte(wsframe.OpClose)
+	finPong   = wsframe.Fin | byte(wsframe.OpPong)
 )
 
 // Frames is one or more messages that are sent as a unit, encoded once for any
@@ -66,8 +65,8 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 	if len(buf) > Headroom {
 		buf[Headroom-1] = typeMessage
 		size := len(buf) - Headroom + 1
-		start = Headroom - 1 - frameHeaderLen(size)
-		putFrameHeader(buf[start:], finText, size)
+		start = Headroom - 1 - wsframe.HeaderLen(size)
+		wsframe.PutHeader(buf[start:], finText, size)
 		f.first = uint8(Headroom - 1 - start)
 	} else {
 		buf = buf[:0]
@@ -78,7 +77,7 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 	}
 	total := len(buf) - start
 	for _, b := range binary {
-		total += maxFrameHeader + len(b)
+		total += wsframe.MaxHeader + len(b)
 	}
 	wire := append(make([]byte, 0, total), buf[start:]...)
 	all := new(several)
@@ -91,8 +90,8 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 	}
 	for _, b := range binary {
 		n := len(wire)
-		wire = wire[:n+frameHeaderLen(len(b))]
-		putFrameHeader(wire[n:], finBinary, len(b))
+		wire = wire[:n+wsframe.HeaderLen(len(b))]
+		wsframe.PutHeader(wire[n:], finBinary, len(b))
 		n = len(wire)
 		wire = append(wire, b...)
 		all.frames = append(all.frames, frame{n, len(wire), true})
@@ -119,9 +118,9 @@ func BinaryFrames(data []byte) *Frames {
 
 // packetFrames returns the frame of a packet other than a message.
 func packetFrames(packet string) *Frames {
-	h := frameHeaderLen(len(packet))
+	h := wsframe.HeaderLen(len(packet))
 	wire := make([]byte, h, h+len(packet))
-	putFrameHeader(wire, finText, len(packet))
+	wsframe.PutHeader(wire, finText, len(packet))
 	return &Frames{wire: append(wire, packet...), first: uint8(h)}
 }
 
@@ -195,29 +194,4 @@ func (f *Frames) pollPayload() []byte {
 		f.several.payload = out
 	})
 	return f.several.payload
-}
-
-func frameHeaderLen(size int) int {
-	switch {
-	case size < 126:
-		return 2
-	case size < 1<<16:
-		return 4
-	}
-	return maxFrameHeader
-}
-
-// putFrameHeader writes the header of an unmasked frame (RFC 6455, section 5.2).
-func putFrameHeader(b []byte, op byte, size int) {
-	b[0] = op
-	switch {
-	case size < 126:
-		b[1] = byte(size)
-	case size < 1<<16:
-		b[1] = 126
-		binary.BigEndian.PutUint16(b[2:], uint16(size))
-	default:
-		b[1] = 127
-		binary.BigEndian.PutUint64(b[2:], uint64(size))
-	}
 }

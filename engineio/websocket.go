@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 // wsTransport is one WebSocket.
@@ -371,9 +373,19 @@ func (t *wsTransport) shut() {
 	_ = t.Conn.Close()
 }
 
+// closeStatusLocked returns the status of the close frame that the server sends.
+// Like the reference server it gives none, but for a shutdown, which is no fault
+// of anybody: 1001 says that a new connection is worth a try.
+func (c *Conn) closeStatusLocked() wsframe.Status {
+	if c.reason == ReasonServerShutdown {
+		return wsframe.StatusGoingAway
+	}
+	return wsframe.StatusNone
+}
+
 // goodbye sends a close frame, waits a while for the client's and shuts.
 func (t *wsTransport) goodbye() {
-	t.sendClose()
+	t.sendClose(wsframe.StatusNone)
 	t.readUntil(time.Now().Add(closeTimeout))
 	for {
 		if _, _, err := t.next(); err != nil {

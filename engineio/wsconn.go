@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 const (
@@ -279,15 +281,15 @@ func (c *wsConn) flushHead() error {
 	return c.uncork()
 }
 
-// sendClose writes a close frame without a status, once, as the last thing. A
-// client whose network takes nothing at the moment does without.
-func (c *wsConn) sendClose() {
+// sendClose writes a close frame, once, as the last thing. A client whose network
+// takes nothing at the moment does without.
+func (c *wsConn) sendClose(status wsframe.Status) {
 	c.mu.Lock()
 	if c.closeSent.Swap(true) {
 		c.mu.Unlock()
 		return
 	}
-	p := append(append(c.head, c.after...), finClose, 0)
+	p := wsframe.AppendClose(append(c.head, c.after...), status)
 	c.head, c.after = nil, nil
 	c.mu.Unlock()
 	if c.trying != nil {

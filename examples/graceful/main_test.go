@@ -130,7 +130,7 @@ func TestSignal(t *testing.T) {
 
 			require.NoError(t, p.cmd.Process.Signal(sig))
 			_, _, err := idle.Read(t.Context())
-			require.Equal(t, websocket.StatusNoStatusRcvd, websocket.CloseStatus(err), err)
+			require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
 			status, answer = p.request("GET", "/socket.io/?EIO=4&transport=polling", "")
 			require.Equal(t, http.StatusServiceUnavailable, status)
 			require.JSONEq(t, `{"code":4,"message":"Server is shutting down: connect again later"}`, answer)
@@ -143,7 +143,7 @@ func TestSignal(t *testing.T) {
 			require.Equal(t, `42["started"]`, p.read(busy))
 			require.Equal(t, `431["done"]`, p.read(busy))
 			_, _, err = busy.Read(t.Context())
-			require.Equal(t, websocket.StatusNoStatusRcvd, websocket.CloseStatus(err), err)
+			require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
 			for range 3 {
 				require.Equal(t, "Left: server shutdown", p.line())
 			}
