@@ -297,9 +297,10 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 		c.transportDoneLocked()
 	}
 	c.kickLocked()
-	cancel := c.cancel
+	cancel, remote := c.cancel, c.req.RemoteAddr
 	c.mu.Unlock()
 
+	c.srv.noteEnd(remote, reason, err)
 	cut(how, ws, probe)
 	if cancel != nil {
 		cancel(&CloseError{Reason: reason, Err: err})

@@ -292,7 +292,7 @@ func (h *handed) answered(resp *http.Response) error {
 	}
 	// As in writePayload.
 	time2 := 2 * h.p.srv.opts.WriteTimeout
-	_ = http.NewResponseController(h.w).SetWriteDeadline(time.Now().Add(time2))
+	h.p.srv.noteDeadline(http.NewResponseController(h.w).SetWriteDeadline(time.Now().Add(time2)))
 	h.patience.Reset(time2 + peerDialTimeout)
 	return nil
 }

@@ -232,7 +232,7 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAns
 	h["Content-Type"], h["Cache-Control"] = plainText, noStore
 	// The http.Server's own deadline, if it has one, began with the request
 	// and would cut long polls short.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.opts.WriteTimeout))
+	s.noteDeadline(http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.opts.WriteTimeout)))
 	if compress && !s.opts.DisableHTTPCompression && len(body) >= s.opts.HTTPCompressionThreshold {
 		h.Add("Vary", "Accept-Encoding")
 		if encoding := acceptedEncoding(r.Header.Get("Accept-Encoding")); encoding != "" {
@@ -316,7 +316,7 @@ func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	packets := bytes.Count(body, []byte{separator}) + 1
 	if most := c.srv.opts.MaxPayloadPackets; packets > most {
-		return tooLarge(limitPayloadPackets, fmt.Errorf("engineio: a payload of more than %d packets (Options.MaxPayloadPackets)", most))
+		return tooLarge(limitPayloadPackets, &limitError{limitPayloadPackets, fmt.Sprintf("a payload of more than %d packets", most)})
 	}
 	c.flusher.traffic.received(packets, len(body))
 	if err := c.receivePayload(body); err != nil {
@@ -336,7 +336,7 @@ func (s *Server) readBody(b []byte, w http.ResponseWriter, r *http.Request) ([]b
 		return b, errBodyTooLarge
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(s.opts.PingInterval + s.opts.PingTimeout))
+	s.noteDeadline(rc.SetReadDeadline(time.Now().Add(s.opts.PingInterval + s.opts.PingTimeout)))
 	b, err := readInto(b, r.Body, int(max(r.ContentLength, 0)), limit)
 	_ = rc.SetReadDeadline(time.Time{})
 	return b, err

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/notice"
 )
 
 // protocolVersion is the revision of the Engine.IO protocol, in the query
@@ -30,6 +32,7 @@ type Server struct {
 	next     atomic.Uint32 // flusher of the next connection
 	stats    stats
 	peers    *peers // the other servers; nil without PeerURL
+	notices  notice.Log
 
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
@@ -47,6 +50,7 @@ func NewServer(opts *Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
+	s.notices.Logger = o.Logger
 	for i := range s.flushers {
 		s.flushers[i].srv = s
 	}
@@ -305,7 +309,7 @@ func (s *Server) logPanic(where string, v any) {
 }
 
 func errTooLarge(limit int) error {
-	return fmt.Errorf("engineio: message larger than %d bytes (Options.MaxPayload)", limit)
+	return &limitError{limitPayload, fmt.Sprintf("message larger than %d bytes", limit)}
 }
 
 // newID returns a session id: 128 random bits. Who knows it can poll the session.

@@ -1,0 +1,71 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+)
+
+// limitError is the end of a connection, or the refusal of a request, at a limit
+// that an option sets. Each option is a kind of notice of its own.
+type limitError struct {
+	option string // name of the field of Options
+	what   string // what the client did
+}
+
+func (e *limitError) Error() string { return "engineio: " + e.what + " (Options." + e.option + ")" }
+
+// noteEnd logs why the server has cut a connection: at level warn the first of a
+// kind and then one each minute with a count, the ordinary ends at debug. Conn.end
+// calls it for every connection, once, with the error that it was given; a new kind
+// of cut needs a limitError, or a case in cutNotice.
+func (s *Server) noteEnd(remote string, reason Reason, err error) {
+	ctx := context.Background()
+	kind, msg := cutNotice(reason, err)
+	if kind != "" {
+		if s.notices.Enabled(ctx, kind) {
+			s.notices.Warn(ctx, kind, msg, "reason", string(reason), "error", err, "remote", remote)
+		}
+		return
+	}
+	if log := s.opts.Logger; log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, "engineio: connection ended", "reason", string(reason), "error", err, "remote", remote)
+	}
+}
+
+// cutNotice returns the kind of an end and what an operator should know of it, or
+// "" for the ends that are part of every day: clients that leave, vanish or
+// abort a request, and what the application ends.
+func cutNotice(reason Reason, err error) (kind, msg string) {
+	var limit *limitError
+	switch {
+	case errors.As(err, &limit):
+		return "end: " + limit.option,
+			"engineio: a connection was closed at a limit: raise Options." + limit.option + " if clients need more"
+	case reason == ReasonSlowClient:
+		return "end: slow client", "engineio: a connection was closed because its client did not take what was sent to it: " +
+			"raise Options.WriteTimeout if networks are slow, or Options.SendQueueLimit if bursts are large"
+	case reason == ReasonParseError:
+		return "end: parse error", "engineio: a connection was closed because its client broke the protocol: " +
+			"is it a Socket.IO client, and does nothing on the way change what it sends?"
+	case errors.Is(err, errPollOverlap) || errors.Is(err, errPostOverlap):
+		return "end: overlap", "engineio: a connection was closed because two requests of it came at one time: " +
+			"does a proxy repeat requests, or do two clients share a session?"
+	case errors.Is(err, errNotReading):
+		return "end: not reading", "engineio: a connection was closed because its client sends pings and does not read the answers"
+	case errors.Is(err, errGoexit):
+		return "end: Goexit", "engineio: a connection was closed because the application's code called runtime.Goexit: return instead"
+	}
+	return "", ""
+}
+
+// noteDeadline warns if an error of http.ResponseController says that a deadline
+// could not be set: writes to and reads from such a client may then wait for ever.
+func (s *Server) noteDeadline(err error) {
+	if errors.Is(err, http.ErrNotSupported) {
+		s.notices.Warn(context.Background(), "deadline", "engineio: deadlines cannot be set, so that a client which stops reading or sending "+
+			"holds its request: have the middleware around this server pass on SetReadDeadline and SetWriteDeadline, "+
+			"or give its http.ResponseWriter an Unwrap method", "error", err)
+	}
+}
