@@ -55,10 +55,6 @@ type Options struct {
 	// MaxPayload bounds, in bytes, one message from a client, over polling
 	// and WebSocket alike. Zero means 1,000,000.
 	MaxPayload int
-	// MaxPayloadPackets bounds the packets in the body of one polling request,
-	// each attachment being one. A request with more is refused with 413 and
-	// closes the connection with [ReasonTransportError]. Zero means 16,384.
-	MaxPayloadPackets int
 	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
 	// connection. A client that stays behind is closed with
 	// [ReasonSlowClient]; a larger message is accepted when nothing else
@@ -370,7 +366,6 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		WriteTimeout:               s.WriteTimeout,
 		DrainWindow:                s.DrainWindow,
 		MaxPayload:                 s.MaxPayload,
-		MaxPayloadPackets:          s.MaxPayloadPackets,
 		SendQueueLimit:             s.SendQueueLimit,
 		MaxConnections:             s.MaxConnections,
 		MaxConnectionsPerIP:        s.MaxConnectionsPerIP,

@@ -117,7 +117,6 @@ func TestNewServerPanics(t *testing.T) {
 		"at most 1000000":           {EventRate: 1_000_001},
 		"Options.MaxConnections":    {MaxConnections: -1},
 		"MaxConnectionsPerIP":       {MaxConnectionsPerIP: -1},
-		"Options.MaxPayloadPackets": {MaxPayloadPackets: -1},
 		"Options.JSON":              {JSON: codec{}, Parser: parser.New(nil)},
 		"Options.Namespaces":        {Namespaces: []string{"/a,b"}},
 		"ransport":                  {Transports: []string{"carrier pigeon"}},

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,6 +55,9 @@ func FuzzPayload(f *testing.F) {
 			sid := "&sid=" + p.ID()
 
 			messages, status, reason := plainPayload(string(body))
+			if !utf8.Valid(body) {
+				messages, status, reason = nil, http.StatusBadRequest, engineio.ReasonParseError
+			}
 			if len(body) > 1000 {
 				messages, status, reason = nil, http.StatusRequestEntityTooLarge, engineio.ReasonTransportError
 			}

@@ -158,7 +158,7 @@ func (p *peers) handOver(w http.ResponseWriter, r *http.Request, sid, transport 
 		// Whole, so that no client that sends slowly holds anything but itself.
 		var err error
 		if h.body, err = p.srv.readBody(nil, w, r); err == errBodyTooLarge {
-			return p.srv.refuseTooLarge(w, limitPayload, errTooLarge(p.srv.opts.MaxPayload))
+			return p.srv.refuseTooLarge(w, errTooLarge(p.srv.opts.MaxPayload))
 		} else if err != nil {
 			return badRequest("Bad request: the body could not be read")
 		}

@@ -17,39 +17,41 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
-// As many packets as allowed are taken; with one more none is, and the session ends.
-func TestMaxPayloadPackets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{MaxPayloadPackets: 3}, nil)
-		raw, p := h.raw()
-		resp, err := raw.Post(t.Context(), "4a\x1e4b\x1e4c")
-		wantOK(t, resp, err, "ok")
-		p.want("text a", "text b", "text c")
-		assert.Zero(t, h.srv.Stats().LimitHits["MaxPayloadPackets"])
-
-		resp, err = raw.Post(t.Context(), "4a\x1e4b\x1e4c\x1e4d")
-		wantRefused(t, resp, err, http.StatusRequestEntityTooLarge, "3", "Payload too large: engineio: a payload of more than 3 packets (Options.MaxPayloadPackets)")
-		assert.ErrorContains(t, p.wantClosed(engineio.ReasonTransportError), "more than 3 packets")
-		p.wantNone()
-		st := h.srv.Stats()
-		assert.EqualValues(t, 1, st.LimitHits["MaxPayloadPackets"])
-		assert.EqualValues(t, 1, st.Refused["too large"])
-	})
-}
-
-// By default a payload may be all of MaxPayload in packets as small as events are, but not in packets of nothing.
-func TestMaxPayloadPacketsDefault(t *testing.T) {
+// Bytes alone bound a POST: the official client packs by maxPayload, however many packets that are.
+func TestPostOfManyPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, nil, nil)
 		raw, p := h.raw()
-		resp, err := raw.Post(t.Context(), strings.Repeat("3\x1e", 16383)+"4x")
+		const n = 20_000
+		resp, err := raw.Post(t.Context(), strings.Repeat(`42["e"]`+"\x1e", n-1)+`42["last"]`)
+		wantOK(t, resp, err, "ok")
+		for range n - 1 {
+			p.want(`text 2["e"]`)
+		}
+		p.want(`text 2["last"]`)
+		assert.EqualValues(t, n, h.srv.Stats().PacketsIn)
+		resp, err = raw.Post(t.Context(), strings.Repeat("3\x1e", 499_999)+"4x")
 		wantOK(t, resp, err, "ok")
 		p.want("text x")
-		resp, err = raw.Post(t.Context(), strings.Repeat("3\x1e", 16384)+"4x")
-		wantRefused(t, resp, err, http.StatusRequestEntityTooLarge, "3", "Payload too large")
-		p.wantClosed(engineio.ReasonTransportError)
-		p.wantNone()
 	})
+}
+
+// What is not UTF-8 reaches no other client: none of the packets is handled.
+func TestPostThatIsNotUTF8(t *testing.T) {
+	for name, body := range map[string]string{
+		"a lone byte": "4a\x1e4\xff", "cut short": "4\xe2\x82", "surrogate": "4\xed\xa0\x80", "too long a form": "4\xc0\xaf", "in base64": "bAQ\xff=",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, nil, nil)
+				raw, p := h.raw()
+				resp, err := raw.Post(t.Context(), body)
+				wantRefused(t, resp, err, http.StatusBadRequest, "3", "Bad request: a POST that is not UTF-8")
+				assert.ErrorContains(t, p.wantClosed(engineio.ReasonParseError), "UTF-8")
+				p.wantNone()
+			})
+		})
+	}
 }
 
 // A compressed body is refused for what it is, small though it may be: nothing is ever unpacked.

@@ -69,12 +69,8 @@ type Options struct {
 
 	// MaxPayload is the size limit of what a client sends, in bytes: of a
 	// WebSocket message after decompression, and of the body of a polling
-	// request. Default 1,000,000.
+	// request, whose packets may be any number. Default 1,000,000.
 	MaxPayload int
-	// MaxPayloadPackets is the most packets in the body of one polling request;
-	// one with more is refused with 413, whole, and closes the connection with
-	// ReasonTransportError. Default 16,384.
-	MaxPayloadPackets int
 	// SendQueueLimit bounds the bytes that wait to be written to one client:
 	// when more of them wait, the next message closes it with
 	// ReasonSlowClient. A message of any size is thus accepted while no more
@@ -206,7 +202,6 @@ func (o *Options) withDefaults() (Options, error) {
 			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a positive number, or to 0 for %s", name, *n, zero))
 		}
 	}
-	count("MaxPayloadPackets", &c.MaxPayloadPackets, 16384, "the default of 16384")
 	count("MaxConnections", &c.MaxConnections, 0, "no limit")
 	count("MaxConnectionsPerIP", &c.MaxConnectionsPerIP, 0, "no limit")
 	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)

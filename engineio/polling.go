@@ -1,23 +1,16 @@
 package engineio
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
 var (
 	errPollOverlap = errors.New("engineio: a poll came while another one waited")
-	errPostOverlap = errors.New("engineio: a POST came while another one was being read")
 	errPollAborted = errors.New("engineio: the client aborted a poll")
-
-	errBodyTooLarge = errors.New("engineio: body too large")
 )
 
 var (
@@ -245,130 +238,4 @@ func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, a *pollAns
 	}
 	_, err := w.Write(body)
 	return err
-}
-
-// servePost takes the packets of a POST and answers at once, whatever becomes
-// of the messages.
-func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
-	c.mu.Lock()
-	refusal := c.refuseRequestLocked()
-	switch {
-	case refusal != nil:
-	case c.closed && c.reason == ReasonServerShutdown:
-		c.mu.Unlock()
-		return c.srv.serveGone(w, r)
-	case c.closed:
-		refusal = refuseUnknownSID
-	case c.posting:
-		c.mu.Unlock()
-		c.end(ReasonTransportError, errPostOverlap, told)
-		return refuseOverlap
-	default:
-		c.posting = true
-	}
-	c.mu.Unlock()
-	if refusal == nil {
-		refusal = c.readPost(w, r)
-	}
-	if refusal == nil {
-		answerPost(w)
-	}
-	return refusal
-}
-
-func answerPost(w http.ResponseWriter) {
-	h := w.Header()
-	h["Content-Type"], h["Cache-Control"] = htmlText, noStore
-	_, _ = io.WriteString(w, "ok")
-}
-
-func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
-	defer func() { // before the answer: the client may send the next one as soon as it has it
-		c.mu.Lock()
-		c.posting = false
-		c.mu.Unlock()
-	}()
-	limit := c.srv.opts.MaxPayload
-	tooLarge := func(option string, err error) *Refusal {
-		c.end(ReasonTransportError, err, told)
-		return c.srv.refuseTooLarge(w, option, err)
-	}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
-		err := &parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"}
-		c.endFor(err)
-		return badRequest("Bad request: " + err.what)
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		err := &parseError{"a POST with a Content-Encoding: clients send payloads as they are"}
-		c.endFor(err)
-		return badRequest("Bad request: " + err.what)
-	}
-	buf := payloadPool.Get().(*[]byte)
-	defer putPayload(buf)
-	body, err := c.srv.readBody((*buf)[:0], w, r)
-	*buf = body
-	switch {
-	case err == errBodyTooLarge:
-		return tooLarge(limitPayload, errTooLarge(limit))
-	case err != nil:
-		c.end(ReasonTransportError, err, told)
-		return badRequest("Bad request: the body could not be read")
-	}
-	packets := bytes.Count(body, []byte{separator}) + 1
-	if most := c.srv.opts.MaxPayloadPackets; packets > most {
-		return tooLarge(limitPayloadPackets, &limitError{limitPayloadPackets, fmt.Sprintf("a payload of more than %d packets", most)})
-	}
-	c.flusher.traffic.received(packets, len(body))
-	if err := c.receivePayload(body); err != nil {
-		c.endFor(err)
-		if !errors.Is(err, errClientClosed) {
-			return badRequest("Bad request: " + strings.TrimPrefix(err.Error(), "engineio: "))
-		}
-	}
-	return nil
-}
-
-// readBody appends the body of a POST to b, which is empty. Its client may take
-// as long as until a silent one is gone.
-func (s *Server) readBody(b []byte, w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := s.opts.MaxPayload
-	if r.ContentLength > int64(limit) {
-		return b, errBodyTooLarge
-	}
-	rc := http.NewResponseController(w)
-	s.noteDeadline(rc.SetReadDeadline(time.Now().Add(s.opts.PingInterval + s.opts.PingTimeout)))
-	b, err := readInto(b, r.Body, int(max(r.ContentLength, 0)), limit)
-	_ = rc.SetReadDeadline(time.Time{})
-	return b, err
-}
-
-func (s *Server) refuseTooLarge(w http.ResponseWriter, option string, err error) *Refusal {
-	s.stats.limits.add(option)
-	// The rest of the body is not worth reading.
-	w.Header().Set("Connection", "close")
-	return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error(), causeTooLarge}
-}
-
-// readInto appends what r holds, about size bytes, to b, which is empty. More
-// than limit is errBodyTooLarge.
-func readInto(b []byte, r io.Reader, size, limit int) ([]byte, error) {
-	if need := min(size, maxPooled) + 1 - cap(b); need > 0 { // one more, to meet the end without growing
-		b = make([]byte, 0, max(size+1, 512))
-	}
-	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if len(b) > limit {
-			return b, errBodyTooLarge
-		}
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return b, err
-		}
-	}
 }

@@ -52,7 +52,7 @@ type Stats struct {
 	Panics uint64
 	// LimitHits counts how often a limit was reached, by the name of its field
 	// in Options: MaxConnections, MaxConnectionsPerIP, MaxPayload,
-	// MaxPayloadPackets, SendQueueLimit and WriteTimeout.
+	// SendQueueLimit and WriteTimeout.
 	LimitHits map[string]uint64
 }
 
@@ -79,7 +79,6 @@ const (
 	limitConnections      = "MaxConnections"
 	limitConnectionsPerIP = "MaxConnectionsPerIP"
 	limitPayload          = "MaxPayload"
-	limitPayloadPackets   = "MaxPayloadPackets"
 	limitSendQueue        = "SendQueueLimit"
 	limitWriteTimeout     = "WriteTimeout"
 )
@@ -100,7 +99,7 @@ func (s *stats) init() {
 		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
 	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed, causeNoUpgrade,
 		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication, causePeer)
-	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPayloadPackets, limitSendQueue, limitWriteTimeout)
+	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitSendQueue, limitWriteTimeout)
 }
 
 // tally counts by key what is rare enough for a lock.
