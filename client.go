@@ -86,7 +86,12 @@ func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.
 }
 
 // Message takes one message from the client.
-func (cl *client) Message(data []byte, binary bool) {
+func (cl *client) Message(data []byte, binary bool) (room <-chan struct{}) {
+	cl.message(data, binary)
+	return nil
+}
+
+func (cl *client) message(data []byte, binary bool) {
 	if cl.broken {
 		return
 	}

@@ -259,10 +259,10 @@ type locked struct {
 	mu sync.Mutex
 }
 
-func (l *locked) Message(data []byte, binary bool) {
+func (l *locked) Message(data []byte, binary bool) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.peer.Message(data, binary)
+	return l.peer.Message(data, binary)
 }
 
 func (l *locked) Closed(reason engineio.Reason, err error) {
@@ -328,7 +328,7 @@ func TestReceiverPanics(t *testing.T) {
 
 type panicky struct{ ended chan engineio.Reason }
 
-func (p panicky) Message([]byte, bool) { panic("ouch") }
+func (p panicky) Message([]byte, bool) <-chan struct{} { panic("ouch") }
 func (p panicky) Closed(reason engineio.Reason, _ error) {
 	defer func() { p.ended <- reason }()
 	panic("ow again")
@@ -365,9 +365,10 @@ func TestClosedComesAfterMessage(t *testing.T) {
 // busy takes its time for a message.
 type busy struct{ began, goOn, ended chan bool }
 
-func (b *busy) Message([]byte, bool) {
+func (b *busy) Message([]byte, bool) <-chan struct{} {
 	b.began <- true
 	<-b.goOn
+	return nil
 }
 
 func (b *busy) Closed(engineio.Reason, error) { b.ended <- true }

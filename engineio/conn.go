@@ -14,7 +14,13 @@ import (
 type Receiver interface {
 	// Message gets the next message, in the order in which the client sent
 	// them. data is valid only until Message returns.
-	Message(data []byte, binary bool)
+	//
+	// The channel it returns is nil ordinarily. Any other makes the engine read
+	// nothing more from this client until the channel is closed or the connection
+	// ends: a WebSocket is not read, and a POST is answered, after the rest of its
+	// packets, when there is room. Meanwhile the client is still pinged, but a
+	// missing answer does not count against it. Closed does not wait for the channel.
+	Message(data []byte, binary bool) (room <-chan struct{})
 	// Closed is called exactly once, after the last Message has returned, and
 	// never from inside Send or Close. err is a detail and may be nil.
 	Closed(reason Reason, err error)
@@ -38,15 +44,18 @@ type Upgrader interface {
 // end when nothing is queued. end starts one that calls Receiver.Closed. Polling has none besides
 // those of its HTTP requests. Server.Shutdown waits for all of them.
 //
-// Locks: recvMu or tryMu, then mu. recvMu makes the calls of the Receiver one at
-// a time, tryMu the writes that do not wait for the network. No lock is held
-// while waiting for it.
+// Locks: turnMu, then recvMu or tryMu, then mu. turnMu keeps the packets of a POST
+// together and in front of those of an upgrade; it is the only one that is held
+// while waiting, for the Receiver's room or the end of the connection. recvMu makes
+// the calls of the Receiver one at a time, tryMu the writes that do not wait for the
+// network. No lock is held while waiting for the network.
 type Conn struct {
 	srv      *Server
 	id       string
 	receiver Receiver
 	flusher  *flusher
 
+	turnMu sync.Mutex // held while the packets of a POST are delivered, waits included
 	recvMu sync.Mutex // held while the receiver is called
 	tryMu  sync.Mutex // held while writing without waiting
 
@@ -78,6 +87,7 @@ type Conn struct {
 	timer   *time.Timer // next ping, pong timeout or, once closed, end of lingering
 	due     time.Time   // when timer fires
 	pongDue bool
+	pause   *pause // nil for a client that was never held back
 
 	counted   carrier // as what Stats counts it
 	closed    bool
@@ -297,6 +307,7 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 		c.transportDoneLocked()
 	}
 	c.kickLocked()
+	c.pause.endLocked()
 	cancel, remote := c.cancel, c.req.RemoteAddr
 	c.mu.Unlock()
 
@@ -362,13 +373,14 @@ func (c *Conn) forgetLocked() {
 }
 
 // deliverMessage calls the receiver. The caller holds recvMu.
-func (c *Conn) deliverMessage(data []byte, binary bool) {
+func (c *Conn) deliverMessage(data []byte, binary bool) (room <-chan struct{}) {
 	c.mu.Lock()
 	closed := c.closed
 	c.mu.Unlock()
 	if !closed {
-		c.guard("Message", func() { c.receiver.Message(data, binary) })
+		c.guard("Message", func() { room = c.receiver.Message(data, binary) })
 	}
+	return room
 }
 
 // guard runs code of the application on a goroutine of ours, where a panic would

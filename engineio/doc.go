@@ -21,6 +21,9 @@
 // is full, and costs no other client anything. Frames encode a message once for
 // any number of connections.
 //
+// In the other direction, a Receiver that has no room makes the engine stop reading
+// from its client (see Receiver.Message).
+//
 // An idle WebSocket holds one goroutine, which reads, and one timer; an idle
 // polling client holds the goroutine of its request. Nothing outlives a connection.
 package engineio

@@ -16,12 +16,13 @@ import (
 // echo sends every message back to the client that sent it.
 type echo struct{ conn *engineio.Conn }
 
-func (e echo) Message(data []byte, binary bool) {
+func (e echo) Message(data []byte, binary bool) <-chan struct{} {
 	if binary {
 		_ = e.conn.Send(engineio.BinaryFrames(data))
 	} else {
 		_ = e.conn.Send(engineio.TextFrames(string(data)))
 	}
+	return nil // there is always room for more
 }
 
 func (e echo) Closed(reason engineio.Reason, err error) {}

@@ -17,8 +17,8 @@ import (
 // deaf is a Receiver of nothing.
 type deaf struct{}
 
-func (deaf) Message([]byte, bool)          {}
-func (deaf) Closed(engineio.Reason, error) {}
+func (deaf) Message([]byte, bool) <-chan struct{} { return nil }
+func (deaf) Closed(engineio.Reason, error)        {}
 
 // What a POST costs, all three sides together, that reaches its server, and one that another server hands over.
 func BenchmarkHandOver(b *testing.B) {

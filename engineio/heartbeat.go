@@ -31,14 +31,21 @@ func (c *Conn) onTimer() {
 			c.transportDoneLocked()
 		}
 		c.mu.Unlock()
-	case c.pongDue:
+	case c.pongDue && !c.excusedLocked():
 		c.mu.Unlock()
 		c.end(ReasonPingTimeout, errNoPong, discard)
 	default:
 		c.pongDue = true
+		wait := c.srv.opts.PingTimeout
+		if c.pause != nil {
+			c.pause.pinged = time.Now()
+			if c.pause.waiting > 0 { // no pong can be read; the client expects pings all the same
+				wait = c.srv.opts.PingInterval
+			}
+		}
 		// From when it was due rather than from now, so that delays of the
 		// timer do not add up.
-		c.setTimerLocked(c.due.Add(c.srv.opts.PingTimeout))
+		c.setTimerLocked(c.due.Add(wait))
 		c.pushLocked(pingFrames)
 		c.mu.Unlock()
 	}
@@ -50,12 +57,16 @@ func (c *Conn) pong() {
 	defer c.mu.Unlock()
 	if c.pongDue && !c.closed {
 		c.pongDue = false
-		c.setTimerLocked(time.Now().Add(c.srv.opts.PingInterval))
+		from := time.Now()
+		if c.excusedLocked() && !c.pause.pinged.IsZero() {
+			from = c.pause.pinged // the pong may have waited long, and the client waits for a ping
+		}
+		c.setTimerLocked(from.Add(c.srv.opts.PingInterval))
 	}
 }
 
 // expiredLocked reports whether the pong timeout has passed although its timer has
 // not run yet, so that a request which comes just then is not served.
 func (c *Conn) expiredLocked() bool {
-	return c.pongDue && !time.Now().Before(c.due)
+	return c.pongDue && !time.Now().Before(c.due) && !c.excusedLocked()
 }

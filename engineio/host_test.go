@@ -158,7 +158,7 @@ func describe(data []byte, binary bool) string {
 	return "text " + string(data)
 }
 
-func (p *peer) Message(data []byte, binary bool) {
+func (p *peer) Message(data []byte, binary bool) <-chan struct{} {
 	p.mu.Lock()
 	closed := p.closed
 	p.mu.Unlock()
@@ -169,6 +169,7 @@ func (p *peer) Message(data []byte, binary bool) {
 	if p.h.echo {
 		_ = p.Send(frames(string(data), binary))
 	}
+	return nil
 }
 
 func (p *peer) Closed(reason engineio.Reason, err error) {

@@ -245,8 +245,8 @@ func TestInboxAllocates(t *testing.T) {
 
 type ignore struct{}
 
-func (ignore) Message([]byte, bool) {}
-func (ignore) Closed(Reason, error) {}
+func (ignore) Message([]byte, bool) <-chan struct{} { return nil }
+func (ignore) Closed(Reason, error)                 {}
 
 // The stack that handling messages took is given up when the client falls silent.
 func TestReaderIsReplaced(t *testing.T) {
@@ -281,7 +281,9 @@ func TestReaderIsReplaced(t *testing.T) {
 			require.NoError(t, client.(*net.TCPConn).CloseWrite())
 			raw := rawConn(server)
 			tr := &wsTransport{limit: 100, wsConn: &wsConn{Conn: server, in: newInbox(server, raw, nil), trying: newTryWriter(raw)}}
-			assert.Equal(t, tt.want, c.readWebSocket(tr, tt.opening))
+			again, room := c.readWebSocket(tr, tt.opening)
+			assert.Equal(t, tt.want, again)
+			assert.Nil(t, room)
 			c.end(ReasonTransportClose, nil, abort)
 			srv.wg.Wait()
 		})

@@ -18,14 +18,23 @@ type parseError struct{ what string }
 func (e *parseError) Error() string { return "engineio: " + e.what }
 
 // receivePayload handles the packets in the body of a POST, in order. After an
-// error, those in front of the faulty packet have been delivered.
+// error, those in front of the faulty packet have been delivered. It waits while
+// the Receiver has no room.
 func (c *Conn) receivePayload(body []byte) error {
+	c.turnMu.Lock()
+	defer c.turnMu.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
 	for {
 		packet, rest, more := bytes.Cut(body, []byte{separator})
-		if err := c.receivePacket(packet); err != nil {
+		room, err := c.receivePacket(packet)
+		if err != nil {
 			return err
+		}
+		if room != nil {
+			c.recvMu.Unlock()
+			c.awaitRoom(room)
+			c.recvMu.Lock()
 		}
 		if !more {
 			return nil
@@ -36,31 +45,32 @@ func (c *Conn) receivePayload(body []byte) error {
 
 // receivePacket handles one packet that came as text (protocol: "Packet
 // encoding"). The caller holds recvMu. An error ends the connection: see endFor.
-func (c *Conn) receivePacket(p []byte) error {
+// If room is not nil, the caller does not read on until it is closed: see awaitRoom.
+func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 	if len(p) == 0 {
-		return &parseError{"empty packet"}
+		return nil, &parseError{"empty packet"}
 	}
 	switch p[0] {
 	case typeMessage:
-		c.deliverMessage(p[1:], false)
+		return c.deliverMessage(p[1:], false), nil
 	case typeBase64:
 		data, err := base64.StdEncoding.AppendDecode(nil, p[1:])
 		if err != nil {
-			return &parseError{"binary message is not base64: " + err.Error()}
+			return nil, &parseError{"binary message is not base64: " + err.Error()}
 		}
-		c.deliverMessage(data, true)
+		return c.deliverMessage(data, true), nil
 	case typePong:
 		c.pong()
 	case typeClose:
-		return errClientClosed
+		return nil, errClientClosed
 	case typePing:
-		return errClientPing
+		return nil, errClientPing
 	case typeOpen, typeUpgrade, typeNoop:
 		// They mean nothing here and do no harm.
 	default:
-		return &parseError{fmt.Sprintf("unknown packet type %q", p[0])}
+		return nil, &parseError{fmt.Sprintf("unknown packet type %q", p[0])}
 	}
-	return nil
+	return nil, nil
 }
 
 // endFor ends the connection for an error of receivePacket or receivePayload.

@@ -13,8 +13,8 @@ import (
 
 type ignoring struct{}
 
-func (ignoring) Message([]byte, bool) {}
-func (ignoring) Closed(Reason, error) {}
+func (ignoring) Message([]byte, bool) <-chan struct{} { return nil }
+func (ignoring) Closed(Reason, error)                 {}
 
 func benchServer(b *testing.B) *Server {
 	s, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return ignoring{}, nil }})

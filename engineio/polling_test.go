@@ -357,10 +357,11 @@ func TestSendAndCloseFromMessage(t *testing.T) {
 // closer answers the first message and closes.
 type closer struct{ *peer }
 
-func (c closer) Message(data []byte, binary bool) {
+func (c closer) Message(data []byte, binary bool) <-chan struct{} {
 	if string(data) != "hello" {
 		c.h.t.Errorf("a message after Close: %q", data)
 	}
 	c.text("bye")
 	c.Close(engineio.ReasonServerDisconnect, nil)
+	return nil
 }

@@ -13,6 +13,9 @@ type Stats struct {
 	// Polling and WebSocket are the connections that are open, by their
 	// present transport. Together they are Opened less all of Closed.
 	Polling, WebSocket int
+	// Paused are the connections that are not read from at the moment because
+	// their Receiver has no room (see Receiver.Message).
+	Paused int
 	// QueuedBytes are those that wait to be written, of all connections, in
 	// bytes. Options.SendQueueLimit bounds those of each.
 	QueuedBytes int64
@@ -87,6 +90,7 @@ const (
 // counted by traffic.
 type stats struct {
 	polling, webSocket       atomic.Int64
+	paused                   atomic.Int64
 	opened                   atomic.Uint64
 	upgrades, upgradesFailed atomic.Uint64
 	panics                   atomic.Uint64
@@ -214,6 +218,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Polling:        int(s.stats.polling.Load()),
 		WebSocket:      int(s.stats.webSocket.Load()),
+		Paused:         int(s.stats.paused.Load()),
 		Opened:         s.stats.opened.Load(),
 		Closed:         s.stats.closed.snapshot(),
 		Refused:        s.stats.refused.snapshot(),

@@ -191,7 +191,11 @@ func TestReceiverGoexit(t *testing.T) {
 
 type exiting struct{ ended chan engineio.Reason }
 
-func (e exiting) Message([]byte, bool) { runtime.Goexit() }
+func (e exiting) Message([]byte, bool) <-chan struct{} {
+	runtime.Goexit()
+	return nil
+}
+
 func (e exiting) Closed(reason engineio.Reason, _ error) {
 	e.ended <- reason
 	runtime.Goexit()

@@ -84,7 +84,9 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	if err := expectPacket(t, "5"); err != nil {
 		return err
 	}
-	c.recvMu.Lock() // the packets of a POST under way come first
+	c.turnMu.Lock() // the packets of a POST under way come first
+	defer c.turnMu.Unlock()
+	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
 	if err := c.takeOver(t); err != nil {
 		return err

@@ -66,10 +66,7 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 // next returns the next message, valid until the next call, and sees to control
 // frames. While it waits, its stack is small and there is no buffer.
 func (t *wsTransport) next() (data []byte, binary bool, err error) {
-	if t.large != nil {
-		putPayload(t.large)
-		t.large = nil
-	}
+	t.letGo()
 	for t.br == nil || t.br.Buffered() == 0 {
 		op, p, state := t.in.frame(t.limit)
 		switch {
@@ -87,6 +84,14 @@ func (t *wsTransport) next() (data []byte, binary bool, err error) {
 		}
 	}
 	return t.nextByLibrary()
+}
+
+// letGo gives up the memory of the message that was read last.
+func (t *wsTransport) letGo() {
+	if t.large != nil {
+		putPayload(t.large)
+		t.large = nil
+	}
 }
 
 // control answers a control frame with its payload (RFC 6455, section 5.5).
@@ -221,7 +226,11 @@ func (t *wsTransport) collect(f *Frames) error {
 // goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
 // opening says that nothing has been read yet.
 func (c *Conn) serveWebSocket(t *wsTransport, opening bool) {
-	if c.readWebSocket(t, opening) {
+	switch again, room := c.readWebSocket(t, opening); {
+	case room != nil:
+		go c.resumeWebSocket(t, room) // with a smaller stack
+		return
+	case again:
 		go c.serveWebSocket(t, false)
 		return
 	}
@@ -230,6 +239,12 @@ func (c *Conn) serveWebSocket(t *wsTransport, opening bool) {
 	c.transportDoneLocked()
 	c.mu.Unlock()
 	c.srv.wg.Done()
+}
+
+// resumeWebSocket reads on when the Receiver has room.
+func (c *Conn) resumeWebSocket(t *wsTransport, room <-chan struct{}) {
+	c.awaitRoom(room)
+	c.serveWebSocket(t, false)
 }
 
 // growStack makes room for handling a message while the stack is all but empty, so that it
@@ -247,20 +262,21 @@ func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 // readWebSocket reads messages. It reports true when the client is about to be
 // silent, having connected or answered a PING with nothing else since the one
 // before: another goroutine is to go on reading then, since what this one needed
-// to handle messages stays in its stack, which waiting does not need.
-func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool) {
+// to handle messages stays in its stack, which waiting does not need. If room is not
+// nil, nothing is to be read until it is closed.
+func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-chan struct{}) {
 	grown, quiet := false, false
 	for {
 		data, binary, err := t.next()
 		if err != nil {
 			c.endRead(t, err)
-			return false
+			return false, nil
 		}
 		c.flusher.traffic.received(1, len(data))
 		if len(data) == 1 && data[0] == typePong && !binary {
 			c.pong()
 			if grown && quiet && t.in.empty() {
-				return true
+				return true, nil
 			}
 			quiet = true
 			continue
@@ -270,9 +286,12 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool) {
 			growStack()
 			grown = true
 		}
-		c.handleMessage(t, data, binary)
+		if room = c.handleMessage(t, data, binary); room != nil {
+			t.letGo()
+			return false, room
+		}
 		if opening && t.in.empty() {
-			return true
+			return true, nil
 		}
 		opening = false
 	}
@@ -311,8 +330,8 @@ func (c *Conn) awaitWritten(t *wsTransport) {
 }
 
 // handleMessage handles one message. Those of a connection that has been closed
-// are thrown away.
-func (c *Conn) handleMessage(t *wsTransport, data []byte, binary bool) {
+// are thrown away. room is as from receivePacket.
+func (c *Conn) handleMessage(t *wsTransport, data []byte, binary bool) (room <-chan struct{}) {
 	returned := false
 	c.recvMu.Lock()
 	defer func() {
@@ -322,11 +341,15 @@ func (c *Conn) handleMessage(t *wsTransport, data []byte, binary bool) {
 		}
 	}()
 	if binary {
-		c.deliverMessage(data, true)
-	} else if err := c.receivePacket(data); err != nil {
-		c.endFor(err)
+		room = c.deliverMessage(data, true)
+	} else {
+		var err error
+		if room, err = c.receivePacket(data); err != nil {
+			c.endFor(err)
+		}
 	}
 	returned = true
+	return room
 }
 
 // openWebSocket serves a handshake that asks for WebSocket at once.

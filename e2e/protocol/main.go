@@ -104,7 +104,7 @@ func newEngineServer() (*engineio.Server, error) {
 
 type echo struct{ conn *engineio.Conn }
 
-func (e echo) Message(data []byte, binary bool) {
+func (e echo) Message(data []byte, binary bool) <-chan struct{} {
 	frames := engineio.TextFrames(string(data))
 	if binary {
 		frames = engineio.BinaryFrames(data)
@@ -112,6 +112,7 @@ func (e echo) Message(data []byte, binary bool) {
 	if err := e.conn.Send(frames); err != nil && !errors.Is(err, engineio.ErrClosed) {
 		log.Print("echo: ", err)
 	}
+	return nil
 }
 
 func (echo) Closed(engineio.Reason, error) {}
