@@ -136,13 +136,13 @@ const selectTimeout = 5 * time.Second
 // selectFar asks the other servers whom of their clients an emission reaches. The
 // error is about servers that do not say.
 func (srv *Server) selectFar(ctx context.Context, e *emission, here []recipient) (map[string]*Socket, error) {
-	if srv.cluster == nil || e.local || e.ack != nil || e.targeted && len(nonEmpty(e.rooms)) == 0 ||
+	if srv.cluster == nil || e.local || e.ack != nil || e.targeted && len(e.rooms) == 0 ||
 		len(e.rooms) == 1 && len(here) == 1 && here[0].s.sid == e.rooms[0] {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, selectTimeout)
 	defer cancel()
-	m := &serversMessage{Do: doSelect, NS: e.ns, Everyone: !e.targeted, Rooms: nonEmpty(e.rooms), Skip: e.skip, Except: nonEmpty(e.except)}
+	m := &serversMessage{Do: doSelect, NS: e.ns, Everyone: !e.targeted, Rooms: e.rooms, Skip: e.skip, Except: e.except}
 	r, err := srv.cluster.servers.survey(ctx, m, result{}, false)
 	if len(r.names) == 0 {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,13 +188,15 @@ func (c *cluster) judge(m *arrival) bool {
 		return true // to be told off
 	}
 	if m.everyone = absent(m.room); m.everyone {
-		return c.srv.index.occupied(m.ns, "")
+		return c.srv.index.occupied(m.ns, everyone)
 	}
 	if m.rooms, m.err = names(m.room); m.err != nil {
 		return true
 	}
+	// To Python an empty name is a room that nobody is in.
+	m.rooms = slices.DeleteFunc(m.rooms, func(room string) bool { return room == "" })
 	for _, room := range m.rooms {
-		if room != "" && c.srv.index.occupied(m.ns, room) {
+		if c.srv.index.occupied(m.ns, room) {
 			return true
 		}
 	}
@@ -217,9 +220,10 @@ func (c *cluster) carryOut(m *arrival) error {
 	}
 	room, hasRoom := name(m.room)
 	if string(m.method) == `"close_room"` {
-		if hasRoom && room != "" {
-			c.srv.index.closeRoom(ns, room)
+		if !hasRoom || room == "" {
+			return fmt.Errorf("close_room: %w", errEmptyRoom)
 		}
+		c.srv.index.closeRoom(ns, room)
 		return nil
 	}
 	sid, _ := name(m.sid)
@@ -238,6 +242,9 @@ func (c *cluster) carryOut(m *arrival) error {
 			return err
 		}
 	case `"leave_room"`:
+		if !hasRoom || room == "" {
+			return fmt.Errorf("leave_room: %w", errEmptyRoom)
+		}
 		s.Leave(room)
 	}
 	return nil
@@ -274,6 +281,9 @@ func (c *cluster) emitHere(m *arrival) error {
 	}
 	if e.except, err = names(m.except); err != nil {
 		return fmt.Errorf("except: %w", err)
+	}
+	if slices.Contains(e.except, "") {
+		return fmt.Errorf("except: %w", errEmptyRoom)
 	}
 	h := parser.Header{Type: parser.Event, Namespace: m.ns}
 	target, err := c.asker(m)
@@ -344,14 +354,11 @@ func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data a
 // ask publishes an event, and registers who wants the answers, unless q is nil.
 func (c *cluster) ask(e *emission, self *Socket, p packet, event string, data any, id uint64, q *question) error {
 	o := outgoing{
-		ns: e.ns, everyone: !e.targeted, skip: e.skip, except: nonEmpty(e.except),
+		ns: e.ns, everyone: !e.targeted, skip: e.skip, except: e.except,
 		volatile: e.volatile, noCompress: e.noCompress, ask: q != nil, id: id,
 		notices: q != nil && q.counted(),
 	}
 	for _, room := range e.rooms {
-		if room == "" {
-			continue
-		}
 		if s := c.srv.index.socket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
 			o.rooms = append(o.rooms, room)
 		}

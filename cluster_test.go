@@ -115,7 +115,6 @@ func TestClusterRecipients(t *testing.T) {
 			{"AB", true, []socketio.EmitOption{socketio.Except(sids["C"])}},
 			{"C", true, []socketio.EmitOption{socketio.Except("r1")}},
 			{"", true, []socketio.EmitOption{to()}},
-			{"", true, []socketio.EmitOption{to("")}},
 			{"", true, []socketio.EmitOption{to("nobody")}},
 			{"", true, []socketio.EmitOption{to(sids["C"]), socketio.Local()}},
 			{"O", true, []socketio.EmitOption{socketio.InNamespace("/other")}},

@@ -20,7 +20,7 @@ import (
 // stalled connects a client that reads nothing more than it must to get into "/", and returns its socket.
 func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.Socket {
 	t.Helper()
-	before := srv.Members("")
+	before := sidsOf(srv)
 	raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, &eiotest.TransportOptions{ToClient: 2000}), Path: "/socket.io/"}
 	if mode == eiotest.WebSocket {
 		ws, _, err := raw.DialWS(t.Context(), nil)
@@ -34,7 +34,7 @@ func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.So
 		require.NoError(t, err)
 	}
 	synctest.Wait()
-	for _, sid := range srv.Members("") {
+	for _, sid := range sidsOf(srv) {
 		if !slices.Contains(before, sid) {
 			return srv.Socket(sid)
 		}
@@ -65,7 +65,7 @@ func TestDefectL10_StalledClientCostsOthersNothing(t *testing.T) {
 		require.Zero(t, time.Since(start))
 		require.ErrorIs(t, s.Emit("e", nil), socketio.ErrClosed)
 		rec.want(t, "slow client")
-		require.Len(t, srv.Members(""), len(others))
+		require.Len(t, sidsOf(srv), len(others))
 	}, eiotest.Polling, eiotest.WebSocket)
 }
 
@@ -101,7 +101,7 @@ func TestDefectL11_PingTimeoutIsExact(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		rec.want(t, want...)
-		require.Equal(t, []string{healthy.sid}, srv.Members(""))
+		require.Equal(t, []string{healthy.sid}, sidsOf(srv))
 	})
 }
 

@@ -118,9 +118,9 @@ func TestDefectS4_EmptyTargetReachesNobody(t *testing.T) {
 		p, q := join(t, srv, mode), join(t, srv, mode, "/", "/a")
 		var none []string
 		for _, to := range [][]socketio.EmitOption{
-			{socketio.To()}, {socketio.To("")}, {socketio.To("", "")}, {socketio.To(none...)}, {socketio.To(), socketio.To("")},
-			{socketio.Broadcast(), socketio.To()}, {socketio.To(), socketio.Broadcast()}, {socketio.To(), socketio.Except("")},
-			{socketio.To(""), socketio.OnAck(func(c *socketio.Context) {})}, {socketio.InNamespace("/a"), socketio.To("")},
+			{socketio.To()}, {socketio.To(none...)}, {socketio.To(), socketio.To()},
+			{socketio.Broadcast(), socketio.To()}, {socketio.To(), socketio.Broadcast()}, {socketio.To(), socketio.Except()},
+			{socketio.To(), socketio.OnAck(func(c *socketio.Context) {})}, {socketio.InNamespace("/a"), socketio.To()},
 		} {
 			require.NoError(t, srv.Emit("e", nil, to...))
 			require.NoError(t, srv.Send("e", to...))
@@ -128,7 +128,7 @@ func TestDefectS4_EmptyTargetReachesNobody(t *testing.T) {
 			require.NoError(t, srv.Socket(p.sid).Emit("e", nil, to...))
 			require.NoError(t, srv.Socket(p.sid).Send("e", to...))
 		}
-		replies, err := srv.Call(t.Context(), "e", nil, socketio.To(""))
+		replies, err := srv.Call(t.Context(), "e", nil, socketio.To())
 		require.NoError(t, err)
 		require.Empty(t, replies)
 		_, err = srv.Socket(p.sid).Call(t.Context(), "e", nil, socketio.To())

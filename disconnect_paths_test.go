@@ -214,7 +214,7 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 					require.NoError(t, err)
 					_, err = u.raw.Get(t.Context())
 					require.NoError(t, err)
-					u.s = srv.Socket(srv.Members("")[0])
+					u.s = srv.Socket(sidsOf(srv)[0])
 					u.ws, _, err = u.raw.DialWS(t.Context(), nil)
 					require.NoError(t, err)
 					defer u.ws.CloseNow()

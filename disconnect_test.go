@@ -94,7 +94,7 @@ func TestDisconnectReasons(t *testing.T) {
 						require.ErrorIs(t, c.Join("late"), socketio.ErrClosed)
 						require.Equal(t, socketio.Args{why}, c.Args())
 						require.Equal(t, []string{c.ID(), "room"}, c.Rooms())
-						require.Equal(t, []string{c.ID()}, srv.Members("room"))
+						require.Equal(t, []string{c.ID()}, membersOf(t, srv, "room"))
 						rec.add("%s", why)
 						switch end {
 						case "error":
@@ -298,7 +298,7 @@ func TestNothingFollowsDisconnect(t *testing.T) {
 		p.send("0")
 		got := p.next()
 		require.True(t, strings.HasPrefix(got, "0"), "after DISCONNECT: %s", got)
-		s := srv.Socket(srv.Members("")[0])
+		s := srv.Socket(sidsOf(srv)[0])
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {

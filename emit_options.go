@@ -35,7 +35,8 @@ func (f emitOption) apply(e *emission) { f(e) }
 
 // To selects everyone in at least one of the rooms, each once; a room may be a
 // session id. Several To add up. The sender is included if it is in one of
-// them, see [SkipSelf]. No room, or the room "", is nobody. Flask-SocketIO: to, room.
+// them, see [SkipSelf]. No room at all is nobody; an empty name among them is
+// [ErrRoomName], and nothing is sent. Flask-SocketIO: to, room.
 func To(rooms ...string) EmitOption {
 	if len(rooms) == 1 {
 		return roomOption(rooms[0])
@@ -93,7 +94,8 @@ func Skip(sids ...string) EmitOption {
 	return emitOption(func(e *emission) { e.skip = append(e.skip, sids...) })
 }
 
-// Except leaves out everyone in at least one of these rooms.
+// Except leaves out everyone in at least one of these rooms. An empty name is
+// [ErrRoomName], and nothing is sent.
 func Except(rooms ...string) EmitOption {
 	return emitOption(func(e *emission) { e.except = append(e.except, rooms...) })
 }
@@ -162,6 +164,10 @@ func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) 
 	case err != nil:
 	case e.ns == anyName:
 		err = errors.New(`socketio: Namespace("*") is for handlers; emit in a namespace by its name`)
+	case slices.Contains(e.rooms, ""):
+		err = fmt.Errorf("socketio: To: %w", errEmptyRoom)
+	case slices.Contains(e.except, ""):
+		err = fmt.Errorf("socketio: Except: %w", errEmptyRoom)
 	case from == nil && e.skipSelf:
 		err = errors.New("socketio: SkipSelf needs a sender; emit on a Socket or a Context, or use Skip(sid)")
 	}

@@ -197,7 +197,7 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 		}
 		return
 	}
-	rooms := []string{""} // everyone
+	rooms := []string{everyone}
 	if e.targeted {
 		rooms = e.rooms
 	}
@@ -214,9 +214,6 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 		}
 	}
 	for _, room := range rooms {
-		if room == "" && e.targeted {
-			continue
-		}
 		srv.inRoom(e.ns, room, self, once)
 	}
 }
@@ -249,14 +246,12 @@ func (srv *Server) skipped(e *emission, self *Socket) map[*Socket]bool {
 		}
 	}
 	for _, room := range e.except {
-		if room != "" {
-			srv.inRoom(e.ns, room, self, func(s *Socket, _ *member) { skip[s] = true })
-		}
+		srv.inRoom(e.ns, room, self, func(s *Socket, _ *member) { skip[s] = true })
 	}
 	return skip
 }
 
-// awaits reports whether the socket will be in a room ("" is everyone) when its
+// awaits reports whether the socket will be in a room, or everyone's, when its
 // connect handler accepts it.
 func (s *Socket) awaits(room string) bool {
 	if s.state.Load() != stateConnecting {
@@ -268,5 +263,5 @@ func (s *Socket) awaits(room string) bool {
 		return false
 	}
 	_, joining := s.rooms[room]
-	return joining || room == ""
+	return joining || room == everyone
 }

@@ -22,10 +22,12 @@ var (
 	// ErrNoHandler: a client asked for the acknowledgement of an event that
 	// has no handler. Only error handlers and middleware see it.
 	ErrNoHandler = errors.New("socketio: no handler for the event")
-	// ErrRoomName: the room cannot be joined: its name is empty, or it is the
-	// session id of another socket, on whichever server, whose private messages
-	// would be read.
-	ErrRoomName = errors.New("socketio: this room cannot be joined")
+	// ErrRoomName: no room can have this name. An empty one is refused wherever a
+	// room is named, so that an empty variable never selects everyone; what
+	// is for everyone has methods of its own. A room to be joined can, besides,
+	// not have more than 1,024 bytes, nor be the session id of another socket, on
+	// whichever server, whose private messages would be read.
+	ErrRoomName = errors.New("socketio: this cannot be a room's name")
 	// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
 	// was dropped; see [Options].BrokerReplayLimit.
 	ErrBrokerUnavailable = errors.New("socketio: the broker is unavailable: the message was dropped")

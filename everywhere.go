@@ -59,7 +59,10 @@ func (e *ClusterError) Unwrap() error { return e.Err }
 // Servers returns the names of the servers that are known now, this one first:
 // machine, process id, and the beginning of the id it has on the broker.
 func (cl *Cluster) Servers() []string {
-	if cl.srv.cluster == nil {
+	switch {
+	case cl.srv == nil: // of a nil *Socket
+		return nil
+	case cl.srv.cluster == nil:
 		return []string{serverName("")}
 	}
 	s := cl.srv.cluster.servers
@@ -92,17 +95,29 @@ func (cl *Cluster) ask(ctx context.Context, m *serversMessage, enough bool) (res
 	return here, nil
 }
 
-// Members returns the session ids in a room, in no particular order; with the
-// name "" those of everyone in the namespace, see [Namespace.Members].
+// Members returns the session ids in a room, in no particular order. The error
+// is [ErrRoomName] for an empty name: for everyone see SIDs.
 func (cl *Cluster) Members(ctx context.Context, room string) ([]string, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doMembers, Room: room}, false)
+	r, err := cl.askRoom(ctx, &serversMessage{Do: doMembers, Room: room})
 	return r.names, err
 }
 
-// Count returns how many sockets are in a room, with the name "" in the
-// namespace. It is cheaper than Members.
-func (cl *Cluster) Count(ctx context.Context, room string) (int, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doCount, Room: room}, false)
+// SIDs returns the session ids of everyone in the namespace, in no particular order.
+func (cl *Cluster) SIDs(ctx context.Context) ([]string, error) {
+	r, err := cl.ask(ctx, &serversMessage{Do: doMembers, Everyone: true}, false)
+	return r.names, err
+}
+
+// CountRoom returns how many sockets are in a room. It is cheaper than Members.
+// The error is [ErrRoomName] for an empty name.
+func (cl *Cluster) CountRoom(ctx context.Context, room string) (int, error) {
+	r, err := cl.askRoom(ctx, &serversMessage{Do: doCount, Room: room})
+	return r.count, err
+}
+
+// Count returns how many sockets are in the namespace. It is cheaper than SIDs.
+func (cl *Cluster) Count(ctx context.Context) (int, error) {
+	r, err := cl.ask(ctx, &serversMessage{Do: doCount, Everyone: true}, false)
 	return r.count, err
 }
 
@@ -123,23 +138,49 @@ func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
 	return r.found, err
 }
 
-// DisconnectRoom makes everyone in a room leave the namespace, with the name ""
-// everyone in the namespace, see [Socket.Disconnect]. It returns how many these
-// were, not counting those on the servers that the error names, which may have
-// left, too.
+// DisconnectRoom makes everyone in a room leave the namespace, see
+// [Socket.Disconnect]. It returns how many these were, not counting those on the
+// servers that the error names, which may have left, too. The error is
+// [ErrRoomName] for an empty name: everyone is DisconnectAll.
 func (cl *Cluster) DisconnectRoom(ctx context.Context, room string) (int, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doDisconnect, Room: room}, false)
+	r, err := cl.askRoom(ctx, &serversMessage{Do: doDisconnect, Room: room})
 	return r.count, err
 }
 
-// MoveRoom makes everyone in the room from join the room to and leave from; with
-// the name "" for from, everyone in the namespace joins. It returns how many
-// these were, not counting those on the servers that the error names. Who
-// cannot join, because of [Options].MaxRooms, stays, and its server is named.
-func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {
-	if to == "" || len(to) > maxName {
-		return 0, fmt.Errorf("%w: its name is empty or longer than %d bytes", ErrRoomName, maxName)
-	}
-	r, err := cl.ask(ctx, &serversMessage{Do: doMove, Room: from, Other: to}, false)
+// DisconnectAll makes everyone leave the namespace, on all servers, and returns
+// how many these were, as DisconnectRoom does.
+func (cl *Cluster) DisconnectAll(ctx context.Context) (int, error) {
+	r, err := cl.ask(ctx, &serversMessage{Do: doDisconnect, Everyone: true}, false)
 	return r.count, err
+}
+
+// MoveRoom makes everyone in the room from join the room to and leave from. It
+// returns how many these were, not counting those on the servers that the error
+// names. Who cannot join, because of [Options].MaxRooms, stays, and its server is
+// named. The error is [ErrRoomName] if either name is empty, or one that cannot be
+// joined: everyone joins a room with JoinAll.
+func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {
+	if err := checkRoomName(to); err != nil {
+		return 0, err
+	}
+	r, err := cl.askRoom(ctx, &serversMessage{Do: doMove, Room: from, Other: to})
+	return r.count, err
+}
+
+// JoinAll makes everyone in the namespace, on all servers, join a room, and
+// returns how many these were, as MoveRoom does.
+func (cl *Cluster) JoinAll(ctx context.Context, room string) (int, error) {
+	if err := checkRoomName(room); err != nil {
+		return 0, err
+	}
+	r, err := cl.ask(ctx, &serversMessage{Do: doMove, Everyone: true, Other: room}, false)
+	return r.count, err
+}
+
+// askRoom answers a question about a room for all servers.
+func (cl *Cluster) askRoom(ctx context.Context, m *serversMessage) (result, error) {
+	if m.Room == "" {
+		return result{}, errEmptyRoom
+	}
+	return cl.ask(ctx, m, false)
 }

@@ -104,19 +104,19 @@ func TestClusterAnswers(t *testing.T) {
 					got, err := c.Members(ctx, "r")
 					require.NoError(t, err)
 					require.Equal(t, sorted(sids[:4]...), sorted(got...))
-					got, err = c.Members(ctx, "")
+					got, err = c.SIDs(ctx)
 					require.NoError(t, err)
 					require.Equal(t, sorted(sids...), sorted(got...))
 					got, err = c.Members(ctx, sids[5])
 					require.NoError(t, err)
 					require.Equal(t, sids[5:], got)
-					count, err := c.Count(ctx, "r")
+					count, err := c.CountRoom(ctx, "r")
 					require.NoError(t, err)
 					require.Equal(t, 4, count)
-					count, err = c.Count(ctx, "nobody")
+					count, err = c.CountRoom(ctx, "nobody")
 					require.NoError(t, err)
 					require.Zero(t, count)
-					count, err = srv.Namespace("/other").Cluster().Count(ctx, "")
+					count, err = srv.Namespace("/other").Cluster().Count(ctx)
 					require.NoError(t, err)
 					require.Equal(t, 1, count)
 					for _, sid := range sids[2:5] {
@@ -137,9 +137,9 @@ func TestClusterAnswers(t *testing.T) {
 				moved, err := c.MoveRoom(ctx, "r", "s")
 				require.NoError(t, err)
 				require.Equal(t, 4, moved)
-				count, _ := c.Count(ctx, "r")
+				count, _ := c.CountRoom(ctx, "r")
 				require.Zero(t, count)
-				moved, err = c.MoveRoom(ctx, "", "all")
+				moved, err = c.JoinAll(ctx, "all")
 				require.NoError(t, err)
 				require.Equal(t, 6, moved)
 				_, err = c.MoveRoom(ctx, "s", "")
@@ -164,11 +164,11 @@ func TestClusterAnswers(t *testing.T) {
 				// Questions that cannot be asked.
 				done, cancel := context.WithCancel(ctx)
 				cancel()
-				_, err = c.Count(done, "")
+				_, err = c.Count(done)
 				require.ErrorIs(t, err, context.Canceled)
-				_, err = f.servers[0].Namespace("*").Cluster().Count(ctx, "")
+				_, err = f.servers[0].Namespace("*").Cluster().Count(ctx)
 				require.ErrorContains(t, err, "namespace *")
-				_, err = f.servers[0].Namespace("a,b").Cluster().Count(ctx, "")
+				_, err = f.servers[0].Namespace("a,b").Cluster().Count(ctx)
 				require.ErrorContains(t, err, "comma")
 			})
 		})
@@ -188,14 +188,14 @@ func TestClusterSilentServer(t *testing.T) {
 			sids = append(sids, join(t, srv, eiotest.WebSocket).sid)
 		}
 		c := f.servers[0].Cluster()
-		count, err := c.Count(soon(t), "")
+		count, err := c.Count(soon(t))
 		require.NoError(t, err)
 		require.Equal(t, 3, count)
 
 		dead.Store(true)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		got, err := c.Members(ctx, "")
+		got, err := c.SIDs(ctx)
 		wantMissing(t, err, context.DeadlineExceeded, f.servers[2])
 		require.Equal(t, sorted(sids[:2]...), sorted(got...))
 		// Who has the socket is enough.
@@ -208,19 +208,19 @@ func TestClusterSilentServer(t *testing.T) {
 
 		// Without a deadline it ends when the server is forgotten.
 		start := time.Now()
-		count, err = c.Count(t.Context(), "")
+		count, err = c.Count(t.Context())
 		require.Error(t, err)
 		wantMissing(t, err, errors.Unwrap(err), f.servers[2])
 		require.Equal(t, 2, count)
 		require.Less(t, time.Since(start), 22*time.Second)
 		require.Len(t, c.Servers(), 2)
-		count, err = c.Count(t.Context(), "")
+		count, err = c.Count(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, count)
 
 		dead.Store(false) // it was only slow
 		time.Sleep(6 * time.Second)
-		count, err = c.Count(t.Context(), "")
+		count, err = c.Count(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 3, count)
 	})
@@ -237,7 +237,7 @@ func TestClusterServerLeaves(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		counted := make(chan error, 1)
 		go func() {
-			_, err := c.Count(t.Context(), "")
+			_, err := c.Count(t.Context())
 			counted <- err
 		}()
 		synctest.Wait()
@@ -252,7 +252,7 @@ func TestClusterServerLeaves(t *testing.T) {
 		}
 		require.Len(t, c.Servers(), 2)
 		start := time.Now()
-		_, err := c.Count(t.Context(), "")
+		_, err := c.Count(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, time.Since(start))
 
@@ -260,7 +260,7 @@ func TestClusterServerLeaves(t *testing.T) {
 		f.lossy(func(data []byte) bool { return is("answer", data) })
 		f.add(nil)
 		go func() {
-			_, err := c.Count(t.Context(), "")
+			_, err := c.Count(t.Context())
 			counted <- err
 		}()
 		synctest.Wait()
@@ -268,7 +268,7 @@ func TestClusterServerLeaves(t *testing.T) {
 		err = <-counted
 		require.ErrorContains(t, err, "shuts down")
 		wantMissing(t, err, errors.Unwrap(err), f.servers[3])
-		_, err = c.Count(t.Context(), "")
+		_, err = c.Count(t.Context())
 		require.ErrorContains(t, err, "shuts down")
 	})
 }
@@ -286,7 +286,7 @@ func TestClusterServerJoins(t *testing.T) {
 		}
 		got := make(chan answer, 1)
 		go func() {
-			sids, err := f.servers[0].Cluster().Members(soon(t), "")
+			sids, err := f.servers[0].Cluster().SIDs(soon(t))
 			got <- answer{sids, err}
 		}()
 		synctest.Wait()
@@ -297,7 +297,7 @@ func TestClusterServerJoins(t *testing.T) {
 		a := <-got
 		wantMissing(t, a.err, context.DeadlineExceeded, f.servers[1])
 		require.Empty(t, a.sids)
-		sids, err := third.Cluster().Members(soon(t), "")
+		sids, err := third.Cluster().SIDs(soon(t))
 		wantMissing(t, err, context.DeadlineExceeded, f.servers[1])
 		require.Equal(t, []string{p.sid}, sids)
 
@@ -305,7 +305,7 @@ func TestClusterServerJoins(t *testing.T) {
 		f.add(nil)
 		fourth := f.add(nil)
 		require.NoError(t, f.servers[1].Shutdown(t.Context()))
-		sids, err = fourth.Cluster().Members(soon(t), "")
+		sids, err = fourth.Cluster().SIDs(soon(t))
 		require.NoError(t, err)
 		require.Equal(t, []string{p.sid}, sids)
 		require.Len(t, fourth.Cluster().Servers(), 4)
@@ -335,7 +335,7 @@ func TestClusterLostMessages(t *testing.T) {
 		c := f.servers[0].Cluster()
 		time.Sleep(3 * time.Second)
 		active.Store(true)
-		count, err := c.Count(soon(t), "")
+		count, err := c.Count(soon(t))
 		require.NoError(t, err)
 		require.Equal(t, 1, count)
 		require.Equal(t, map[string]int{"ask": 1, "answer": 1}, lost)
@@ -391,7 +391,7 @@ func TestClusterWithoutBroker(t *testing.T) {
 		for range 2 {
 			synctest.Wait()
 			start := time.Now()
-			got, err := c.Members(t.Context(), "")
+			got, err := c.SIDs(t.Context())
 			wantMissing(t, err, socketio.ErrBrokerUnavailable, f.servers[1])
 			require.Zero(t, time.Since(start))
 			require.Equal(t, []string{p.sid}, got)
@@ -399,7 +399,7 @@ func TestClusterWithoutBroker(t *testing.T) {
 		}
 		f.service.Start()
 		time.Sleep(10 * time.Second)
-		count, err := c.Count(t.Context(), "")
+		count, err := c.Count(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, count)
 
@@ -408,7 +408,7 @@ func TestClusterWithoutBroker(t *testing.T) {
 		f.add(nil)
 		counted := make(chan error, 1)
 		go func() {
-			_, err := c.Count(t.Context(), "")
+			_, err := c.Count(t.Context())
 			counted <- err
 		}()
 		synctest.Wait()
@@ -442,7 +442,7 @@ func TestClusterForeignMessages(t *testing.T) {
 		require.EqualValues(t, len(garbage), f.servers[0].BrokerStatus().Ignored)
 		c := f.servers[0].Cluster()
 		require.Len(t, c.Servers(), 2)
-		_, err := c.Count(soon(t), "")
+		_, err := c.Count(soon(t))
 		require.NoError(t, err)
 
 		// An unknown question is answered with an error.
@@ -458,7 +458,7 @@ func TestClusterForeignMessages(t *testing.T) {
 
 		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":2,"is":"here","host":"new","name":"newer","do":7}`)))
 		synctest.Wait()
-		_, err = c.Count(soon(t), "")
+		_, err = c.Count(soon(t))
 		var failed *socketio.ClusterError
 		require.ErrorAs(t, err, &failed)
 		require.Equal(t, []string{"newer"}, failed.Missing)

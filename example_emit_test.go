@@ -200,17 +200,21 @@ func ExampleServer_JoinRoom() {
 	ann, bob := connect(srv), connect(srv)
 
 	fmt.Println(srv.JoinRoom(ann.ID(), "den"), srv.JoinRoom(bob.ID(), "den"))
-	fmt.Println(len(srv.Members("den")), "in the den:", slices.Contains(srv.Members("den"), ann.ID()))
+	members, err := srv.Members("den")
+	fmt.Println(len(members), "in the den:", slices.Contains(members, ann.ID()), err)
 	fmt.Println("bob is in", srv.Rooms(bob.ID())[1]) // [0] is his own
 	fmt.Println(srv.LeaveRoom(bob.ID(), "den"))
-	srv.CloseRoom("den")
-	fmt.Println(len(srv.Members("den")), "in the den")
+	fmt.Println(srv.CloseRoom("den"))
+	fmt.Println(srv.CountRoom("den"))
+	fmt.Println(srv.CountRoom("")) // never everyone by accident: that is Count
 	fmt.Println(errors.Is(srv.JoinRoom("nobody", "den"), socketio.ErrUnknownSocket))
 	// Output:
 	// <nil> <nil>
-	// 2 in the den: true
+	// 2 in the den: true <nil>
 	// bob is in den
 	// <nil>
-	// 0 in the den
+	// <nil>
+	// 0 <nil>
+	// 0 socketio: this cannot be a room's name: its name is empty
 	// true
 }

@@ -71,14 +71,15 @@ func ExampleNamespace_Cluster() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	count, err := one.Cluster().Count(ctx, "den")
+	count, err := one.Cluster().CountRoom(ctx, "den")
 	if partial, ok := errors.AsType[*socketio.ClusterError](err); ok {
 		log.Printf("at least %d, without those on %v", count, partial.Missing)
 	}
-	fmt.Println(len(one.Members("den")), "here,", count, "on", len(one.Cluster().Servers()), "servers")
+	here, err := one.CountRoom("den")
+	fmt.Println(err, here, "here,", count, "on", len(one.Cluster().Servers()), "servers")
 	there, err := one.Cluster().Connected(ctx, bob.ID())
 	fmt.Println(there, err)
 	// Output:
-	// 1 here, 2 on 2 servers
+	// <nil> 1 here, 2 on 2 servers
 	// true <nil>
 }

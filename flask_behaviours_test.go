@@ -118,11 +118,11 @@ func TestFlaskConnect(t *testing.T) {
 		synctest.Wait()
 		require.False(t, ann.Connected())
 		require.True(t, bob.Connected())
-		require.Equal(t, []string{bob.ID()}, srv.Members(""))
+		require.Equal(t, []string{bob.ID()}, sidsOf(srv))
 		bob.Disconnect()
 		synctest.Wait()
 		require.False(t, bob.Connected())
-		require.Empty(t, srv.Members(""))
+		require.Empty(t, sidsOf(srv))
 	})
 	flask(t, "02 connect_query_string_and_headers: repeated values and custom headers are in the request", func(t *testing.T, via socketiotest.Transport) {
 		srv := newServer(t, nil)
@@ -141,8 +141,8 @@ func TestFlaskConnect(t *testing.T) {
 		}
 		ann := enter(t, srv, via, "/test")
 		rec.want(t, "/test connect")
-		require.Equal(t, []string{ann.ID()}, srv.Namespace("/test").Members(""))
-		require.Empty(t, srv.Members(""))
+		require.Equal(t, []string{ann.ID()}, sidsOf(srv.Namespace("/test")))
+		require.Empty(t, sidsOf(srv))
 		ann.Disconnect()
 		rec.want(t, "/test disconnect")
 		require.False(t, ann.Connected())
@@ -169,7 +169,7 @@ func TestFlaskConnect(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, &socketiotest.ConnectError{Namespace: "/", Message: "failed!"}, refused)
 		rec.want(t)
-		require.Empty(t, srv.Members(""))
+		require.Empty(t, sidsOf(srv))
 		require.True(t, enter(t, srv, via, "/").Connected())
 	})
 	flask(t, "06 disconnect: the handler runs, and gets the reason", func(t *testing.T, via socketiotest.Transport) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -236,4 +237,23 @@ func synctestWait() { synctest.Wait() }
 // logger logs everything to l.
 func logger(l *logs) *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// sidsOf returns the session ids of everyone in a namespace.
+func sidsOf(n interface {
+	Sockets() iter.Seq[*socketio.Socket]
+}) (sids []string) {
+	for s := range n.Sockets() {
+		sids = append(sids, s.ID())
+	}
+	return sids
+}
+
+// membersOf returns the session ids in a room.
+func membersOf(t require.TestingT, n interface {
+	Members(room string) ([]string, error)
+}, room string) []string {
+	sids, err := n.Members(room)
+	require.NoError(t, err)
+	return sids
 }

@@ -124,13 +124,22 @@ func (e *Emission) Args() Args {
 // kept and compared.
 type Connection struct{ cl *client }
 
+// here reports whether the connection is one of this server: that of a nil *Socket
+// is none, and that of a client of another server is there.
+func (c Connection) here() bool { return c.cl != nil && c.cl.conn != nil }
+
 // Connection returns the connection that the socket is on.
-func (s *Socket) Connection() Connection { return Connection{s.client} }
+func (s *Socket) Connection() Connection {
+	if s == nil {
+		return Connection{}
+	}
+	return Connection{s.client}
+}
 
 // ID returns the session id of the transport layer, "" if the client is on
 // another server. Who knows it can send in the client's name: it is not to be shown.
 func (c Connection) ID() string {
-	if c.cl.conn == nil {
+	if !c.here() {
 		return ""
 	}
 	return c.cl.conn.ID()
@@ -139,7 +148,7 @@ func (c Connection) ID() string {
 // Transport returns how the client is connected at the moment, see
 // [Socket.Transport].
 func (c Connection) Transport() string {
-	if c.cl.conn == nil {
+	if !c.here() {
 		return ""
 	}
 	return c.cl.conn.Transport()
@@ -147,7 +156,7 @@ func (c Connection) Transport() string {
 
 // Request returns the HTTP request of the handshake, see [Socket.Request].
 func (c Connection) Request() *http.Request {
-	if c.cl.conn == nil {
+	if !c.here() {
 		return noRequest()
 	}
 	return c.cl.conn.Request()
@@ -156,6 +165,9 @@ func (c Connection) Request() *http.Request {
 // Sockets returns the sockets of the connection that have been accepted and not
 // left, nil if the client is on another server.
 func (c Connection) Sockets() []*Socket {
+	if !c.here() {
+		return nil
+	}
 	c.cl.mu.Lock()
 	defer c.cl.mu.Unlock()
 	var all []*Socket

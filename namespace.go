@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -176,8 +177,13 @@ func (n *Namespace) Call(ctx context.Context, event string, data any, opts ...Em
 	return n.srv.callAll(ctx, n.name, event, data, opts)
 }
 
-// Socket returns the socket with a session id, nil if the namespace has none.
+// Socket returns the socket with a session id, nil if the namespace has none on
+// this server. The methods of a nil *Socket may be called: they return
+// [ErrUnknownSocket] or do nothing.
 func (n *Namespace) Socket(sid string) *Socket {
+	if n.err != nil {
+		return nil
+	}
 	s := n.srv.index.socket(sid)
 	if s == nil || s.name != n.name {
 		return nil
@@ -191,6 +197,9 @@ func (n *Namespace) Socket(sid string) *Socket {
 // Disconnect: whether one of them has it, and can do it, is not heard, and the
 // error is [ErrBrokerUnavailable] or nil.
 func (n *Namespace) JoinRoom(sid, room string) error {
+	if err := n.checkRoom(room); err != nil {
+		return err
+	}
 	if s := n.Socket(sid); s != nil {
 		return s.Join(room)
 	}
@@ -198,8 +207,11 @@ func (n *Namespace) JoinRoom(sid, room string) error {
 }
 
 // LeaveRoom removes a socket from a room; not being there is fine. The error is
-// [ErrUnknownSocket], or that of the broker, see JoinRoom.
+// [ErrUnknownSocket], [ErrRoomName] for an empty name, or that of the broker, see JoinRoom.
 func (n *Namespace) LeaveRoom(sid, room string) error {
+	if err := n.checkRoom(room); err != nil {
+		return err
+	}
 	if s := n.Socket(sid); s != nil {
 		s.Leave(room)
 		return nil
@@ -218,13 +230,33 @@ func (n *Namespace) Disconnect(sid string) error {
 }
 
 // CloseRoom removes everyone from a room, on every server. Nothing is sent to
-// them.
-func (n *Namespace) CloseRoom(room string) {
+// them. The error is [ErrRoomName] for an empty name. Whether the other servers
+// hear of it is not reported: see [Server.BrokerStatus].
+func (n *Namespace) CloseRoom(room string) error {
+	if err := n.checkRoom(room); err != nil {
+		return err
+	}
 	n.srv.index.closeRoom(n.name, room)
-	if c := n.srv.cluster; c != nil && n.err == nil && n.name != anyName && room != "" {
+	if c := n.srv.cluster; c != nil && n.name != anyName {
 		c.closeRoom(n.name, room)
 	}
+	return nil
 }
+
+// checkRoom checks the name of a room that is to be looked at, in a namespace that
+// there can be.
+func (n *Namespace) checkRoom(room string) error {
+	switch {
+	case n.err != nil:
+		return n.err
+	case room == "":
+		return errEmptyRoom
+	}
+	return nil
+}
+
+// errEmptyRoom is what an empty room name gets everywhere.
+var errEmptyRoom = fmt.Errorf("%w: its name is empty", ErrRoomName)
 
 // Rooms returns the rooms of a socket, see [Socket.Rooms]; nil if the
 // namespace has no such socket.
@@ -235,17 +267,46 @@ func (n *Namespace) Rooms(sid string) []string {
 	return nil
 }
 
-// Members returns the session ids in a room, in no particular order; with the
-// name "" those of everyone in the namespace. A session id is a room with that
-// socket alone.
-func (n *Namespace) Members(room string) []string {
-	if s := n.Socket(room); s != nil && s.state.Load() != stateConnecting {
-		return []string{room}
+// Members returns the session ids in a room on this server, in no particular
+// order. A session id is a room with that socket alone. The error is
+// [ErrRoomName] for an empty name: for everyone see [Namespace.Sockets].
+func (n *Namespace) Members(room string) ([]string, error) {
+	if err := n.checkRoom(room); err != nil {
+		return nil, err
 	}
-	members := n.srv.index.members(n.name, room)
-	sids := make([]string, 0, members.len())
-	for m := range members.all() {
-		sids = append(sids, m.s.sid)
+	return n.srv.index.sids(n.name, room), nil
+}
+
+// CountRoom returns how many sockets are in a room on this server, at the cost of
+// one look-up. The error is [ErrRoomName] for an empty name.
+func (n *Namespace) CountRoom(room string) (int, error) {
+	if err := n.checkRoom(room); err != nil {
+		return 0, err
 	}
-	return sids
+	return n.srv.index.count(n.name, room), nil
+}
+
+// Sockets returns everyone in the namespace on this server, in no particular
+// order. Who comes while the loop runs is not in it; who leaves may be. Each loop
+// over it begins with who is there then.
+func (n *Namespace) Sockets() iter.Seq[*Socket] {
+	return func(yield func(*Socket) bool) {
+		if n.err != nil {
+			return
+		}
+		for m := range n.srv.index.members(n.name, everyone).all() {
+			if !yield(m.s) {
+				return
+			}
+		}
+	}
+}
+
+// Count returns how many sockets are in the namespace on this server, at the cost
+// of one look-up.
+func (n *Namespace) Count() int {
+	if n.err != nil {
+		return 0
+	}
+	return n.srv.index.count(n.name, everyone)
 }

@@ -52,7 +52,7 @@ func (cl *client) context() context.Context {
 // mayKnow reports whether the one target of an emission that has no recipient
 // here may be a client of another server.
 func (c *cluster) mayKnow(e *emission) bool {
-	return c != nil && !e.local && len(e.rooms) == 1 && e.rooms[0] != "" && len(e.except) == 0
+	return c != nil && !e.local && len(e.rooms) == 1 && len(e.except) == 0
 }
 
 // question waits for answers from other servers: of one client (who), of these

@@ -3,6 +3,7 @@ package socketio
 import (
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"sync"
 )
 
@@ -21,8 +22,12 @@ type shard struct {
 	rooms map[roomKey]*room
 }
 
-// roomKey names a room; the room "" of a namespace is everyone in it.
+// roomKey names a room.
 type roomKey struct{ ns, name string }
+
+// everyone is the name, in the index, of the room of all who are in a namespace.
+// Names that come from outside are checked: none of them is it.
+const everyone = ""
 
 func (x *index) init() { x.seed = maphash.MakeSeed() }
 
@@ -32,7 +37,7 @@ func (x *index) shard(name string) *shard {
 
 func (x *index) roomShard(k roomKey) *shard {
 	name := k.name
-	if name == "" { // the namespaces' rooms of everyone are not to share a shard
+	if name == everyone { // the namespaces' rooms of everyone are not to share a shard
 		name = k.ns
 	}
 	return x.shard(name)
@@ -79,6 +84,50 @@ func (x *index) members(ns, name string) roster {
 	return roster{}
 }
 
+// inRoom returns who is in a room now, also if its name is a session id.
+func (x *index) inRoom(ns, name string) iter.Seq[*Socket] {
+	return func(yield func(*Socket) bool) {
+		if s := x.socket(name); s != nil && s.name == ns {
+			if s.state.Load() != stateConnecting {
+				yield(s)
+			}
+			return // nobody else can be in this room
+		}
+		for m := range x.members(ns, name).all() {
+			if !yield(m.s) {
+				return
+			}
+		}
+	}
+}
+
+// sids returns the session ids in a room.
+func (x *index) sids(ns, name string) []string {
+	sids := make([]string, 0, x.count(ns, name))
+	for s := range x.inRoom(ns, name) {
+		sids = append(sids, s.sid)
+	}
+	return sids
+}
+
+// count returns how many are in a room.
+func (x *index) count(ns, name string) int {
+	if s := x.socket(name); s != nil && s.name == ns {
+		if s.state.Load() == stateConnecting {
+			return 0
+		}
+		return 1
+	}
+	k := roomKey{ns, name}
+	sh := x.roomShard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if r := sh.rooms[k]; r != nil {
+		return r.len()
+	}
+	return 0
+}
+
 // occupied reports whether anybody is in a room, or has its name as session id.
 func (x *index) occupied(ns, name string) bool {
 	k := roomKey{ns, name}
@@ -86,7 +135,7 @@ func (x *index) occupied(ns, name string) bool {
 	sh.mu.Lock()
 	_, ok := sh.rooms[k]
 	sh.mu.Unlock()
-	if !ok && name != "" {
+	if !ok && name != everyone {
 		s := x.socket(name)
 		ok = s != nil && s.name == ns
 	}
@@ -96,7 +145,7 @@ func (x *index) occupied(ns, name string) bool {
 // enter adds an accepted socket to its namespace and to the rooms it joined
 // while its connect handler decided. s.mu is held.
 func (x *index) enter(s *Socket) {
-	s.everyone = x.add(roomKey{s.name, ""}, s)
+	s.everyone = x.add(roomKey{s.name, everyone}, s)
 	for name := range s.rooms {
 		s.rooms[name] = x.add(roomKey{s.name, name}, s)
 	}
@@ -105,7 +154,7 @@ func (x *index) enter(s *Socket) {
 // remove takes a socket out of everything. s.mu is held.
 func (x *index) remove(s *Socket) {
 	if s.everyone != nil {
-		x.drop(roomKey{s.name, ""}, s.everyone)
+		x.drop(roomKey{s.name, everyone}, s.everyone)
 		s.everyone = nil
 	}
 	for name, m := range s.rooms {
@@ -120,13 +169,21 @@ func (x *index) remove(s *Socket) {
 	delete(sh.sids, s.sid)
 }
 
+// checkRoomName checks the name of a room that is to be joined.
+func checkRoomName(name string) error {
+	switch {
+	case name == "":
+		return errEmptyRoom
+	case len(name) > maxName:
+		return fmt.Errorf("%w: its name is longer than %d bytes", ErrRoomName, maxName)
+	}
+	return nil
+}
+
 // join is Socket.Join.
 func (x *index) join(s *Socket, name string) error {
-	if name == "" {
-		return fmt.Errorf("%w: its name is empty", ErrRoomName)
-	}
-	if len(name) > maxName {
-		return fmt.Errorf("%w: its name is longer than %d bytes", ErrRoomName, maxName)
+	if err := checkRoomName(name); err != nil {
+		return err
 	}
 	if name == s.sid {
 		return nil // always there

@@ -21,18 +21,18 @@ func TestRooms(t *testing.T) {
 		p.want(`31[["` + p.sid + `","a","b"]]`)
 		q.send(`21["join","a"]`)
 		q.want(`31[]`)
-		require.ElementsMatch(t, []string{p.sid, q.sid}, srv.Members("a"))
-		require.ElementsMatch(t, []string{p.sid, q.sid}, srv.Members(""))
-		require.Empty(t, srv.Members("none"))
+		require.ElementsMatch(t, []string{p.sid, q.sid}, membersOf(t, srv, "a"))
+		require.ElementsMatch(t, []string{p.sid, q.sid}, sidsOf(srv))
+		require.Empty(t, membersOf(t, srv, "none"))
 		p.send(`2["leave","a"]`, `2["leave","none"]`, `2["leave","`+p.sid+`"]`, `22["rooms"]`)
 		p.want(`32[["` + p.sid + `","b"]]`)
 		p.send(`23["in","b"]`, `24["in","a"]`, `25["in","`+p.sid+`"]`, `26["in",""]`)
 		p.want(`33[true]`, `34[false]`, `35[true]`, `36[false]`)
-		require.Equal(t, []string{q.sid}, srv.Members("a"))
+		require.Equal(t, []string{q.sid}, membersOf(t, srv, "a"))
 		require.NoError(t, srv.JoinRoom(p.sid, "a"))
 		srv.CloseRoom("a")
 		srv.CloseRoom("none")
-		require.Empty(t, srv.Members("a"))
+		require.Empty(t, membersOf(t, srv, "a"))
 		require.Equal(t, []string{p.sid, "b"}, srv.Rooms(p.sid))
 		require.NoError(t, srv.LeaveRoom(p.sid, "b"))
 		p.quiet() // closing a room tells nobody
@@ -63,7 +63,7 @@ func TestRoomErrors(t *testing.T) {
 		require.Nil(t, s.Rooms())
 		require.False(t, s.In(p.sid))
 		s.Leave("r")
-		require.Empty(t, srv.Members("late"))
+		require.Empty(t, membersOf(t, srv, "late"))
 	})
 }
 
@@ -95,7 +95,7 @@ func TestRoomChangesDuringEmit(t *testing.T) {
 			require.NoError(t, srv.JoinRoom(p.sid, "r"))
 			peers = append(peers, p)
 		}
-		members := srv.Members("r")
+		members := membersOf(t, srv, "r")
 		require.Len(t, members, 5)
 		for i, p := range peers { // what was handed out stays as it was
 			require.NoError(t, srv.LeaveRoom(p.sid, "r"))
@@ -116,11 +116,11 @@ func TestMembersOfASessionID(t *testing.T) {
 		srv := newServer(t, nil)
 		srv.Namespace("/other").On("x", func(*socketio.Context) {})
 		p := join(t, srv, eiotest.WebSocket)
-		require.Equal(t, []string{p.sid}, srv.Members(p.sid))
-		require.Empty(t, srv.Namespace("/other").Members(p.sid))
+		require.Equal(t, []string{p.sid}, membersOf(t, srv, p.sid))
+		require.Empty(t, membersOf(t, srv.Namespace("/other"), p.sid))
 		p.send("1")
 		synctestWait()
-		require.Empty(t, srv.Members(p.sid))
+		require.Empty(t, membersOf(t, srv, p.sid))
 	})
 }
 
@@ -138,7 +138,7 @@ func TestNothingFollowsLeave(t *testing.T) {
 		q.want(`2["news"]`)
 		p.quiet()
 		require.NoError(t, srv.JoinRoom(p.sid, "a"))
-		require.NoError(t, srv.EmitDuring(func() { srv.CloseRoom("a") }, "more", "a", "b"))
+		require.NoError(t, srv.EmitDuring(func() { _ = srv.CloseRoom("a") }, "more", "a", "b"))
 		p.want(`2["more"]`) // it is still in b
 		p.quiet()
 		q.quiet()

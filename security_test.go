@@ -146,7 +146,7 @@ func TestLogsHoldNoSIDs(t *testing.T) {
 		log.mu.Lock()
 		defer log.mu.Unlock()
 		all := strings.Join(log.lines, "\n")
-		for _, event := range []string{"Origin", "panicked", "argument 0", "no socket with this sid", "this room cannot be joined", "did not answer", "handler failed"} {
+		for _, event := range []string{"Origin", "panicked", "argument 0", "no socket with this sid", "this cannot be a room's name", "did not answer", "handler failed"} {
 			assert.Contains(t, all, event, "this test has to see it logged")
 		}
 		for _, sid := range sids {

@@ -46,7 +46,7 @@ type serversMessage struct {
 	Room     string   `json:"room,omitempty"`
 	Other    string   `json:"other,omitempty"` // room, for move
 	SID      string   `json:"sid,omitempty"`
-	Everyone bool     `json:"everyone,omitempty"` // instead of rooms; for select
+	Everyone bool     `json:"everyone,omitempty"` // instead of Room or Rooms
 	Rooms    []string `json:"rooms,omitempty"`
 	Skip     []string `json:"skip,omitempty"`
 	Except   []string `json:"except,omitempty"`
@@ -62,13 +62,22 @@ type serversMessage struct {
 
 // What a question asks.
 const (
-	doMembers    = "members"    // Names: the session ids in Room
+	doMembers    = "members"    // Names: the session ids in Room, or of everyone
 	doCount      = "count"      // Count: how many these are
 	doRooms      = "rooms"      // Found: SID is here; Names: its rooms
 	doSelect     = "select"     // Names: the session ids that an emission reaches
 	doDisconnect = "disconnect" // everyone in Room; Count: how many
 	doMove       = "move"       // everyone in Room goes to Other; Count: how many
 )
+
+// roomNeeded reports whether the question is about Room, unless about everyone.
+func (m *serversMessage) roomNeeded() bool {
+	switch m.Do {
+	case doMembers, doCount, doDisconnect, doMove:
+		return true
+	}
+	return false
+}
 
 // changes reports whether the question is an order, not to be carried out twice.
 func (m *serversMessage) changes() bool { return m.Do == doDisconnect || m.Do == doMove }

@@ -63,14 +63,14 @@ func stalledClient(t *testing.T, srv *socketio.Server, tr *eiotest.Transport) st
 	ws, _, err := raw.DialWS(t.Context(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { ws.CloseNow() })
-	before := srv.Members("")
+	before := sidsOf(srv)
 	require.NoError(t, ws.Write(t.Context(), websocket.MessageText, []byte("40")))
 	synctest.Wait()
 	known := map[string]bool{}
 	for _, sid := range before {
 		known[sid] = true
 	}
-	for _, sid := range srv.Members("") {
+	for _, sid := range sidsOf(srv) {
 		if !known[sid] {
 			return sid
 		}

@@ -19,6 +19,10 @@ import (
 // disconnect handler. All methods may be called from any goroutine, at any
 // time, and it may be kept: of a socket that left nothing remains but its
 // fields. Embedded in [Context] it is the socket of the event.
+//
+// A nil *Socket, which [Server.Socket] returns for an unknown session id, is one
+// that nobody is behind: what returns an error returns [ErrUnknownSocket], all
+// else does nothing or returns what is empty.
 type Socket struct {
 	client *client
 	seat   *seat
@@ -62,15 +66,25 @@ func newSocket(cl *client, ns string) *Socket {
 
 // ID returns the session id: 27 characters, different for every namespace and
 // every connection. It is also a room in which the socket always is, alone.
-func (s *Socket) ID() string { return s.sid }
+func (s *Socket) ID() string {
+	if s == nil {
+		return ""
+	}
+	return s.sid
+}
 
 // Namespace returns the namespace the socket is in.
-func (s *Socket) Namespace() *Namespace { return &Namespace{srv: s.srv(), name: s.name} }
+func (s *Socket) Namespace() *Namespace {
+	if s == nil {
+		return &Namespace{err: ErrUnknownSocket}
+	}
+	return &Namespace{srv: s.srv(), name: s.name}
+}
 
 // Request returns the HTTP request of the connection's handshake: its headers,
 // cookies and query. Its body is closed. It must not be changed.
 func (s *Socket) Request() *http.Request {
-	if s.remote() {
+	if s == nil || s.remote() {
 		return noRequest()
 	}
 	return s.client.conn.Request()
@@ -79,19 +93,27 @@ func (s *Socket) Request() *http.Request {
 // Transport returns how the client is connected at the moment: "polling" or
 // "websocket".
 func (s *Socket) Transport() string {
-	if s.remote() {
+	if s == nil || s.remote() {
 		return ""
 	}
 	return s.client.conn.Transport()
 }
 
 // Session returns the values kept for this connection.
-func (s *Socket) Session() *Session { return &s.client.session }
+func (s *Socket) Session() *Session {
+	if s == nil {
+		return new(Session)
+	}
+	return &s.client.session
+}
 
 // Context returns a context with the values of the handshake request's,
 // cancelled when the client leaves; its cause is a [*DisconnectError] then. For
 // work to be finished nevertheless, see [context.WithoutCancel].
 func (s *Socket) Context() context.Context {
+	if s == nil {
+		return unknownContext
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil { // few sockets need one
@@ -115,6 +137,9 @@ func (s *Socket) Context() context.Context {
 // one that reads too slowly [ErrSlowClient]; with [To] or [Broadcast] such
 // clients are left out and the error is nil.
 func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
+	if s == nil {
+		return ErrUnknownSocket
+	}
 	return s.srv().emit(s, s.name, event, data, opts)
 }
 
@@ -129,6 +154,9 @@ func (s *Socket) Send(data any, opts ...EmitOption) error {
 // except in a connect handler, whose client hears nothing before it returns.
 // [Call] decodes the answer; [Namespace.Call] asks several clients.
 func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error) {
+	if s == nil {
+		return Reply{}, ErrUnknownSocket
+	}
 	return s.srv().callOne(ctx, s, event, data, opts)
 }
 
@@ -138,6 +166,9 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 // id of another socket, on whichever server, a [*LimitError] beyond [Options].MaxRooms, and
 // [ErrClosed] if the client has left.
 func (s *Socket) Join(room string) error {
+	if s == nil {
+		return ErrUnknownSocket
+	}
 	if s.remote() {
 		return s.Namespace().JoinRoom(s.sid, room)
 	}
@@ -148,6 +179,9 @@ func (s *Socket) Join(room string) error {
 // sent to the client for that room. Not being there is fine, and the room that is
 // its session id cannot be left.
 func (s *Socket) Leave(room string) {
+	if s == nil {
+		return
+	}
 	if s.remote() {
 		_ = s.Namespace().LeaveRoom(s.sid, room) // whether it is there nobody knows
 		return
@@ -159,6 +193,9 @@ func (s *Socket) Leave(room string) {
 // sorted. When its client has gone it is still in them until its disconnect
 // handler has returned, and then in none.
 func (s *Socket) Rooms() []string {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Load() == stateGone {
@@ -173,6 +210,9 @@ func (s *Socket) Rooms() []string {
 // In reports whether the socket is in a room, that of its session id included:
 // whether [Socket.Rooms] has it.
 func (s *Socket) In(room string) bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, in := s.rooms[room]
@@ -185,6 +225,9 @@ func (s *Socket) In(room string) bool {
 // that runs now, and events that wait are dropped. In a connect handler it
 // refuses the client. Calling it again is fine.
 func (s *Socket) Disconnect() {
+	if s == nil {
+		return
+	}
 	if s.remote() {
 		_ = s.Namespace().Disconnect(s.sid) // whether it is there nobody knows
 		return
@@ -197,12 +240,22 @@ func (s *Socket) Disconnect() {
 // far. Disconnecting one namespace leaves the client free to go on using the
 // others; this is for a client that shall go altogether. It returns at once.
 func (s *Socket) CloseConnection() {
+	if s == nil {
+		return
+	}
 	if s.remote() {
 		s.Disconnect()
 		return
 	}
 	s.client.disconnect()
 }
+
+// unknownContext is the context of a nil *Socket.
+var unknownContext = func() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(ErrUnknownSocket)
+	return ctx
+}()
 
 func (s *Socket) srv() *Server { return s.client.srv }
 

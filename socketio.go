@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -137,7 +138,8 @@ func (srv *Server) Call(ctx context.Context, event string, data any, opts ...Emi
 	return srv.root().Call(ctx, event, data, opts...)
 }
 
-// Socket returns the socket of "/" with a session id, nil if there is none.
+// Socket returns the socket of "/" with a session id, nil if there is none, see
+// [Namespace.Socket].
 func (srv *Server) Socket(sid string) *Socket { return srv.root().Socket(sid) }
 
 // JoinRoom adds a socket of "/" to a room, see [Namespace.JoinRoom].
@@ -147,13 +149,22 @@ func (srv *Server) JoinRoom(sid, room string) error { return srv.root().JoinRoom
 func (srv *Server) LeaveRoom(sid, room string) error { return srv.root().LeaveRoom(sid, room) }
 
 // CloseRoom removes everyone from a room of "/", see [Namespace.CloseRoom].
-func (srv *Server) CloseRoom(room string) { srv.root().CloseRoom(room) }
+func (srv *Server) CloseRoom(room string) error { return srv.root().CloseRoom(room) }
 
 // Rooms returns the rooms of a socket of "/", see [Namespace.Rooms].
 func (srv *Server) Rooms(sid string) []string { return srv.root().Rooms(sid) }
 
 // Members returns the session ids in a room of "/", see [Namespace.Members].
-func (srv *Server) Members(room string) []string { return srv.root().Members(room) }
+func (srv *Server) Members(room string) ([]string, error) { return srv.root().Members(room) }
+
+// CountRoom returns how many sockets are in a room of "/", see [Namespace.CountRoom].
+func (srv *Server) CountRoom(room string) (int, error) { return srv.root().CountRoom(room) }
+
+// Sockets returns everyone in "/" on this server, see [Namespace.Sockets].
+func (srv *Server) Sockets() iter.Seq[*Socket] { return srv.root().Sockets() }
+
+// Count returns how many sockets are in "/" on this server, see [Namespace.Count].
+func (srv *Server) Count() int { return srv.root().Count() }
 
 // Disconnect makes a client leave "/", see [Socket.Disconnect].
 func (srv *Server) Disconnect(sid string) error { return srv.root().Disconnect(sid) }

@@ -295,38 +295,44 @@ func (s *servers) reply(m *serversMessage) {
 // examine answers a question for this server, and carries out an order.
 func (srv *Server) examine(m *serversMessage) (r result) {
 	n := &Namespace{srv: srv, name: m.NS}
+	room := m.Room
+	switch {
+	case m.Everyone:
+		room = everyone
+	case room == "" && m.roomNeeded(): // never everyone by accident
+		r.err = errEmptyRoom.Error()
+		return r
+	}
 	switch m.Do {
 	case doMembers:
-		r.names = n.Members(m.Room)
+		r.names = srv.index.sids(m.NS, room)
 	case doCount:
-		r.count = len(n.Members(m.Room))
+		r.count = srv.index.count(m.NS, room)
 	case doRooms:
 		if s := n.Socket(m.SID); s != nil && s.present() {
 			r.found, r.names = true, s.Rooms()
 		}
 	case doSelect:
+		if slices.Contains(m.Rooms, "") || slices.Contains(m.Except, "") {
+			r.err = errEmptyRoom.Error()
+			return r
+		}
 		e := &emission{ns: m.NS, targeted: !m.Everyone, rooms: m.Rooms, skip: m.Skip, except: m.Except}
 		srv.each(e, false, nil, func(s *Socket, _ *member) error {
 			r.names = append(r.names, s.sid)
 			return nil
 		})
 	case doDisconnect:
-		for _, sid := range n.Members(m.Room) {
-			if s := n.Socket(sid); s != nil {
-				s.Disconnect()
-				r.count++
-			}
+		for s := range srv.index.inRoom(m.NS, room) {
+			s.Disconnect()
+			r.count++
 		}
 	case doMove:
-		for _, sid := range n.Members(m.Room) {
-			s := n.Socket(sid)
-			if s == nil {
-				continue
-			}
+		for s := range srv.index.inRoom(m.NS, room) {
 			switch err := s.Join(m.Other); {
 			case err == nil:
-				if m.Room != m.Other {
-					s.Leave(m.Room)
+				if room != m.Other && room != everyone {
+					s.Leave(room)
 				}
 				r.count++
 			case !errors.Is(err, ErrClosed):

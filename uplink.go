@@ -134,9 +134,9 @@ func checkSocket(method, ns, sid, room string) error {
 	switch {
 	case sid == "":
 		return fmt.Errorf("%w: %q in %s", ErrUnknownSocket, sid, ns)
-	case method == "enter_room" && room == "":
-		return fmt.Errorf("%w: its name is empty", ErrRoomName)
-	case method == "enter_room" && room == sid, method == "leave_room" && (room == "" || room == sid):
+	case method != "disconnect" && room == "":
+		return errEmptyRoom
+	case method != "disconnect" && room == sid:
 		return errNothingToDo // every socket is in its own room, for ever
 	}
 	return nil
@@ -163,15 +163,4 @@ func encodeJSON(codec parser.Parser, event string, data any) (name, args []byte,
 	}
 	name, args = splitPacket(packet, "/")
 	return name, args, attachments, nil
-}
-
-// nonEmpty returns the names that name something.
-func nonEmpty(names []string) []string {
-	var out []string
-	for _, s := range names {
-		if s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
 }

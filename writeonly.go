@@ -104,7 +104,7 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 		return reservedError(event)
 	}
 	o := outgoing{
-		ns: e.ns, everyone: !e.targeted, rooms: nonEmpty(e.rooms), skip: e.skip, except: nonEmpty(e.except),
+		ns: e.ns, everyone: !e.targeted, rooms: e.rooms, skip: e.skip, except: e.except,
 		volatile: e.volatile, noCompress: e.noCompress,
 	}
 	if o.event, o.args, o.attachments, err = encodeJSON(m.core.codec, event, data); err != nil {
@@ -152,7 +152,7 @@ func (m *Emitter) CloseRoom(room string) error {
 	case m.err != nil:
 		return m.err
 	case room == "":
-		return fmt.Errorf("%w: its name is empty", ErrRoomName)
+		return errEmptyRoom
 	}
 	return m.core.putCloseRoom(m.ns, room)
 }

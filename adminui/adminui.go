@@ -164,8 +164,8 @@ func (ui *UI) Close() {
 		if ui.unhook != nil {
 			ui.unhook()
 		}
-		for _, sid := range ui.ns.Members("") {
-			_ = ui.ns.Disconnect(sid) // who has left needs no more
+		for s := range ui.ns.Sockets() {
+			s.Disconnect()
 		}
 	})
 	ui.done.Wait()

@@ -42,7 +42,7 @@ func TestLogin(t *testing.T) {
 		} {
 			refused(t, srv, a, "invalid credentials")
 		}
-		require.Empty(t, srv.Namespace("/admin").Members(""))
+		require.Empty(t, everyone(srv.Namespace("/admin")))
 
 		c, err := tryLogin(t, srv, credentials())
 		require.NoError(t, err)

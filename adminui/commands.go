@@ -2,6 +2,7 @@ package adminui
 
 import (
 	"errors"
+	"iter"
 
 	"github.com/seed-d124fa34/socketio"
 )
@@ -43,8 +44,8 @@ func (ui *UI) commands() {
 			return err
 		}
 		var failed error
-		for _, sid := range target.Members(filter) {
-			if err := target.JoinRoom(sid, room); err != nil && !gone(err) {
+		for s := range selected(target, filter) {
+			if err := s.Join(room); err != nil && !gone(err) {
 				failed = err // an address that is full does not keep the others out
 			}
 		}
@@ -55,8 +56,8 @@ func (ui *UI) commands() {
 		if err != nil {
 			return err
 		}
-		for _, sid := range target.Members(filter) {
-			_ = target.LeaveRoom(sid, room) // it has left altogether
+		for s := range selected(target, filter) {
+			s.Leave(room)
 		}
 		return nil
 	})
@@ -65,18 +66,30 @@ func (ui *UI) commands() {
 		if err != nil {
 			return err
 		}
-		for _, sid := range target.Members(filter) {
-			s := target.Socket(sid)
-			switch {
-			case s == nil:
-			case closeConnection:
+		for s := range selected(target, filter) {
+			if closeConnection {
 				s.CloseConnection()
-			default:
+			} else {
 				s.Disconnect()
 			}
 		}
 		return nil
 	})
+}
+
+// selected returns whom a command is for: to the page, no filter is everyone.
+func selected(target *socketio.Namespace, filter string) iter.Seq[*socketio.Socket] {
+	if filter == "" {
+		return target.Sockets()
+	}
+	return func(yield func(*socketio.Socket) bool) {
+		sids, _ := target.Members(filter) // it has a name
+		for _, sid := range sids {
+			if s := target.Socket(sid); s != nil && !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 func gone(err error) bool {

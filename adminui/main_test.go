@@ -3,7 +3,9 @@ package adminui_test
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,4 +109,19 @@ func told(t *testing.T, c *socketiotest.Client) []string {
 		all = append(all, e.Name+string(text))
 	}
 	return all
+}
+
+// everyone returns the sockets in a namespace.
+func everyone(n interface {
+	Sockets() iter.Seq[*socketio.Socket]
+}) []*socketio.Socket {
+	return slices.Collect(n.Sockets())
+}
+
+// members returns the session ids in a room.
+func members(t *testing.T, srv *socketio.Server, room string) []string {
+	t.Helper()
+	sids, err := srv.Members(room)
+	require.NoError(t, err)
+	return sids
 }

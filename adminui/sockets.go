@@ -105,8 +105,8 @@ func (f *feed) each(visit func(*socketio.Socket) bool) {
 			continue
 		}
 		ns := f.ui.srv.Namespace(name)
-		for _, sid := range ns.Members("") {
-			if s := ns.Socket(sid); s != nil && !visit(s) {
+		for s := range ns.Sockets() {
+			if !visit(s) {
 				return
 			}
 		}

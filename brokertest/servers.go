@@ -72,7 +72,7 @@ func (s *suite) servers() {
 		s.Errorf("the answer is %q and %v", word, data)
 	}
 	bob.Expect("ask")
-	count, err := a.Cluster().Count(ctx, "")
+	count, err := a.Cluster().Count(ctx)
 	s.check("Count", err)
 	if count != 2 {
 		s.Errorf("%d clients are counted, want 2", count)

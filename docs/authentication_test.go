@@ -43,10 +43,9 @@ func routes(mux *http.ServeMux, srv *socketio.Server, find func(*http.Request) (
 }
 
 func logout(srv *socketio.Server, user string) {
-	for _, sid := range srv.Members("user:" + user) {
-		if s := srv.Socket(sid); s != nil {
-			s.CloseConnection() // of all namespaces
-		}
+	sids, _ := srv.Members("user:" + user)
+	for _, sid := range sids {
+		srv.Socket(sid).CloseConnection() // of all namespaces
 	}
 }
 

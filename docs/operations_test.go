@@ -247,7 +247,7 @@ func TestAllServers(t *testing.T) {
 		ask := func(ctx context.Context) int {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
-			count, err := srv.Namespace("/chat").Cluster().Count(ctx, "room")
+			count, err := srv.Namespace("/chat").Cluster().CountRoom(ctx, "room")
 			var partial *socketio.ClusterError
 			if errors.As(err, &partial) {
 				log.Printf("at least %d, without those on %v: %v", count, partial.Missing, partial.Err)

@@ -210,7 +210,7 @@ func (a *flaskApp) membership(n *socketio.Namespace) {
 		c.Leave(room)
 		return nil
 	})
-	n.On("close", func(_ *socketio.Context, room string) { n.CloseRoom(room) })
+	n.On("close", func(_ *socketio.Context, room string) error { return n.CloseRoom(room) })
 	n.On("rooms", func(c *socketio.Context, sid string) ([]string, error) {
 		if sid != "" {
 			return append([]string{}, n.Rooms(sid)...), nil
@@ -446,14 +446,17 @@ func (a *flaskApp) handler() http.Handler {
 		return n.JoinRoom(s.SID, s.Room)
 	})
 	route("POST /close", func(_ http.ResponseWriter, _ *http.Request, s flaskSpec, n *socketio.Namespace) any {
-		n.CloseRoom(s.Room)
-		return nil
+		return n.CloseRoom(s.Room)
 	})
 	route("POST /disconnect", func(_ http.ResponseWriter, _ *http.Request, s flaskSpec, n *socketio.Namespace) any {
 		return n.Disconnect(s.SID)
 	})
 	route("POST /members", func(_ http.ResponseWriter, _ *http.Request, s flaskSpec, n *socketio.Namespace) any {
-		return append([]string{}, slices.Sorted(slices.Values(n.Members(s.Room)))...)
+		sids, err := n.Members(s.Room)
+		if err != nil {
+			return err
+		}
+		return append([]string{}, slices.Sorted(slices.Values(sids))...)
 	})
 	route("POST /sessions", func(http.ResponseWriter, *http.Request, flaskSpec, *socketio.Namespace) any {
 		return 0 // clients may come while others go

@@ -165,7 +165,7 @@ func rooms(srv *socketio.Server) {
 		return nil
 	})
 	srv.On("leave", func(c *socketio.Context, room string) { c.Leave(room) })
-	srv.On("close", func(_ *socketio.Context, room string) { srv.CloseRoom(room) })
+	srv.On("close", func(_ *socketio.Context, room string) error { return srv.CloseRoom(room) })
 	srv.On("rooms", func(c *socketio.Context) ([]string, error) { return sortedRooms(c), nil })
 	srv.On("say", func(c *socketio.Context, s say) error {
 		var options []socketio.EmitOption

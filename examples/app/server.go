@@ -55,9 +55,10 @@ func newServer(ctx context.Context, every time.Duration) *socketio.Server {
 	})
 
 	srv.On("close_room", func(c *socketio.Context, m message) error {
-		err := c.Emit("my_response", counted(c, "Room "+m.Room+" is closing."), socketio.To(m.Room))
-		srv.CloseRoom(m.Room)
-		return err
+		if err := c.Emit("my_response", counted(c, "Room "+m.Room+" is closing."), socketio.To(m.Room)); err != nil {
+			return err
+		}
+		return srv.CloseRoom(m.Room)
 	})
 
 	srv.On("my_room_event", func(c *socketio.Context, m message) error {

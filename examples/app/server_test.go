@@ -89,7 +89,9 @@ func TestRooms(t *testing.T) {
 		ann.Expect("my_response", response{"Room lobby is closing.", 3})
 		eve.Emit("my_room_event", message{Room: "lobby", Data: "nobody"})
 		ann.ExpectNothing()
-		assert.Empty(t, srv.Members("lobby"))
+		n, err := srv.CountRoom("lobby")
+		assert.NoError(t, err)
+		assert.Zero(t, n)
 
 		// A private room stays private.
 		var answer struct{ Error socketio.Error }

@@ -128,10 +128,9 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 // disconnect ends the sockets of a session that has been ended before: one that
 // connects at this moment is ended by its first event.
 func (a *app) disconnect(token string) {
-	for _, sid := range a.srv.Members(sessionRoom(token)) {
-		if s := a.srv.Socket(sid); s != nil {
-			s.CloseConnection()
-		}
+	sids, _ := a.srv.Members(sessionRoom(token)) // the name is not empty
+	for _, sid := range sids {
+		a.srv.Socket(sid).CloseConnection()
 	}
 }
 

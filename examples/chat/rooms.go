@@ -130,7 +130,11 @@ func (a *app) enterRoom(c *socketio.Context, typed string, enter func(room, user
 	if err != nil {
 		return err
 	}
-	for _, sid := range a.srv.Members(tabsOf(user)) {
+	tabs, err := a.srv.Members(tabsOf(user))
+	if err != nil {
+		return err
+	}
+	for _, sid := range tabs {
 		_ = a.srv.JoinRoom(sid, inRoom(room)) // an error means that the tab is being closed
 	}
 	if len(a.rooms.tabs[user]) > 0 { // it is not if this socket has never said "sync"
@@ -155,7 +159,11 @@ func (a *app) leaveRoom(c *socketio.Context, typed string) error {
 	if err := a.store.leave(room, user); err != nil {
 		return err
 	}
-	for _, sid := range a.srv.Members(tabsOf(user)) {
+	tabs, err := a.srv.Members(tabsOf(user))
+	if err != nil {
+		return err
+	}
+	for _, sid := range tabs {
 		_ = a.srv.LeaveRoom(sid, inRoom(room))
 	}
 	if err := a.went(room, user); err != nil {

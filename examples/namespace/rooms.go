@@ -69,9 +69,10 @@ func (n *rooms) OnLeave(c *socketio.Context, m message) error {
 }
 
 func (n *rooms) OnCloseRoom(c *socketio.Context, m message) error {
-	err := respond(c, "Room "+m.Room+" is closing.", socketio.To(m.Room))
-	n.all.CloseRoom(m.Room)
-	return err
+	if err := respond(c, "Room "+m.Room+" is closing.", socketio.To(m.Room)); err != nil {
+		return err
+	}
+	return n.all.CloseRoom(m.Room)
 }
 
 func (n *rooms) OnMyRoomEvent(c *socketio.Context, m message) error {

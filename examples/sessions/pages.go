@@ -79,7 +79,8 @@ func (a *app) setSession(w http.ResponseWriter, r *http.Request) {
 	// they have to connect again, which the page makes them do.
 	_ = http.NewResponseController(w).Flush()
 	for _, n := range []string{"/", "/managed"} {
-		for _, sid := range a.srv.Namespace(n).Members(room(token)) {
+		sids, _ := a.srv.Namespace(n).Members(room(token)) // the name is not empty
+		for _, sid := range sids {
 			_ = a.srv.Namespace(n).Disconnect(sid) // an error means that it has left by itself
 		}
 	}

@@ -244,10 +244,13 @@ func index(srv *socketio.Server, rooms int) workload.SoakIndex {
 	all := workload.SoakIndex{}
 	for _, name := range workload.SoakNamespaces {
 		ns := srv.Namespace(name)
-		of := map[string][]string{"": ns.Members("")}
+		of := map[string][]string{}
+		for s := range ns.Sockets() {
+			of[""] = append(of[""], s.ID())
+		}
 		for i := range rooms {
 			room := workload.SoakRoom(i)
-			if sids := ns.Members(room); len(sids) > 0 {
+			if sids, err := ns.Members(room); err == nil && len(sids) > 0 {
 				of[room] = sids
 			}
 		}

@@ -1,0 +1,157 @@
+package socketio_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// An empty variable as a room is an error everywhere: it never selects everyone.
+func TestAnEmptyRoomIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, nil)
+		srv := f.servers[0]
+		p, q := join(t, srv, eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
+		synctest.Wait()
+		s := srv.Socket(p.sid)
+		e := socketio.NewEmitter(new(brokertest.Memory).Connect(), nil)
+		defer e.Close(t.Context())
+		ctx, room := soon(t), ""
+		only := func(_ any, err error) error { return err }
+		for name, err := range map[string]error{
+			"Members":             only(srv.Members(room)),
+			"CountRoom":           only(srv.CountRoom(room)),
+			"CloseRoom":           srv.CloseRoom(room),
+			"JoinRoom":            srv.JoinRoom(p.sid, room),
+			"JoinRoom far":        srv.JoinRoom(q.sid, room),
+			"LeaveRoom":           srv.LeaveRoom(p.sid, room),
+			"LeaveRoom far":       srv.LeaveRoom(q.sid, room),
+			"Join":                s.Join(room),
+			"Emit To":             srv.Emit("e", nil, socketio.To(room)),
+			"Emit To one of":      srv.Emit("e", nil, socketio.To("r", room)),
+			"Emit To twice":       srv.Emit("e", nil, socketio.To("r"), socketio.To(room)),
+			"Emit To with others": srv.Emit("e", nil, socketio.To(room), socketio.Broadcast(), socketio.Local()),
+			"Emit Except":         srv.Emit("e", nil, socketio.Except("r", room)),
+			"Send":                srv.Send("e", socketio.To(room)),
+			"Socket.Emit":         s.Emit("e", nil, socketio.To(room)),
+			"Socket.Emit Except":  s.Emit("e", nil, socketio.Except(room)),
+			"Socket.Send":         s.Send("e", socketio.To(room)),
+			"Socket.Call":         only(s.Call(ctx, "e", nil, socketio.To(room))),
+			"Server.Call":         only(srv.Call(ctx, "e", nil, socketio.To(room))),
+			"Server.Call Except":  only(srv.Call(ctx, "e", nil, socketio.Except(room))),
+			"Cluster Members":     only(srv.Cluster().Members(ctx, room)),
+			"Cluster CountRoom":   only(srv.Cluster().CountRoom(ctx, room)),
+			"DisconnectRoom":      only(srv.Cluster().DisconnectRoom(ctx, room)),
+			"MoveRoom from":       only(srv.Cluster().MoveRoom(ctx, room, "r")),
+			"MoveRoom to":         only(srv.Cluster().MoveRoom(ctx, "r", room)),
+			"JoinAll":             only(srv.Cluster().JoinAll(ctx, room)),
+			"Emitter To":          e.Emit("e", nil, socketio.To(room)),
+			"Emitter Except":      e.Emit("e", nil, socketio.Except(room)),
+			"Emitter JoinRoom":    e.JoinRoom(p.sid, room),
+			"Emitter LeaveRoom":   e.LeaveRoom(p.sid, room),
+			"Emitter CloseRoom":   e.CloseRoom(room),
+		} {
+			require.ErrorIs(t, err, socketio.ErrRoomName, name)
+		}
+		s.Leave(room)
+		require.False(t, s.In(room))
+		synctest.Wait()
+		p.quiet()
+		q.quiet()
+		for _, srv := range f.servers {
+			require.Equal(t, 1, srv.Count())
+			require.Len(t, sidsOf(srv), 1)
+		}
+	})
+}
+
+// Everyone has names of its own, here and on all servers.
+func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, nil)
+		one, two := f.servers[0], f.servers[1]
+		one.Namespace("/a").On("x", func(*socketio.Context) {})
+		p, q, r := join(t, one, eiotest.WebSocket), join(t, one, eiotest.WebSocket), join(t, two, eiotest.WebSocket)
+		first := p.sid
+		p.connect("/a")
+		synctest.Wait()
+		require.Equal(t, 2, one.Count())
+		require.Equal(t, 1, one.Namespace("/a").Count())
+		require.Equal(t, sorted(first, q.sid), sorted(sidsOf(one)...))
+		for s := range one.Sockets() { // a loop may end early, and its body may change what it is over
+			s.Disconnect()
+			break
+		}
+		synctest.Wait()
+		require.Equal(t, 1, one.Count())
+		require.Zero(t, one.Namespace("a,b").Count())
+		require.Empty(t, sidsOf(one.Namespace("a,b")))
+
+		ctx := soon(t)
+		all := one.Cluster()
+		joined, err := all.JoinAll(ctx, "room")
+		require.NoError(t, err)
+		require.Equal(t, 2, joined)
+		sids, err := all.SIDs(ctx)
+		require.NoError(t, err)
+		require.Len(t, sids, 2)
+		n, err := two.CountRoom("room")
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		n, err = two.CountRoom(r.sid)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		n, err = all.DisconnectAll(ctx)
+		require.NoError(t, err)
+		require.Equal(t, 2, n)
+		synctest.Wait()
+		n, err = all.Count(ctx)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Equal(t, 1, one.Namespace("/a").Count())
+	})
+}
+
+// What arrives from the broker with an empty room name reaches nobody either.
+func TestAnEmptyRoomFromTheBroker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		srv := newServer(t, &socketio.Options{Broker: service.Connect()})
+		p := join(t, srv, eiotest.WebSocket)
+		synctest.Wait()
+		other := service.Connect()
+		publish := func(channel, message string) {
+			require.NoError(t, other.Publish(context.Background(), channel, []byte(message)))
+		}
+		for _, message := range []string{
+			`{"method":"emit","host_id":"x","namespace":"/","room":"","event":"e","data":["text"]}`,
+			`{"method":"emit","host_id":"x","namespace":"/","room":["",""],"event":"e","data":["text"]}`,
+			`{"method":"emit","host_id":"x","namespace":"/","room":[],"event":"e","data":["text"]}`,
+			`{"method":"emit","host_id":"x","namespace":"/","room":null,"except":[""],"event":"e","data":["text"]}`,
+			`{"method":"close_room","host_id":"x","namespace":"/","room":""}`,
+			`{"method":"close_room","host_id":"x","namespace":"/"}`,
+			`{"method":"enter_room","host_id":"x","namespace":"/","room":"","sid":"` + p.sid + `"}`,
+			`{"method":"leave_room","host_id":"x","namespace":"/","room":"","sid":"` + p.sid + `"}`,
+			`{"method":"disconnect","host_id":"x","namespace":"/","room":"","sid":""}`,
+		} {
+			publish("flask-socketio", message)
+		}
+		for _, order := range []string{
+			`"do":"disconnect","ns":"/"`, `"do":"disconnect","ns":"/","room":""`, `"do":"disconnect","ns":"/","room":null`,
+			`"do":"move","ns":"/","other":"r"`, `"do":"move","ns":"/","room":"` + p.sid + `","other":""`,
+			`"do":"select","ns":"/","rooms":[""]`, `"do":"members","ns":"/"`, `"do":"count","ns":"/"`,
+		} {
+			publish(serversChannel, `{"v":1,"is":"ask","host":"x","name":"x","id":1,`+order+`}`)
+		}
+		synctest.Wait()
+		require.Equal(t, []string{p.sid}, srv.Rooms(p.sid))
+		require.Equal(t, 1, srv.Count())
+		p.quiet()
+	})
+}
