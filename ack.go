@@ -1,16 +1,18 @@
 package socketio
 
 import (
+	"errors"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// ackTarget is told how one client answered: once, by answered or by left. Both
-// are called on the read side, so they must not block or call user code.
+// ackTarget hears how one client answered: exactly one of answered and failed is
+// called for each client that was asked. They may be called on the read side, so
+// they must not block or call user code.
 type ackTarget interface {
 	answered(s *Socket, args parser.Args)
-	left(s *Socket, err error)
+	failed(s *Socket, err error)
 	// asked returns the event, and when it was emitted if there were hooks.
 	asked() (event string, at time.Time)
 }
@@ -31,6 +33,26 @@ func (srv *Server) inquiry(event string) inquiry {
 
 func (q *inquiry) asked() (string, time.Time) { return q.event, q.at }
 
+// errAlreadyFailed: the client could not be asked, and the target has heard so.
+var errAlreadyFailed = errors.New("socketio: the client left while it was asked")
+
+// ask delivers a packet to the socket and registers who wants the answer, if
+// anybody does. Without sent the target hears nothing more of this socket, and
+// has heard nothing unless the error is errAlreadyFailed.
+func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *member) (sent bool, err error) {
+	if target == nil {
+		return s.deliver(p, volatile, via)
+	}
+	if err := s.expect(id, target); err != nil {
+		return false, err
+	}
+	sent, err = s.deliver(p, volatile, via)
+	if !sent && s.takeAck(id) == nil {
+		return false, errAlreadyFailed // detach was faster
+	}
+	return sent, err
+}
+
 // expect registers who wants the client's acknowledgement.
 func (s *Socket) expect(id uint64, target ackTarget) error {
 	s.mu.Lock()
@@ -49,9 +71,8 @@ func (s *Socket) expect(id uint64, target ackTarget) error {
 	return nil
 }
 
-// forget ends expect without an answer.
-func (s *Socket) forget(id uint64) { s.takeAck(id) }
-
+// takeAck ends expect. Whoever gets the target tells it the outcome; the others
+// get nil.
 func (s *Socket) takeAck(id uint64) ackTarget {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,48 +96,12 @@ func (s *Socket) answered(id uint64, args parser.Args) {
 	target.answered(s, args)
 }
 
-// ackCallback is the function given to OnAck. A client that leaves without an
-// answer leaves it uncalled.
-type ackCallback struct {
-	inquiry
-	extra
-}
-
-func (cb *ackCallback) left(*Socket, error) {}
-
-// answered calls the function in a mailbox of its own, apart from the events:
-// a handler may wait for it.
-func (cb *ackCallback) answered(s *Socket, args parser.Args) {
-	s.srv().running.add() // until runAck
-	s.mu.Lock()
-	if s.ackBox == nil {
-		s.ackBox = new(mailbox)
-	}
-	box := s.ackBox
-	s.mu.Unlock()
-	box.put(&Context{Socket: s, kind: kindAck, event: cb.event, args: args, more: &cb.extra})
-}
-
-// runAck calls the function given to OnAck.
-func (c *Context) runAck() {
-	defer c.srv().ended()
-	var err error
-	if hs := c.srv().hooks.Load(); hs != nil {
-		_, err = hs.run(c, true, func() (Args, error) { return nil, c.invokeAck() })
-	} else {
-		err = c.invokeAck()
-	}
-	if err != nil {
-		c.fail(err)
-	}
-}
-
-func (c *Context) invokeAck() (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = c.recovered("handler", v)
+// ackFailed tells the target that the client does not answer, and hooks.
+func (s *Socket) ackFailed(target ackTarget, err error) {
+	if hs := s.srv().hooks.Load(); hs != nil {
+		if event, at := target.asked(); !at.IsZero() {
+			hs.unacked(s, event, err)
 		}
-	}()
-	_, err = c.more.callback(c, false)
-	return err
+	}
+	target.failed(s, err)
 }

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,19 +40,87 @@ func BenchmarkAck(b *testing.B) {
 	}
 }
 
+// BenchmarkOnAckOption is what OnAck costs each emit that makes its own, for a
+// closure over the emit's data, besides the emit.
+func BenchmarkOnAckOption(b *testing.B) {
+	n := 0
+	for _, bench := range []struct {
+		name string
+		make func(i int) EmitOption
+	}{
+		{"string", func(i int) EmitOption { return OnAck(func(*Context, string) { n += i }) }},
+		{"struct", func(i int) EmitOption { return OnAck(func(*Context, benchMessage) { n += i }) }},
+		{"error, two", func(i int) EmitOption { return OnAck(func(_ *Context, _ error, _, _ int) { n += i }) }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				bench.make(i)
+			}
+		})
+	}
+}
+
 // BenchmarkOnAck is an emit whose acknowledgement goes to a callback, one at a time.
 func BenchmarkOnAck(b *testing.B) {
-	r := newRig(b, 1)
-	s := r.sockets[0]
 	answered := make(chan string)
-	onAck := OnAck(func(_ *Context, s string) { answered <- s })
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := s.Emit("e", "hello", onAck); err != nil {
-			b.Fatal(err)
-		}
-		r.receive(s, fmt.Appendf(nil, `3%d["world"]`, r.srv.ackIDs.Load()))
-		<-answered
+	for _, bench := range []struct {
+		name string
+		opts func() []EmitOption
+	}{
+		{"string", func() []EmitOption { return []EmitOption{OnAck(func(_ *Context, s string) { answered <- s })} }},
+		{"reflect", func() []EmitOption { return []EmitOption{OnAck(func(_ *Context, s string, _ int8) { answered <- s })} }},
+		{"timeout", func() []EmitOption {
+			return []EmitOption{OnAck(func(_ *Context, _ error, s string) { answered <- s }), AckTimeout(time.Minute)}
+		}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := newRig(b, 1)
+			s := r.sockets[0]
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := s.Emit("e", "hello", bench.opts()...); err != nil {
+					b.Fatal(err)
+				}
+				r.receive(s, fmt.Appendf(nil, `3%d["world"]`, r.srv.ackIDs.Load()))
+				<-answered
+			}
+		})
+	}
+}
+
+// BenchmarkOnAckBroadcast is an emit to a thousand clients, all of whom answer.
+func BenchmarkOnAckBroadcast(b *testing.B) {
+	const clients = 1000
+	for _, bench := range []struct {
+		name string
+		opts []EmitOption
+	}{{"plain", nil}, {"timeout", []EmitOption{AckTimeout(time.Minute)}}} {
+		b.Run(bench.name, func(b *testing.B) {
+			r := newRig(b, clients)
+			var answered atomic.Int64
+			all := make(chan struct{}, 1)
+			opts := append(bench.opts, OnAck(func(_ *Context, _ error, s string) {
+				if answered.Add(1)%clients == 0 {
+					all <- struct{}{}
+				}
+			}))
+			queueing := time.Duration(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				start := time.Now()
+				if err := r.srv.Emit("e", "hello", opts...); err != nil {
+					b.Fatal(err)
+				}
+				queueing += time.Since(start)
+				answer := fmt.Appendf(nil, `3%d["world"]`, r.srv.ackIDs.Load())
+				for _, s := range r.sockets {
+					r.receive(s, answer)
+				}
+				<-all
+			}
+			b.ReportMetric(float64(queueing)/float64(b.N), "ns/queue")
+		})
 	}
 }
 

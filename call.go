@@ -186,10 +186,10 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	}
 	if len(far) > 0 {
 		defer srv.cluster.forget(h.ID)
-		err := srv.cluster.ask(e, nil, p, event, data, h.ID, &question{ns: e.ns, target: a, far: far})
+		err := srv.cluster.ask(e, nil, p, event, data, h.ID, &question{ns: e.ns, target: a, far: far, notices: true})
 		for _, s := range far {
 			if err != nil {
-				a.left(s, err)
+				a.failed(s, err)
 			}
 		}
 	}
@@ -197,7 +197,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	for _, r := range asked {
 		s, err := r.s, error(nil)
 		if s.remote() {
-			q := &question{ns: e.ns, target: a, who: s}
+			q := &question{ns: e.ns, target: a, who: s, notices: true}
 			defer srv.cluster.forget(h.ID)
 			err = srv.cluster.ask(e, nil, p, event, data, h.ID, q)
 		} else {
@@ -210,7 +210,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 		case err == errLeftRoom: // it is not one of those to be asked any more
 			a.dismiss(s)
 		case err != nil:
-			a.left(s, err)
+			a.failed(s, err)
 		}
 	}
 	if hs != nil {
@@ -220,8 +220,12 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	case <-a.done:
 	case <-ctx.Done():
 		for _, s := range a.unanswered() {
-			s.forget(h.ID)
-			a.left(s, fmt.Errorf("socketio: call %q: %w", event, ctx.Err()))
+			err := fmt.Errorf("socketio: call %q: %w", event, ctx.Err())
+			if s.takeAck(h.ID) != nil || s.remote() {
+				s.ackFailed(a, err)
+			} else {
+				a.failed(s, err) // its answer is arriving
+			}
 		}
 	}
 	return a.result()
@@ -262,7 +266,7 @@ func (a *answers) answered(s *Socket, args parser.Args) {
 	}
 }
 
-func (a *answers) left(s *Socket, err error) {
+func (a *answers) failed(s *Socket, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.settle(s) {

@@ -22,6 +22,8 @@ type client struct {
 	conn    *engineio.Conn
 	session Session
 	queued  atomic.Int64 // what the events whose handlers have not returned count
+	// deferred counts acknowledgements that DeferAck has put off.
+	deferred atomic.Int64
 	// draining is not 0 when the client is to go because of Shutdown: how many
 	// more events are taken, and one. See Drain.
 	draining atomic.Int32

@@ -82,7 +82,7 @@ func (c *cluster) close(ctx context.Context) error {
 	c.asked = nil
 	c.mu.Unlock()
 	for _, q := range asked {
-		q.end()
+		q.end(errQuestionEnds)
 	}
 	err := c.srv.running.wait(ctx) // callbacks of answers that came last
 	if failed := c.out.close(ctx); failed != nil {
@@ -318,8 +318,8 @@ func (c *cluster) emitHere(m *arrival) error {
 			if hs != nil {
 				hs.reached(s, told)
 			}
-		} else if target != nil && err != errLeftRoom {
-			target.left(s, err)
+		} else if target != nil && err != errLeftRoom && err != errAlreadyFailed {
+			target.failed(s, err)
 		}
 		return err
 	})
@@ -340,13 +340,25 @@ func newPacket(text []byte, attachments [][]byte, compress bool) packet {
 }
 
 // emit publishes an event that has been encoded as p for the clients here.
-func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data any, id uint64, target ackTarget) error {
+func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data any, cb *ackCallback) error {
 	var q *question
-	if target != nil {
-		q = &question{ns: e.ns, target: target}
+	id := uint64(0)
+	if cb != nil {
+		id = cb.id
+		q = &question{ns: e.ns, target: cb, notices: cb.hears(), heard: make(map[string]struct{}), after: e.ackTimeout}
+		if q.after == 0 {
+			q.after = c.srv.opts.RemoteAckTimeout
+		}
+		if cb.hears() && e.targeted && len(e.rooms) == 1 && isClientID(e.rooms[0]) && c.srv.index.socket(e.rooms[0]) == nil {
+			q.only = c.srv.farSocket(e.ns, e.rooms[0])
+		}
 	}
-	if err := c.ask(e, self, p, event, data, id, q); !errors.Is(err, ErrBrokerUnavailable) {
+	err := c.ask(e, self, p, event, data, id, q)
+	if !errors.Is(err, ErrBrokerUnavailable) {
 		return err
+	}
+	if q != nil && q.only != nil {
+		cb.failed(q.only, err)
 	}
 	return nil // the clients here have it; BrokerStatus tells
 }
@@ -356,7 +368,7 @@ func (c *cluster) ask(e *emission, self *Socket, p packet, event string, data an
 	o := outgoing{
 		ns: e.ns, everyone: !e.targeted, skip: e.skip, except: e.except,
 		volatile: e.volatile, noCompress: e.noCompress, ask: q != nil, id: id,
-		notices: q != nil && q.counted(),
+		notices: q != nil && q.notices,
 	}
 	for _, room := range e.rooms {
 		if s := c.srv.index.socket(room); s == nil || s.name != e.ns { // a socket here is nowhere else

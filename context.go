@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -18,15 +19,18 @@ type Context struct {
 	id    uint64 // of the acknowledgement asked for, if hasID
 	hasID bool
 	kind  handlerKind
-	more  *extra   // what few events have; nil: nothing
-	size  int      // what the event counts in the connection's receive queue
-	next  *Context // in the mailbox
+	// acking is what becomes of the acknowledgement: ackOpen and so on.
+	acking atomic.Uint32
+	more   *extra   // what few events have; nil: nothing
+	size   int      // what the event counts in the connection's receive queue
+	next   *Context // in the mailbox
 }
 
 // extra is what only some contexts have.
 type extra struct {
-	callback bound           // what to call, for kindAck
-	ctx      context.Context // what a hook made of the socket's; nil: that
+	ack     *ackCallback    // what to call, for kindAck
+	failure error           // why there is no acknowledgement, for kindAck
+	ctx     context.Context // what a hook made of the socket's; nil: that
 }
 
 // Context is [Socket.Context], with the values that hooks added for the handling

@@ -2,12 +2,8 @@ package socketio
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
-
-	"github.com/seed-d124fa34/socketio/internal/unanswered"
-	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // process runs what a mailbox holds.
@@ -50,30 +46,7 @@ func (c *Context) runEvent() {
 	if c.size > largeEvent {
 		growStackMore()
 	}
-	var ack Args
-	var err error
-	if ack, err = c.invoke(); err == nil {
-		if !c.hasID {
-			return
-		}
-		if err = c.acknowledge(ack); err == nil {
-			return
-		}
-	}
-	if ack, answer := c.fail(err); answer && c.hasID {
-		if err = c.acknowledge(ack); err == nil {
-			return
-		}
-		c.log(slog.LevelWarn, "socketio: the error handler's result cannot be sent", err)
-	}
-	c.unanswered(err)
-}
-
-// unanswered tells a test client why it waits in vain.
-func (c *Context) unanswered(why error) {
-	if c.hasID {
-		unanswered.Tell(c.client.context(), c.id, why)
-	}
+	c.settle(c.invoke())
 }
 
 // wanted reports whether the event is still to be handled: it is not if the
@@ -110,19 +83,6 @@ func (c *Context) handle() (ack Args, err error) {
 		}
 	}()
 	return c.srv().registry.Load().run(c)
-}
-
-// acknowledge sends what a handler returned. The error is that it cannot be
-// encoded; a client that is gone needs no acknowledgement.
-func (c *Context) acknowledge(ack Args) error {
-	p, err := c.srv().encode(parser.Header{Type: parser.Ack, Namespace: c.name, ID: c.id, HasID: true}, ack, true)
-	if err != nil {
-		return fmt.Errorf("socketio: acknowledge %.100q: %w", c.event, err)
-	}
-	if _, err := c.deliver(p, false, nil); err != nil {
-		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", err)
-	}
-	return nil
 }
 
 // errorAck is how an *Error is acknowledged.
@@ -245,13 +205,20 @@ func (c *Context) recovered(where string, v any) *PanicError {
 // returning: with a panic that nothing else has recovered (in a method of an
 // error of the app's, say) or, if v is nil, with runtime.Goexit.
 func (c *Context) broke(v any) {
+	var why error = errGoexit
 	if v != nil {
-		c.unanswered(c.recovered("handler", v))
-		return
+		why = c.recovered("handler", v)
+	} else {
+		c.srv().stats.handlerErrors.Add(1)
+		c.log(slog.LevelWarn, "socketio: handler failed", why)
 	}
-	c.srv().stats.handlerErrors.Add(1)
-	c.log(slog.LevelWarn, "socketio: handler failed", errGoexit)
-	c.unanswered(errGoexit)
+	before := c.acking.Swap(ackSettled)
+	if before != ackSettled {
+		c.unanswered(why)
+	}
+	if before == ackDeferred && c.hasID {
+		c.client.undeferred()
+	}
 }
 
 func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {

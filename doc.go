@@ -36,7 +36,7 @@
 // whose methods the server has too. A client that connects to a namespace is a
 // [Socket] there. Handlers are registered once, for all clients of a namespace
 // ([Namespace.On]), and get a [Context]: the event, and the socket it came from.
-// What a handler returns is the acknowledgement. [Socket.Emit] answers the
+// What a handler returns is the acknowledgement ([Context.DeferAck] gives it later). [Socket.Emit] answers the
 // sender, options such as [To] and [Broadcast] reach others, and [Server.Emit]
 // reaches everyone, from any goroutine: an HTTP handler, a ticker, a worker.
 //

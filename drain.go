@@ -32,7 +32,8 @@ var _ engineio.Drainer = (*client)(nil)
 // themselves: to another server, or to this one's successor. Until its turn a
 // client is served as ever, but for one that wants to join a namespace: its turn
 // is now. When it is, its events that have arrived are handled and acknowledged
-// before its connection is closed, if that takes no longer than
+// before its connection is closed, those whose acknowledgement is deferred
+// ([Context.DeferAck]) included, if that takes no longer than
 // [Options].DrainTimeout. Those that arrive later are neither handled nor
 // acknowledged: a client that sends again what was not acknowledged loses
 // nothing, and has nothing handled twice.
@@ -67,14 +68,14 @@ func (srv *Server) shutdown(ctx context.Context) error {
 // Events that arrive meanwhile are handled, too, as long as there are some
 // before them, so that a client does not talk to a server that ignores it while
 // it thinks to be connected. When there are none any more, nothing is taken: the
-// read side, which calls enqueue, and whoever calls handled look at draining
-// after they have changed queued, Drain looks at queued after it has changed
-// draining, so one of them sees to the end.
+// read side, which calls enqueue, and whoever calls handled or undeferred look at
+// draining after they have changed queued or deferred, Drain looks at those after
+// it has changed draining, so one of them sees to the end.
 func (cl *client) Drain() {
 	if !cl.draining.CompareAndSwap(0, drainEvents) {
 		return
 	}
-	if cl.queued.Load() == 0 {
+	if cl.idle() {
 		cl.drained()
 		return
 	}
@@ -93,7 +94,7 @@ func (cl *client) takes(c *Context, n int64) bool {
 	switch {
 	case left == 0:
 		return true
-	case left == 1 || n == int64(c.size):
+	case left == 1 || n == int64(c.size) && cl.deferred.Load() == 0:
 		return false
 	}
 	cl.draining.Store(left - 1)
@@ -102,10 +103,20 @@ func (cl *client) takes(c *Context, n int64) bool {
 
 // handled is the end of an event that enqueue has counted.
 func (cl *client) handled(c *Context) {
-	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 {
+	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
 		cl.drained()
 	}
 }
+
+// undeferred is the end of an acknowledgement that DeferAck has counted.
+func (cl *client) undeferred() {
+	if cl.deferred.Add(-1) == 0 && cl.draining.Load() != 0 && cl.idle() {
+		cl.drained()
+	}
+}
+
+// idle reports whether nothing is to be handled and nothing to be acknowledged.
+func (cl *client) idle() bool { return cl.queued.Load() == 0 && cl.deferred.Load() == 0 }
 
 // group counts what must have ended before Shutdown returns. Unlike a
 // sync.WaitGroup it may grow while it is waited for.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // EmitOption says to whom and how an event is sent, see [Socket.Emit]. The
@@ -22,7 +23,8 @@ type emission struct {
 	skipSelf   bool
 	skip       []string
 	except     []string
-	ack        bound
+	ack        *ackOption
+	ackTimeout time.Duration // 0: none
 	volatile   bool
 	local      bool
 	noCompress bool
@@ -112,25 +114,6 @@ func InNamespace(name string) EmitOption {
 	})
 }
 
-// OnAck asks for an acknowledgement and has the handler called with it, for
-// each client that answers:
-//
-//	func(*Context[, args...]) [error]
-//
-// with the arguments of the acknowledgement, decoded as for [Namespace.On]; the
-// Context is on the socket of the client that answered. The callbacks of one
-// socket run one after another, beside its events, so that a handler may wait
-// for them; what they return goes to the error handler. A client that leaves
-// without an answer does not call it. With [Options].Broker the clients of other
-// servers are asked as well, see [Options].RemoteAckTimeout; the Socket of their
-// Context stands for them here, with an empty request and session, and reaches
-// them through the broker. OnAck panics if the handler has another
-// shape. Flask-SocketIO: callback.
-func OnAck(handler any) EmitOption {
-	call := mustCompile(kindAck, "OnAck", caller(1), handler).call
-	return emitOption(func(e *emission) { e.ack = call })
-}
-
 // Compress says whether the packet may be compressed, where the connection can;
 // without this option it may. Already compressed data is best sent with
 // Compress(false).
@@ -168,6 +151,8 @@ func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) 
 		err = fmt.Errorf("socketio: To: %w", errEmptyRoom)
 	case slices.Contains(e.except, ""):
 		err = fmt.Errorf("socketio: Except: %w", errEmptyRoom)
+	case e.ackTimeout != 0 && e.ack == nil:
+		err = errors.New("socketio: AckTimeout without OnAck: there is no acknowledgement to wait for; a Call is bounded by its context")
 	case from == nil && e.skipSelf:
 		err = errors.New("socketio: SkipSelf needs a sender; emit on a Socket or a Context, or use Skip(sid)")
 	}
@@ -176,6 +161,10 @@ func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) 
 		return nil, err
 	}
 	if from != nil && from.remote() {
+		if from.sid == "" && (e.direct(from) || e.skipSelf) {
+			e.free()
+			return nil, fmt.Errorf("%w: a server of Flask-SocketIO did not say which client answered", ErrUnknownSocket)
+		}
 		if e.direct(from) {
 			e.targeted, e.rooms = true, []string{from.sid}
 		}

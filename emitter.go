@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -110,10 +111,10 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	defer e.free()
 	from = from.here()
 	h := parser.Header{Type: parser.Event, Namespace: e.ns}
-	var target ackTarget
+	var cb *ackCallback
 	if e.ack != nil {
 		h.ID, h.HasID = srv.ackIDs.Add(1), true
-		target = &ackCallback{srv.inquiry(event), extra{callback: e.ack}}
+		cb = srv.newAckCallback(e, event, h.ID)
 	}
 	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
 	if err != nil {
@@ -125,9 +126,17 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	}
 	hs, told := srv.emission(from, e, p, event, data)
 	var failed error
+	var refused *CallError // by MaxPendingAcks, and nobody else hears of it
+	direct := e.direct(from)
 	reached := uint64(0)
 	srv.each(e, from != nil, self, func(s *Socket, via *member) error {
-		sent, err := s.ask(p, e.volatile, h.ID, target, via)
+		var sent bool
+		var err error
+		if cb == nil {
+			sent, err = s.deliver(p, e.volatile, via)
+		} else if sent, err = cb.ask(recipient{s, via}, p, e.volatile); !sent && err != errLeftRoom && (err == nil || !direct) {
+			refused = cb.missed(s, err, refused)
+		}
 		if err != nil {
 			failed = err
 		}
@@ -143,29 +152,28 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	if hs != nil {
 		hs.emitted(told)
 	}
-	if e.direct(from) {
+	if cb != nil {
+		cb.arm(srv)
+	}
+	switch {
+	case direct && failed == errAlreadyFailed:
+		if cb.hears() {
+			return nil // it is told
+		}
+		return self.leftError()
+	case direct:
 		return failed
 	}
 	if srv.cluster != nil && !e.local {
-		return srv.cluster.emit(e, self, p, event, data, h.ID, target)
+		err = srv.cluster.emit(e, self, p, event, data, cb)
 	}
-	return nil // those who could not be reached are leaving
-}
-
-// ask delivers a packet to the socket and registers who wants the answer, if
-// anybody does.
-func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *member) (sent bool, err error) {
-	if target == nil {
-		return s.deliver(p, volatile, via)
+	switch {
+	case refused == nil:
+		return err // those who could not be reached are leaving
+	case err == nil:
+		return refused
 	}
-	if err := s.expect(id, target); err != nil {
-		return false, err
-	}
-	sent, err = s.deliver(p, volatile, via)
-	if err != nil || !sent {
-		s.forget(id)
-	}
-	return sent, err
+	return errors.Join(refused, err)
 }
 
 // direct reports whether the sender itself is the target.

@@ -151,7 +151,9 @@ func (e *PanicError) Unwrap() error {
 }
 
 // CallError is the error of [Namespace.Call] when some of the clients asked
-// did not answer. The answers that did arrive are returned beside it.
+// did not answer. The answers that did arrive are returned beside it. It is also
+// what an Emit with [OnAck] returns if some of its clients owe too many answers
+// to be asked and the callback does not hear of it.
 type CallError struct {
 	Missing []string // session ids of the clients that did not answer
 	// Err is the context's error, or the first client's failure; a

@@ -144,6 +144,30 @@ func ExampleOnAck() {
 	// ordered[true]
 }
 
+// With an error after the Context the function hears of clients that do not answer,
+// too: here, of one that is late.
+func ExampleAckTimeout() {
+	srv := socketio.NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	heard := make(chan string)
+	srv.On("ready", func(c *socketio.Context) error {
+		return c.Emit("start", nil, socketio.AckTimeout(10*time.Millisecond),
+			socketio.OnAck(func(c *socketio.Context, err error, text string) {
+				if errors.Is(err, context.DeadlineExceeded) {
+					text = "too late"
+				}
+				heard <- text
+			}))
+	})
+
+	ann := connect(srv)
+	ann.Emit("ready")
+	question := ann.Next()
+	fmt.Println(<-heard)
+	question.Ack("started") // nobody waits any more
+	// Output: too late
+}
+
 // Call waits for the client's acknowledgement.
 func ExampleCall() {
 	srv := socketio.NewServer(nil)

@@ -320,3 +320,48 @@ func ExampleServer_Disconnect() {
 	// bob: io server disconnect
 	// true
 }
+
+// DeferAck acknowledges later, while the client's next events are handled.
+func ExampleContext_DeferAck() {
+	type Job struct{ N int }
+	ready := make(chan bool)
+	work := func(j Job) (int, error) {
+		<-ready
+		return j.N * j.N, nil
+	}
+	srv := socketio.NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	srv.On("slow", func(c *socketio.Context, j Job) error {
+		ack := c.DeferAck()
+		go func() { ack(work(j)) }() // func work(Job) (Result, error)
+		return nil
+	})
+	srv.On("quick", func(c *socketio.Context) string { return "already here" })
+
+	ann := connect(srv)
+	answered := make(chan socketiotest.Args)
+	ann.Emit("slow", Job{7}, func(answer socketiotest.Args) { answered <- answer })
+	fmt.Println(ann.Call("quick"))
+	close(ready)
+	fmt.Println(<-answered)
+	// Output:
+	// ["already here"]
+	// [49]
+}
+
+// NoAck leaves an event unanswered, although the client asks and nothing failed.
+func ExampleContext_NoAck() {
+	srv := socketio.NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	srv.On("token", func(c *socketio.Context, guess string) bool {
+		if guess != "sesame" {
+			c.NoAck() // the client's timeout tells it, and slows it down
+		}
+		return true
+	})
+
+	ann := connect(srv)
+	ann.Emit("token", "open", func(socketiotest.Args) { fmt.Println("never printed") })
+	fmt.Println(ann.Call("token", "sesame"))
+	// Output: [true]
+}

@@ -113,3 +113,6 @@ func (srv *Server) Sessions() int { return srv.engine.Len() }
 
 // WorkerLinger is how long the goroutine of a handler waits for another event at most.
 const WorkerLinger = workerLinger
+
+// Deferred returns how many acknowledgements of a socket's connection are deferred.
+func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client.deferred.Load() }

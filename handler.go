@@ -47,7 +47,7 @@ var shapes = [...]string{
 	kindEvent:      "func(*socketio.Context[, args...]) [(results...,)] [error]",
 	kindConnect:    "func(*socketio.Context[, auth]) [error]",
 	kindDisconnect: "func(*socketio.Context[, socketio.Reason]) [error]",
-	kindAck:        "func(*socketio.Context[, args...]) [error]",
+	kindAck:        "func(*socketio.Context[, error][, args...]) [error]",
 }
 
 // caller returns file:line of the code skip levels above its caller.

@@ -71,6 +71,11 @@ type Hooks struct {
 	// Acked is told of each acknowledgement that was waited for, by OnAck or
 	// Call, with the time since the event was emitted, by the connection's reader.
 	Acked func(s *Socket, event string, after time.Duration)
+	// Unacked is told of each acknowledgement that was waited for, by OnAck or
+	// Call, and is not waited for any more: err is a [*DisconnectError] if the client
+	// has left, and [context.DeadlineExceeded] or the error of the Call's context if it
+	// did not answer in time. It is called by the goroutine that ends the wait and must return soon.
+	Unacked func(s *Socket, event string, err error)
 
 	// Emitted is told of each event emitted by this program, and of each that
 	// came from another server, when it has been queued for all its recipients
@@ -306,6 +311,14 @@ func (hs *hooks) acked(s *Socket, event string, at time.Time) {
 	}
 }
 
+func (hs *hooks) unacked(s *Socket, event string, err error) {
+	for _, h := range hs.all {
+		if f := h.Unacked; f != nil {
+			hs.call("Unacked", func() { f(s, event, err) })
+		}
+	}
+}
+
 func (hs *hooks) emitted(e *Emission) {
 	for _, h := range hs.all {
 		if f := h.Emitted; f != nil {
@@ -364,10 +377,11 @@ func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ac
 			before := c.Context()
 			ctx, ended := begin(before, c)
 			if ctx != nil && ctx != before {
-				more := &extra{ctx: ctx}
+				more := new(extra)
 				if c.more != nil {
-					more.callback = c.more.callback
+					*more = *c.more // others may share it
 				}
+				more.ctx = ctx
 				c.more = more
 			}
 			if ended != nil {

@@ -194,7 +194,7 @@ func (s *Socket) detach() {
 		cancel(err)
 	}
 	for _, target := range acks {
-		target.left(s, err)
+		s.ackFailed(target, err)
 	}
 }
 

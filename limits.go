@@ -13,8 +13,8 @@ const maxName = 1024
 const maxEventRate = 1_000_000
 
 // LimitError says that a limit of [Options] was reached: [Socket.Join] beyond
-// MaxRooms, [Socket.Emit] with [OnAck] and [Socket.Call] beyond
-// MaxPendingAcks. An error handler gets it for an event that was dropped
+// MaxRooms, Emit with [OnAck] and Call beyond MaxPendingAcks; a callback that
+// takes an error gets it in its place. An error handler gets it for an event that was dropped
 // because of EventRate.
 type LimitError struct {
 	Limit string // the field of Options: "MaxRooms", "MaxPendingAcks" or "EventRate"

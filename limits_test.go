@@ -94,7 +94,11 @@ func TestMaxPendingAcks(t *testing.T) {
 		require.Empty(t, replies)
 		// Others get a broadcast, and what needs no acknowledgement everybody.
 		q := join(t, srv, mode)
-		require.NoError(t, srv.Emit("e", 4, onAck(4)))
+		err = srv.Emit("e", 4, onAck(4)) // not silently
+		wantLimit(t, err, "MaxPendingAcks", 2)
+		var missing *socketio.CallError
+		require.ErrorAs(t, err, &missing)
+		require.Equal(t, []string{p.sid}, missing.Missing)
 		require.NoError(t, s.Emit("plain", nil))
 		id := p.wantAckEvent(`["e",1]`)
 		p.wantAckEvent(`["e",2]`)

@@ -40,7 +40,8 @@ func (n *Namespace) Name() string { return n.name }
 // What it returns besides the error is acknowledged, if the client asked:
 // nothing or a nil any is an empty acknowledgement, one result is one value,
 // several results or [Args] are several values. If it returns an error instead,
-// see [Namespace.OnError].
+// see [Namespace.OnError]. [Context.DeferAck] acknowledges later, and
+// [Context.NoAck] not at all.
 //
 //   - "connect": func(*Context[, auth]) [error]. An error refuses the client,
 //     see [Error]; so does calling Disconnect in it. Until it returns nil the

@@ -87,8 +87,9 @@ type Options struct {
 	MaxRooms int
 	// MaxPendingAcks bounds the acknowledgements one socket may owe, to
 	// [OnAck] and Call together. Beyond it the event is not sent to this
-	// socket, and the error of an Emit or Call to it alone is a
-	// [*LimitError]. Zero means 10,000.
+	// socket, and the callback of OnAck gets a [*LimitError], if it takes an error
+	// and the event is for a room or everyone; otherwise Emit and Call return one. Zero
+	// means 10,000.
 	MaxPendingAcks int
 	// Limits bounds what is accepted inside one packet: attachments, nesting.
 	// A packet beyond it closes the connection with [ReasonParseError].
@@ -191,8 +192,7 @@ type Options struct {
 	// Zero means that nothing is kept, as in Flask-SocketIO.
 	BrokerReplayLimit int
 	// RemoteAckTimeout is how long acknowledgements of clients on other
-	// servers are waited for by [OnAck]: whether such a client is there, or
-	// leaves, this server does not hear. Zero means 1 minute.
+	// servers are waited for by [OnAck] without [AckTimeout]. Zero means 1 minute.
 	RemoteAckTimeout time.Duration
 
 	// PeerURL lets clients poll through a balancer that sends each of their

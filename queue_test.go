@@ -256,11 +256,11 @@ func TestQueueAnswers(t *testing.T) {
 		var r record
 		tap := f.tap()
 		for _, test := range []struct{ msg, want string }{
-			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": ["r", 2]}`, `far [r 2]`},
-			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": []}`, `far []`},
-			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [null]}`, `far [<nil>]`},
-			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [NaN]}`, `far [<nil>]`},
-			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [["\ud800"]]}`, "far [[\ufffd]]"},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": ["r", 2]}`, ` [r 2]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": []}`, ` []`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [null]}`, ` [<nil>]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [NaN]}`, ` [<nil>]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [["\ud800"]]}`, " [[\ufffd]]"},
 			{`{"method": "callback", "host_id": "HOST", "sid": "x", "from": "near", "namespace": "/", "id": ID, "args": [[{"_placeholder": true, "num": 0}], "Af8="], "binary": true}`, `near [[1 255]]`},
 			// Not ours, or not asked.
 			{`{"method": "callback", "host_id": "another", "sid": "far", "namespace": "/", "id": ID, "args": [1]}`, ``},

@@ -3,12 +3,14 @@ package socketio
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/parser"
@@ -58,21 +60,40 @@ func (c *cluster) mayKnow(e *emission) bool {
 // question waits for answers from other servers: of one client (who), of these
 // clients (far), or, for a callback, of nobody knows how many, until it expires.
 type question struct {
-	ns     string
-	target ackTarget
-	who    *Socket
-	far    map[string]*Socket // by session id
+	ns      string
+	target  ackTarget
+	who     *Socket
+	far     map[string]*Socket // by session id
+	notices bool               // the target wants to know who leaves
+
+	// For a callback.
+	only   *Socket             // the one client that is asked, if that is known
+	after  time.Duration       // when it expires
+	heard  map[string]struct{} // session ids of those who have answered or left; guarded by cluster.mu
 	expiry *time.Timer
 }
 
-// counted reports whether somebody waits for the last answer.
-func (q *question) counted() bool { return q.who != nil || q.far != nil }
+// isClientID reports whether a name is the session id of a client: one of this
+// module's, or, as far as it can be seen, one of python-socketio's: 20
+// characters in base64, the first 16 of them random.
+func isClientID(name string) bool {
+	const pythonLen, random = 20, 16
+	if len(name) != pythonLen {
+		return isSID(name)
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(name); err != nil {
+		return false
+	}
+	begin := name[:random]
+	return strings.ToLower(begin) != begin && strings.ToUpper(begin) != begin
+}
 
-// from returns the socket that stands for a client that answers, nil if it was
-// not asked.
+// from returns the socket that stands for the client that an answer comes from,
+// nil if it was not asked. Servers of Flask-SocketIO name the room that was
+// asked: if that is no client's own, the socket has no session id.
 func (q *question) from(c *cluster, m *arrival) (s *Socket, sid string) {
-	sid, ok := name(m.from)
-	if !ok {
+	sid, named := name(m.from)
+	if !named {
 		sid, _ = name(m.sid)
 	}
 	switch {
@@ -80,8 +101,22 @@ func (q *question) from(c *cluster, m *arrival) (s *Socket, sid string) {
 		return q.who, sid
 	case q.far != nil:
 		return q.far[sid], sid
+	case !named && !isClientID(sid):
+		sid = ""
 	}
 	return c.srv.farSocket(q.ns, sid), sid
+}
+
+// first reports, with c.mu held, whether nothing has been heard of a client
+// before: a broker may deliver a message twice. Answers that do not say whose
+// they are cannot be told apart.
+func (q *question) first(sid string) bool {
+	if q.heard == nil || sid == "" {
+		return true
+	}
+	_, before := q.heard[sid]
+	q.heard[sid] = struct{}{}
+	return !before
 }
 
 // expect registers a question. It reports false when the cluster is closed.
@@ -91,34 +126,50 @@ func (c *cluster) expect(id uint64, q *question) bool {
 	if c.asked == nil {
 		return false
 	}
-	if !q.counted() {
-		q.expiry = time.AfterFunc(c.srv.opts.RemoteAckTimeout, func() { c.forget(id) })
+	if q.after > 0 {
+		q.expiry = time.AfterFunc(q.after, func() { c.expire(id) })
 	}
 	c.asked[id] = q
 	return true
 }
 
-// forget ends expect.
-func (c *cluster) forget(id uint64) {
+// forget ends expect. It returns the question, nil if that has ended before.
+func (c *cluster) forget(id uint64) *question {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if q := c.asked[id]; q != nil && q.expiry != nil {
+	q := c.asked[id]
+	if q != nil && q.expiry != nil {
 		q.expiry.Stop()
 	}
 	delete(c.asked, id)
+	return q
 }
 
-// end tells who waits that there will be no answer.
-func (q *question) end() {
+// expire ends a question whose time is over.
+func (c *cluster) expire(id uint64) {
+	c.srv.running.add() // before forget, so that Shutdown waits for the callback
+	defer c.srv.ended()
+	if q := c.forget(id); q != nil {
+		event, _ := q.target.asked()
+		q.end(lateAck(event, q.after))
+	}
+}
+
+// end tells those who are waited for that there will be no answer.
+func (q *question) end(err error) {
 	if q.expiry != nil {
 		q.expiry.Stop()
 	}
-	err := fmt.Errorf("%w: this server shuts down", ErrBrokerUnavailable)
 	if q.who != nil {
-		q.target.left(q.who, err)
+		q.target.failed(q.who, err)
 	}
 	for _, s := range q.far {
-		q.target.left(s, err)
+		q.target.failed(s, err)
+	}
+	if q.only != nil {
+		if _, heard := q.heard[q.only.sid]; !heard {
+			q.target.failed(q.only, err)
+		}
 	}
 }
 
@@ -139,8 +190,8 @@ func (c *cluster) answer(m *arrival) error {
 		return nil // it came into the room when others had been chosen
 	}
 	if truthy(m.left) {
-		if sid == who.sid {
-			q.target.left(who, errLeftElsewhere)
+		if q.notices && sid == who.sid && c.claim(id, q, sid) {
+			q.target.failed(who, errLeftElsewhere)
 		}
 		return nil
 	}
@@ -152,8 +203,25 @@ func (c *cluster) answer(m *arrival) error {
 	if err != nil {
 		return err
 	}
-	q.target.answered(who, decoded.Args)
+	if c.claim(id, q, sid) {
+		q.target.answered(who, decoded.Args)
+	}
 	return nil
+}
+
+// claim reports whether the question is still open for what comes from a client,
+// which is then the last that comes from it.
+func (c *cluster) claim(id uint64, q *question, sid string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked[id] != q || !q.first(sid) {
+		return false
+	}
+	if q.only != nil && sid == q.only.sid { // nobody else is waited for
+		q.expiry.Stop()
+		delete(c.asked, id)
+	}
+	return true
 }
 
 // asker returns who wants the acknowledgements of an event from another server,
@@ -185,10 +253,13 @@ type remoteTarget struct {
 	notices           bool // it wants to know who leaves
 }
 
+// errQuestionEnds: the answer would come to a server that is no more.
+var errQuestionEnds = fmt.Errorf("%w: this server shuts down", ErrBrokerUnavailable)
+
 // errLeftElsewhere: a client of another server left before it answered.
 var errLeftElsewhere = fmt.Errorf("%w, on another server", ErrClosed)
 
-func (t *remoteTarget) left(s *Socket, _ error) {
+func (t *remoteTarget) failed(s *Socket, _ error) {
 	if t.notices && !absent(t.host) {
 		_ = t.c.put(append(t.head(s), `,"left":true,"args":[]}`...))
 	}

@@ -66,8 +66,9 @@ func (c *Client) Send(data any) {
 // returns its arguments. What the handler sent to this client before it
 // returned has arrived by then. Call fails the test if there is no answer in
 // time, the client is disconnected, or, at once and saying why, if the server has
-// none: the event has no handler, or its handler failed with an error that is
-// not acknowledged.
+// none: the event has no handler, its handler failed with an error that is
+// not acknowledged, or it called Context.NoAck. An acknowledgement that the handler
+// defers (Context.DeferAck) is waited for.
 func (c *Client) Call(event string, args ...any) Args {
 	k := c.conn
 	k.tb.Helper()

@@ -433,3 +433,34 @@ func TestPacketsStayWhole(t *testing.T) {
 		t.Errorf("disconnected: %s", c.DisconnectReason())
 	}
 }
+
+// Call waits for an acknowledgement that is deferred, and not for one that is not
+// to come.
+func TestCallOfDeferredAck(t *testing.T) {
+	each(t, func(t *testing.T, tr socketiotest.Transport) {
+		srv := newServer(t, nil)
+		srv.On("later", func(c *socketio.Context, fail bool) {
+			ack := c.DeferAck()
+			time.AfterFunc(time.Second, func() {
+				if fail {
+					ack(nil, errors.New("for the log"))
+				} else {
+					ack("done", nil)
+				}
+			})
+		})
+		srv.On("never", func(c *socketio.Context) { c.NoAck() })
+		opts := &socketiotest.Options{Transport: tr, Timeout: time.Hour}
+		if got := socketiotest.Connect(t, srv, opts).Call("later", false).String(); got != `["done"]` {
+			t.Errorf("answer %s", got)
+		}
+		begin := time.Now()
+		got := failing(t, func(tb testing.TB) { socketiotest.Connect(tb, srv, opts).Call("later", true) })
+		wantFailure(t, got, "the server failed to handle the event: for the log")
+		got = failing(t, func(tb testing.TB) { socketiotest.Connect(tb, srv, opts).Call("never") })
+		wantFailure(t, got, "the handler chose not to acknowledge the event (Context.NoAck)")
+		if after := time.Since(begin); after > time.Minute {
+			t.Errorf("after %v", after)
+		}
+	})
+}
