@@ -34,7 +34,7 @@ func (l *levels) Enabled(context.Context, slog.Level) bool { return true }
 func (l *levels) Handle(_ context.Context, r slog.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !strings.Contains(r.Message, "connected") {
+	if !strings.Contains(r.Message, "connected") && !strings.HasPrefix(r.Message, "engineio:") {
 		l.all = append(l.all, strings.ToLower(r.Level.String()))
 	}
 	return nil
