@@ -55,6 +55,12 @@ type Options struct {
 	// MaxPayload bounds, in bytes, one message from a client, over polling
 	// and WebSocket alike. Zero means 1,000,000.
 	MaxPayload int
+	// PostBudget bounds, in bytes, what the bodies of all POSTs take while they
+	// arrive. Above it the POST that began first is refused with 503 and its
+	// connection closed with [ReasonTransportError]. Bodies of up to 4 KiB do
+	// not count. Zero means 64 MiB, or 8 times MaxPayload if that is more; it
+	// must be at least twice MaxPayload.
+	PostBudget int
 	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
 	// connection. A client that stays behind is closed with
 	// [ReasonSlowClient]; a larger message is accepted when nothing else
@@ -366,6 +372,7 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		WriteTimeout:               s.WriteTimeout,
 		DrainWindow:                s.DrainWindow,
 		MaxPayload:                 s.MaxPayload,
+		PostBudget:                 s.PostBudget,
 		SendQueueLimit:             s.SendQueueLimit,
 		MaxConnections:             s.MaxConnections,
 		MaxConnectionsPerIP:        s.MaxConnectionsPerIP,

@@ -83,6 +83,7 @@ type Conn struct {
 	hurry   bool          // it is to wait no longer than noopPace
 	wake    chan struct{} // wakes it
 	posting bool          // a POST is being read
+	body    *body         // its body, or nil
 
 	timer   *time.Timer // next ping, pong timeout or, once closed, end of lingering
 	due     time.Time   // when timer fires
@@ -308,8 +309,9 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	}
 	c.kickLocked()
 	c.pause.endLocked()
-	cancel, remote := c.cancel, c.req.RemoteAddr
+	cancel, remote, body := c.cancel, c.req.RemoteAddr, c.body
 	c.mu.Unlock()
+	body.cut(errSessionOver)
 
 	c.srv.noteEnd(remote, reason, err)
 	cut(how, ws, probe)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -95,11 +96,13 @@ type peers struct {
 	mu     sync.Mutex // protects the following
 	open   map[*handed]bool
 	closed bool
+
+	reading map[*body]bool // of POSTs that are to be handed over
 }
 
 func newPeers(s *Server) *peers {
 	p := &peers{
-		srv: s, transport: s.opts.PeerTransport, open: make(map[*handed]bool),
+		srv: s, transport: s.opts.PeerTransport, open: make(map[*handed]bool), reading: make(map[*body]bool),
 		log: slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 	}
 	if p.transport == nil {
@@ -154,17 +157,17 @@ func (p *peers) handOver(w http.ResponseWriter, r *http.Request, sid, transport 
 		return refusal
 	}
 	h := &handed{p: p, id: id, w: w, in: r, endpoint: endpoint, transport: transport, mark: markOnce}
-	if r.Method == http.MethodPost {
-		// Whole, so that no client that sends slowly holds anything but itself.
-		var err error
-		if h.body, err = p.srv.readBody(nil, w, r); err == errBodyTooLarge {
-			return p.srv.refuseTooLarge(w, errTooLarge(p.srv.opts.MaxPayload))
-		} else if err != nil {
-			return badRequest("Bad request: the body could not be read")
-		}
-	}
 	h.ctx, h.cancel = context.WithCancelCause(r.Context())
 	defer h.cancel(nil)
+	p.srv.liftDeadlines(w, r)
+	if r.Method == http.MethodPost {
+		b := p.srv.newBody(w)
+		b.then = h.cancel
+		defer b.release()
+		if refusal := h.read(b); refusal != nil {
+			return refusal
+		}
+	}
 	if refusal := p.begin(h); refusal != nil {
 		return refusal
 	}
@@ -180,6 +183,33 @@ func (p *peers) handOver(w http.ResponseWriter, r *http.Request, sid, transport 
 	}
 	proxy.ServeHTTP(w, r.WithContext(h.ctx))
 	return h.refusal
+}
+
+// read reads the body of a POST: whole, so that no client that sends slowly holds
+// anything but itself.
+func (h *handed) read(b *body) *Refusal {
+	h.p.mu.Lock()
+	h.p.reading[b] = true
+	closed := h.p.closed
+	h.p.mu.Unlock()
+	if closed {
+		_ = b.until(time.Now().Add(closeTimeout))
+	}
+	var err error
+	h.body, err = b.readAll(nil, h.in)
+	h.p.mu.Lock()
+	delete(h.p.reading, b)
+	h.p.mu.Unlock()
+	switch {
+	case err == nil:
+		return nil
+	case err == errBodyTooLarge:
+		refusal, _ := h.p.srv.refuseTooLarge()
+		return refusal
+	case errors.As(err, new(*limitError)):
+		return refuseBusy
+	}
+	return badRequest("Bad request: the body could not be read")
 }
 
 // find returns the endpoint of a server.
@@ -305,6 +335,8 @@ func (h *handed) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 		h.refusal = refusalOf(ErrServerClosed)
 	case errors.Is(err, http.ErrNotSupported):
 		h.refusal = refuseHijack(err)
+	case errors.As(context.Cause(h.ctx), new(*limitError)):
+		h.refusal = refuseBusy
 	default:
 		if cause := context.Cause(h.ctx); cause != nil {
 			err = cause
@@ -373,6 +405,9 @@ func (p *peers) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	for b := range p.reading {
+		_ = b.until(time.Now().Add(closeTimeout))
+	}
 }
 
 // all returns the requests that are handed over now and known.
@@ -391,6 +426,15 @@ func (p *peers) all() []*handed {
 
 // cut ends all requests that are left.
 func (p *peers) cut() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	reading := slices.Collect(maps.Keys(p.reading))
+	p.mu.Unlock()
+	for _, b := range reading {
+		b.cut(ErrServerClosed)
+	}
 	for _, h := range p.all() {
 		h.cancel(ErrServerClosed)
 	}

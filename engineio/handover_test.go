@@ -229,7 +229,7 @@ func TestHandOverOfBodies(t *testing.T) {
 		r.to(1)
 		resp, err := raw.Post(t.Context(), "4"+strings.Repeat("x", 998))
 		wantOK(t, resp, err, "ok")
-		for _, body := range []io.Reader{strings.NewReader(strings.Repeat("x", 1001)), io.MultiReader(strings.NewReader(strings.Repeat("x", 1001)))} {
+		for _, body := range []io.Reader{strings.NewReader(strings.Repeat("x", 5000)), io.MultiReader(strings.NewReader(strings.Repeat("x", 5000)))} {
 			resp, err = raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), body, nil)
 			wantRefused(t, resp, err, 413, "3", "Payload too large")
 			assert.True(t, resp.Close)

@@ -71,6 +71,13 @@ type Options struct {
 	// WebSocket message after decompression, and of the body of a polling
 	// request, whose packets may be any number. Default 1,000,000.
 	MaxPayload int
+	// PostBudget bounds the bytes that the bodies of all POSTs take while they
+	// arrive, those for other servers (PeerURL) until they have been handed over:
+	// when there are more, the POST that began first is refused with 503 and its
+	// connection closed with ReasonTransportError. Bodies of up to 4 KiB do not
+	// count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
+	// at least twice MaxPayload.
+	PostBudget int
 	// SendQueueLimit bounds the bytes that wait to be written to one client:
 	// when more of them wait, the next message closes it with
 	// ReasonSlowClient. A message of any size is thus accepted while no more
@@ -193,6 +200,11 @@ func (o *Options) withDefaults() (Options, error) {
 		}
 	}
 	size("MaxPayload", &c.MaxPayload, 1_000_000)
+	size("PostBudget", &c.PostBudget, max(64<<20, 8*c.MaxPayload))
+	if c.PostBudget >= 0 && c.PostBudget < 2*c.MaxPayload {
+		errs = append(errs, fmt.Errorf("engineio: Options.PostBudget is %d: set it to twice Options.MaxPayload (%d) or more, or to 0 for the default",
+			c.PostBudget, c.MaxPayload))
+	}
 	size("SendQueueLimit", &c.SendQueueLimit, 1<<20)
 	count := func(name string, n *int, def int, zero string) {
 		switch {

@@ -43,13 +43,16 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	if c.polling {
 		c.mu.Unlock()
-		c.end(ReasonTransportError, errPollOverlap, told)
-		return refuseOverlap
+		c.refuseAndEnd(w, r, refuseOverlap, errPollOverlap)
+		return nil
 	}
 	c.polling = true
 	if c.wake == nil {
 		c.wake = make(chan struct{}, 1)
 	}
+	c.mu.Unlock()
+	c.srv.liftDeadlines(w, r)
+	c.mu.Lock()
 	late := c.probing // a client that is about to upgrade does not poll any more
 	c.hurry = c.srv.peers != nil && mark(r) == markSoon
 	if late || c.hurry {

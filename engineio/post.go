@@ -9,7 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-var errPostOverlap = errors.New("engineio: a POST came while another one was being read")
+var (
+	errPostOverlap = errors.New("engineio: a POST came while another one was being read")
+	// errSessionOver cuts off the reading of a POST whose session has ended.
+	errSessionOver = errors.New("engineio: the session has ended")
+
+	refuseBusy = &Refusal{http.StatusServiceUnavailable, codeBadRequest,
+		"Too many bodies: the server is receiving more than it can hold (Options.PostBudget): send again later", causeTooLarge}
+)
 
 // servePost takes the packets of a POST and answers at once, whatever becomes
 // of the messages.
@@ -18,75 +25,121 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	refusal := c.refuseRequestLocked()
 	switch {
 	case refusal != nil:
-	case c.closed && c.reason == ReasonServerShutdown:
+	case c.lateLocked():
 		c.mu.Unlock()
-		return c.srv.serveGone(w, r)
+		c.srv.answerLatePost(w, r)
+		return nil
 	case c.closed:
 		refusal = refuseUnknownSID
 	case c.posting:
 		c.mu.Unlock()
-		c.end(ReasonTransportError, errPostOverlap, told)
-		return refuseOverlap
-	default:
-		c.posting = true
+		c.refuseAndEnd(w, r, refuseOverlap, errPostOverlap)
+		return nil
 	}
+	if refusal != nil {
+		c.mu.Unlock()
+		return refusal
+	}
+	b := c.srv.newBody(w)
+	c.posting, c.body = true, b
 	c.mu.Unlock()
-	if refusal == nil {
-		refusal = c.readPost(w, r)
+	c.srv.liftDeadlines(w, r)
+	refusal, err := c.readPost(b, r)
+	if err != nil {
+		c.refuseAndEnd(w, r, refusal, err)
 	}
-	if refusal == nil {
-		answerPost(w)
+	c.mu.Lock() // before the answer: the client may send the next one as soon as it has it
+	c.posting, c.body = false, nil
+	late := c.lateLocked()
+	c.mu.Unlock()
+	switch {
+	case err != nil: // answered
+	case refusal != nil && late:
+		c.srv.answerLatePost(w, r)
+	case refusal != nil:
+		return refusal
+	default:
+		c.srv.answerPost(w)
 	}
-	return refusal
+	return nil
 }
 
-func answerPost(w http.ResponseWriter) {
+// readPost reads the body of a POST and handles its packets. With an error, the
+// session is to be ended for it after the refusal.
+func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
+		return refuseParse(&parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return refuseParse(&parseError{"a POST with a Content-Encoding: clients send payloads as they are"})
+	}
+	buf := bodyPool.Get().(*[firstBody]byte)
+	defer bodyPool.Put(buf)
+	payload, err := b.readAll(buf[:], r)
+	b.release()
+	switch {
+	case err == errSessionOver:
+		return refuseUnknownSID, nil
+	case err == errBodyTooLarge:
+		return c.srv.refuseTooLarge()
+	case errors.As(err, new(*limitError)):
+		return refuseBusy, err
+	case err != nil:
+		return badRequest("Bad request: the body could not be read"), err
+	case !utf8.Valid(payload):
+		return refuseParse(&parseError{"a POST that is not UTF-8"})
+	}
+	c.flusher.traffic.received(bytes.Count(payload, []byte{separator})+1, len(payload))
+	switch err := c.receivePayload(payload); {
+	case errors.Is(err, errClientClosed):
+		c.endFor(err)
+	case err != nil:
+		return refuseParse(err)
+	}
+	return nil, nil
+}
+
+// refuseParse returns the refusal of a POST that breaks the protocol, and err.
+func refuseParse(err error) (*Refusal, error) {
+	return badRequest("Bad request: " + strings.TrimPrefix(err.Error(), "engineio: ")), err
+}
+
+// refuseTooLarge returns the refusal of a body that is too large, and the error for
+// which its session ends.
+func (s *Server) refuseTooLarge() (*Refusal, error) {
+	s.stats.limits.add(limitPayload)
+	err := errTooLarge(s.opts.MaxPayload)
+	return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error(), causeTooLarge}, err
+}
+
+// refuseAndEnd answers a request with a refusal and then ends the session for err,
+// in this order: a client whose poll is answered with the end first does not learn why.
+func (c *Conn) refuseAndEnd(w http.ResponseWriter, r *http.Request, refusal *Refusal, err error) {
+	c.srv.refuse(w, r, refusal)
+	_ = http.NewResponseController(w).Flush()
+	c.endFor(err)
+}
+
+// answerPost answers a POST that was taken.
+func (s *Server) answerPost(w http.ResponseWriter) {
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = htmlText, noStore
+	s.limitAnswer(w)
 	_, _ = io.WriteString(w, "ok")
 }
 
-func (c *Conn) readPost(w http.ResponseWriter, r *http.Request) *Refusal {
-	defer func() { // before the answer: the client may send the next one as soon as it has it
-		c.mu.Lock()
-		c.posting = false
-		c.mu.Unlock()
-	}()
-	limit := c.srv.opts.MaxPayload
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
-		err := &parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"}
-		c.endFor(err)
-		return badRequest("Bad request: " + err.what)
+// lateLocked reports whether a POST comes after the end of its session, of which
+// the client does not know yet.
+func (c *Conn) lateLocked() bool {
+	return c.closed && (c.reason == ReasonServerShutdown || c.lingering && c.reason != ReasonClientDisconnect)
+}
+
+// answerLatePost answers a POST whose session has ended and whose client may still
+// fetch what was queued. A refusal would have it drop the poll that does.
+func (s *Server) answerLatePost(w http.ResponseWriter, r *http.Request) {
+	if s.isClosed() {
+		endKeepAlive(w)
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		err := &parseError{"a POST with a Content-Encoding: clients send payloads as they are"}
-		c.endFor(err)
-		return badRequest("Bad request: " + err.what)
-	}
-	buf := payloadPool.Get().(*[]byte)
-	defer putPayload(buf)
-	body, err := c.srv.readBody((*buf)[:0], w, r)
-	*buf = body
-	switch {
-	case err == errBodyTooLarge:
-		err := errTooLarge(limit)
-		c.end(ReasonTransportError, err, told)
-		return c.srv.refuseTooLarge(w, err)
-	case err != nil:
-		c.end(ReasonTransportError, err, told)
-		return badRequest("Bad request: the body could not be read")
-	}
-	if !utf8.Valid(body) {
-		err := &parseError{"a POST that is not UTF-8"}
-		c.endFor(err)
-		return badRequest("Bad request: " + err.what)
-	}
-	c.flusher.traffic.received(bytes.Count(body, []byte{separator})+1, len(body))
-	if err := c.receivePayload(body); err != nil {
-		c.endFor(err)
-		if !errors.Is(err, errClientClosed) {
-			return badRequest("Bad request: " + strings.TrimPrefix(err.Error(), "engineio: "))
-		}
-	}
-	return nil
+	dropBody(w, r)
+	s.answerPost(w)
 }

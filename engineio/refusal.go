@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 )
 
 // The error codes of the reference server, which clients may read in the
@@ -87,6 +88,7 @@ func (e *Refusal) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if e.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter)
 	}

@@ -40,6 +40,8 @@ type Server struct {
 	keys   map[*Conn]string // clientKey of each; likewise
 	closed bool
 	gone   map[string]bool // sids of those that Shutdown has closed
+
+	bodies bodies
 }
 
 // NewServer returns a server with a copy of opts, or an error that says what
@@ -51,6 +53,7 @@ func NewServer(opts *Options) (*Server, error) {
 	}
 	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
 	s.notices.Logger = o.Logger
+	s.bodies.limit = o.PostBudget
 	for i := range s.flushers {
 		s.flushers[i].srv = s
 	}
@@ -81,13 +84,23 @@ func (s *Server) Len() int {
 // reference server. The goroutine of a WebSocket handshake returns once the
 // connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if refusal := s.serve(w, r); refusal != nil {
-		s.noteRefusal(r, refusal)
-		if s.isClosed() {
-			endKeepAlive(w)
-		}
-		refusal.write(w)
+	if r.Method != http.MethodPost {
+		dropBody(w, r) // nothing that these ask for has one
 	}
+	if refusal := s.serve(w, r); refusal != nil {
+		s.refuse(w, r, refusal)
+	}
+}
+
+// refuse answers a request with a refusal.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
+	s.noteRefusal(r, refusal)
+	if s.isClosed() {
+		endKeepAlive(w)
+	}
+	dropBody(w, r)
+	s.limitAnswer(w)
+	refusal.write(w)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
@@ -269,6 +282,7 @@ func (s *Server) openPacket(sid, transport string) *Frames {
 
 // openPolling serves a handshake over polling; what OnConnect sent comes along.
 func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
+	s.liftDeadlines(w, r) // OnConnect may take its time
 	c, refusal := s.open(r, Polling)
 	if refusal != nil {
 		return refusal

@@ -154,15 +154,14 @@ func (c *Conn) isGone() bool {
 }
 
 // serveGone answers a polling request that comes after the end by Shutdown: a
-// poll with the news. A refused POST would have the client drop the poll whose
-// answer is on its way.
+// poll with the news.
 func (s *Server) serveGone(w http.ResponseWriter, r *http.Request) *Refusal {
-	endKeepAlive(w)
 	switch r.Method {
 	case http.MethodGet:
+		endKeepAlive(w)
 		_ = s.writePayload(w, r, &pollAnswer{last: closeFrames}) // it is gone anyway
 	case http.MethodPost:
-		answerPost(w)
+		s.answerLatePost(w, r)
 	default:
 		return refuseUnknownSID
 	}

@@ -54,7 +54,7 @@ type Stats struct {
 	// Panics counts panics of the application's code that were recovered.
 	Panics uint64
 	// LimitHits counts how often a limit was reached, by the name of its field
-	// in Options: MaxConnections, MaxConnectionsPerIP, MaxPayload,
+	// in Options: MaxConnections, MaxConnectionsPerIP, MaxPayload, PostBudget,
 	// SendQueueLimit and WriteTimeout.
 	LimitHits map[string]uint64
 }
@@ -82,6 +82,7 @@ const (
 	limitConnections      = "MaxConnections"
 	limitConnectionsPerIP = "MaxConnectionsPerIP"
 	limitPayload          = "MaxPayload"
+	limitPostBudget       = "PostBudget"
 	limitSendQueue        = "SendQueueLimit"
 	limitWriteTimeout     = "WriteTimeout"
 )
@@ -103,7 +104,7 @@ func (s *stats) init() {
 		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
 	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed, causeNoUpgrade,
 		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication, causePeer)
-	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitSendQueue, limitWriteTimeout)
+	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPostBudget, limitSendQueue, limitWriteTimeout)
 }
 
 // tally counts by key what is rare enough for a lock.

@@ -29,6 +29,10 @@ type TransportOptions struct {
 	RemoteIP string
 	// Context is where the requests that the handler sees have their context from. Zero means context.Background.
 	Context context.Context
+	// Server, if set, changes the http.Server before it serves.
+	Server func(*http.Server)
+	// HTTP2 speaks HTTP/2 without TLS.
+	HTTP2 bool
 }
 
 // Transport is an http.RoundTripper that serves a handler in memory, by a real http.Server behind a real http.Transport.
@@ -94,6 +98,14 @@ func NewTransport(h http.Handler, opts *TransportOptions) *Transport {
 	}
 	if t.opts.Context != nil {
 		t.server.BaseContext = func(net.Listener) context.Context { return t.opts.Context }
+	}
+	if t.opts.HTTP2 {
+		t.base.Protocols, t.server.Protocols = new(http.Protocols), new(http.Protocols)
+		t.base.Protocols.SetUnencryptedHTTP2(true)
+		t.server.Protocols.SetUnencryptedHTTP2(true)
+	}
+	if t.opts.Server != nil {
+		t.opts.Server(t.server)
 	}
 	t.serve.Go(func() { _ = t.server.Serve((*listener)(t)) })
 	return t
