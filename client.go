@@ -21,7 +21,9 @@ type client struct {
 	srv     *Server
 	conn    *engineio.Conn
 	session Session
-	queued  atomic.Int64 // what the events whose handlers have not returned count
+	queued  atomic.Int64 // bytes of the backlog, see backlog.go
+	watched atomic.Bool  // handlers that return are to call progress; changed with mu held
+	stuck   atomic.Bool  // the connection is closed because they do not
 	// deferred counts acknowledgements that DeferAck has put off.
 	deferred atomic.Int64
 	// draining is not 0 when the client is to go because of Shutdown: how many
@@ -35,11 +37,13 @@ type client struct {
 	partial int  // bytes of the packet being received
 	broken  bool // the connection is being closed; what still arrives is ignored
 
-	slot uint16 // of the workers
+	slot  uint16        // of the workers
+	async chan struct{} // holds one for each event that runs; nil without Options.AsyncHandlers
 
 	mu    sync.Mutex
 	timer *time.Timer // closes a connection that joins no namespace; nil: never, or not any more
 	seats []*seat     // namespaces that this connection asked for, by first CONNECT
+	watch *watch      // nil until there was a backlog to watch
 }
 
 // seat is the place of one connection in one namespace. It stays when the
@@ -59,6 +63,9 @@ const eventOverhead = 256
 // newClient is called by the engine for each new connection.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits), slot: srv.workers.next()}
+	if srv.opts.AsyncHandlers {
+		cl.async = make(chan struct{}, srv.opts.AsyncLimit)
+	}
 	if seed := srv.opts.Session; seed != nil {
 		values, err := srv.seedSession(seed, conn.Request())
 		if err != nil {
@@ -90,7 +97,7 @@ func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.
 // Message takes one message from the client.
 func (cl *client) Message(data []byte, binary bool) (room <-chan struct{}) {
 	cl.message(data, binary)
-	return nil
+	return cl.backpressure()
 }
 
 func (cl *client) message(data []byte, binary bool) {
@@ -148,30 +155,20 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		cl.fail(ReasonTransportError, cl.srv.errTooFast())
 		return
 	}
-	switch err := cl.enqueue(c, size); {
-	case err == nil:
+	if cl.enqueue(c, footprint(p, size)) {
 		s.seat.box.put(c)
-	case err != errDraining:
-		cl.fail(ReasonTransportError, err)
 	}
 }
 
-// enqueue counts an event that waits for its handler. The error errDraining
-// means that it is to be ignored.
-func (cl *client) enqueue(c *Context, size int) error {
+// enqueue counts an event, which holds size bytes, among those that wait for their
+// handlers. It reports false for one that is to be ignored.
+func (cl *client) enqueue(c *Context, size int) bool {
 	c.size = size + eventOverhead
-	limit := int64(cl.srv.opts.ReceiveQueueLimit)
-	n := cl.queued.Add(int64(c.size))
-	if !cl.takes(c, n) {
+	if n := cl.queued.Add(int64(c.size)); !cl.takes(c, n) {
 		cl.handled(c)
-		return errDraining
+		return false
 	}
-	if n > limit && n > int64(c.size) {
-		cl.handled(c)
-		cl.srv.stats.hit(limitReceiveQueue)
-		return fmt.Errorf("socketio: the client sends events faster than their handlers run: %d bytes wait already (Options.ReceiveQueueLimit is %d)", n-int64(c.size), limit)
-	}
-	return nil
+	return true
 }
 
 // fail closes the connection because of what the client did. What waits for a
@@ -185,7 +182,7 @@ func (cl *client) fail(reason Reason, err error) {
 // Closed makes every socket of the connection leave. What clients sent before
 // they went is still handled, what the server cut off is not.
 func (cl *client) Closed(reason Reason, err error) {
-	cl.broken = cl.broken || reason == ReasonParseError || reason == ReasonSlowClient ||
+	cl.broken = cl.broken || cl.stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
 	cl.stopTimer()
 	var closed *engineio.CloseError
@@ -193,6 +190,7 @@ func (cl *client) Closed(reason Reason, err error) {
 		err = closed.Err
 	}
 	cl.leaveAll(reason, err, cl.broken)
+	cl.settle()
 	if hs := cl.srv.hooks.Load(); hs != nil {
 		hs.closed(cl, reason, err)
 	}
@@ -312,11 +310,8 @@ func (cl *client) connect(p parser.Packet, size int) {
 	}
 	s.seat, st.sock = st, s
 	cl.mu.Unlock()
-	if err := cl.enqueue(c, size); err != nil {
+	if !cl.enqueue(c, footprint(p, size)) {
 		cl.vacate(s)
-		if err != errDraining {
-			cl.fail(ReasonTransportError, err)
-		}
 		return
 	}
 	cl.srv.running.add() // until Socket.finish

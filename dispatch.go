@@ -17,8 +17,9 @@ func (c *Context) process() {
 	case kindAck:
 		c.runAck()
 	default:
-		if s.srv().opts.AsyncHandlers {
-			s.events.Go(c.runAlone) // runDisconnect waits for it
+		if c.client.async != nil {
+			c.client.async <- struct{}{} // those behind it wait, too: Options.AsyncLimit
+			s.events.Go(c.runAlone)      // runDisconnect waits for it
 			return
 		}
 		c.runEvent()
@@ -29,6 +30,7 @@ func (c *Context) process() {
 func (c *Context) runAlone() {
 	ended := false
 	defer func() {
+		<-c.client.async
 		if !ended {
 			c.broke(recover())
 		}

@@ -45,8 +45,9 @@
 // The events of one socket are handled one after another, in the order of
 // arrival: connect, then its events, then disconnect. The sockets run in
 // parallel, so handlers guard what they share. A handler may take its time: the
-// client's next event waits, up to [Options].ReceiveQueueLimit, but its pings
-// and acknowledgements do not, and neither does any other client.
+// client's next event waits, but its acknowledgements do not, and neither does any
+// other client. When more than [Options].ReceiveQueueLimit wait, nothing more is
+// read from the client until there is room.
 // [Options].AsyncHandlers lets the events of one socket overlap.
 //
 // Every method of every type may be called from any goroutine, in handlers and

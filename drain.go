@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,9 +13,6 @@ import (
 // drainEvents is how many more events a client may have handled when it is to
 // go because of Shutdown but is still busy.
 const drainEvents = 1000
-
-// errDraining: an event came too late to be handled.
-var errDraining = errors.New("socketio: the server is shutting down")
 
 var _ engineio.Drainer = (*client)(nil)
 
@@ -105,6 +101,9 @@ func (cl *client) takes(c *Context, n int64) bool {
 func (cl *client) handled(c *Context) {
 	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
 		cl.drained()
+	}
+	if cl.watched.Load() {
+		cl.progress()
 	}
 }
 

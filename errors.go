@@ -51,8 +51,8 @@ const (
 	ReasonPingTimeout Reason = engineio.ReasonPingTimeout
 	// ReasonTransportClose: the network connection ended without a goodbye.
 	ReasonTransportClose Reason = engineio.ReasonTransportClose
-	// ReasonTransportError: the transport failed, or the client sent events
-	// faster than they were handled ([Options].ReceiveQueueLimit).
+	// ReasonTransportError: the transport failed, or no handler of the
+	// connection returned while many events waited ([Options].ReceiveQueueLimit).
 	ReasonTransportError Reason = engineio.ReasonTransportError
 	// ReasonParseError: the client broke the protocol.
 	ReasonParseError Reason = engineio.ReasonParseError

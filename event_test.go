@@ -379,49 +379,6 @@ func TestProtocolViolations(t *testing.T) {
 	}
 }
 
-// A client that sends faster than its handlers run is closed, and nobody else notices.
-func TestReceiveQueueLimit(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		var log logs
-		srv := newServer(t, &socketio.Options{ReceiveQueueLimit: 10_000, Logger: logger(&log)})
-		var rec record
-		release := make(chan struct{})
-		srv.On("slow", func(c *socketio.Context, s string) {
-			select {
-			case <-release:
-			case <-t.Context().Done():
-			}
-			rec.add("slow %d", len(s))
-		})
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
-			var left *socketio.DisconnectError
-			require.ErrorAs(t, c.Emit("x", nil), &left)
-			rec.add("%s %v", why, strings.Contains(left.Error(), "Options.ReceiveQueueLimit is 10000"))
-		})
-		p, q := join(t, srv, mode), join(t, srv, mode)
-		p.send(`2["slow","` + strings.Repeat("x", 20_000) + `"]`) // one is accepted whatever its size
-		release <- struct{}{}
-		rec.want(t, "slow 20000")
-		for range 30 {
-			p.send(`2["slow","x"]`)
-		}
-		synctestWait()
-		require.Equal(t, int64(30*(256+13)), srv.Socket(p.sid).Queued())
-		for range 8 {
-			p.send(`2["slow","x"]`)
-		}
-		p.closed()
-		rec.want(t) // the handler still runs
-		release <- struct{}{}
-		rec.want(t, "slow 1", "transport error true") // and the waiting ones are dropped
-		q.send(`2["slow","x"]`)
-		release <- struct{}{}
-		rec.want(t, "slow 1")
-		synctestWait()
-		require.Zero(t, srv.Socket(q.sid).Queued())
-	})
-}
-
 func TestMiddleware(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		srv := newServer(t, nil)

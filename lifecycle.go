@@ -170,6 +170,9 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 		s.sendDisconnect()
 	}
 	s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
+	if drop {
+		s.seat.box.drop(s) // the handler before them may take its time
+	}
 	s.seat.box.put(&Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{reason}})
 }
 

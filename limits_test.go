@@ -334,6 +334,10 @@ func TestLimitHits(t *testing.T) {
 		p.send(`2["e"]`)
 		synctest.Wait()
 		require.EqualValues(t, 1, srv.Stats().LimitHits["ReceiveQueueLimit"])
+		require.Equal(t, 1, srv.Stats().Paused)
+		require.Zero(t, srv.Stats().Closed[socketio.ReasonTransportError])
+		time.Sleep(time.Minute)
 		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonTransportError])
+		require.Zero(t, srv.Stats().Paused)
 	})
 }

@@ -46,6 +46,36 @@ func (b *mailbox) take() *Context {
 	return c
 }
 
+// drop removes the events that wait, of one socket or, for nil, of any, and returns
+// how many there were. What decides about the life of a socket stays.
+func (b *mailbox) drop(s *Socket) (n int) {
+	var dropped *Context
+	b.mu.Lock()
+	old := b.head
+	b.head, b.tail = nil, nil
+	for c := old; c != nil; {
+		next := c.next
+		c.next = nil
+		switch isEvent := c.kind == kindEvent || c.kind == kindDropped; {
+		case isEvent && (s == nil || c.Socket == s):
+			c.next, dropped = dropped, c
+		case b.tail == nil:
+			b.head, b.tail = c, c
+		default:
+			b.tail.next, b.tail = c, c
+		}
+		c = next
+	}
+	b.mu.Unlock()
+	for c := dropped; c != nil; n++ {
+		next := c.next
+		c.next = nil
+		c.client.handled(c)
+		c = next
+	}
+	return n
+}
+
 // run handles c, and then what is in the mailbox until it is empty.
 func (b *mailbox) run(c *Context) {
 	defer func() {

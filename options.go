@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -67,11 +68,15 @@ type Options struct {
 	// waits. Zero means 1 MiB.
 	SendQueueLimit int
 	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
-	// have arrived and whose handlers have not returned; each counts 256
-	// bytes besides its own size. A client that sends faster than its
-	// handlers run is closed with [ReasonTransportError], because holding its
-	// events would take unbounded memory and not reading would make its pings
-	// time out. One event is accepted whatever its size. Zero means 4 MiB.
+	// have arrived and whose handlers have not returned; each counts what it
+	// holds and 256 bytes. One event is accepted whatever its size. Above the
+	// limit the server reads nothing more from the client until half of it is
+	// left: a client that sends faster than its handlers run sends slower, and
+	// all it sent is handled. Acknowledgements wait, too, behind what is not
+	// read. If no handler of the connection returns for PingInterval and
+	// PingTimeout together meanwhile, the connection is closed with
+	// [ReasonTransportError], and what waits is dropped; likewise what waits when
+	// the client has gone. Zero means 4 MiB.
 	ReceiveQueueLimit int
 	// EventRate bounds the events a second that one connection may send, in all
 	// its namespaces together; connecting to a namespace counts as one. What
@@ -165,6 +170,10 @@ type Options struct {
 	// the disconnect handler last, when the others have returned. By default
 	// the events of one socket are handled one after another, in order.
 	AsyncHandlers bool
+	// AsyncLimit bounds, with AsyncHandlers, the events of one connection that
+	// run at one time. Those above it wait in order, see ReceiveQueueLimit. Zero
+	// means 100.
+	AsyncLimit int
 
 	// Session, if set, gives the first content of a connection's [Session],
 	// from the HTTP request of its handshake. It is called once a connection,
@@ -230,10 +239,13 @@ type Options struct {
 
 const (
 	defaultPath              = "/socket.io/"
+	defaultPingInterval      = 25 * time.Second // the engine's, as the next
+	defaultPingTimeout       = 20 * time.Second
 	defaultConnectTimeout    = 45 * time.Second
 	defaultDrainTimeout      = 5 * time.Second
 	defaultSendQueueLimit    = 1 << 20
 	defaultReceiveQueueLimit = 4 << 20
+	defaultAsyncLimit        = 100
 	defaultMaxNamespaces     = 100
 	defaultChannel           = "flask-socketio"
 	defaultBrokerQueueLimit  = 8 << 20
@@ -248,6 +260,7 @@ type settings struct {
 	accept    map[string]bool
 	acceptAll bool
 	queue     parser.Parser // JSON, for the broker
+	stall     time.Duration // how long a backlog may stand still: as long as a client may be silent
 	ownParser bool          // Options.Parser is set: packets are not what the queue has
 }
 
@@ -262,6 +275,7 @@ func (o *Options) complete() (settings, error) {
 		value int
 	}{
 		{"ReceiveQueueLimit", s.ReceiveQueueLimit},
+		{"AsyncLimit", s.AsyncLimit},
 		{"MaxNamespaces", s.MaxNamespaces},
 		{"BrokerQueueLimit", s.BrokerQueueLimit},
 		{"BrokerReplayLimit", s.BrokerReplayLimit},
@@ -307,6 +321,10 @@ func (o *Options) complete() (settings, error) {
 	if s.ReceiveQueueLimit == 0 {
 		s.ReceiveQueueLimit = defaultReceiveQueueLimit
 	}
+	if s.AsyncLimit == 0 {
+		s.AsyncLimit = defaultAsyncLimit
+	}
+	s.stall = cmp.Or(s.PingInterval, defaultPingInterval) + cmp.Or(s.PingTimeout, defaultPingTimeout)
 	if s.MaxNamespaces == 0 {
 		s.MaxNamespaces = defaultMaxNamespaces
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/notice"
 )
 
 // Server is a Socket.IO server: an [http.Handler] to be mounted at
@@ -35,6 +36,7 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	began    time.Time
 
 	unknown unknownEvents // that the log has told of
+	notices notice.Log    // what clients can provoke
 }
 
 // NewServer returns a server with the options, nil meaning every default.
@@ -46,6 +48,7 @@ func NewServer(opts *Options) *Server {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
 	srv := &Server{opts: s, log: s.Logger, began: time.Now()}
+	srv.notices.Logger = s.Logger
 	srv.stats.init()
 	srv.registry.Store(new(registry))
 	srv.index.init()

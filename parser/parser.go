@@ -88,6 +88,15 @@ type Args interface {
 	Bind(i int, v any) error
 }
 
+// Sized may be implemented by Args that hold much more than the bytes in which
+// they came.
+type Sized interface {
+	Args
+	// Size is what the arguments hold, in bytes, about. It is called once the
+	// packet is complete.
+	Size() int
+}
+
 // Parser is a packet format. Safe for concurrent use.
 type Parser interface {
 	// Encode appends the packet to dst. Event: args[0] is the name (a string,
