@@ -71,8 +71,8 @@ func (cl *client) restLocked() {
 	cl.watch.room, cl.watch.gone = nil, false
 }
 
-// settle is called when the client has gone: what it left is watched.
-func (cl *client) settle() {
+// watchRest is called when the client has gone: what it left is watched.
+func (cl *client) watchRest() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if w := cl.watch; w != nil {

@@ -190,7 +190,7 @@ func (cl *client) Closed(reason Reason, err error) {
 		err = closed.Err
 	}
 	cl.leaveAll(reason, err, cl.broken)
-	cl.settle()
+	cl.watchRest()
 	if hs := cl.srv.hooks.Load(); hs != nil {
 		hs.closed(cl, reason, err)
 	}
