@@ -39,6 +39,7 @@ type Conditions struct{ Up, Down Link }
 // direction, and before them connect). Close ends all of them.
 type Proxy struct {
 	target   string
+	wire     Wire
 	listener net.Listener
 	seed     uint64
 	wg       sync.WaitGroup
@@ -54,13 +55,16 @@ type Proxy struct {
 
 // NewProxy starts a proxy to target, a host and port. What it does by chance
 // depends on seed.
-func NewProxy(target string, seed uint64) (*Proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func NewProxy(target string, seed uint64) (*Proxy, error) { return NewWiredProxy(target, seed, Wire{}) }
+
+// NewWiredProxy is NewProxy on a network of another kind than loopback.
+func NewWiredProxy(target string, seed uint64, wire Wire) (*Proxy, error) {
+	listener, err := wire.listen()
 	if err != nil {
 		return nil, err
 	}
 	p := &Proxy{
-		target: target, listener: listener, seed: seed,
+		target: target, wire: wire, listener: listener, seed: seed,
 		closing: make(chan struct{}), changed: make(chan struct{}), pairs: make(map[*pair]struct{}),
 	}
 	p.wg.Go(p.accept)
@@ -147,7 +151,7 @@ func (p *Proxy) accept() {
 
 // connect goes on to the server. Where there is none, the client is reset.
 func (p *Proxy) connect(client *net.TCPConn) {
-	conn, err := net.DialTimeout("tcp", p.target, 10*time.Second)
+	conn, err := p.wire.dial(p.target)
 	if err != nil {
 		reset(client)
 		return

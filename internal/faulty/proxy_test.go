@@ -117,6 +117,25 @@ func TestProxyBandwidth(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(begin), 150*time.Millisecond)
 }
 
+// Who sends to a proxy with small buffers that does not read soon has to wait.
+func TestProxyWire(t *testing.T) {
+	target, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { target.Close() })
+	p, err := NewWiredProxy(target.Addr().String(), 1, Wire{Segment: EthernetSegment, Buffer: 16 << 10})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	client, server := dial(t, p, target)
+	require.NoError(t, server.SetWriteBuffer(16<<10))
+	p.Set(Conditions{Down: Link{Bandwidth: 10_000}})
+	require.NoError(t, server.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+	const much = 4 << 20
+	n, err := server.Write(make([]byte, much))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Less(t, n, much)
+	reads(t, client, string(make([]byte, 1000)))
+}
+
 func TestProxyReset(t *testing.T) {
 	p, client, server := link(t)
 	write(t, client, "x")
