@@ -36,6 +36,11 @@
 //
 //	go run ./cmd/bench -servers ours,npm,flask -scenarios cross,cross-one,cross-emit,elsewhere,elsewhere-4k
 //
+// The scenario stalled has to be named, too: clients that stop reading beside others that
+// do not. It prints the latency and the server's memory with and without them.
+//
+//	go run ./cmd/bench -servers ours -scenarios stalled
+//
 // For something else, whether the server does what it promises for hours, see
 // package soak and its command cmd/soak.
 //

@@ -33,6 +33,7 @@ type client struct {
 	answers int     // not yet followed by new messages
 	got     int     // deliveries
 	group   *group
+	stalled bool // does not read any more
 }
 
 var (
@@ -81,6 +82,9 @@ func (r *run) connect(c *client) error {
 	}
 	c.Conn = conn
 	r.dialing++
+	if r.small {
+		return conn.SmallBuffer()
+	}
 	return nil
 }
 
@@ -126,6 +130,10 @@ const retryDelay = 50 * time.Millisecond
 
 func (c *client) Gone(why error) error {
 	r := c.run
+	if c.stalled {
+		r.cut++
+		return nil
+	}
 	if c.stage != stageReady {
 		r.dialing--
 	} else {

@@ -58,9 +58,10 @@ type Result struct {
 	OtherCPU  time.Duration // of the other server
 	RedisCPU  time.Duration
 	Latency   Latency
-	Memory    float64 // bytes a connection, when that is what the scenario measures
-	Collected float64 // the same after a garbage collection
-	Retries   int     // connections that had to be tried again
+	Memory    float64  // bytes a connection, when that is what the scenario measures
+	Collected float64  // the same after a garbage collection
+	Retries   int      // connections that had to be tried again
+	Stalled   *Stalled // of the scenario with clients that do not read
 }
 
 // Latency is from sending a message to its answer, or to each delivery.
@@ -118,6 +119,8 @@ type run struct {
 	dialing int // now
 	ready   int
 	retry   bool // connect again those that fail
+	small   bool // with small receive buffers
+	cut     int  // of those that do not read
 }
 
 var errNothing = errors.New("loadgen: the server answered nothing while it was measured")

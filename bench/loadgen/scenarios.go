@@ -28,6 +28,7 @@ type template struct {
 	clients, quick            int // default sizes
 	polling, memory           bool
 	fleet, untimed            bool
+	named                     bool // runs only if it is named
 	build                     func(n int) func(*run) error
 }
 
@@ -60,6 +61,8 @@ var templates = []template{
 		build: func(n int) func(*run) error { return sharedRooms(n, 1, 1) }},
 	{name: "rooms-shared", title: "messages to rooms of 10, %s clients", unit: "delivery", answer: workload.Room, clients: 10_000,
 		build: func(n int) func(*run) error { return sharedRooms(n, max(1, n/10), 64) }},
+	{name: "stalled", title: "100 broadcasts a second of 10 KiB to 50 clients, beside %s that have stopped reading", unit: "delivery", answer: workload.Broadcast, clients: 500, named: true,
+		build: stalled},
 	{name: "storm", title: "%s clients cut off at once, all reconnect", unit: "connection", answer: workload.Echo, clients: 18_000, quick: 5000,
 		build: func(n int) func(*run) error { return storm(n, 1024) }},
 	{name: "cross", title: "messages to a room of %s on another server, 8 in flight: the server that delivers", unit: "delivery", clients: 1000, fleet: true,
@@ -78,7 +81,7 @@ var templates = []template{
 func Scenarios(quick bool) []Scenario {
 	var all []Scenario
 	for _, t := range templates {
-		if t.fleet {
+		if t.fleet || t.named {
 			continue
 		}
 		n := t.clients

@@ -24,6 +24,7 @@ func (b *bench) report(now time.Time) string {
 	b.costs(&w)
 	b.latencies(&w)
 	b.rates(&w)
+	b.stalls(&w)
 	b.proof(&w)
 	b.failures(&w)
 	return w.String()
@@ -243,6 +244,25 @@ func (b *bench) rates(w *strings.Builder) {
 		w.WriteString(" |\n")
 	}
 	w.WriteString("\n")
+}
+
+// stalls says what clients that do not read have cost the others.
+func (b *bench) stalls(w *strings.Builder) {
+	for _, sc := range b.scenarios {
+		for _, s := range b.present() {
+			median := func(of func(*loadgen.Stalled, loadgen.Latency) float64) string {
+				return number(stats.Summarize(b.values(sc, s.Name, func(r loadgen.Result) float64 { return of(r.Stalled, r.Latency) })).Median)
+			}
+			if rounds := b.results[sc.Name]; !slices.ContainsFunc(rounds, func(m measurement) bool { return m.server == s.Name && m.result.Stalled != nil }) {
+				continue
+			}
+			fmt.Fprintf(w, "%s: %s: p99 %s ms without them, %s ms beside them; memory (RSS) %s MiB, at most %s MiB beside them.\n\n", sc.Title, s.Title,
+				median(func(st *loadgen.Stalled, _ loadgen.Latency) float64 { return micros(st.Before.P99) / 1000 }),
+				median(func(_ *loadgen.Stalled, l loadgen.Latency) float64 { return micros(l.P99) / 1000 }),
+				median(func(st *loadgen.Stalled, _ loadgen.Latency) float64 { return mebi(st.RSSBefore) }),
+				median(func(st *loadgen.Stalled, _ loadgen.Latency) float64 { return mebi(st.RSSPeak) }))
+		}
+	}
 }
 
 // proof shows which side was the limit: the load generator must not be, least

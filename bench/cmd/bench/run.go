@@ -175,11 +175,17 @@ func (m measurement) String() string {
 	s := fmt.Sprintf("%8.2f µs  %8.0f/s  server %3.0f %%  load %3.0f %%  p50 %v p99 %v",
 		micros(r.PerMessage()), float64(r.Messages)/r.Wall.Seconds(), percent(r.ServerCPU, r.Wall), percent(r.ClientCPU, r.Wall),
 		r.Latency.P50.Round(time.Microsecond), r.Latency.P99.Round(time.Microsecond))
+	if st := r.Stalled; st != nil {
+		s += fmt.Sprintf("  without them: p50 %v p99 %v  RSS %.0f MiB, then at most %.0f  %d cut",
+			st.Before.P50.Round(time.Microsecond), st.Before.P99.Round(time.Microsecond), mebi(st.RSSBefore), mebi(st.RSSPeak), st.Cut)
+	}
 	if r.Retries > 0 {
 		s += fmt.Sprintf("  %d retries", r.Retries)
 	}
 	return s
 }
+
+func mebi(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
