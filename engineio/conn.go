@@ -298,7 +298,7 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	switch {
 	case ws != nil:
 		if how != gone {
-			ws.readUntil(time.Now().Add(closeTimeout))
+			ws.awaitClose()
 		}
 	case c.polling || how == deliver && (reason != ReasonServerShutdown || !c.restsLocked()):
 		// A poll takes what is queued and the news: the one that waits, or the next.

@@ -1,15 +1,11 @@
 package engineio
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
-	"net"
 	"net/http"
 	"strings"
-
-	"github.com/coder/websocket"
 )
 
 // The answer to a WebSocket handshake (RFC 6455, section 4.2.2).
@@ -62,38 +58,4 @@ func appendAccept(b []byte, key string, header http.Header) []byte {
 		b = append(b, more.Bytes()...)
 	}
 	return append(b, "\r\n"...)
-}
-
-// adopter makes the library take on a connection whose handshake is over, for
-// which it has no function: it accepts adopted, and its answer goes nowhere.
-type adopter struct {
-	conn   net.Conn
-	br     *bufio.Reader
-	header http.Header
-}
-
-// adopted is the handshake that the library is given; it only reads it.
-var adopted = &http.Request{
-	Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	Header: http.Header{
-		"Connection":            {"Upgrade"},
-		"Upgrade":               {"websocket"},
-		"Sec-Websocket-Version": {"13"},
-		"Sec-Websocket-Key":     {"c29ja2V0aW8gaW4gR28hIQ=="},
-	},
-}
-
-func (a *adopter) Header() http.Header         { return a.header }
-func (a *adopter) WriteHeader(int)             {}
-func (a *adopter) Write(p []byte) (int, error) { return len(p), nil }
-
-func (a *adopter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return a.conn, bufio.NewReadWriter(a.br, bufio.NewWriterSize(a.conn, controlBuffer)), nil
-}
-
-// adopt returns the library's connection over conn and what it reads from.
-func adopt(conn net.Conn) (*websocket.Conn, *bufio.Reader, error) {
-	a := &adopter{conn: conn, br: bufio.NewReaderSize(conn, libraryBuffer), header: http.Header{}}
-	ws, err := websocket.Accept(a, adopted, &websocket.AcceptOptions{InsecureSkipVerify: true})
-	return ws, a.br, err
 }

@@ -3,17 +3,15 @@ package engineio
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -38,9 +36,9 @@ func clientFrame(first byte, payload string) []byte {
 }
 
 // transcript is what comes of the bytes that a client sends in pieces of some
-// size: the messages, what the client is sent, and how it ends. With library,
-// only the library reads.
-func transcript(t *testing.T, stream []byte, piece, limit int, library bool, pair func(*testing.T) (client, server net.Conn)) []string {
+// size: the messages, how it ends, and what the client is sent, as frames. The client
+// ends its direction when it has sent everything and the other when the server has.
+func transcript(t *testing.T, stream []byte, piece, limit int, pair func(*testing.T) (client, server net.Conn)) []string {
 	client, server := pair(t)
 	defer client.Close()
 	defer server.Close()
@@ -60,32 +58,47 @@ func transcript(t *testing.T, stream []byte, piece, limit int, library bool, pai
 		}
 		_ = client.(*net.TCPConn).CloseWrite()
 	}()
+	srv, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }, MaxPayload: limit})
+	require.NoError(t, err)
+	c := newConn(srv, httptest.NewRequest("GET", "/", nil), "id")
+	record := new(record)
+	c.receiver = record
+	c.writing = false
 	raw := rawConn(server)
-	tr := &wsTransport{limit: limit, wsConn: &wsConn{Conn: server, timeout: time.Minute, in: newInbox(server, raw, nil), trying: newTryWriter(raw)}}
-	next := tr.next
-	if library {
-		next = tr.nextByLibrary
-	}
-	var got []string
-	for {
-		data, binary, err := next()
-		if err == nil {
-			got = append(got, fmt.Sprintf("%v %q", binary, data))
-			continue
+	tr := newTransport(&wsConn{Conn: server, timeout: time.Minute, in: newInbox(server, raw, nil), trying: newTryWriter(raw)}, limit)
+	c.ws = tr
+	srv.wg.Add(2) // of the connection and of the goroutine that reads
+	c.serveWebSocket(tr, false)
+	srv.wg.Wait()
+	assert.True(t, tr.in.raw == nil || tr.in.buf == nil, "the buffer is given back at the end")
+	<-received
+	ops, payloads := parseFrames(t, sent.Bytes())
+	for i, op := range ops {
+		if op == finClose && strings.HasSuffix(record.got[len(record.got)-1], errCutOff.Error()) {
+			break // the flusher says goodbye or not, as the network connection is being closed
 		}
-		switch {
-		case err == errPeerClosed:
-			got = append(got, "closed by the client")
-		case errors.Is(err, websocket.ErrMessageTooBig):
-			got = append(got, "too big")
-		default:
-			got = append(got, "broken")
-		}
-		tr.shut()
-		assert.True(t, tr.in.raw == nil || tr.in.buf == nil, "the buffer is given back at the end")
-		<-received
-		return append(got, fmt.Sprintf("%q", sent.String()))
+		record.got = append(record.got, fmt.Sprintf("%x %q", op, payloads[i]))
 	}
+	return record.got
+}
+
+// record is a Receiver.
+type record struct{ got []string }
+
+func (r *record) Message(data []byte, binary bool) <-chan struct{} {
+	if len(data) > 100 {
+		data = fmt.Appendf(nil, "%d %s", len(data), data[len(data)-1:])
+	}
+	r.got = append(r.got, fmt.Sprintf("%v %q", binary, data))
+	return nil
+}
+
+func (r *record) Closed(reason Reason, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	r.got = append(r.got, fmt.Sprintf("%s: %s", reason, text))
 }
 
 func tcpPair(t *testing.T) (client, server net.Conn) {
@@ -99,88 +112,98 @@ func tcpPair(t *testing.T) (client, server net.Conn) {
 	return client, server
 }
 
-// What an inbox reads by itself comes out as the library reads it.
-func TestInboxReadsAsLibrary(t *testing.T) {
+// What clients send comes out whole, whatever pieces it comes in, and so does what is wrong with it.
+func TestWebSocketReads(t *testing.T) {
 	join := func(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
-	unmasked := []byte{0x81, 2, '4', 'x'}
 	long := strings.Repeat("long ", 700)
 	huge := strings.Repeat("huge ", 20_000)
 	closing := func(status int, why string) []byte {
 		return clientFrame(finClose, string([]byte{byte(status >> 8), byte(status)})+why)
 	}
-	text := func(s string) []byte { return clientFrame(finText, s) }
-	streams := map[string][]byte{
-		"nothing":           nil,
-		"messages":          join(text("4a"), text(""), clientFrame(finBinary, "\x00\xff"), text("4bcdefghijklmnop")),
-		"126 bytes":         join(text(strings.Repeat("x", 125)), text(strings.Repeat("y", 126)), text(strings.Repeat("z", 127))),
-		"more than a burst": join(text(long), text(long), text("4x"), text(long), text(long)),
-		"about a burst":     join(text(long), text(strings.Repeat("e", burstSize-8)), text(strings.Repeat("f", burstSize-7)), text("4x")),
-		"huge":              join(text("4a"), text(huge), text("4b"), clientFrame(finBinary, huge), text("4c")),
-		"longest form":      {0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, '4'},
-		"fragments":         join(text("4a"), clientFrame(1, "4b"), clientFrame(0, "c"), clientFrame(0x80, "d"), text("4e")),
-		"ping in fragments": join(clientFrame(1, "4b"), clientFrame(0x89, "hello"), clientFrame(0x80, "d"), text("4e")),
-		"pings":             join(clientFrame(0x89, ""), clientFrame(0x89, "hello"), text("4a"), clientFrame(0x8a, "unasked"), text("4b")),
-		"close":             join(text("4a"), closing(1000, "bye"), text("4late")),
-		"close, no status":  join(text("4a"), clientFrame(finClose, ""), text("4late")),
-		"close, own status": join(closing(3000, ""), text("4late")),
-		"close, going away": closing(1001, strings.Repeat("r", 123)),
-		"close, half":       join(text("4a"), clientFrame(finClose, "x")),
-		"close, bad status": closing(1005, ""),
-		"close, low status": closing(7, ""),
-		"close, 1011":       closing(1011, "oh"),
-		"close, cut off":    closing(1000, "bye")[:7],
-		"long control":      join(text("4a"), clientFrame(0x89, strings.Repeat("p", 126))),
-		"control in parts":  join(text("4a"), clientFrame(0x09, "p")),
-		"unmasked":          join(text("4a"), unmasked),
-		"reserved bit":      join(text("4a"), clientFrame(0xc1, "4b")),
-		"reserved op":       join(text("4a"), clientFrame(0x83, "4b")),
-		"reserved control":  join(text("4a"), clientFrame(0x8b, "4b")),
-		"continuing what":   join(text("4a"), clientFrame(0x80, "4b")),
-		"too big":           join(text("4a"), text(strings.Repeat("b", 200_001)), text("4c")),
-		"cut off":           text("4hello")[:9],
-		"cut off in header": join(text("4a"), text(long)[:3]),
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range 100 {
-		var b []byte
-		for range 1 + random.IntN(8) {
-			first := byte(0x80 | 1 + random.IntN(2))
-			if random.IntN(8) == 0 {
-				first = byte(random.IntN(256))
-			}
-			size := random.IntN(40)
-			if random.IntN(8) == 0 {
-				size = random.IntN(2 * burstSize)
-			}
-			b = append(b, clientFrame(first, strings.Repeat("r", size))...)
+	text := func(s string) []byte { return clientFrame(finText, "4"+s) }
+	bin := func(s string) []byte { return clientFrame(finBinary, s) }
+	const (
+		cut     = "transport close: engineio: the network connection ended without a close frame"
+		bye     = "transport close: "
+		wrong   = "transport error: websocket: the client sent "
+		tooBig  = "transport close: engineio: message larger than 200000 bytes (Options.MaxPayload)"
+		status2 = `88 "\x03\xea"`
+		status7 = `88 "\x03\xef"`
+		status9 = `88 "\x03\xf1"`
+	)
+	for name, tt := range map[string]struct {
+		stream []byte
+		want   []string
+	}{
+		"nothing":           {nil, []string{cut}},
+		"messages":          {join(text("a"), text(""), bin("\x00\xff"), text("bcdefghijklmnop")), []string{`false "a"`, `false ""`, `true "\x00\xff"`, `false "bcdefghijklmnop"`, cut}},
+		"more than a burst": {join(text(long), text(long), text("x"), text(long), text(long)), []string{`false "3500  "`, `false "3500  "`, `false "x"`, `false "3500  "`, `false "3500  "`, cut}},
+		"about a burst": {join(text(long), text(strings.Repeat("e", burstSize-9)), text(strings.Repeat("f", burstSize-8)), text("x")),
+			[]string{`false "3500  "`, `false "4087 e"`, `false "4088 f"`, `false "x"`, cut}},
+		"huge":      {join(text("a"), text(huge), text("b"), bin(huge), text("c")), []string{`false "a"`, `false "100000  "`, `false "b"`, `true "100000  "`, `false "c"`, cut}},
+		"fragments": {join(text("a"), clientFrame(1, "4b"), clientFrame(0, "c"), clientFrame(0x80, "d"), text("e")), []string{`false "a"`, `false "bcd"`, `false "e"`, cut}},
+		"huge in fragments": {join(clientFrame(1, "4"+huge), clientFrame(0, huge[:99_000]), clientFrame(0x80, "d"), text("e")),
+			[]string{`false "199001 d"`, `false "e"`, cut}},
+		"ping in fragments": {join(clientFrame(1, "4b"), clientFrame(0x89, "hello"), clientFrame(0x80, "d"), text("e")), []string{`false "bd"`, `false "e"`, cut, `8a "hello"`}},
+		"pings": {join(clientFrame(0x89, ""), clientFrame(0x89, "hello"), text("a"), clientFrame(0x8a, "unasked"), text("b")),
+			[]string{`false "a"`, `false "b"`, cut, `8a ""`, `8a "hello"`}},
+		"longest ping":         {clientFrame(0x89, strings.Repeat("p", 125)), []string{cut, fmt.Sprintf("8a %q", strings.Repeat("p", 125))}},
+		"close":                {join(text("a"), closing(1000, "bye"), text("late")), []string{`false "a"`, bye, `88 "\x03\xe8bye"`}},
+		"close in fragments":   {join(clientFrame(1, "4a"), closing(1000, "bye")), []string{bye, `88 "\x03\xe8bye"`}},
+		"close, no status":     {join(text("a"), clientFrame(finClose, ""), text("late")), []string{`false "a"`, bye, `88 ""`}},
+		"close, own status":    {join(closing(3000, ""), text("late")), []string{bye, `88 "\v\xb8"`}},
+		"close, 1011":          {closing(1011, "oh"), []string{bye, `88 "\x03\xf3oh"`}},
+		"close, half":          {join(text("a"), clientFrame(finClose, "x")), []string{`false "a"`, wrong + "a close frame with half a status", status2}},
+		"close, bad status":    {closing(1005, ""), []string{wrong + "a close frame with a status that may not be sent", status2}},
+		"close, bad reason":    {closing(1000, "\xff"), []string{wrong + "a close frame whose reason is not UTF-8", status7}},
+		"close, cut off":       {closing(1000, "bye")[:7], []string{cut}},
+		"long control":         {join(text("a"), clientFrame(0x89, strings.Repeat("p", 126))), []string{`false "a"`, wrong + "a control frame of more than 125 bytes", status2}},
+		"control in parts":     {join(text("a"), clientFrame(0x09, "p")), []string{`false "a"`, wrong + "a control frame in fragments", status2}},
+		"unmasked":             {join(text("a"), []byte{0x81, 2, '4', 'x'}, text("b")), []string{`false "a"`, wrong + "a frame without a mask", status2}},
+		"reserved bit":         {join(text("a"), clientFrame(0xc1, "4b")), []string{`false "a"`, wrong + "a frame with a reserved bit, but no extension was negotiated", status2}},
+		"reserved op":          {join(text("a"), clientFrame(0x83, "4b")), []string{`false "a"`, wrong + "a frame with a reserved opcode", status2}},
+		"continuing what":      {join(text("a"), clientFrame(0x80, "4b")), []string{`false "a"`, wrong + "a continuation frame outside a message", status2}},
+		"unfinished":           {join(clientFrame(1, "4a"), text("b")), []string{"transport error: websocket: the client began a message before the end of the last one", status2}},
+		"too big":              {join(text("a"), bin(strings.Repeat("b", 200_001))[:5000]), []string{`false "a"`, tooBig, status9}},
+		"too big in fragments": {join(clientFrame(1, "4"), clientFrame(0, huge), clientFrame(0x80, huge)[:5000]), []string{tooBig, status9}},
+		"as big as can be":     {bin(strings.Repeat("b", 200_000)), []string{`true "200000 b"`, cut}},
+		"not UTF-8":            {join(text("a"), text("\xc0\xaf"), text("c")), []string{`false "a"`, wrong + "a text message that is not UTF-8", status7}},
+		"not UTF-8, huge":      {text("a" + huge + "\xed\xa0\x80"), []string{wrong + "a text message that is not UTF-8", status7}},
+		"half a character":     {join(clientFrame(1, "4\xf0\x9f"), clientFrame(0x80, "\x98")), []string{wrong + "a text message that is not UTF-8", status7}},
+		"in two halves":        {join(clientFrame(1, "4\xf0\x9f"), clientFrame(0x80, "\x98\x80")), []string{`false "😀"`, cut}},
+		"cut off":              {text("hello")[:9], []string{cut}},
+		"cut off in a message": {clientFrame(1, "4hello"), []string{cut}},
+		"cut off, huge":        {text(huge)[:50_000], []string{cut}},
+	} {
+		hidden := func(t *testing.T) (net.Conn, net.Conn) {
+			client, server := tcpPair(t)
+			return client, struct{ halfConn }{server.(*net.TCPConn)} // as one with TLS
 		}
-		streams[fmt.Sprintf("random %d", i)] = b
-	}
-	hidden := func(t *testing.T) (net.Conn, net.Conn) {
-		client, server := tcpPair(t)
-		return client, struct{ net.Conn }{server} // as one with TLS
-	}
-	for name, stream := range streams {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := transcript(t, stream, len(stream)+1, 200_000, true, tcpPair)
-			assert.Equal(t, want, transcript(t, stream, len(stream)+1, 200_000, false, tcpPair), "TCP")
-			for _, piece := range []int{1, 7, 1000} {
-				if len(stream) < 2000*piece {
-					assert.Equal(t, want, transcript(t, stream, piece, 200_000, false, tcpPair), "TCP, %d at a time", piece)
-					assert.Equal(t, want, transcript(t, stream, piece, 200_000, false, hidden), "no descriptor, %d at a time", piece)
+			for _, piece := range []int{len(tt.stream) + 1, 1, 7, 1000} {
+				if len(tt.stream) < 2000*piece {
+					assert.Equal(t, tt.want, transcript(t, tt.stream, piece, 200_000, tcpPair), "TCP, %d at a time", piece)
+					assert.Equal(t, tt.want, transcript(t, tt.stream, piece, 200_000, hidden), "no descriptor, %d at a time", piece)
 				}
 			}
 		})
 	}
 }
 
+// halfConn is what a connection of TLS can do.
+type halfConn interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // The limit is Options.MaxPayload, also when it is less than a burst.
-func TestInboxLimit(t *testing.T) {
-	stream := append(clientFrame(finText, strings.Repeat("a", 100)), clientFrame(finText, strings.Repeat("b", 101))...)
-	want := transcript(t, stream, 1000, 100, true, tcpPair)
-	require.Equal(t, "too big", want[1])
-	assert.Equal(t, want, transcript(t, stream, 1000, 100, false, tcpPair))
+func TestWebSocketLimit(t *testing.T) {
+	stream := append(clientFrame(finBinary, strings.Repeat("a", 100)), clientFrame(finBinary, strings.Repeat("b", 101))...)
+	got := transcript(t, stream, 1000, 100, tcpPair)
+	require.Len(t, got, 3)
+	assert.Contains(t, got[1], "message larger than 100 bytes")
+	assert.Equal(t, `88 "\x03\xf1"`, got[2])
 }
 
 // What net/http has read beyond the handshake comes first.
@@ -194,7 +217,7 @@ func TestInboxBefore(t *testing.T) {
 		if !raw {
 			in = newInbox(server, nil, stream[:9])
 		}
-		tr := &wsTransport{limit: 100, wsConn: &wsConn{Conn: server, in: in}}
+		tr := newTransport(&wsConn{Conn: server, in: in}, 100)
 		_, err := client.Write(stream[9:])
 		require.NoError(t, err)
 		for _, want := range []string{"4a", "4b"} {
@@ -202,23 +225,6 @@ func TestInboxBefore(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, want, string(data))
 		}
-	}
-}
-
-func TestUnmask(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 4))
-	for size := range 70 {
-		key := random.Uint32()
-		plain := make([]byte, size)
-		for i := range plain {
-			plain[i] = byte(random.Uint32())
-		}
-		masked := bytes.Clone(plain)
-		for i := range masked {
-			masked[i] ^= byte(key >> (i % 4 * 8))
-		}
-		unmask(masked, key)
-		require.Equal(t, plain, masked)
 	}
 }
 
@@ -231,7 +237,7 @@ func TestInboxAllocates(t *testing.T) {
 	if raw == nil {
 		t.Skip("file descriptors are out of reach here")
 	}
-	tr := &wsTransport{limit: 100, wsConn: &wsConn{Conn: server, in: newInbox(server, raw, nil)}}
+	tr := newTransport(&wsConn{Conn: server, in: newInbox(server, raw, nil)}, 100)
 	frame := clientFrame(finText, "4hello")
 	read := func() {
 		_, _ = client.Write(frame)
@@ -280,7 +286,7 @@ func TestReaderIsReplaced(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, client.(*net.TCPConn).CloseWrite())
 			raw := rawConn(server)
-			tr := &wsTransport{limit: 100, wsConn: &wsConn{Conn: server, in: newInbox(server, raw, nil), trying: newTryWriter(raw)}}
+			tr := newTransport(&wsConn{Conn: server, in: newInbox(server, raw, nil), trying: newTryWriter(raw)}, 100)
 			again, room := c.readWebSocket(tr, tt.opening)
 			assert.Equal(t, tt.want, again)
 			assert.Nil(t, room)

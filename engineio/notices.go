@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 // limitError is the end of a connection, or the refusal of a request, at a limit
@@ -39,6 +41,7 @@ func (s *Server) noteEnd(remote string, reason Reason, err error) {
 // abort a request, and what the application ends.
 func cutNotice(reason Reason, err error) (kind, msg string) {
 	var limit *limitError
+	var frames *wsframe.Error
 	switch {
 	case errors.As(err, &limit):
 		return "end: " + limit.option,
@@ -49,6 +52,9 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 	case reason == ReasonParseError:
 		return "end: parse error", "engineio: a connection was closed because its client broke the protocol: " +
 			"is it a Socket.IO client, and does nothing on the way change what it sends?"
+	case errors.As(err, &frames):
+		return "end: WebSocket", "engineio: a connection was closed because its client broke the WebSocket protocol or sent text that is not UTF-8: " +
+			"is it up to date, and does nothing on the way change what it sends?"
 	case errors.Is(err, errPollOverlap) || errors.Is(err, errPostOverlap):
 		return "end: overlap", "engineio: a connection was closed because two requests of it came at one time: " +
 			"does a proxy repeat requests, or do two clients share a session?"

@@ -20,7 +20,8 @@ const (
 	// or closed by the server because a message broke the size limit.
 	ReasonTransportClose Reason = "transport close"
 	// ReasonTransportError: a polling request was aborted, overlapped another
-	// of its kind, was too large or broke the protocol.
+	// of its kind, was too large or broke the protocol; or the client broke the
+	// WebSocket protocol or sent text over it that is not UTF-8.
 	ReasonTransportError Reason = "transport error"
 	// ReasonParseError: the client sent something that is not a packet.
 	ReasonParseError Reason = "parse error"

@@ -34,11 +34,11 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Unlock()
 	if taken {
 		// As the reference server does: the session is not harmed.
-		t.goodbye()
+		t.goodbye(nil)
 		return nil
 	}
 	if err := t.flushHead(); err != nil {
-		c.giveUpProbe(t)
+		c.giveUpProbe(t, err)
 		c.srv.wg.Done()
 		return nil
 	}
@@ -52,19 +52,19 @@ func (c *Conn) serveProbe(t *wsTransport) {
 	t.readUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
 	if err := c.awaitUpgrade(t); err != nil {
 		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
-		c.giveUpProbe(t)
+		c.giveUpProbe(t, err)
 		c.srv.wg.Done()
 		return
 	}
 	go c.serveWebSocket(t, false) // with a smaller stack
 }
 
-func (c *Conn) giveUpProbe(t *wsTransport) {
+func (c *Conn) giveUpProbe(t *wsTransport, err error) {
 	c.mu.Lock()
 	c.probe, c.probing = nil, false
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)
-	t.goodbye()
+	t.goodbye(err)
 }
 
 func (c *Conn) awaitUpgrade(t *wsTransport) error {
@@ -111,7 +111,7 @@ func (c *Conn) takeOver(t *wsTransport) error {
 	if c.lingering { // closed meanwhile: the client gets what is left here
 		c.lingering = false
 		c.timer.Stop()
-		t.readUntil(time.Now().Add(closeTimeout))
+		t.awaitClose()
 	}
 	c.ws, c.probe, c.probing = t, nil, false
 	c.countUpgradeLocked()

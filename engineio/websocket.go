@@ -1,14 +1,10 @@
 package engineio
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -17,26 +13,25 @@ import (
 
 // wsTransport is one WebSocket.
 //
-// coder/websocket does what is difficult, for the connections that need it: odd
-// handshakes and their refusals, compression, and frames that are no whole, small
-// message (see inbox.frame). The others, nearly all, do without its buffers and
-// locks. What the server sends is framed once, in Frames, and written to the
-// network connection beside it, many frames at a time; only compressed messages go
-// through the library. The two do not mix up, since every call of Write carries
-// whole frames and network connections do not interleave calls.
+// A stream has one reader and one writer of frames. If permessage-deflate was
+// negotiated, coder/websocket is both; it writes what is not compressed through
+// us, whole frames at a time. All other connections, nearly all, are those of
+// internal/wsframe and of Frames, and do without the library's buffers and locks. For
+// them it does no more than judge odd handshakes.
 type wsTransport struct {
 	*wsConn
 	deflate bool
 	limit   int // of a message, in bytes
 
-	// For the goroutine that reads, but ws for writing with deflate, which is set then.
-	ws    *websocket.Conn // nil until needed
-	br    *bufio.Reader   // what ws reads from
-	large *[]byte         // holds the message that ws has read last, or nil
+	// For the goroutine that reads, but ws for writing as well.
+	frames wsframe.Reader  // not with deflate
+	ws     *websocket.Conn // nil without deflate
+	large  *[]byte         // holds the message that ws has read last, or nil
 }
 
-// errPeerClosed is the ordinary end: the client sent a close frame, which has been answered.
-var errPeerClosed = errors.New("engineio: the client closed the WebSocket")
+func newTransport(conn *wsConn, limit int) *wsTransport {
+	return &wsTransport{wsConn: conn, limit: limit, frames: wsframe.Reader{Limit: limit}}
+}
 
 // acceptWebSocket completes the handshake, unless before, called when the
 // request has been found to be good, refuses it. The answer to the client is not
@@ -48,7 +43,7 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 			return nil, hw.refusal(err)
 		}
 		hw.conn.head = appendAccept(make([]byte, 0, 192), key, w.Header())
-		return &wsTransport{wsConn: hw.conn, limit: s.opts.MaxPayload}, nil
+		return newTransport(hw.conn, s.opts.MaxPayload), nil
 	}
 	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
 	if s.opts.PerMessageDeflate {
@@ -59,75 +54,12 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 	if err != nil {
 		return nil, hw.refusal(err)
 	}
-	ws.SetReadLimit(int64(s.opts.MaxPayload))
-	return &wsTransport{wsConn: hw.conn, deflate: hw.deflate(), limit: s.opts.MaxPayload, ws: ws, br: hw.br}, nil
-}
-
-// next returns the next message, valid until the next call, and sees to control
-// frames. While it waits, its stack is small and there is no buffer.
-func (t *wsTransport) next() (data []byte, binary bool, err error) {
-	t.letGo()
-	for t.br == nil || t.br.Buffered() == 0 {
-		op, p, state := t.in.frame(t.limit)
-		switch {
-		case state == framePart:
-			err = t.in.fill()
-		case state == frameOther:
-			return t.nextByLibrary()
-		case op == opClose || op == opPing:
-			err = t.control(op, p)
-		case op != opPong:
-			return p, op == opBinary, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
+	t := newTransport(hw.conn, s.opts.MaxPayload)
+	if hw.deflate() {
+		ws.SetReadLimit(-1) // nextByLibrary has a limit
+		t.deflate, t.ws = true, ws
 	}
-	return t.nextByLibrary()
-}
-
-// letGo gives up the memory of the message that was read last.
-func (t *wsTransport) letGo() {
-	if t.large != nil {
-		putPayload(t.large)
-		t.large = nil
-	}
-}
-
-// control answers a control frame with its payload (RFC 6455, section 5.5).
-func (t *wsTransport) control(op byte, p []byte) error {
-	answer := byte(finPong)
-	if op == opClose {
-		answer = finClose
-	}
-	err := t.writeControl(append([]byte{answer, byte(len(p))}, p...))
-	if op == opClose {
-		return errPeerClosed
-	}
-	return err
-}
-
-func (t *wsTransport) nextByLibrary() (data []byte, binary bool, err error) {
-	if t.ws == nil {
-		if t.ws, t.br, err = adopt(t.wsConn); err != nil {
-			return nil, false, fmt.Errorf("engineio: %w", err)
-		}
-		t.ws.SetReadLimit(int64(t.limit))
-	}
-	kind, r, err := t.ws.Reader(context.Background())
-	if err == nil {
-		// The buffer is taken now that there is something to read.
-		t.large = payloadPool.Get().(*[]byte)
-		*t.large, err = readInto((*t.large)[:0], r, 0, math.MaxInt)
-	}
-	if err != nil {
-		var closed websocket.CloseError
-		if errors.As(err, &closed) {
-			err = errPeerClosed
-		}
-		return nil, false, err
-	}
-	return *t.large, kind == websocket.MessageBinary, nil
+	return t, nil
 }
 
 // write writes the frames of a batch, in as few calls as their size allows,
@@ -297,38 +229,6 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-c
 	}
 }
 
-// endRead ends the connection for an error of next.
-func (c *Conn) endRead(t *wsTransport, err error) {
-	switch {
-	case err == errPeerClosed:
-		c.end(ReasonTransportClose, nil, gone)
-		c.awaitWritten(t)
-	case errors.Is(err, websocket.ErrMessageTooBig):
-		c.srv.stats.limits.add(limitPayload)
-		c.end(ReasonTransportClose, errTooLarge(t.limit), discard)
-		// The library has sent a close frame with status 1009. Read on for
-		// a while so that the client gets it before the connection breaks.
-		_ = t.ws.Close(websocket.StatusMessageTooBig, "")
-	default:
-		c.end(ReasonTransportClose, err, abort)
-	}
-}
-
-// awaitWritten waits for the write under way and the answer to the client's
-// close frame behind it.
-func (c *Conn) awaitWritten(t *wsTransport) {
-	c.mu.Lock()
-	if !c.writing {
-		c.mu.Unlock()
-		return
-	}
-	written := make(chan struct{})
-	c.written = written
-	c.mu.Unlock()
-	_ = t.Conn.SetWriteDeadline(time.Now().Add(closeTimeout))
-	<-written
-}
-
 // handleMessage handles one message. Those of a connection that has been closed
 // are thrown away. room is as from receivePacket.
 func (c *Conn) handleMessage(t *wsTransport, data []byte, binary bool) (room <-chan struct{}) {
@@ -374,7 +274,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	c.ws = t
 	if c.closed {
 		c.lingering = false
-		t.readUntil(time.Now().Add(closeTimeout))
+		t.awaitClose()
 	}
 	s.wg.Add(2) // flush and serveWebSocket
 	batch, size := c.takeLocked()
@@ -385,17 +285,6 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	return nil
 }
 
-// shut ends the network connection. It is called by whoever reads.
-func (t *wsTransport) shut() {
-	t.in.begin = t.in.end
-	t.in.release()
-	t.closeSent.Store(true)
-	if t.ws != nil {
-		_ = t.ws.CloseNow()
-	}
-	_ = t.Conn.Close()
-}
-
 // closeStatusLocked returns the status of the close frame that the server sends.
 // Like the reference server it gives none, but for a shutdown, which is no fault
 // of anybody: 1001 says that a new connection is worth a try.
@@ -404,16 +293,4 @@ func (c *Conn) closeStatusLocked() wsframe.Status {
 		return wsframe.StatusGoingAway
 	}
 	return wsframe.StatusNone
-}
-
-// goodbye sends a close frame, waits a while for the client's and shuts.
-func (t *wsTransport) goodbye() {
-	t.sendClose(wsframe.StatusNone)
-	t.readUntil(time.Now().Add(closeTimeout))
-	for {
-		if _, _, err := t.next(); err != nil {
-			t.shut()
-			return
-		}
-	}
 }

@@ -43,7 +43,12 @@ type wsConn struct {
 	trying  *tryWriter // nil where it is not possible; used with mu held
 
 	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow; set by writers with mu held
-	rest      []byte      // what the network did not take of a write; used by the holder of Conn.writing
+	// closeWritten: the close frame of sendClose has gone to the network.
+	closeWritten atomic.Bool
+	// ending: awaitClose was called.
+	ending    atomic.Bool
+	discarded int    // bytes read since then, by whoever reads
+	rest      []byte // what the network did not take of a write; used by the holder of Conn.writing
 
 	mu     sync.Mutex // protects the following; never held while waiting for the network
 	head   []byte     // the answer to the handshake, until it is written
@@ -54,9 +59,6 @@ type wsConn struct {
 	after      []byte    // control frames that go with the next write
 	deadline   time.Time // of the writes
 }
-
-// Read is called by the WebSocket library.
-func (c *wsConn) Read(p []byte) (int, error) { return c.in.read(p) }
 
 // Close is called by the WebSocket library as soon as it has handed over its
 // answer to a close frame, which may wait for a write. shut closes.
@@ -292,6 +294,7 @@ func (c *wsConn) sendClose(status wsframe.Status) {
 	p := wsframe.AppendClose(append(c.head, c.after...), status)
 	c.head, c.after = nil, nil
 	c.mu.Unlock()
+	defer c.closeWritten.Store(true)
 	if c.trying != nil {
 		_, _ = c.try(p)
 		return
@@ -315,7 +318,6 @@ type hijackWriter struct {
 	before func() *Refusal
 
 	conn    *wsConn
-	br      *bufio.Reader // what the library reads from
 	refused *Refusal
 	status  int
 	text    bytes.Buffer
@@ -334,8 +336,7 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_ = h.Header().Write(&head)
 	head.WriteString("\r\n")
 	h.conn.head = head.Bytes()
-	h.br = bufio.NewReaderSize(h.conn, libraryBuffer)
-	return h.conn, bufio.NewReadWriter(h.br, bufio.NewWriterSize(h.conn, controlBuffer)), nil
+	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, libraryBuffer), bufio.NewWriterSize(h.conn, controlBuffer)), nil
 }
 
 // hijack takes the connection over, without the buffers of net/http.

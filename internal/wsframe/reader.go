@@ -50,9 +50,7 @@ type Reader struct {
 // An error is an *Error, and so are those of all later calls. That of the calls
 // after OpClose is ErrClosed.
 func (r *Reader) Next(b []byte, room int) (op Op, payload []byte, n int, err error) {
-	if r.message != nil && r.op == 0 {
-		r.Release()
-	}
+	r.ReleaseLast()
 	switch {
 	case r.err != nil:
 		return 0, nil, 0, r.err
@@ -254,6 +252,14 @@ func (r *Reader) fail(err *Error) (Op, []byte, int, error) {
 	r.Release()
 	r.err = err
 	return 0, nil, 0, err
+}
+
+// ReleaseLast gives up the memory of the message that Next returned last, as the
+// next call does.
+func (r *Reader) ReleaseLast() {
+	if r.message != nil && r.op == 0 {
+		r.Release()
+	}
 }
 
 // Release gives up the memory that the Reader holds. After it, nothing can be
