@@ -274,6 +274,11 @@ var (
 
 func (c *Conn) end(reason Reason, err error, how ending) {
 	c.mu.Lock()
+	c.endUnlock(reason, err, how)
+}
+
+// endUnlock unlocks mu, which is held, and ends the connection.
+func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	ws, probe := c.ws, c.probe
 	if c.closed {
 		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.reason == ReasonClientDisconnect || c.restsLocked())) {
@@ -300,8 +305,10 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 		if how != gone {
 			ws.awaitClose()
 		}
-	case c.polling || how == deliver && (reason != ReasonServerShutdown || !c.restsLocked()):
+	case c.polling || c.probing && how != abort || how == deliver && (reason != ReasonServerShutdown || !c.restsLocked()):
 		// A poll takes what is queued and the news: the one that waits, or the next.
+		// A client whose probe was answered does not poll any more: it gets them
+		// by the WebSocket when it has sent its UPGRADE packet.
 		c.lingering = true
 		c.setTimerLocked(time.Now().Add(closeTimeout))
 	default:

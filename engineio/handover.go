@@ -136,9 +136,10 @@ type handed struct {
 	cancel   context.CancelCauseFunc
 	patience *time.Timer // cuts it off
 
-	out      atomic.Pointer[http.Request] // as it was sent
-	hijacked bool
-	refusal  *Refusal // why there is no answer
+	out       atomic.Pointer[http.Request] // as it was sent
+	hijacked  bool
+	hijackErr error    // why not
+	refusal   *Refusal // why there is no answer
 }
 
 // handOver serves a request of a session that is not here.
@@ -151,6 +152,9 @@ func (p *peers) handOver(w http.ResponseWriter, r *http.Request, sid, transport 
 	case mark(r) != "": // handed on and on, it might never arrive
 		p.warn("a request was handed over to the wrong server", "for", id, "from", r.RemoteAddr)
 		return refuseAstray
+	}
+	if transport == WebSocket && !canHijack(w) {
+		return refuseHijack(http.ErrNotSupported) // before the other server begins anything
 	}
 	endpoint, refusal := p.find(r.Context(), id)
 	if refusal != nil {
@@ -333,8 +337,8 @@ func (h *handed) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 	case h.hijacked || h.in.Context().Err() != nil: // nobody is there to be told
 	case context.Cause(h.ctx) == ErrServerClosed:
 		h.refusal = refusalOf(ErrServerClosed)
-	case errors.Is(err, http.ErrNotSupported):
-		h.refusal = refuseHijack(err)
+	case h.hijackErr != nil:
+		h.refusal = refuseHijack(h.hijackErr)
 	case errors.As(context.Cause(h.ctx), new(*limitError)):
 		h.refusal = refuseBusy
 	default:

@@ -73,17 +73,29 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 		}
 		c.mu.Unlock()
 		if !waitPoll(r, c.wake, pause) {
-			c.end(ReasonTransportError, errPollAborted, abort)
-			c.mu.Lock()
-			c.polling = false
-			if c.closed {
-				c.transportDoneLocked()
-			}
-			c.mu.Unlock()
+			c.pollAborted()
 			return nil
 		}
 		c.mu.Lock()
 	}
+}
+
+// pollAborted is called when the client has aborted the poll that waited. It has
+// gone, unless the session goes on as WebSocket.
+func (c *Conn) pollAborted() {
+	c.mu.Lock()
+	if c.ws != nil {
+		c.polling = false
+		c.mu.Unlock()
+		return
+	}
+	c.endUnlock(ReasonTransportError, errPollAborted, abort)
+	c.mu.Lock()
+	c.polling = false
+	if c.ws == nil {
+		c.transportDoneLocked()
+	}
+	c.mu.Unlock()
 }
 
 // refuseRequestLocked reports why a request cannot be part of this session.
@@ -172,8 +184,9 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	if a.goodbye {
 		c.transportDoneLocked()
 	}
+	lost := a.writer || c.ws == nil // a NOOP is nothing to a client that has upgraded
 	c.mu.Unlock()
-	if err != nil {
+	if err != nil && lost {
 		c.endForWrite(err, ReasonTransportError)
 	}
 }

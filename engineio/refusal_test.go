@@ -213,13 +213,13 @@ func TestWebSocketWithoutHijacker(t *testing.T) {
 		}), nil)
 		_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: eiotest.WebSocket, Transport: tr})
 		wantRefused(t, nil, err, http.StatusNotImplemented, "3", "Bad request: this connection cannot become a WebSocket")
-		p := h.peer()
-		p.wantClosed(engineio.ReasonTransportError)
+		assert.Empty(t, h.peers, "the application does not hear of it")
+		assert.Zero(t, h.srv.Stats().Opened)
 
 		c, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Transport: tr})
 		require.NoError(t, err)
 		defer c.Abort()
-		p = h.peer()
+		p := h.peer()
 		var refused *eiotest.RefusedError
 		assert.ErrorAs(t, c.Upgrade(t.Context()), &refused)
 		p.isOpen(c)

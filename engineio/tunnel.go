@@ -25,6 +25,7 @@ type tunnelWriter struct {
 func (w *tunnelWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
+		w.h.hijackErr = err // the proxy does not pass it on
 		return nil, nil, err
 	}
 	w.h.hijacked = true

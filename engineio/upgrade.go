@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 var errProbe = errors.New("engineio: an upgrade began with something else than a probe")
@@ -26,20 +28,26 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	c.mu.Lock()
+	if c.receiverDone && c.transportDone { // the server has forgotten it
+		c.mu.Unlock()
+		t.shut()
+		return nil
+	}
+	c.srv.wg.Add(1)
 	taken := c.closed || c.ws != nil || c.probe != nil
 	if !taken {
 		c.probe = t
-		c.srv.wg.Add(1)
 	}
 	c.mu.Unlock()
 	if taken {
 		// As the reference server does: the session is not harmed.
+		defer c.srv.wg.Done()
 		t.goodbye(nil)
 		return nil
 	}
 	if err := t.flushHead(); err != nil {
+		defer c.srv.wg.Done()
 		c.giveUpProbe(t, err)
-		c.srv.wg.Done()
 		return nil
 	}
 	go c.serveProbe(t)
@@ -48,65 +56,79 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 
 // serveProbe is the goroutine of an upgrade, and after its success that of the WebSocket.
 func (c *Conn) serveProbe(t *wsTransport) {
-	// The read deadline is the timer of the upgrade.
-	t.readUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
-	if err := c.awaitUpgrade(t); err != nil {
-		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
+	taken, err := false, error(nil)
+	defer func() { // whatever the application does in Upgraded
+		if taken {
+			go c.serveWebSocket(t, false) // with a smaller stack
+			return
+		}
 		c.giveUpProbe(t, err)
 		c.srv.wg.Done()
-		return
+	}()
+	// The read deadline is the timer of the upgrade.
+	t.readUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
+	if err = c.awaitUpgrade(t); err == nil {
+		err = c.takeOver(t, &taken)
 	}
-	go c.serveWebSocket(t, false) // with a smaller stack
+	if err != nil {
+		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
+	}
 }
 
 func (c *Conn) giveUpProbe(t *wsTransport, err error) {
 	c.mu.Lock()
+	waited := c.probing && c.transportDone // for the UPGRADE packet, after the end of the session
 	c.probe, c.probing = nil, false
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)
+	if waited {
+		t.sendClose(wsframe.StatusNone)
+		t.shut()
+		return
+	}
 	t.goodbye(err)
 }
 
+// awaitUpgrade answers the probe and returns when the client has sent the UPGRADE packet.
 func (c *Conn) awaitUpgrade(t *wsTransport) error {
-	if err := expectPacket(t, "2probe"); err != nil {
+	if err := expectPacket(t, func(p string) bool { return p == "2probe" }); err != nil {
 		return err
 	}
+	// From the answer on the client stops polling, and learns only from this
+	// WebSocket that the session has ended: see end.
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	c.probing = true
+	c.mu.Unlock()
 	if err := t.writeNow(probeReplyFrames.wire); err != nil {
 		return err
 	}
 	// NOOP to the poll that waits, at once, and to every later one, so that
 	// the client can stop polling.
 	c.mu.Lock()
-	c.probing = true
 	c.noopAt = time.Time{}
 	c.wakePollLocked()
 	c.mu.Unlock()
-	if err := expectPacket(t, "5"); err != nil {
-		return err
-	}
+	// Some clients send more than the type.
+	return expectPacket(t, func(p string) bool { return p != "" && p[0] == typeUpgrade })
+}
+
+// takeOver makes a WebSocket the transport of the session, and tells the
+// Receiver. It sets done when the first has been done.
+func (c *Conn) takeOver(t *wsTransport, done *bool) error {
 	c.turnMu.Lock() // the packets of a POST under way come first
 	defer c.turnMu.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	if err := c.takeOver(t); err != nil {
-		return err
-	}
 	c.mu.Lock()
-	closed := c.closed
-	c.mu.Unlock()
-	if u, ok := c.receiver.(Upgrader); ok && !closed {
-		c.guard("Upgraded", u.Upgraded)
-	}
-	return nil
-}
-
-// takeOver makes a WebSocket the transport of the session.
-func (c *Conn) takeOver(t *wsTransport) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.transportDone {
+		c.mu.Unlock()
 		return ErrClosed
 	}
+	*done = true
 	t.readUntil(time.Time{})
 	if c.lingering { // closed meanwhile: the client gets what is left here
 		c.lingering = false
@@ -117,6 +139,11 @@ func (c *Conn) takeOver(t *wsTransport) error {
 	c.countUpgradeLocked()
 	c.wakePollLocked()
 	c.kickLocked()
+	closed := c.closed
+	c.mu.Unlock()
+	if u, ok := c.receiver.(Upgrader); ok && !closed {
+		c.guard("Upgraded", u.Upgraded)
+	}
 	return nil
 }
 
@@ -126,9 +153,9 @@ func (c *Conn) wakePollLocked() {
 	}
 }
 
-func expectPacket(t *wsTransport, want string) error {
+func expectPacket(t *wsTransport, good func(string) bool) error {
 	data, binary, err := t.next()
-	if err == nil && (binary || string(data) != want) {
+	if err == nil && (binary || !good(string(data))) {
 		err = errProbe
 	}
 	return err

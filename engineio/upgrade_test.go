@@ -215,7 +215,7 @@ func TestProbeErrors(t *testing.T) {
 		"empty":                   {""},
 		"a message after it":      {"2probe", "4hello"},
 		"a second probe":          {"2probe", "2probe"},
-		"nothing good after it":   {"2probe", "5more"},
+		"nothing good after it":   {"2probe", "6more"},
 		"close packet in it":      {"2probe", "1"},
 		"more than the maximum":   {strings.Repeat("x", 2000)},
 		"much after a good probe": {"2probe", strings.Repeat("x", 2000)},

@@ -341,6 +341,9 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // hijack takes the connection over, without the buffers of net/http.
 func (h *hijackWriter) hijack() error {
+	if !canHijack(h.ResponseWriter) {
+		return http.ErrNotSupported // before the application hears of the client
+	}
 	if h.refused = h.before(); h.refused != nil {
 		return h.refused
 	}
@@ -370,6 +373,20 @@ func (h *hijackWriter) refusal(err error) *Refusal {
 		return refuseHijack(err)
 	}
 	return badRequest("Bad request: " + strings.TrimSpace(h.text.String()))
+}
+
+// canHijack reports whether the connection under w may be taken over.
+func canHijack(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 func refuseHijack(err error) *Refusal {
