@@ -76,7 +76,7 @@ type ackOption struct {
 	fn    any // a function of the shape's type, or what is in a Handler
 }
 
-func (o *ackOption) apply(e *emission) { e.ack = o }
+func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emission) { e.ack = o }
 
 // ackShape is what all handlers of one type have in common.
 type ackShape struct {

@@ -24,7 +24,7 @@ func (srv *Server) Register(namespace string, v any) {
 	n := srv.Namespace(namespace)
 	what := fmt.Sprintf("Register(%q, %T)", namespace, v)
 	n.mustBeValid(what, where)
-	class, onError := methodHandlers(v, what, where)
+	class, onError := srv.methodHandlers(v, what, where)
 	srv.register(n.name, func(sp *space) {
 		sp.class = class
 		if onError != nil {
@@ -34,7 +34,7 @@ func (srv *Server) Register(namespace string, v any) {
 }
 
 // methodHandlers builds the table of a class. What is not in it no client can reach.
-func methodHandlers(v any, what, where string) (map[string]Handler, errorHandler) {
+func (srv *Server) methodHandlers(v any, what, where string) (map[string]Handler, errorHandler) {
 	class := make(map[string]Handler)
 	method := make(map[string]string) // the method behind each event
 	var onError errorHandler
@@ -60,7 +60,7 @@ func methodHandlers(v any, what, where string) (map[string]Handler, errorHandler
 		if method[event] != "" {
 			panic(fmt.Sprintf("socketio: %s at %s: method %s handles event %q already", at, where, method[event], event))
 		}
-		class[event] = mustCompile(eventKind(event, at, where), at, where, fn)
+		class[event] = srv.mustCompile(eventKind(event, at, where), at, where, fn)
 		method[event] = name
 	}
 	if len(class) == 0 {

@@ -52,6 +52,11 @@ func (c *Context) Event() string { return c.event }
 // An argument that cannot be decoded is nil; [Context.Bind] tells why.
 func (c *Context) Args() Args { return decodeAll(c.args) }
 
+// NumArgs returns how many arguments the event has, none of which is decoded for it.
+// A handler whose parameters are more or fewer finds out with it what the client
+// left out; with [Options].StrictArgs such an event is an error.
+func (c *Context) NumArgs() int { return c.args.Len() }
+
 // Bind decodes the arguments, in order, into the variables that vs point to.
 // Variables without an argument keep their value; a nil pointer skips an
 // argument. The error is an [*ArgError].

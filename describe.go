@@ -48,7 +48,7 @@ func (srv *Server) Declare(event string, receiver any) {
 func (n *Namespace) declare(event string, receiver any, where string) {
 	what := fmt.Sprintf("Declare(%q)", event)
 	n.mustBeValid(what, where)
-	if kind := eventKind(event, what, where); kind != kindEvent || event == anyName {
+	if kind := eventKind(event, what, where); kind != kindEvent {
 		panic(fmt.Sprintf("socketio: %s at %s: a server cannot emit an event of this name", what, where))
 	}
 	t := reflect.TypeOf(receiver)

@@ -11,7 +11,13 @@ import (
 // EmitOption says to whom and how an event is sent, see [Socket.Emit]. The
 // order of options does not matter. Without [To] or [Broadcast] a [Socket] and a
 // [Context] emit to their client, a [Namespace] and a [Server] to everyone.
-type EmitOption interface{ apply(*emission) }
+//
+// Several arguments of an event are one value, [Args]: not c.Emit("y", 1, 2), which
+// does not compile, but c.Emit("y", socketio.Args{1, 2}). The name of the method
+// stands in what the compiler says then.
+type EmitOption interface {
+	severalArgumentsGoIntoOneArgs(*emission)
+}
 
 // emission is one Emit or Call with its options.
 type emission struct {
@@ -33,7 +39,7 @@ type emission struct {
 
 type emitOption func(*emission)
 
-func (f emitOption) apply(e *emission) { f(e) }
+func (f emitOption) severalArgumentsGoIntoOneArgs(e *emission) { f(e) }
 
 // To selects everyone in at least one of the rooms, each once; a room may be a
 // session id. Several To add up. The sender is included if it is in one of
@@ -49,7 +55,7 @@ func To(rooms ...string) EmitOption {
 // roomOption is To with one room, the most frequent.
 type roomOption string
 
-func (o roomOption) apply(e *emission) {
+func (o roomOption) severalArgumentsGoIntoOneArgs(e *emission) {
 	e.targeted = true
 	if e.rooms == nil {
 		e.room[0] = string(o)
@@ -61,7 +67,7 @@ func (o roomOption) apply(e *emission) {
 
 type roomsOption []string
 
-func (o roomsOption) apply(e *emission) {
+func (o roomsOption) severalArgumentsGoIntoOneArgs(e *emission) {
 	e.targeted = true
 	e.rooms = append(e.rooms, o...)
 }
@@ -139,7 +145,7 @@ func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) 
 	e.ns = ns
 	for _, opt := range opts {
 		if opt != nil {
-			opt.apply(e)
+			opt.severalArgumentsGoIntoOneArgs(e)
 		}
 	}
 	err := e.err

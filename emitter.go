@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -23,6 +24,10 @@ var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, en
 // maxScratch is the size from which a buffer is left to the garbage collector.
 const maxScratch = 64 << 10
 
+// clientAttachments is how many attachments of one packet the official clients
+// take: with more they close the connection.
+const clientAttachments = 10
+
 // encode makes a packet ready to be sent to any number of connections.
 func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, error) {
 	sc := scratches.Get().(*scratch)
@@ -43,6 +48,11 @@ func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress
 	}
 	if cap(text) >= engineio.Headroom && cap(text) <= maxScratch {
 		sc.buf = text[:engineio.Headroom]
+	}
+	if len(attachments) > clientAttachments && !srv.opts.ownParser {
+		srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
+			"socketio: a packet with %d attachments was sent: JavaScript clients take %d and close the connection above that; put the bytes together, or send several events", len(attachments), clientAttachments),
+			"namespace", h.Namespace)
 	}
 	size := len(text)
 	if len(attachments) == 0 { // otherwise NewFrames copies it

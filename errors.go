@@ -22,6 +22,9 @@ var (
 	// ErrNoHandler: a client asked for the acknowledgement of an event that
 	// has no handler. Only error handlers and middleware see it.
 	ErrNoHandler = errors.New("socketio: no handler for the event")
+	// ErrArgCount: an event has fewer or more arguments than its handler takes,
+	// see [Options].StrictArgs. The error found is an [*ArgError].
+	ErrArgCount = errors.New("socketio: wrong number of arguments")
 	// ErrRoomName: no room can have this name. An empty one is refused wherever a
 	// room is named, so that an empty variable never selects everyone; what
 	// is for everyone has methods of its own. A room to be joined can, besides,
@@ -109,17 +112,21 @@ func (e *DisconnectError) Is(target error) bool { return target == ErrClosed }
 func (e *DisconnectError) Unwrap() error { return e.Err }
 
 // ArgError says that a client sent an argument that the handler's parameter
-// cannot hold. The handler was not called.
+// cannot hold, or with [Options].StrictArgs too few or too many of them. The
+// handler was not called.
 type ArgError struct {
 	Event string // the event's name
-	Index int    // which argument of the event, from 0
-	Type  string // the Go type it should have become
-	Err   error  // what the decoder said
+	Index int    // which argument of the event, from 0; the first missing or superfluous one
+	Type  string // the Go type it should have become; "" for a superfluous one
+	Err   error  // what the decoder said, or ErrArgCount in its chain
 }
 
 // Error names the event, the argument and the type.
 func (e *ArgError) Error() string {
 	err := e.Err
+	if errors.Is(err, ErrArgCount) {
+		return fmt.Sprintf("%v: event %.100q", err, e.Event)
+	}
 	if b, ok := errors.AsType[*parser.BindError](err); ok {
 		err = b.Err // the rest of it has been said
 	}

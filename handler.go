@@ -40,6 +40,7 @@ const (
 	kindDisconnect
 	kindAck
 	kindDropped // an event that is not to be handled, because of Options.EventRate
+	kindCatchAll
 )
 
 // shapes says, for each kind, what is accepted.
@@ -48,6 +49,7 @@ var shapes = [...]string{
 	kindConnect:    "func(*socketio.Context[, auth]) [error]",
 	kindDisconnect: "func(*socketio.Context[, socketio.Reason]) [error]",
 	kindAck:        "func(*socketio.Context[, error][, args...]) [error]",
+	kindCatchAll:   "func(*socketio.Context[, event string[, args...]]) [(results...,)] [error]",
 }
 
 // caller returns file:line of the code skip levels above its caller.
@@ -64,6 +66,15 @@ func mustCompile(kind handlerKind, what, where string, fn any) Handler {
 	h, err := compile(kind, fn)
 	if err != nil {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T as a handler: %v; want %s", what, where, fn, err, shapes[kind]))
+	}
+	return h
+}
+
+// mustCompile is mustCompile with what the options say about handlers.
+func (srv *Server) mustCompile(kind handlerKind, what, where string, fn any) Handler {
+	h := mustCompile(kind, what, where, fn)
+	if srv.opts.StrictArgs && (kind == kindEvent || kind == kindCatchAll) {
+		h = strict(h)
 	}
 	return h
 }
@@ -226,6 +237,41 @@ func two[T, U any](fn func(*Context, T, U) (any, error)) bound {
 	}
 }
 
+// strict returns the handler of an event with the number of its arguments checked
+// before, see [Options].StrictArgs.
+func strict(h Handler) Handler {
+	t, call := h.typ, h.call
+	takes := t.NumIn() - 1
+	if takes == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
+		return h // a HandlerFunc, which looks at the arguments itself
+	}
+	if t.IsVariadic() {
+		takes--
+	}
+	h.call = func(c *Context, named bool) (Args, error) {
+		n := c.params(named)
+		if n == takes || n > takes && t.IsVariadic() || named && takes == 0 {
+			return call(c, named)
+		}
+		e := &ArgError{Event: c.event, Index: min(n, takes)}
+		if n < takes {
+			e.Type = t.In(n + 1).String()
+		}
+		want := takes
+		if named {
+			e.Index--
+			want--
+		}
+		atLeast := ""
+		if t.IsVariadic() {
+			atLeast = "at least "
+		}
+		e.Err = fmt.Errorf("%w: %d, and the handler takes %s%d", ErrArgCount, c.args.Len(), atLeast, want)
+		return nil, e
+	}
+	return h
+}
+
 // answer turns the one result of a handler into the acknowledgement: nil is no
 // value, Args are several, anything else is one.
 func answer(result any, err error) (Args, error) {
@@ -307,7 +353,7 @@ func assign(dst, value any) error {
 		d.Set(v)
 	case v.Kind() == reflect.String && d.Kind() == reflect.String:
 		d.SetString(v.String())
-	case v.Kind() == reflect.String && d.Type() == reflect.TypeFor[json.RawMessage]():
+	case v.Kind() == reflect.String && d.Type() == rawMessageType:
 		raw, err := json.Marshal(v.String())
 		if err != nil {
 			return err

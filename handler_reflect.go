@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +18,9 @@ var (
 	argsType    = reflect.TypeFor[Args]()
 	requestType = reflect.TypeFor[*http.Request]()
 	stdContext  = reflect.TypeFor[context.Context]()
+
+	rawMessageType  = reflect.TypeFor[json.RawMessage]()
+	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 )
 
 // checkShape says what is wrong with a handler of type t, nil if nothing is.
@@ -47,13 +51,20 @@ func checkShape(kind handlerKind, t reflect.Type) error {
 			return fmt.Errorf("result %d: nothing of a %s is sent: it has no exported field", i+1, out)
 		}
 	}
-	if kind != kindEvent && values > 0 {
+	if kind != kindEvent && kind != kindCatchAll && values > 0 {
 		return errors.New("nobody receives its results; only an error may be returned")
 	}
 	switch kind {
 	case kindConnect:
 		if t.NumIn() > 2 || t.IsVariadic() {
 			return errors.New("the only argument of connect is the client's auth payload")
+		}
+		if t.NumIn() == 2 && !holdsObject(t.In(1)) {
+			return fmt.Errorf("parameter 2: the auth payload is an object, which never fits a %s; take a struct with its fields, or map[string]any", t.In(1))
+		}
+	case kindCatchAll:
+		if in := parameters(t); len(in) > 0 && !holdsName(in[0]) {
+			return fmt.Errorf("parameter 2: a catch-all gets the event's name first, which is a string and never fits a %s", in[0])
 		}
 	case kindDisconnect:
 		if t.NumIn() > 2 || t.NumIn() == 2 && t.In(1) != reasonType {
@@ -84,6 +95,40 @@ func checkParam(t reflect.Type) error {
 		return fmt.Errorf("nothing gets into a %s: it has no exported field", t)
 	}
 	return nil
+}
+
+// parameters returns the types of the parameters after the Context, for a variadic
+// one that of its elements.
+func parameters(t reflect.Type) []reflect.Type {
+	var all []reflect.Type
+	for i := 1; i < t.NumIn(); i++ {
+		in := t.In(i)
+		if t.IsVariadic() && i == t.NumIn()-1 {
+			in = in.Elem()
+		}
+		all = append(all, in)
+	}
+	return all
+}
+
+// holdsName reports whether the name of an event can be stored in a t, see assign.
+func holdsName(t reflect.Type) bool {
+	return t.Kind() == reflect.String || t == rawMessageType || t.Kind() == reflect.Interface && t.NumMethod() == 0
+}
+
+// holdsObject reports whether a JSON object can be decoded into a t, as far as the
+// type tells: one with methods of its own may.
+func holdsObject(t reflect.Type) bool {
+	for t.Kind() == reflect.Pointer && !t.Implements(unmarshalerType) {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return true
+	case reflect.Interface:
+		return t.NumMethod() == 0
+	}
+	return reflect.PointerTo(t).Implements(unmarshalerType)
 }
 
 // isSealed reports whether t is a struct, or a pointer to one, whose fields are

@@ -33,8 +33,8 @@ func (n *Namespace) Name() string { return n.name }
 // Its arguments are decoded from the event's: strings, numbers, structs, maps,
 // slices, any; []byte for binary data (anywhere, also in structs, maps and
 // slices); [encoding/json.RawMessage] to decode later. The last may be
-// variadic. Arguments the client left out are zero, extra ones are ignored, and
-// one that does not fit is an [*ArgError] for the error handler. A catch-all
+// variadic. Arguments the client left out are zero and extra ones are ignored, see
+// [Context.NumArgs] and [Options].StrictArgs; one that does not fit is an [*ArgError] for the error handler. A catch-all
 // gets the name of the event as its first argument.
 //
 // What it returns besides the error is acknowledged, if the client asked:
@@ -43,7 +43,8 @@ func (n *Namespace) Name() string { return n.name }
 // see [Namespace.OnError]. [Context.DeferAck] acknowledges later, and
 // [Context.NoAck] not at all.
 //
-//   - "connect": func(*Context[, auth]) [error]. An error refuses the client,
+//   - "connect": func(*Context[, auth]) [error]. What a client sends as auth is an
+//     object: a struct, a map, any or [Raw] holds it. An error refuses the client,
 //     see [Error]; so does calling Disconnect in it. Until it returns nil the
 //     client is not in the namespace: nothing reaches it but what the handler
 //     itself emits, after the client has been told that it is connected.
@@ -64,7 +65,7 @@ func (n *Namespace) On(event string, handler any) {
 func (n *Namespace) on(event string, handler any, where string) {
 	what := fmt.Sprintf("On(%q)", event)
 	n.mustBeValid(what, where)
-	h := mustCompile(eventKind(event, what, where), what, where, handler)
+	h := n.srv.mustCompile(eventKind(event, what, where), what, where, handler)
 	if event == "connection" {
 		n.srv.log.Warn("socketio: a handler is called when clients emit an event of its name, not when they come: that is \"connect\"", "event", event, "at", where)
 	}
@@ -88,6 +89,8 @@ func eventKind(event, what, where string) handlerKind {
 		return kindDisconnect
 	case parser.Reserved(event):
 		panic(fmt.Sprintf("socketio: %s at %s: the protocol reserves this name; no client can send it", what, where))
+	case event == anyName:
+		return kindCatchAll
 	}
 	return kindEvent
 }

@@ -46,7 +46,7 @@ func tryMethods(t *testing.T, v reflect.Value) (unknown []string) {
 	require.NoError(t, err)
 	for i := range v.NumMethod() {
 		m, name := v.Method(i), v.Type().Method(i).Name
-		if registers(m.Type()) { // a mistake in the program: it panics, and says so
+		if registering(m.Type()) { // a mistake in the program: it panics, and says so
 			continue
 		}
 		if bytes.Contains(forTests, []byte(") "+name+"(")) {
@@ -94,8 +94,8 @@ func tryMethods(t *testing.T, v reflect.Value) (unknown []string) {
 	return unknown
 }
 
-// registers reports whether a method registers something: it has no result.
-func registers(t reflect.Type) bool {
+// registering reports whether a method registers something: it has no result.
+func registering(t reflect.Type) bool {
 	for i := range t.NumIn() {
 		if in := t.In(i); in.Kind() == reflect.Func && t.NumOut() == 0 {
 			return true

@@ -175,6 +175,13 @@ type Options struct {
 	// means 100.
 	AsyncLimit int
 
+	// StrictArgs makes it an error, an [*ArgError], that an event has fewer or
+	// more arguments than its handler has parameters, as it is a TypeError in
+	// Python; the handler is not called. A variadic parameter takes any number, and
+	// a [HandlerFunc] any arguments. By default those the client left out are
+	// zero, as in JavaScript, and extra ones are ignored; [Context.NumArgs] tells.
+	StrictArgs bool
+
 	// Session, if set, gives the first content of a connection's [Session],
 	// from the HTTP request of its handshake. It is called once a connection,
 	// in the goroutine that serves the request, before the client is
@@ -253,6 +260,19 @@ const (
 	defaultMaxRooms          = 10_000
 	defaultMaxPendingAcks    = 10_000
 )
+
+// Validate says what [NewServer] would panic with, nil if nothing: for options
+// that come from a configuration. Nil options are valid.
+func (o *Options) Validate() error {
+	s, err := o.complete()
+	if err == nil {
+		err = s.engine(func(*engineio.Conn) (engineio.Receiver, error) { return nil, nil }).Validate()
+	}
+	if err != nil {
+		return fmt.Errorf("socketio: %w", err)
+	}
+	return nil
+}
 
 // settings are Options checked and completed.
 type settings struct {

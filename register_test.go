@@ -2,6 +2,7 @@ package socketio_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math/big"
 	"net/http"
@@ -20,6 +21,8 @@ import (
 //
 //lint:ignore U1000 its fields are what is refused
 type sealed struct{ room, text string }
+
+type sealedNot struct{ Room string }
 
 // What only looks like it is no mistake.
 func TestStructsWithoutExportedFields(t *testing.T) {
@@ -70,6 +73,15 @@ func TestRegistrationPanics(t *testing.T) {
 		"connect funcack":     {"connect", socketio.FuncAck(func(ctx, int) (int, error) { return 0, nil }), "only an error"},
 		"disconnect string":   {"disconnect", func(ctx, string) {}, "socketio.Reason"},
 		"disconnect result":   {"disconnect", func(ctx) int { return 0 }, "only an error"},
+		"connect string":      {"connect", func(ctx, string) {}, "the auth payload is an object"},
+		"connect number":      {"connect", func(ctx, *int) error { return nil }, "the auth payload is an object"},
+		"connect list":        {"connect", func(ctx, []string) {}, "the auth payload is an object"},
+		"connect bytes":       {"connect", func(ctx, []byte) {}, "the auth payload is an object"},
+		"catch-all struct":    {"*", func(ctx, struct{ A int }) {}, "a catch-all gets the event's name first"},
+		"catch-all number":    {"*", func(ctx, int, string) {}, "a catch-all gets the event's name first"},
+		"catch-all list":      {"*", func(ctx, []string) {}, "a catch-all gets the event's name first"},
+		"catch-all variadic":  {"*", func(ctx, ...int) {}, "a catch-all gets the event's name first"},
+		"catch-all Func":      {"*", socketio.Func(func(ctx, int) error { return nil }), "a catch-all gets the event's name first"},
 		"reserved":            {"connect_error", func(ctx) {}, "reserves"},
 		"reserved too":        {"disconnecting", func(ctx) {}, "reserves"},
 		"empty Handler":       {"e", socketio.Handler{}, "made by Func"},
@@ -85,6 +97,19 @@ func TestRegistrationPanics(t *testing.T) {
 				require.Contains(t, message, "register_test.go:")
 			}
 		})
+	}
+	type name string
+	for _, ok := range []any{
+		func(ctx) {}, func(ctx, string, sealedNot) {}, func(ctx, name) {}, func(ctx, any) {}, func(ctx, json.RawMessage) {}, func(ctx, ...string) {},
+		func(ctx, ...any) {}, func(ctx) (socketio.Args, error) { return nil, nil }, func(ctx, string) (string, int, error) { return "", 0, nil },
+	} {
+		srv.On("*", ok)
+	}
+	for _, ok := range []any{
+		func(ctx) {}, func(ctx, struct{ Token string }) {}, func(ctx, *sealedNot) error { return nil }, func(ctx, map[string]string) {},
+		func(ctx, any) {}, func(ctx, json.RawMessage) error { return nil }, socketio.Func(func(ctx, sealedNot) error { return nil }),
+	} {
+		srv.On("connect", ok)
 	}
 	require.Contains(t, panicOf(t, func() { srv.On("join", func(s string) {}) }), "cannot use func(string) as a handler")
 	require.Contains(t, panicOf(t, func() { socketio.OnAck(func(c ctx) int { return 1 }) }), "OnAck at ")

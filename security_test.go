@@ -120,7 +120,7 @@ func TestLogsHoldNoSIDs(t *testing.T) {
 			quoted, _ := json.Marshal(name)
 			every.On(name, func(c *socketio.Context, n int) {})
 			p := joined()
-			p.send(fmt.Sprintf(`2[%s,"no number"]`, quoted), fmt.Sprintf(`2[%s,1e%s1]`, quoted, strings.Repeat("0", 5000)), `9`)
+			p.send(fmt.Sprintf(`2[%s,"no number"]`, quoted), fmt.Sprintf(`2[%s,1.%s1]`, quoted, strings.Repeat("0", 5000)), `9`)
 			synctest.Wait()
 		}
 		refused := dial()

@@ -171,6 +171,13 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Validate says what is wrong with the options, nil if nothing: what [NewServer]
+// would return.
+func (o *Options) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 // withDefaults returns a checked copy of o.
 func (o *Options) withDefaults() (Options, error) {
 	if o == nil || o.OnConnect == nil {

@@ -105,7 +105,7 @@ func (a *args) Bind(i int, v any) error {
 	} else if u := a.unmarshaler(rv, lit); u != nil {
 		err = u.UnmarshalJSON(lit[:len(lit):len(lit)])
 	} else {
-		err = a.parser.codec.Unmarshal(lit, v)
+		err = a.unmarshal(lit, v)
 	}
 	if err != nil {
 		return a.fail(i, v, err)

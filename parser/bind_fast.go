@@ -116,19 +116,31 @@ func bindInt[T int | int8 | int16 | int32 | int64](lit []byte, p *T, bits int) b
 	}
 	n, err := strconv.ParseInt(string(lit), 10, bits)
 	if err != nil {
-		return false
+		whole, ok := wholeNumber(lit)
+		if !ok {
+			return false
+		}
+		if n, err = strconv.ParseInt(string(whole), 10, bits); err != nil {
+			return false
+		}
 	}
 	*p = T(n)
 	return true
 }
 
 func bindUint[T uint | uint8 | uint16 | uint32 | uint64](lit []byte, p *T, bits int) bool {
-	if p == nil || !isDigit(lit[0]) {
+	if p == nil || !isNumber(lit) {
 		return false
 	}
 	n, err := strconv.ParseUint(string(lit), 10, bits)
 	if err != nil {
-		return false
+		whole, ok := wholeNumber(lit)
+		if !ok {
+			return false
+		}
+		if n, err = strconv.ParseUint(string(whole), 10, bits); err != nil {
+			return false
+		}
 	}
 	*p = T(n)
 	return true

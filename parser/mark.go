@@ -109,7 +109,12 @@ func (m *marker) value(v reflect.Value, depth int) (out reflect.Value, changed b
 		return v, false
 	}
 	t := v.Type()
-	if info := sourceInfoOf(t); !info.bytes || info.custom && v.CanAddr() {
+	info := sourceInfoOf(t)
+	if !info.bytes || info.custom && v.CanAddr() {
+		return v, false
+	}
+	if info.sealed {
+		m.err = sealedError(t)
 		return v, false
 	}
 	switch t.Kind() {

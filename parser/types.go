@@ -3,7 +3,9 @@ package parser
 import (
 	"encoding"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +23,7 @@ var (
 	zeroerType          = reflect.TypeFor[interface{ IsZero() bool }]()
 	rawMessageType      = reflect.TypeFor[json.RawMessage]()
 	timeType            = reflect.TypeFor[time.Time]()
+	errorType           = reflect.TypeFor[error]()
 )
 
 func marshalsItself(t reflect.Type) bool {
@@ -133,7 +136,8 @@ func (f *field) omits(v reflect.Value) bool {
 
 // sourceInfo describes a type that Encode may meet.
 type sourceInfo struct {
-	bytes  bool // its values can hold bytes that encoding/json would write as base64
+	sealed bool // a struct of which nothing would be written
+	bytes  bool // its values can hold bytes that encoding/json would write as base64, or sealed structs
 	custom bool // its values marshal themselves if they are addressable
 }
 
@@ -146,11 +150,56 @@ func sourceInfoOf(t reflect.Type) sourceInfo {
 	// Only the answer for t is kept: those for the types on the way are
 	// incomplete while t itself is being looked at.
 	info := sourceInfo{
-		bytes:  reachesBytes(t, map[reflect.Type]bool{}),
+		bytes:  leadsToSealed(t) || reachesBytes(t, map[reflect.Type]bool{}),
 		custom: marshalsItself(reflect.PointerTo(t)),
+		sealed: isSealed(t),
 	}
 	sourceInfos.Store(t, info)
 	return info
+}
+
+// isSealed reports whether t is a struct with fields none of which is exported. One
+// with a method Marshal... may write itself, in whatever way a codec knows.
+func isSealed(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct || t.NumField() == 0 ||
+		slices.ContainsFunc(reflect.VisibleFields(t), reflect.StructField.IsExported) {
+		return false
+	}
+	p := reflect.PointerTo(t)
+	for i := range p.NumMethod() {
+		if strings.HasPrefix(p.Method(i).Name, "Marshal") {
+			return false
+		}
+	}
+	return true
+}
+
+// sealedError says what to do about a value of a sealed type.
+func sealedError(t reflect.Type) error {
+	hint := ""
+	if t.Implements(errorType) {
+		hint = "; send err.Error()"
+	} else if p := reflect.PointerTo(t); p.Implements(errorType) {
+		t, hint = p, "; send err.Error()"
+	}
+	return fmt.Errorf("nothing of a %v would be sent: it has no exported field%s", t, hint)
+}
+
+// leadsToSealed reports whether a value of type t may be sealed, or hold sealed values in lists,
+// maps and behind pointers.
+func leadsToSealed(t reflect.Type) bool {
+	for depth := 0; depth < 10; depth++ { // which ends type T []T
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+			if marshalsItself(t) {
+				return false
+			}
+			t = t.Elem()
+		default:
+			return isSealed(t)
+		}
+	}
+	return false
 }
 
 func reachesBytes(t reflect.Type, seen map[reflect.Type]bool) bool {
