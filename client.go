@@ -286,6 +286,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 		return
 	}
 	if len(ns) > maxName || !cl.srv.accepts(ns) {
+		cl.logNoNamespace(ns)
 		cl.refuse(ns, &Error{Message: "Invalid namespace"})
 		return
 	}

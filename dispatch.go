@@ -101,7 +101,7 @@ func (c *Context) fail(err error) (ack Args, answer bool) {
 		c.log(slog.LevelDebug, "socketio: the client left while its event was handled", err)
 		return nil, false
 	case unknown && !c.hasID:
-		c.log(slog.LevelDebug, "socketio: event without handler", err)
+		c.logNoHandler()
 		return nil, false
 	}
 	c.countFailure(err)
@@ -174,11 +174,15 @@ func (c *Context) logFailure(err error) {
 	if _, ok := errors.AsType[*PanicError](err); ok {
 		return // logged when recovered
 	}
-	level := slog.LevelWarn
-	if errors.Is(err, ErrNoHandler) && !c.srv().unknown.first(c.name, c.event) { // the client's mistake, as often as it likes
-		level = slog.LevelDebug
+	if errors.Is(err, ErrNoHandler) {
+		c.logNoHandler()
+		return
 	}
-	c.log(level, "socketio: handler failed", err)
+	if _, misfit := errors.AsType[*ArgError](err); misfit {
+		c.logMisfit(err)
+		return
+	}
+	c.log(slog.LevelWarn, "socketio: handler failed", err)
 }
 
 // countFailure counts an error that is no panic, which recovered counts, and

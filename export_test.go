@@ -116,3 +116,6 @@ const WorkerLinger = workerLinger
 
 // Deferred returns how many acknowledgements of a socket's connection are deferred.
 func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client.deferred.Load() }
+
+// SimilarName is similarName.
+var SimilarName = similarName

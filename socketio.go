@@ -35,8 +35,8 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	hooks    atomic.Pointer[hooks] // nil: none
 	began    time.Time
 
-	unknown unknownEvents // that the log has told of
-	notices notice.Log    // what clients can provoke
+	unknown unknownNames // that the log has told of
+	notices notice.Log   // what clients can provoke
 }
 
 // NewServer returns a server with the options, nil meaning every default.

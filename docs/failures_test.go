@@ -63,7 +63,7 @@ func TestFailureTable(t *testing.T) {
 	}{
 		{"the handler returns an `*socketio.Error`, wrapped or not", "wire", 1, ""},
 		{"it returns another error", "plain", 1, ""},
-		{"an argument does not fit its parameter", "plain", "x", ""},
+		{"an argument does not fit its parameter", "plain", "x", ", at most once a minute for each handler"},
 		{"the handler panics", "panic", 1, ", with the stack"},
 		{"what it returns cannot be encoded", "chan", 1, ""},
 		{"the event has no handler", "typo", 1, " the first time, then debug"},
