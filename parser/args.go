@@ -14,15 +14,16 @@ import (
 type args struct {
 	parser *jsonParser
 	text   []byte  // from the first argument to the last
-	elems  []span  // the arguments, in text
-	binary *binary // nil for a packet without attachments
-	room   [2]span // what elems is made of, if it is enough
+	first  []span  // the first arguments, in text; mostly all of them
+	binary *binary // nil for a packet without attachments and with few arguments
+	room   [2]span // what first is made of, if it is enough
 }
 
-// binary is what args of a binary packet have besides.
+// binary is what args of a binary packet, or of one with many arguments, have besides.
 type binary struct {
 	holes       []hole // in text
 	attachments [][]byte
+	many        *elements // all arguments; nil if args.first has all
 }
 
 // noArgs are the arguments of every packet that has none.
@@ -32,27 +33,38 @@ var noArgs = new(args)
 const binaryPrealloc = 16
 
 // newArgs copies what the arguments need out of data.
-func newArgs(p *jsonParser, data []byte, elems []span, attachments int, holes []hole) *args {
-	if len(elems) == 0 && attachments == 0 {
+func newArgs(p *jsonParser, data []byte, elems elements, attachments int, holes []hole) *args {
+	if elems.n == 0 && attachments == 0 {
 		return noArgs
 	}
 	a := &args{parser: p}
 	offset := 0
-	if n := len(elems); n > 0 {
-		offset = elems[0].start
-		a.text = make([]byte, elems[n-1].end-offset)
+	if n := len(elems.first); n > 0 {
+		offset = elems.first[0].start
+		a.text = make([]byte, elems.end-offset)
 		copy(a.text, data[offset:])
 		if n <= len(a.room) {
-			a.elems = a.room[:n:n]
+			a.first = a.room[:n:n]
 		} else {
-			a.elems = make([]span, n)
+			a.first = make([]span, n)
 		}
-		for i, e := range elems {
-			a.elems[i] = span{e.start - offset, e.end - offset}
+		for i, e := range elems.first {
+			a.first[i] = span{e.start - offset, e.end - offset}
 		}
 	}
+	if len(elems.marks) > 0 {
+		many := &elements{a.first, make([]int, len(elems.marks)), elems.n, elems.end - offset}
+		for i, mark := range elems.marks {
+			many.marks[i] = mark - offset
+		}
+		a.binary = &binary{many: many}
+	}
 	if attachments > 0 {
-		a.binary = &binary{
+		if a.binary == nil {
+			a.binary = new(binary)
+		}
+		*a.binary = binary{
+			many:        a.binary.many,
 			holes:       slices.Clone(holes), // so that the scanner can live on the stack
 			attachments: make([][]byte, 0, min(attachments, binaryPrealloc)),
 		}
@@ -85,15 +97,46 @@ func (a *args) checkRepeats(size int) error {
 	return nil
 }
 
-func (a *args) Len() int { return len(a.elems) }
+func (a *args) Len() int {
+	if a.binary != nil && a.binary.many != nil {
+		return a.binary.many.n
+	}
+	return len(a.first)
+}
+
+// at returns where argument i is, which exists.
+func (a *args) at(i int) span {
+	if i < len(a.first) {
+		return a.first[i]
+	}
+	return a.binary.many.at(a.text, i)
+}
+
+// Size is the memory that the arguments hold, in bytes, but for what they all have.
+func (a *args) Size() int {
+	n := cap(a.text)
+	if len(a.first) > len(a.room) {
+		n += cap(a.first) * int(unsafe.Sizeof(span{}))
+	}
+	if b := a.binary; b != nil {
+		n += int(unsafe.Sizeof(*b)) + cap(b.holes)*int(unsafe.Sizeof(hole{}))
+		if b.many != nil {
+			n += cap(b.many.marks) * int(unsafe.Sizeof(int(0)))
+		}
+		for _, att := range b.attachments {
+			n += int(unsafe.Sizeof(att)) + max(cap(att), 16) // an allocation has at least that, about
+		}
+	}
+	return n
+}
 
 var errTarget = errors.New("the target must be a non-nil pointer")
 
 func (a *args) Bind(i int, v any) error {
-	if i < 0 || i >= len(a.elems) {
-		return a.fail(i, v, fmt.Errorf("%w: the packet has %d", ErrNoArgument, len(a.elems)))
+	if i < 0 || i >= a.Len() {
+		return a.fail(i, v, fmt.Errorf("%w: the packet has %d", ErrNoArgument, a.Len()))
 	}
-	at := a.elems[i]
+	at := a.at(i)
 	lit := at.of(a.text)
 	var err error
 	if holes := a.holesIn(at); len(holes) > 0 {
@@ -158,7 +201,7 @@ func (a *args) fail(i int, v any, err error) error {
 
 // holesIn returns the holes of one argument.
 func (a *args) holesIn(at span) []hole {
-	if a.binary == nil {
+	if a.binary == nil || len(a.binary.holes) == 0 {
 		return nil
 	}
 	find := func(pos int) int {

@@ -205,27 +205,27 @@ func (d *decoder) payload(p *Packet, data []byte, i, attachments int) (*args, er
 		if kind != '{' {
 			return nil, malformed(data, i, "payload of CONNECT must be an object")
 		}
-		elems = []span{trim(data, i)}
+		elems = whole(trim(data, i))
 	case ConnectError: // a bare string is what Flask-SocketIO sends
 		if kind != '{' && kind != '"' {
 			return nil, malformed(data, i, "payload of CONNECT_ERROR must be an object or a string")
 		}
-		elems = []span{trim(data, i)}
+		elems = whole(trim(data, i))
 	default:
 		if kind != '[' {
 			return nil, malformed(data, i, "payload of "+p.Type.String()+" must be an array")
 		}
 	}
 	if p.Type == Event {
-		if len(elems) == 0 {
+		if elems.n == 0 {
 			return nil, malformed(data, i, "EVENT without a name")
 		}
-		name, err := d.event(data, elems[0])
+		name, err := d.event(data, elems.first[0])
 		if err != nil {
 			return nil, err
 		}
 		p.Event = name
-		elems = elems[1:] // a name has no holes in it
+		elems = elems.rest() // a name has no holes in it
 	}
 	return newArgs(d.parser, data, elems, attachments, s.holes), nil
 }
@@ -267,6 +267,9 @@ func numberName(lit []byte) (string, bool) {
 	}
 	return string(appendFloat(nil, f)), true
 }
+
+// whole is a payload that is one element.
+func whole(at span) elements { return elements{first: []span{at}, n: 1, end: at.end} }
 
 // trim is data[i:] without the blanks around a JSON text.
 func trim(data []byte, i int) span {

@@ -11,6 +11,42 @@ type hole struct {
 	num int
 }
 
+// elements are where the elements of an array are. Of an array with many elements
+// only some places are kept, so that they take less memory than the text, which may
+// have two bytes for each element.
+type elements struct {
+	first []span // the first ones; the usual packet has no more
+	marks []int  // where the next one and then every element markEvery further on begins
+	n     int    // how many elements there are
+	end   int    // of the last
+}
+
+const (
+	firstElements = 8
+	markEvery     = 16
+)
+
+// rest returns the elements but for the first.
+func (e elements) rest() elements {
+	e.first = e.first[1:]
+	e.n--
+	return e
+}
+
+// at returns an element of a text that has been checked.
+func (e elements) at(text []byte, i int) span {
+	if i < len(e.first) {
+		return e.first[i]
+	}
+	i -= len(e.first)
+	s := scanner{data: text, maxDepth: maxDepth + 1}
+	at := e.marks[i/markEvery]
+	for range i % markEvery {
+		at = s.space(s.space(s.value(at, 1)) + 1) // behind the comma
+	}
+	return span{at, s.value(at, 1)}
+}
+
 // scanner checks that a text is one JSON value (RFC 8259) and notes where the
 // elements of a top-level array are. It accepts what encoding/json's Valid
 // accepts: strings may hold invalid UTF-8, which decodes to U+FFFD.
@@ -22,10 +58,11 @@ type scanner struct {
 	maxDepth    int
 	attachments int // if positive, placeholder objects are noted in holes
 
-	room  [8]span // the first elements of the top-level array; the usual packet has no more
-	n     int     // how many are in room
-	more  []span  // all elements, if room is not enough
-	holes []hole  // in order of position; none lies within another
+	room  [firstElements]span // the first elements of the top-level array
+	marks []int               // where some of the others begin, see elements
+	n     int                 // how many elements there are
+	end   int                 // of the last
+	holes []hole              // in order of position; none lies within another
 
 	spaced bool // there are blanks
 
@@ -152,24 +189,19 @@ func (s *scanner) array(i, depth int) int {
 // element notes an element of the top-level array. (Appending to a slice of
 // room would do, but moves the scanner to the heap.)
 func (s *scanner) element(e span) {
-	switch {
-	case s.more != nil:
-		s.more = append(s.more, e)
-	case s.n < len(s.room):
+	switch past := s.n - len(s.room); {
+	case past < 0:
 		s.room[s.n] = e
-		s.n++
-	default:
-		s.more = append(make([]span, 0, 4*len(s.room)), s.room[:]...)
-		s.more = append(s.more, e)
+	case past%markEvery == 0:
+		s.marks = append(s.marks, e.start)
 	}
+	s.n++
+	s.end = e.end
 }
 
 // elems returns the elements of the top-level array.
-func (s *scanner) elems() []span {
-	if s.more != nil {
-		return s.more
-	}
-	return s.room[:s.n]
+func (s *scanner) elems() elements {
+	return elements{s.room[:min(s.n, len(s.room))], s.marks, s.n, s.end}
 }
 
 // object checks an object. If it is a placeholder, it becomes a hole.

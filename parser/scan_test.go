@@ -56,11 +56,11 @@ func checkScanner(t testing.TB, data []byte) {
 		if json.Unmarshal(data, &elems) != nil {
 			elems = nil
 		}
-		if len(elems) != len(s.elems()) {
-			t.Fatalf("%q: %d elements, want %d", excerpt(data), len(s.elems()), len(elems))
+		if len(elems) != s.elems().n {
+			t.Fatalf("%q: %d elements, want %d", excerpt(data), s.elems().n, len(elems))
 		}
 		for i, e := range elems {
-			if got := s.elems()[i].of(data); string(got) != string(e) {
+			if got := s.elems().at(data, i).of(data); string(got) != string(e) {
 				t.Fatalf("%q: element %d is %q, want %q", excerpt(data), i, got, e)
 			}
 		}
