@@ -72,9 +72,10 @@ func transcript(t *testing.T, stream []byte, piece, limit int, pair func(*testin
 	srv.wg.Wait()
 	assert.True(t, tr.in.raw == nil || tr.in.buf == nil, "the buffer is given back at the end")
 	<-received
+	cut := strings.HasSuffix(record.got[len(record.got)-1], errCutOff.Error())
 	ops, payloads := parseFrames(t, sent.Bytes())
 	for i, op := range ops {
-		if op == finClose && strings.HasSuffix(record.got[len(record.got)-1], errCutOff.Error()) {
+		if op == finClose && cut {
 			break // the flusher says goodbye or not, as the network connection is being closed
 		}
 		record.got = append(record.got, fmt.Sprintf("%x %q", op, payloads[i]))
