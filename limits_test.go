@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -191,7 +192,7 @@ func TestTransportLimits(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, status, resp.Status, resp.Body)
-			require.Contains(t, resp.Body, "Options.")
+			require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "Options.")
 		}
 		_, err := session("203.0.113.1")
 		require.NoError(t, err)

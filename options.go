@@ -141,8 +141,14 @@ type Options struct {
 	Cookie *http.Cookie
 	// AllowedOrigins lists the origins from which browsers may connect,
 	// besides the server's own: "https://example.com",
-	// "https://*.example.com", or "*" for any. Empty means the server's own only.
+	// "https://*.example.com", "null", "file://", or "*" for any. Pages that only
+	// "*" or "null" allows connect without the user's cookies. Empty means the
+	// server's own only.
 	AllowedOrigins []string
+	// CredentialsForAnyOrigin lets pages that only "*" or "null" in AllowedOrigins
+	// allows connect with the user's cookies. Any page on the web can then act
+	// for a user whom a cookie logs in.
+	CredentialsForAnyOrigin bool
 	// AllowOrigin, if set, is asked about origins that AllowedOrigins does
 	// not allow.
 	AllowOrigin func(r *http.Request, origin string) bool
@@ -151,7 +157,9 @@ type Options struct {
 	// last entry of X-Forwarded-For. Set it only behind a proxy that sets or
 	// removes the first two, and sets or appends to the third.
 	TrustForwarded bool
-	// DisableCredentials leaves out Access-Control-Allow-Credentials.
+	// DisableCredentials leaves out Access-Control-Allow-Credentials, so that
+	// polling pages of other origins connect without cookies. Browsers send
+	// cookies with WebSocket handshakes all the same.
 	DisableCredentials bool
 
 	// Namespaces lists namespaces that clients may connect to although no
@@ -423,6 +431,7 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		AllowedOrigins:             s.AllowedOrigins,
 		AllowOrigin:                s.AllowOrigin,
 		TrustForwarded:             s.TrustForwarded,
+		CredentialsForAnyOrigin:    s.CredentialsForAnyOrigin,
 		DisableCredentials:         s.DisableCredentials,
 		Logger:                     s.Logger,
 		OnConnect:                  onConnect,

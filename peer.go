@@ -30,7 +30,8 @@ const (
 
 // refuseAway says that nobody knows of a server, and nobody can be heard.
 var refuseAway = &engineio.Refusal{Status: http.StatusServiceUnavailable, Code: 1,
-	Message: "Session ID unknown here, and it cannot be known which server has the session: the broker is away: connect again"}
+	Message: "Session ID unknown",
+	Detail:  "session ID unknown here, and it cannot be known which server has the session: the broker is away: connect again"}
 
 var errPeerURL = errors.New(`it is no URL of a server: write scheme, host and port, such as "http://10.0.0.5:8080"`)
 

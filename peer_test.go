@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
@@ -177,8 +178,9 @@ func TestPeersNeedTheOption(t *testing.T) {
 			resp, err := raw.Get(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 400, resp.Status)
-			require.Contains(t, resp.Body, "Session ID unknown: the session has ended, or another server process holds it")
-			require.Contains(t, resp.Body, "Options.PeerURL")
+			detail := resp.Header.Get(engineio.RefusalHeader)
+			require.Contains(t, detail, "session ID unknown: the session has ended, or another server process holds it")
+			require.Contains(t, detail, "Options.PeerURL")
 			require.Zero(t, time.Since(begin))
 		}
 		require.Zero(t, b.handed)
@@ -205,7 +207,7 @@ func TestPeersAndGuessedSIDs(t *testing.T) {
 			resp, err := one.Get(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 400, resp.Status)
-			require.Contains(t, resp.Body, "Session ID unknown: the session has ended")
+			require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "session ID unknown: the session has ended")
 			require.Equal(t, wait, time.Since(begin), sid)
 		}
 		require.Equal(t, before, b.servers[1].BrokerStatus().Published)
@@ -301,7 +303,7 @@ func TestPeersWhileTheBrokerIsAway(t *testing.T) {
 		resp, err := raw.Get(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 503, resp.Status)
-		require.Contains(t, resp.Body, "the broker is away")
+		require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "the broker is away")
 		require.Zero(t, time.Since(begin))
 		require.EqualValues(t, 1, b.servers[1].Stats().Refused["peer"])
 	})
@@ -321,7 +323,7 @@ func TestPeersThatEnd(t *testing.T) {
 		resp, err := raws[0].Get(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 502, resp.Status)
-		require.Contains(t, resp.Body, "cannot be reached (Options.PeerURL)")
+		require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "cannot be reached (Options.PeerURL)")
 		require.Zero(t, time.Since(begin))
 
 		require.NoError(t, b.servers[1].Shutdown(soon(t)))

@@ -3,6 +3,7 @@ package engineio_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,8 @@ func TestOrigins(t *testing.T) {
 		origin  string
 		header  http.Header
 		refused bool
+
+		anonymous bool // connects without cookies
 	}{
 		"none":                        {},
 		"own":                         {origin: "http://server.test"},
@@ -47,8 +50,23 @@ func TestOrigins(t *testing.T) {
 		"not listed":                  {opts: engineio.Options{AllowedOrigins: []string{"https://a.test"}}, origin: "https://b.test", refused: true},
 		"listed with another scheme":  {opts: engineio.Options{AllowedOrigins: []string{"https://a.test"}}, origin: "http://a.test", refused: true},
 		"listed with another port":    {opts: engineio.Options{AllowedOrigins: []string{"https://a.test"}}, origin: "https://a.test:8443", refused: true},
-		"any":                         {opts: engineio.Options{AllowedOrigins: []string{"*"}}, origin: "https://evil.test"},
-		"any, null":                   {opts: engineio.Options{AllowedOrigins: []string{"*"}}, origin: "null"},
+		"any":                         {opts: engineio.Options{AllowedOrigins: []string{"*"}}, origin: "https://evil.test", anonymous: true},
+		"any, null":                   {opts: engineio.Options{AllowedOrigins: []string{"*"}}, origin: "null", anonymous: true},
+		"any, with credentials":       {opts: engineio.Options{AllowedOrigins: []string{"*"}, CredentialsForAnyOrigin: true}, origin: "https://evil.test"},
+		"any, the own":                {opts: engineio.Options{AllowedOrigins: []string{"*"}}, origin: "http://server.test"},
+		"any, listed":                 {opts: engineio.Options{AllowedOrigins: []string{"*", "https://a.test"}}, origin: "https://a.test"},
+		"null by name":                {opts: engineio.Options{AllowedOrigins: []string{"null"}}, origin: "null", anonymous: true},
+		"null, with credentials":      {opts: engineio.Options{AllowedOrigins: []string{"null"}, CredentialsForAnyOrigin: true}, origin: "null"},
+		"null is not any":             {opts: engineio.Options{AllowedOrigins: []string{"null"}}, origin: "https://a.test", refused: true},
+		"file by name":                {opts: engineio.Options{AllowedOrigins: []string{"file://"}}, origin: "file://"},
+		"an app":                      {opts: engineio.Options{AllowedOrigins: []string{"capacitor://localhost"}}, origin: "capacitor://localhost"},
+		"listed as ws":                {opts: engineio.Options{AllowedOrigins: []string{" WSS://a.test "}}, origin: "https://a.test"},
+		"listed, sent as wss":         {opts: engineio.Options{AllowedOrigins: []string{"https://a.test:443"}}, origin: "wss://a.test"},
+		"own as ws":                   {origin: "ws://server.test"},
+		"own as wss on its port":      {origin: "wss://server.test:443"},
+		"own of https behind wss":     {opts: engineio.Options{TrustForwarded: true}, header: http.Header{"X-Forwarded-Proto": {"wss"}}, origin: "https://server.test"},
+		"own of http behind WS":       {opts: engineio.Options{TrustForwarded: true}, header: http.Header{"X-Forwarded-Proto": {" WS , https"}}, origin: "http://server.test"},
+		"http behind wss":             {opts: engineio.Options{TrustForwarded: true}, header: http.Header{"X-Forwarded-Proto": {"wss"}}, origin: "http://server.test", refused: true},
 		"subdomain":                   {opts: engineio.Options{AllowedOrigins: []string{"https://*.a.test"}}, origin: "https://x.a.test"},
 		"subdomain of a subdomain":    {opts: engineio.Options{AllowedOrigins: []string{"https://*.a.test"}}, origin: "https://y.x.a.test"},
 		"subdomain, the domain":       {opts: engineio.Options{AllowedOrigins: []string{"https://*.a.test"}}, origin: "https://a.test", refused: true},
@@ -86,7 +104,12 @@ func TestOrigins(t *testing.T) {
 					}
 					if tt.refused {
 						wantRefused(t, resp, err, http.StatusForbidden, "4", "Origin ")
-						assert.Contains(t, resp.Body, "Options.AllowedOrigins")
+						assert.Contains(t, resp.Header.Get(engineio.RefusalHeader), "Options.AllowedOrigins")
+						if strings.Contains(resp.Header.Get(engineio.RefusalHeader), "add it to Options.AllowedOrigins") {
+							o := engineio.Options{OnConnect: func(*engineio.Conn) (engineio.Receiver, error) { return nil, nil }, AllowedOrigins: []string{tt.origin}}
+							_, err := engineio.NewServer(&o)
+							assert.NoError(t, err, "the advice does not work")
+						}
 						for k := range resp.Header {
 							assert.NotContains(t, k, "Access-Control")
 						}
@@ -95,11 +118,16 @@ func TestOrigins(t *testing.T) {
 					}
 					require.NoError(t, err)
 					assert.Equal(t, status, resp.Status, resp.Body)
-					assert.Equal(t, tt.origin, resp.Header.Get("Access-Control-Allow-Origin"))
-					credentials := "true"
-					if tt.origin == "" {
+					origin, credentials := tt.origin, "true"
+					switch {
+					case tt.anonymous && !slices.Contains(tt.opts.AllowedOrigins, "*"):
+						credentials = ""
+					case tt.anonymous:
+						origin, credentials = "*", ""
+					case tt.origin == "":
 						credentials = ""
 					}
+					assert.Equal(t, origin, resp.Header.Get("Access-Control-Allow-Origin"))
 					assert.Equal(t, credentials, resp.Header.Get("Access-Control-Allow-Credentials"))
 					assert.Contains(t, resp.Header.Values("Vary"), "Origin")
 				}
@@ -139,14 +167,12 @@ func TestPreflight(t *testing.T) {
 		assert.Equal(t, "true", resp.Header.Get("Access-Control-Allow-Credentials"))
 		assert.Equal(t, "content-type, x-token", resp.Header.Get("Access-Control-Allow-Headers"))
 		assert.NotEmpty(t, resp.Header.Get("Access-Control-Max-Age"))
-		methods := resp.Header.Get("Access-Control-Allow-Methods")
-		assert.Contains(t, methods, "GET")
-		assert.Contains(t, methods, "POST")
+		assert.Equal(t, "GET,HEAD,PUT,PATCH,POST,DELETE", resp.Header.Get("Access-Control-Allow-Methods"))
 		assert.Subset(t, resp.Header.Values("Vary"), []string{"Origin", "Access-Control-Request-Headers"})
 		assert.Zero(t, h.srv.Len())
 
 		resp, err = raw.Do(t.Context(), http.MethodOptions, raw.Address("polling"), nil, nil)
-		wantRefused(t, resp, err, http.StatusBadRequest, "2", "Bad handshake method")
+		wantRefused(t, resp, err, http.StatusBadRequest, "2", "begins with GET")
 	})
 }
 
@@ -187,4 +213,72 @@ func TestOriginOfLaterRequests(t *testing.T) {
 		_, _, err = raw.DialWS(t.Context(), nil)
 		wantRefused(t, nil, err, http.StatusForbidden, "4", "Origin ")
 	})
+}
+
+// A page of any origin connects without the user's cookies, and the operator hears of those that it had.
+func TestAnyOriginHasNoCookies(t *testing.T) {
+	for name, tt := range map[string]struct {
+		opts   engineio.Options
+		origin string
+		want   string
+	}{
+		"any":                   {engineio.Options{AllowedOrigins: []string{"*"}}, "https://page.test", ""},
+		"null":                  {engineio.Options{AllowedOrigins: []string{"null"}}, "null", ""},
+		"any, with credentials": {engineio.Options{AllowedOrigins: []string{"*"}, CredentialsForAnyOrigin: true}, "https://page.test", "user=ann"},
+		"own":                   {engineio.Options{AllowedOrigins: []string{"*"}}, "http://server.test", "user=ann"},
+		"listed":                {engineio.Options{AllowedOrigins: []string{"https://page.test"}}, "https://page.test", "user=ann"},
+		"no browser":            {engineio.Options{AllowedOrigins: []string{"*"}}, "", "user=ann"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				h := newHost(t, &tt.opts, nil)
+				header := http.Header{"Cookie": {"user=ann"}, "Authorization": {"Bearer x"}}
+				if tt.origin != "" {
+					header.Set("Origin", tt.origin)
+				}
+				for range 3 {
+					_, p := h.connectWith(eiotest.Options{Mode: mode, Header: header})
+					assert.Equal(t, tt.want, p.Request().Header.Get("Cookie"))
+					assert.Equal(t, "Bearer x", p.Request().Header.Get("Authorization"), "which a page has to know")
+				}
+				if tt.want != "" {
+					assert.Empty(t, h.warnings())
+					return
+				}
+				require.Len(t, h.warnings(), 1)
+				assert.Contains(t, h.warnings()[0], "Options.CredentialsForAnyOrigin")
+			})
+		})
+	}
+}
+
+// What another site's page requests as an image, script or link has no Origin. It begins no session.
+func TestCrossSiteRequestsWithoutOrigin(t *testing.T) {
+	for site, status := range map[string]int{"cross-site": 403, "Cross-Site": 403, "same-site": 200, "same-origin": 200, "none": 200, "": 200} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, &engineio.Options{AllowedOrigins: []string{"*"}}, nil)
+			raw := eiotest.Raw{Transport: h.tr, Header: http.Header{"Sec-Fetch-Site": {site}, "Sec-Fetch-Mode": {"no-cors"}}}
+			resp, err := raw.Get(t.Context())
+			if status == 200 {
+				require.NoError(t, err)
+				assert.Equal(t, 200, resp.Status, site)
+				return
+			}
+			wantRefused(t, resp, err, status, "4", "without an Origin header")
+			assert.Zero(t, h.srv.Len())
+			assert.EqualValues(t, 1, h.srv.Stats().Refused["origin"])
+			raw.Header.Set("Origin", "https://page.test") // a fetch of that page
+			resp, err = raw.Get(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.Status)
+		})
+	}
+}
+
+func TestCredentialsContradict(t *testing.T) {
+	_, err := engineio.NewServer(&engineio.Options{
+		OnConnect:               func(*engineio.Conn) (engineio.Receiver, error) { return nil, nil },
+		CredentialsForAnyOrigin: true, DisableCredentials: true,
+	})
+	assert.ErrorContains(t, err, "Options.CredentialsForAnyOrigin and Options.DisableCredentials")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -56,16 +55,14 @@ const (
 	// releaseAgain is when a poll that has not been released is again: the order
 	// may have come before the poll.
 	releaseAgain = 250 * time.Millisecond
-	// peerWarnEvery is how often failures are logged.
-	peerWarnEvery = 10 * time.Second
 )
 
 var (
-	refuseNoPeer = &Refusal{http.StatusBadGateway, codeUnknownSID,
-		"Session ID unknown here, and the server that has the session cannot be reached (Options.PeerURL): connect again", causePeer}
-	refuseAstray = &Refusal{http.StatusBadGateway, codeUnknownSID,
-		"Session ID unknown: another server has handed the request over to this one, which does not have the session either; " +
-			"does that server's Options.PeerURL lead to a load balancer, or to another server, instead of itself?", causePeer}
+	refuseNoPeer = refuse(http.StatusBadGateway, codeUnknownSID, causePeer,
+		"session ID unknown here, and the server that has the session cannot be reached (Options.PeerURL): connect again")
+	refuseAstray = refuse(http.StatusBadGateway, codeUnknownSID, causePeer,
+		"session ID unknown: another server has handed the request over to this one, which does not have the session either; "+
+			"does that server's Options.PeerURL lead to a load balancer, or to another server, instead of itself?")
 
 	errPeerSilent = errors.New("engineio: the server that has the session does not answer")
 )
@@ -91,7 +88,6 @@ type peers struct {
 	own       *http.Transport // transport, unless Options.PeerTransport is set
 	log       *log.Logger
 	count     atomic.Uint64
-	warned    atomic.Int64 // when, in nanoseconds since 1970
 
 	mu     sync.Mutex // protects the following
 	open   map[*handed]bool
@@ -150,7 +146,7 @@ func (p *peers) handOver(w http.ResponseWriter, r *http.Request, sid, transport 
 	case dot < 0 || id == p.srv.opts.ServerID || !isServerID(id) || r.Method != http.MethodGet && r.Method != http.MethodPost:
 		return refuseUnknownSID
 	case mark(r) != "": // handed on and on, it might never arrive
-		p.warn("a request was handed over to the wrong server", "for", id, "from", r.RemoteAddr)
+		p.warn(noticeAstray, "a request was handed over to the wrong server, or a client forges the header "+markHeader, "for", id, "from", r.RemoteAddr)
 		return refuseAstray
 	}
 	if transport == WebSocket && !canHijack(w) {
@@ -213,7 +209,7 @@ func (h *handed) read(b *body) *Refusal {
 	case errors.As(err, new(*limitError)):
 		return refuseBusy
 	}
-	return badRequest("Bad request: the body could not be read")
+	return badRequest("the body could not be read")
 }
 
 // find returns the endpoint of a server.
@@ -233,7 +229,7 @@ func (p *peers) find(ctx context.Context, id string) (endpoint *url.URL, refusal
 		return nil, &refused
 	case err != nil:
 		if ctx.Err() == nil {
-			p.warn("Options.PeerURL failed", "for", id, "error", err)
+			p.warn(noticePeerURL, "Options.PeerURL failed", "for", id, "error", err)
 		}
 		return nil, refuseNoPeer
 	case endpoint == nil:
@@ -345,7 +341,7 @@ func (h *handed) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 		if cause := context.Cause(h.ctx); cause != nil {
 			err = cause
 		}
-		h.p.warn("a request cannot be handed over", "to", h.endpoint.Redacted(), "error", err)
+		h.p.warn(noticePeerAway, "a request cannot be handed over", "to", h.endpoint.Redacted(), "error", err)
 		h.refusal = refuseNoPeer
 	}
 }
@@ -452,12 +448,15 @@ func (p *peers) idle() {
 	}
 }
 
+// The kinds of notices about hand-overs. What a client can bring about by itself, with a
+// header or a session id that it makes up, is not of the kind of a server that is away.
+const (
+	noticeAstray   = "peer: astray"
+	noticePeerURL  = "peer: PeerURL"
+	noticePeerAway = "peer: away"
+)
+
 // warn logs, but not everything that clients can provoke.
-func (p *peers) warn(what string, args ...any) {
-	now, last := time.Now().UnixNano(), p.warned.Load()
-	level := slog.LevelDebug
-	if now-last >= int64(peerWarnEvery) && p.warned.CompareAndSwap(last, now) {
-		level = slog.LevelWarn
-	}
-	p.srv.opts.Logger.Log(context.Background(), level, fmt.Sprintf("engineio: %s (Options.PeerURL)", what), args...)
+func (p *peers) warn(kind, what string, args ...any) {
+	p.srv.notices.Warn(context.Background(), kind, "engineio: "+what+" (Options.PeerURL)", args...)
 }

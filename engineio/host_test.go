@@ -2,6 +2,7 @@ package engineio_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -292,11 +293,13 @@ func wantOK(t *testing.T, resp *eiotest.Response, err error, body string) {
 	require.NoError(t, err)
 	require.NotNil(t, resp, "the request failed")
 	assert.Equal(t, http.StatusOK, resp.Status, resp.Body)
+	assert.Equal(t, []string{"nosniff"}, resp.Header.Values("X-Content-Type-Options"))
 	assert.Equal(t, body, resp.Body)
 }
 
-// wantRefused checks a refusal: a status, and the reference server's code with a message that begins as given.
-func wantRefused(t *testing.T, resp *eiotest.Response, err error, status int, code, message string) {
+// wantRefused checks a refusal: the status and the body of the reference server, and the detail in the header, letter
+// case aside.
+func wantRefused(t *testing.T, resp *eiotest.Response, err error, status int, code, detail string) {
 	t.Helper()
 	var refused *eiotest.RefusedError
 	if errors.As(err, &refused) {
@@ -304,10 +307,37 @@ func wantRefused(t *testing.T, resp *eiotest.Response, err error, status int, co
 	}
 	require.NoError(t, err)
 	require.NotNil(t, resp, "the request failed")
+	if status == http.StatusForbidden && resp.Header.Get("Content-Type") == "text/html" {
+		status = http.StatusBadRequest // of a WebSocket handshake
+	}
 	assert.Equal(t, status, resp.Status, resp.Body)
-	assert.Equal(t, "application/json", resp.Header.Get("Content-Type"))
 	assert.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
-	prefix := `{"code":` + code + `,"message":"` + message
-	assert.True(t, strings.HasPrefix(resp.Body, prefix), "the body is %s, want %s", resp.Body, prefix)
-	assert.True(t, strings.HasSuffix(resp.Body, `"}`), resp.Body)
+	assert.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
+	assert.Contains(t, strings.ToLower(resp.Header.Get(engineio.RefusalHeader)), strings.ToLower(detail))
+	message := cmp.Or(codeMessages[code], code)
+	switch kind := resp.Header.Get("Content-Type"); {
+	case kind == "" || code == "HEAD":
+		assert.Empty(t, resp.Body)
+	case kind == "text/html": // a WebSocket handshake
+		assert.Equal(t, message, resp.Body)
+	default:
+		assert.Equal(t, "application/json", kind)
+		assert.Equal(t, `{"code":`+code+`,"message":"`+message+`"}`, resp.Body)
+	}
+}
+
+// codeMessages are the reference server's.
+var codeMessages = map[string]string{
+	"0": "Transport unknown", "1": "Session ID unknown", "2": "Bad handshake method", "3": "Bad request", "4": "Forbidden", "5": "Unsupported protocol version",
+}
+
+// wantRefusedByApp checks a refusal by OnConnect, which is the same over every transport.
+func wantRefusedByApp(t *testing.T, err error, status int, code, message string) {
+	t.Helper()
+	var refused *eiotest.RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, status, refused.Response.Status)
+	assert.Equal(t, "application/json", refused.Response.Header.Get("Content-Type"))
+	assert.Equal(t, `{"code":`+code+`,"message":"`+message+`"}`, refused.Response.Body)
+	assert.Empty(t, refused.Response.Header.Values(engineio.RefusalHeader))
 }

@@ -3,7 +3,6 @@ package engineio
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
@@ -19,20 +18,14 @@ type limitError struct {
 func (e *limitError) Error() string { return "engineio: " + e.what + " (Options." + e.option + ")" }
 
 // noteEnd logs why the server has cut a connection: at level warn the first of a
-// kind and then one each minute with a count, the ordinary ends at debug. Conn.end
+// kind and then one each minute with a count. The Receiver knows of ordinary ends. Conn.end
 // calls it for every connection, once, with the error that it was given; a new kind
 // of cut needs a limitError, or a case in cutNotice.
 func (s *Server) noteEnd(remote string, reason Reason, err error) {
 	ctx := context.Background()
 	kind, msg := cutNotice(reason, err)
-	if kind != "" {
-		if s.notices.Enabled(ctx, kind) {
-			s.notices.Warn(ctx, kind, msg, "reason", string(reason), "error", err, "remote", remote)
-		}
-		return
-	}
-	if log := s.opts.Logger; log.Enabled(ctx, slog.LevelDebug) {
-		log.DebugContext(ctx, "engineio: connection ended", "reason", string(reason), "error", err, "remote", remote)
+	if kind != "" && s.notices.Enabled(ctx, kind) {
+		s.notices.Warn(ctx, kind, msg, "reason", string(reason), "error", err, "remote", remote)
 	}
 }
 

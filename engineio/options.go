@@ -148,10 +148,19 @@ type Options struct {
 	// AllowedOrigins are the origins besides the server's own whose pages may
 	// connect, for polling, preflights and WebSocket alike: exact ones such as
 	// "https://app.example.com", patterns such as "https://*.example.com" for
-	// all subdomains, or "*" for any origin. Requests without an Origin
-	// header do not come from another site's page and are served. Default: the
-	// server's own origin only, that is, the host of the request.
+	// all subdomains, "null" (pages in a sandbox, some hybrid apps), "file://",
+	// or "*" for any origin. The schemes ws and wss mean http and https; letter
+	// case and default ports do not matter. Pages that only "*" or "null" allows
+	// connect without the user's cookies (see CredentialsForAnyOrigin).
+	// Requests without an Origin header do not come from another site's script
+	// and are served, unless Sec-Fetch-Site says that they come from another site.
+	// Default: the server's own origin only, that is, the host of the request.
 	AllowedOrigins []string
+	// CredentialsForAnyOrigin lets pages that only "*" or "null" in AllowedOrigins
+	// allows connect with the user's cookies: Access-Control-Allow-Credentials
+	// is sent to them, and the request that OnConnect sees has its Cookie header.
+	// Any page on the web can then act for a user whom a cookie logs in. Default off.
+	CredentialsForAnyOrigin bool
 	// AllowOrigin, when set, is asked about origins that AllowedOrigins does
 	// not allow. It is called concurrently.
 	AllowOrigin func(r *http.Request, origin string) bool
@@ -162,12 +171,14 @@ type Options struct {
 	// clients cannot reach the server past it.
 	TrustForwarded bool
 	// DisableCredentials leaves out Access-Control-Allow-Credentials, so that
-	// pages of other origins connect without cookies.
+	// polling pages of other origins connect without cookies. Browsers send
+	// cookies with WebSocket handshakes all the same.
 	DisableCredentials bool
 
-	// Logger gets failures, refused origins and, once for each kind, requests
-	// that a wrong path, version, transport or proxy brings, at level warn;
-	// all other refusals at debug. Default slog.Default().
+	// Logger gets, at level warn, what clients bring about and an operator can
+	// mend: connections that are cut and requests that are refused, with the option that
+	// changes it; the first of each kind, then one line a minute with the number of those
+	// left out, which are at debug. At debug are refusals by OnConnect, too. Default slog.Default().
 	Logger *slog.Logger
 }
 
@@ -242,7 +253,10 @@ func (o *Options) withDefaults() (Options, error) {
 		if err := checkOriginPattern(s); err != nil {
 			errs = append(errs, err)
 		}
-		c.AllowedOrigins[i] = strings.ToLower(s)
+		c.AllowedOrigins[i] = canonicalOrigin(s)
+	}
+	if c.CredentialsForAnyOrigin && c.DisableCredentials {
+		errs = append(errs, errors.New("engineio: Options.CredentialsForAnyOrigin and Options.DisableCredentials contradict each other: set one of them"))
 	}
 	if c.Cookie != nil {
 		c.Cookie = cookieTemplate(c.Cookie)

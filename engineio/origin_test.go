@@ -9,11 +9,11 @@ import (
 )
 
 func TestCheckOriginPattern(t *testing.T) {
-	for _, good := range []string{"*", "https://a.example", "http://localhost:3000", "https://*.example.com", "https://*.example.com:8443"} {
+	for _, good := range []string{"*", "https://a.example", "http://localhost:3000", "https://*.example.com", "https://*.example.com:8443", "null", "file://", "app://.", " wss://a.example "} {
 		assert.NoError(t, checkOriginPattern(good), good)
 	}
 	for _, bad := range []string{"", "example.com", "//example.com", "https://a.example/", "https://a.example/path",
-		"https://a.*.example", "https://*", "https://a*.example", "https://u@a.example", "https://a.example?x", "null"} {
+		"https://a.*.example", "https://*", "https://a*.example", "https://u@a.example", "https://a.example?x", "https://", "ws://", "file:", "file:///x", "nul"} {
 		assert.Error(t, checkOriginPattern(bad), bad)
 	}
 }
@@ -41,6 +41,10 @@ func TestOwnOrigin(t *testing.T) {
 		{name: "forwarded host replaces the host", origin: "http://a.example", host: "a.example", fwdHost: "b.example", trust: true},
 		{name: "forwarded scheme", origin: "https://a.example", host: "a.example", fwdPr: "https", trust: true, want: true},
 		{name: "other forwarded scheme", origin: "http://a.example", host: "a.example", fwdPr: "https", trust: true},
+		{name: "WebSocket scheme over TLS", origin: "wss://a.example", host: "a.example", tls: true, want: true},
+		{name: "WebSocket scheme without TLS on a server with it", origin: "ws://a.example", host: "a.example", tls: true},
+		{name: "forwarded WebSocket scheme", origin: "https://a.example", host: "a.example", fwdPr: "WSS ", trust: true, want: true},
+		{name: "file", origin: "file://", host: ""},
 		{name: "untrusted forwarded scheme is not looked at", origin: "http://a.example", host: "a.example", fwdPr: "https", want: true},
 	}
 	for _, c := range cases {
@@ -53,7 +57,7 @@ func TestOwnOrigin(t *testing.T) {
 			r.Header.Set("X-Forwarded-Host", c.fwdHost)
 			r.Header.Set("X-Forwarded-Proto", c.fwdPr)
 			s := &Server{opts: Options{TrustForwarded: c.trust}}
-			assert.Equal(t, c.want, s.ownOrigin(r, c.origin))
+			assert.Equal(t, c.want, s.ownOrigin(r, canonicalOrigin(c.origin)))
 		})
 	}
 }
@@ -73,6 +77,6 @@ func TestAllowOriginPatterns(t *testing.T) {
 		"https://xwild.example":    false,
 		"http://a.wild.example":    false,
 	} {
-		assert.Equal(t, want, s.allowOrigin(r, origin), origin)
+		assert.Equal(t, want, s.allowOrigin(r, origin) == trusted, origin)
 	}
 }

@@ -14,11 +14,11 @@ var (
 )
 
 var (
-	refuseUnknownSID = &Refusal{http.StatusBadRequest, codeUnknownSID,
-		"Session ID unknown: the session has ended, or another server process holds it; " +
-			"with several processes use sticky sessions, WebSocket as the only transport, or Options.PeerURL", causeSession}
-	refuseTransport = badRequest("Bad request: this session uses another transport, having been upgraded")
-	refuseOverlap   = badRequest("Bad request: one GET and one POST at a time; the session has been closed")
+	refuseUnknownSID = refuse(http.StatusBadRequest, codeUnknownSID, causeSession,
+		"session ID unknown: the session has ended, or another server process holds it; "+
+			"with several processes use sticky sessions, WebSocket as the only transport, or Options.PeerURL")
+	refuseTransport = badRequest("this session uses another transport, having been upgraded")
+	refuseOverlap   = badRequest("one GET and one POST at a time; the session has been closed").withoutBody()
 )
 
 // Header values, shared so that an answer allocates none.
@@ -27,6 +27,7 @@ var (
 	htmlText   = []string{"text/html"} // as the reference server says
 	noStore    = []string{"no-store"}
 	varyOrigin = []string{"Origin"}
+	noSniff    = []string{"nosniff"}
 )
 
 // lengthKnown is the size of an answer from which on net/http does not find out

@@ -14,8 +14,8 @@ var (
 	// errSessionOver cuts off the reading of a POST whose session has ended.
 	errSessionOver = errors.New("engineio: the session has ended")
 
-	refuseBusy = &Refusal{http.StatusServiceUnavailable, codeBadRequest,
-		"Too many bodies: the server is receiving more than it can hold (Options.PostBudget): send again later", causeTooLarge}
+	refuseBusy = refuse(http.StatusServiceUnavailable, codeBadRequest, causeTooLarge,
+		"too many bodies: the server is receiving more than it can hold (Options.PostBudget): send again later")
 )
 
 // servePost takes the packets of a POST and answers at once, whatever becomes
@@ -68,7 +68,8 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 // session is to be ended for it after the refusal.
 func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
-		return refuseParse(&parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
+		refusal, err := refuseParse(&parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
+		return refusal.withoutBody(), err
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return refuseParse(&parseError{"a POST with a Content-Encoding: clients send payloads as they are"})
@@ -85,7 +86,7 @@ func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
 	case errors.As(err, new(*limitError)):
 		return refuseBusy, err
 	case err != nil:
-		return badRequest("Bad request: the body could not be read"), err
+		return badRequest("the body could not be read"), err
 	case !utf8.Valid(payload):
 		return refuseParse(&parseError{"a POST that is not UTF-8"})
 	}
@@ -101,7 +102,7 @@ func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
 
 // refuseParse returns the refusal of a POST that breaks the protocol, and err.
 func refuseParse(err error) (*Refusal, error) {
-	return badRequest("Bad request: " + strings.TrimPrefix(err.Error(), "engineio: ")), err
+	return badRequest(strings.TrimPrefix(err.Error(), "engineio: ")), err
 }
 
 // refuseTooLarge returns the refusal of a body that is too large, and the error for
@@ -109,7 +110,7 @@ func refuseParse(err error) (*Refusal, error) {
 func (s *Server) refuseTooLarge() (*Refusal, error) {
 	s.stats.limits.add(limitPayload)
 	err := errTooLarge(s.opts.MaxPayload)
-	return &Refusal{http.StatusRequestEntityTooLarge, codeBadRequest, "Payload too large: " + err.Error(), causeTooLarge}, err
+	return refuse(http.StatusRequestEntityTooLarge, codeBadRequest, causeTooLarge, strings.TrimPrefix(err.Error(), "engineio: ")).withoutBody(), err
 }
 
 // refuseAndEnd answers a request with a refusal and then ends the session for err,

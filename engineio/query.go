@@ -11,12 +11,10 @@ type query struct {
 	jsonp                   bool
 }
 
-// parseQuery reads a query as url.ParseQuery does, without a map: every poll has one.
-func parseQuery(raw string) (q query, err error) {
-	if strings.ContainsAny(raw, "%+;") {
-		values, err := url.ParseQuery(raw)
-		return query{values.Get("transport"), values.Get("sid"), values.Get("EIO"), values.Has("j")}, err
-	}
+// parseQuery reads a query without a map: every poll has one.
+// What is no escape in it is text, as browsers and the reference server have it.
+func parseQuery(raw string) (q query) {
+	escaped := strings.ContainsAny(raw, "%+")
 	var transport, sid, version bool // the first of each counts
 	set := func(field *string, seen *bool, value string) {
 		if !*seen {
@@ -28,6 +26,9 @@ func parseQuery(raw string) (q query, err error) {
 			continue
 		}
 		key, value, _ := strings.Cut(pair, "=")
+		if escaped {
+			key, value = unescape(key), unescape(value)
+		}
 		switch key {
 		case "transport":
 			set(&q.transport, &transport, value)
@@ -39,5 +40,12 @@ func parseQuery(raw string) (q query, err error) {
 			q.jsonp = true
 		}
 	}
-	return q, nil
+	return q
+}
+
+func unescape(s string) string {
+	if t, err := url.QueryUnescape(s); err == nil {
+		return t
+	}
+	return s
 }

@@ -1,12 +1,13 @@
 package engineio
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // The error codes of the reference server, which clients may read in the
@@ -20,23 +21,57 @@ const (
 	codeUnsupportedVersion
 )
 
+// codeMessages are the reference server's words for its codes. Test suites and
+// some clients compare them.
+var codeMessages = [...]string{
+	codeUnknownTransport:   "Transport unknown",
+	codeUnknownSID:         "Session ID unknown",
+	codeBadHandshakeMethod: "Bad handshake method",
+	codeBadRequest:         "Bad request",
+	codeForbidden:          "Forbidden",
+	codeUnsupportedVersion: "Unsupported protocol version",
+}
+
+// RefusalHeader is the header in which the server says why it refuses a request:
+// one English sentence of printable ASCII, of at most 400 bytes. The body
+// of the answer is that of the reference server, which says less.
+const RefusalHeader = "Engineio-Refusal"
+
+// maxRefusalHeader bounds the value of RefusalHeader, in bytes.
+const maxRefusalHeader = 400
+
 // Refusal is the answer to a request that is not served: an HTTP error whose
 // body is the JSON object {"code":Code,"message":Message}. OnConnect may return
 // one to choose the answer to a handshake. Its message is sent to the client.
 type Refusal struct {
 	Status  int    // HTTP status; zero means 403 with Code 4 (forbidden)
 	Code    int    // error code of the reference server, 0 to 5
-	Message string // what was wrong and what to do about it
+	Message string // for the client
+	// Detail is for RefusalHeader and the log: what was wrong and what to do
+	// about it. It may be empty.
+	Detail string
 
 	cause string // key of Stats.Refused; empty: the application's own
+	bare  bool   // the body is empty
 }
 
-// Error returns the message.
-func (e *Refusal) Error() string { return "engineio: " + e.Message }
-
-func badRequest(message string) *Refusal {
-	return &Refusal{http.StatusBadRequest, codeBadRequest, message, causeMalformed}
+// refuse returns a refusal of the server's own, which looks like one of the reference server.
+func refuse(status, code int, cause, detail string) *Refusal {
+	return &Refusal{Status: status, Code: code, Message: codeMessages[code], Detail: detail, cause: cause}
 }
+
+func badRequest(detail string) *Refusal {
+	return refuse(http.StatusBadRequest, codeBadRequest, causeMalformed, detail)
+}
+
+// withoutBody makes the body empty, for what the reference server answers with a status alone.
+func (e *Refusal) withoutBody() *Refusal {
+	e.bare = true
+	return e
+}
+
+// Error returns why the request is refused.
+func (e *Refusal) Error() string { return "engineio: " + cmp.Or(e.Detail, e.Message) }
 
 // refusalOf turns an error of OnConnect into an answer. Only a Refusal speaks
 // to the client: other errors may hold what is none of its business.
@@ -45,53 +80,120 @@ func refusalOf(err error) *Refusal {
 	switch {
 	case errors.As(err, &r):
 		if r.Status == 0 {
-			return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: r.Message}
+			return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: r.Message, Detail: r.Detail}
 		}
 		return r
 	case errors.Is(err, ErrServerClosed):
-		return &Refusal{http.StatusServiceUnavailable, codeForbidden, "Server is shutting down: connect again later", causeShutdown}
+		return refuse(http.StatusServiceUnavailable, codeForbidden, causeShutdown, "the server is shutting down: connect again later")
 	}
-	return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: "Forbidden"}
+	return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: codeMessages[codeForbidden]}
 }
 
 // The refusals of handshakes beyond a limit.
 var (
-	refuseFull = &Refusal{http.StatusServiceUnavailable, codeForbidden,
-		"Too many connections: the server is full (Options.MaxConnections): connect again later", causeFull}
-	refuseFullIP = &Refusal{http.StatusTooManyRequests, codeForbidden,
-		"Too many connections from this address (Options.MaxConnectionsPerIP)", causeFullIP}
+	refuseFull = refuse(http.StatusServiceUnavailable, codeForbidden, causeFull,
+		"too many connections: the server is full (Options.MaxConnections): connect again later")
+	refuseFullIP = refuse(http.StatusTooManyRequests, codeForbidden, causeFullIP,
+		"too many connections from this address (Options.MaxConnectionsPerIP)")
 )
 
-// noteRefusal counts a refused request and logs it: at level warn the origins that
-// are not allowed and, once for each kind, what no client can mend, which is
-// a setting, the client's version or a proxy.
+// noteRefusal counts a refused request and logs it: at debug what the application
+// refuses, what Shutdown refuses, and sessions that have ended; else at warn,
+// the first of a cause and then one each minute.
 func (s *Server) noteRefusal(r *http.Request, refusal *Refusal) {
 	cause := cmp.Or(refusal.cause, causeApplication)
-	nth := s.stats.refused.add(cause)
-	level := slog.LevelDebug
-	switch {
-	case cause == causeOrigin:
-		level = slog.LevelWarn
-	case nth == 1 && (cause == causePath || cause == causeVersion || cause == causeTransport || cause == causeNoUpgrade):
-		level = slog.LevelWarn
-	}
-	if log := s.opts.Logger; log.Enabled(r.Context(), level) {
-		log.Log(r.Context(), level, refusal.Error(), "status", refusal.Status, "remote", r.RemoteAddr)
+	s.stats.refused.add(cause)
+	ctx, kind, args := r.Context(), "refused: "+cause, []any{"status", refusal.Status, "remote", r.RemoteAddr}
+	if s.isOrdinary(r, cause) {
+		s.opts.Logger.DebugContext(ctx, refusal.Error(), args...)
+	} else if s.notices.Enabled(ctx, kind) {
+		s.notices.Warn(ctx, kind, refusal.Error(), args...)
 	}
 }
 
-func (e *Refusal) write(w http.ResponseWriter) {
-	body, _ := json.Marshal(struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
-	}{e.Code, e.Message})
+// isOrdinary reports whether a refusal is nothing that an operator should look into.
+func (s *Server) isOrdinary(r *http.Request, cause string) bool {
+	switch cause {
+	case causeApplication, causeShutdown, causePeer: // the hand-over has logged the last
+		return true
+	case causeSession:
+		return !s.strays.suspicious(r)
+	case causeMalformed, causeTooLarge:
+		// If it has ended a session, noteEnd has said so.
+		return parseQuery(r.URL.RawQuery).sid != ""
+	}
+	return false
+}
+
+// write answers a request. The answer to what asks for a WebSocket is plain
+// text, as on the reference server: no page can read it. The application's own
+// refusals are the same everywhere.
+func (e *Refusal) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
+	if e.Detail != "" {
+		h.Set(RefusalHeader, headerText(e.Detail))
+	}
 	if e.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter)
 	}
-	w.WriteHeader(e.Status)
+	status, body := e.Status, []byte(nil)
+	switch {
+	case e.bare:
+	case e.cause != "" && asksForUpgrade(r):
+		if status == http.StatusForbidden {
+			status = http.StatusBadRequest
+		}
+		h.Set("Content-Type", "text/html")
+		endKeepAlive(w)
+		body = []byte(e.Message)
+	default:
+		h.Set("Content-Type", "application/json")
+		body = e.json()
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+// json is what JSON.stringify makes of it.
+func (e *Refusal) json() []byte {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{e.Code, e.Message})
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
+}
+
+// headerText makes a sentence fit for a header: it may quote what the client sent.
+func headerText(s string) string {
+	if len(s) > maxRefusalHeader {
+		s = s[:maxRefusalHeader-3] + "..."
+	}
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, s)
+}
+
+// asksForUpgrade reports whether a request is what Node.js's http module takes for an
+// upgrade, and with it the reference server.
+func asksForUpgrade(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 && headerHasToken(r.Header["Connection"], "upgrade")
+}
+
+func headerHasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
 }

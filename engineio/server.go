@@ -33,6 +33,7 @@ type Server struct {
 	stats    stats
 	peers    *peers // the other servers; nil without PeerURL
 	notices  notice.Log
+	strays   strays
 
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
@@ -54,6 +55,7 @@ func NewServer(opts *Options) (*Server, error) {
 	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
 	s.notices.Logger = o.Logger
 	s.bodies.limit = o.PostBudget
+	s.strays.started = time.Now()
 	for i := range s.flushers {
 		s.flushers[i].srv = s
 	}
@@ -79,9 +81,9 @@ func (s *Server) Len() int {
 }
 
 // ServeHTTP serves the endpoint. Mount it at Options.Path; every request gets
-// an answer at once but the polls that wait for packets. A refused request gets a
-// 4xx status and the JSON object {"code":n,"message":"..."} with the codes of the
-// reference server. The goroutine of a WebSocket handshake returns once the
+// an answer at once but the polls that wait for packets. A refused request gets
+// the status and the body of the reference server, for most the JSON object
+// {"code":n,"message":"..."}, and RefusalHeader, which says what to do about it. The goroutine of a WebSocket handshake returns once the
 // connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -100,55 +102,68 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal
 	}
 	dropBody(w, r)
 	s.limitAnswer(w)
-	refusal.write(w)
+	refusal.write(w, r)
 }
 
+// serve makes the checks of the reference server, in its order.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
+	w.Header()["X-Content-Type-Options"] = noSniff
 	if p := r.URL.Path; p != s.opts.Path && p+"/" != s.opts.Path {
-		return &Refusal{http.StatusNotFound, codeBadRequest,
-			fmt.Sprintf("Not found: this server answers at %s: make the client's path and Options.Path the same", s.opts.Path), causePath}
+		return s.refusePath(r)
 	}
-	if refusal := s.cors(w, r); refusal != nil {
+	anonymous, refusal := s.cors(w, r)
+	if refusal != nil {
 		return refusal
 	}
 	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
 		preflight(w, r)
 		return nil
 	}
-	q, err := parseQuery(r.URL.RawQuery)
-	if err != nil {
-		return badRequest("Bad request: the query cannot be parsed")
-	}
-	transport := q.transport
-	if !slices.Contains(s.opts.Transports, transport) {
-		return &Refusal{http.StatusBadRequest, codeUnknownTransport,
-			fmt.Sprintf("Transport unknown: %.40q; this server offers %s (Options.Transports)", transport, strings.Join(s.opts.Transports, " and ")), causeTransport}
+	q := parseQuery(r.URL.RawQuery)
+	if !slices.Contains(s.opts.Transports, q.transport) {
+		return refuse(http.StatusBadRequest, codeUnknownTransport, causeTransport,
+			fmt.Sprintf("transport unknown: %.40q; this server offers %s (Options.Transports)", q.transport, strings.Join(s.opts.Transports, " and ")))
 	}
 	if q.jsonp {
-		return badRequest("Bad request: JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
-	}
-	if transport == WebSocket && !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		return &Refusal{http.StatusBadRequest, codeBadRequest,
-			"Bad request: transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?", causeNoUpgrade}
+		return badRequest("JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
 	}
 	if q.sid != "" {
-		return s.serveSession(w, r, q.sid, q.version, transport)
+		return s.serveSession(w, r, q.sid, q.transport)
 	}
 	if r.Method != http.MethodGet {
-		return &Refusal{http.StatusBadRequest, codeBadHandshakeMethod, "Bad handshake method: a session begins with GET", causeMethod}
+		return refuse(http.StatusBadRequest, codeBadHandshakeMethod, causeMethod, "a session begins with GET")
+	}
+	if q.transport == WebSocket {
+		if refusal := checkUpgrade(r); refusal != nil {
+			return refusal
+		}
 	}
 	if v := q.version; v != protocolVersion {
-		return &Refusal{http.StatusBadRequest, codeUnsupportedVersion,
-			fmt.Sprintf("Unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion), causeVersion}
+		return refuse(http.StatusBadRequest, codeUnsupportedVersion, causeVersion,
+			fmt.Sprintf("unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion))
 	}
-	if transport == WebSocket {
+	if anonymous {
+		r = s.withoutCookies(r)
+	}
+	if q.transport == WebSocket {
 		return s.openWebSocket(w, r)
 	}
 	return s.openPolling(w, r)
 }
 
+// refusePath says which path came, and how it came to be another one.
+func (s *Server) refusePath(r *http.Request) *Refusal {
+	why := fmt.Sprintf("a request for %.100q, but this server answers at %q: make Options.Path and the client's option path the same", r.URL.Path, s.opts.Path)
+	asked, _, _ := strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(asked, "/") && asked != r.URL.EscapedPath() {
+		why = fmt.Sprintf("the client asked for %.100q, but %.100q arrived, and this server answers at %q: "+
+			"mount it without http.StripPrefix, or set Options.Path to what arrives", asked, r.URL.Path, s.opts.Path)
+	}
+	return refuse(http.StatusNotFound, codeBadRequest, causePath, why)
+}
+
 // serveSession serves a request of a session that exists.
-func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, version, transport string) *Refusal {
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, transport string) *Refusal {
 	s.mu.RLock()
 	c, closed, gone := s.conns[sid], s.closed, s.gone[sid]
 	s.mu.RUnlock()
@@ -160,9 +175,10 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, versi
 		return s.peers.handOver(w, r, sid, transport)
 	case c == nil:
 		return refuseUnknownSID
-	case version != protocolVersion:
-		return badRequest("Bad request: EIO is not that of the session")
 	case transport == WebSocket:
+		if refusal := checkUpgrade(r); refusal != nil {
+			return refusal
+		}
 		return c.upgrade(w, r)
 	case s.peers != nil && mark(r) == markRelease:
 		c.releasePoll()
@@ -173,8 +189,10 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, versi
 	case r.Method == http.MethodPost:
 		return c.servePost(w, r)
 	}
+	// The reference server answers 500, with which a client could make a
+	// load balancer believe that the server is ill.
 	w.Header().Set("Allow", "GET, POST, OPTIONS")
-	return &Refusal{http.StatusMethodNotAllowed, codeBadRequest, "Bad request: a session takes GET and POST", causeMethod}
+	return refuse(http.StatusMethodNotAllowed, codeBadRequest, causeMethod, "a session takes GET and POST").withoutBody()
 }
 
 // open begins a session: OnConnect decides.
@@ -304,6 +322,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	delete(s.conns, c.id)
+	s.strays.forget(c.id)
 	if s.closed && c.reason == ReasonServerShutdown {
 		s.gone[c.id] = true
 	}

@@ -45,7 +45,7 @@ func TestShutdown(t *testing.T) {
 		}
 		for _, mode := range []eiotest.Mode{eiotest.Polling, eiotest.WebSocket} {
 			_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr})
-			wantRefused(t, nil, err, http.StatusServiceUnavailable, "4", "Server is shutting down")
+			wantRefused(t, nil, err, http.StatusServiceUnavailable, "4", "the server is shutting down")
 			var refused *eiotest.RefusedError
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, "1", refused.Response.Header.Get("Retry-After"))

@@ -14,7 +14,7 @@ var errProbe = errors.New("engineio: an upgrade began with something else than a
 // "Upgrade"). Whatever becomes of it, the session lives on.
 func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	if c.srv.opts.DisableUpgrades {
-		return badRequest("Bad request: upgrades are turned off by Options.DisableUpgrades; begin with transport=websocket")
+		return badRequest("upgrades are turned off by Options.DisableUpgrades; begin with transport=websocket")
 	}
 	t, refusal := c.srv.acceptWebSocket(w, r, func() *Refusal {
 		c.mu.Lock()

@@ -273,7 +273,7 @@ func TestHandOverWithoutHijacker(t *testing.T) {
 					r.hosts[1].srv.ServeHTTP(wrap(w), req)
 				}), nil)
 				_, _, err := raw.DialWS(t.Context(), nil)
-				wantRefused(t, nil, err, http.StatusNotImplemented, "3", "Bad request: this connection cannot become a WebSocket")
+				wantRefused(t, nil, err, http.StatusNotImplemented, "3", "this connection cannot become a WebSocket")
 				assert.NotContains(t, r.hosts[1].logged(), "cannot be handed over")
 			})
 		})

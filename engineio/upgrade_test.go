@@ -85,9 +85,9 @@ func TestUpgradeStepByStep(t *testing.T) {
 
 		// The old transport is over.
 		resp, err := raw.Get(t.Context())
-		wantRefused(t, resp, err, 400, "3", "Bad request: this session uses another transport")
+		wantRefused(t, resp, err, 400, "3", "this session uses another transport")
 		resp, err = raw.Post(t.Context(), "4x")
-		wantRefused(t, resp, err, 400, "3", "Bad request: this session uses another transport")
+		wantRefused(t, resp, err, 400, "3", "this session uses another transport")
 		p.wantNone()
 		ws.send("4still there")
 		p.want("text still there")
@@ -126,7 +126,7 @@ func TestEveryPollGetsANoopDuringTheProbe(t *testing.T) {
 		synctest.Wait()
 		begin := time.Now()
 		ws.send("5")
-		wantRefused(t, next(t, poll), nil, 400, "3", "Bad request: this session uses another transport")
+		wantRefused(t, next(t, poll), nil, 400, "3", "this session uses another transport")
 		assert.Zero(t, time.Since(begin))
 		p.text("after")
 		ws.want("4after")

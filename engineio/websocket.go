@@ -37,6 +37,9 @@ func newTransport(conn *wsConn, limit int) *wsTransport {
 // request has been found to be good, refuses it. The answer to the client is not
 // written yet: it waits for the first write.
 func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*wsTransport, *Refusal) {
+	if p, _ := firstSubprotocol(r); p != "" && w.Header().Get(subprotocolHeader) == "" { // middleware may have chosen
+		w.Header().Set(subprotocolHeader, p)
+	}
 	hw := &hijackWriter{ResponseWriter: w, timeout: s.opts.WriteTimeout, before: before}
 	if key, plain := handshakeKey(r); plain && !(s.opts.PerMessageDeflate && len(r.Header["Sec-Websocket-Extensions"]) > 0) {
 		if err := hw.hijack(); err != nil {

@@ -366,13 +366,14 @@ func (h *hijackWriter) deflate() bool {
 func (h *hijackWriter) refusal(err error) *Refusal {
 	h.Header().Del("Connection")
 	h.Header().Del("Upgrade")
+	h.Header().Del(subprotocolHeader)
 	if h.refused != nil {
 		return h.refused
 	}
 	if h.status < 400 || h.status >= 500 {
 		return refuseHijack(err)
 	}
-	return badRequest("Bad request: " + strings.TrimSpace(h.text.String()))
+	return badRequest(strings.TrimSpace(h.text.String()))
 }
 
 // canHijack reports whether the connection under w may be taken over.
@@ -390,7 +391,6 @@ func canHijack(w http.ResponseWriter) bool {
 }
 
 func refuseHijack(err error) *Refusal {
-	return &Refusal{http.StatusNotImplemented, codeBadRequest,
-		"Bad request: this connection cannot become a WebSocket (" + err.Error() +
-			"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap", causeNoUpgrade}
+	return refuse(http.StatusNotImplemented, codeBadRequest, causeNoUpgrade,
+		"this connection cannot become a WebSocket ("+err.Error()+"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap")
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -31,16 +33,21 @@ func (e *ConnectError) Error() string {
 // success.
 type HTTPError struct {
 	Status  int    // HTTP status
-	Code    int    // "code" of a body that is a JSON object with one, as Engine.IO servers send it, else -1
+	Code    int    // of the Engine.IO protocol, 0 to 5; -1 if the body has none
 	Message string // its "message", or the body
+	Detail  string // the header Engineio-Refusal, in which our server says more
 }
 
-// Error returns the status, the code and the message.
+// Error returns the status, the code, the message and the detail.
 func (e *HTTPError) Error() string {
-	if e.Code < 0 {
-		return fmt.Sprintf("socketiotest: the server answered with HTTP status %d: %.200s", e.Status, e.Message)
+	s := fmt.Sprintf("socketiotest: the server answered with HTTP status %d: %.200s", e.Status, e.Message)
+	if e.Code >= 0 {
+		s = fmt.Sprintf("socketiotest: the server answered with HTTP status %d: %s (code %d)", e.Status, e.Message, e.Code)
 	}
-	return fmt.Sprintf("socketiotest: the server answered with HTTP status %d: %s (code %d)", e.Status, e.Message, e.Code)
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
 }
 
 // dialError translates an error of the handshake.
@@ -49,15 +56,23 @@ func dialError(err error) error {
 	if !ok {
 		return fmt.Errorf("socketiotest: connecting: %w", err)
 	}
-	e := &HTTPError{Status: refused.Response.Status, Code: -1, Message: strings.TrimSpace(refused.Response.Body)}
+	e := &HTTPError{Status: refused.Response.Status, Code: -1, Message: strings.TrimSpace(refused.Response.Body),
+		Detail: refused.Response.Header.Get(engineio.RefusalHeader)}
 	var body struct {
 		Code    *int
 		Message string
 	}
 	if json.Unmarshal([]byte(refused.Response.Body), &body) == nil && body.Code != nil {
 		e.Code, e.Message = *body.Code, body.Message
+	} else { // a refused WebSocket handshake
+		e.Code = slices.Index(codeMessages, e.Message)
 	}
 	return e
+}
+
+// codeMessages are the bodies of refused WebSocket handshakes, by code.
+var codeMessages = []string{
+	"Transport unknown", "Session ID unknown", "Bad handshake method", "Bad request", "Forbidden", "Unsupported protocol version",
 }
 
 // connectError reads a CONNECT_ERROR packet.

@@ -21,6 +21,10 @@ func TestRefusedByHTTP(t *testing.T) {
 	forbid := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "log in first", http.StatusForbidden) })
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
 		srv := newServer(t, nil)
+		forbidden := 403
+		if tr == socketiotest.WebSocket {
+			forbidden = 400 // as on the reference server
+		}
 		tests := map[string]struct {
 			h       http.Handler
 			opts    socketiotest.Options
@@ -29,7 +33,7 @@ func TestRefusedByHTTP(t *testing.T) {
 			message string
 		}{
 			"version":   {srv, socketiotest.Options{Query: url.Values{"EIO": {"3"}}}, 400, 5, "nsupported protocol version"},
-			"origin":    {srv, socketiotest.Options{Header: http.Header{"Origin": {"https://evil.test"}}}, 403, 4, "rigin"},
+			"origin":    {srv, socketiotest.Options{Header: http.Header{"Origin": {"https://evil.test"}}}, forbidden, 4, "Forbidden"},
 			"path":      {srv.Handler(http.NotFoundHandler()), socketiotest.Options{Path: "/elsewhere"}, 404, -1, "404 page not found"},
 			"app":       {forbid, socketiotest.Options{}, 403, -1, "log in first"},
 			"root path": {http.NotFoundHandler(), socketiotest.Options{Path: "/"}, 404, -1, "404 page not found"},
@@ -40,6 +44,9 @@ func TestRefusedByHTTP(t *testing.T) {
 			refusal, ok := errors.AsType[*socketiotest.HTTPError](err)
 			if c != nil || !ok || refusal.Status != tt.status || refusal.Code != tt.code || !strings.Contains(refusal.Message, tt.message) {
 				t.Errorf("%s: %#v", name, err)
+			}
+			if name == "origin" && !strings.Contains(refusal.Detail, "Options.AllowedOrigins") {
+				t.Errorf("the error does not say what to do: %v", err)
 			}
 			wantFailure(t, failing(t, func(tb testing.TB) { socketiotest.Connect(tb, tt.h, &tt.opts) }), "status", tt.message)
 		}

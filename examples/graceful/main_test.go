@@ -133,7 +133,7 @@ func TestSignal(t *testing.T) {
 			require.Equal(t, websocket.StatusGoingAway, websocket.CloseStatus(err), err)
 			status, answer = p.request("GET", "/socket.io/?EIO=4&transport=polling", "")
 			require.Equal(t, http.StatusServiceUnavailable, status)
-			require.JSONEq(t, `{"code":4,"message":"Server is shutting down: connect again later"}`, answer)
+			require.JSONEq(t, `{"code":4,"message":"Forbidden"}`, answer)
 			status, _ = p.request("GET", "/ready", "")
 			require.Equal(t, http.StatusServiceUnavailable, status)
 

@@ -158,7 +158,7 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 type RefusedError struct{ Response *Response }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("eiotest: refused with status %d: %.200s", e.Response.Status, e.Response.Body)
+	return fmt.Sprintf("eiotest: refused with status %d: %.200s (%s)", e.Response.Status, e.Response.Body, e.Response.Header.Get("Engineio-Refusal"))
 }
 
 // parseHandshake parses the text form of an open packet, strictly.
