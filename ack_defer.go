@@ -154,6 +154,7 @@ func (c *Context) acknowledge(ack Args) (undelivered, err error) {
 		return nil, fmt.Errorf("socketio: acknowledge %.100q: %w", c.event, err)
 	}
 	if _, undelivered = c.deliver(p, false, nil); undelivered != nil {
+		c.closeIfFull(undelivered) // the client would wait for it for ever
 		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", undelivered)
 	}
 	return undelivered, nil

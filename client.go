@@ -21,6 +21,7 @@ type client struct {
 	srv     *Server
 	conn    *engineio.Conn
 	session Session
+	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
 	queued  atomic.Int64 // bytes of the backlog, see backlog.go
 	watched atomic.Bool  // handlers that return are to call progress; changed with mu held
 	stuck   atomic.Bool  // the connection is closed because they do not
@@ -343,9 +344,19 @@ func (cl *client) refuse(ns string, e *Error) {
 		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{&Error{Message: e.Message}}, true)
 	}
 	if err == nil {
-		err = cl.conn.Send(p.frames)
+		err = cl.sendRequired(p)
 	}
 	if err != nil {
 		cl.srv.log.Debug("socketio: a refusal could not be sent", "namespace", ns, "error", err)
 	}
+}
+
+// sendRequired sends a packet that the protocol requires. A client that does not
+// take even that is closed.
+func (cl *client) sendRequired(p packet) error {
+	err := cl.conn.Send(p.frames)
+	if errors.Is(err, engineio.ErrSendQueueFull) {
+		cl.conn.Close(ReasonSlowClient, err)
+	}
+	return err
 }

@@ -321,6 +321,7 @@ func (c *cluster) emitHere(m *arrival) error {
 		} else if target != nil && err != errLeftRoom && err != errAlreadyFailed {
 			target.failed(s, err)
 		}
+		s.closeIfFull(err)
 		return err
 	})
 	c.srv.stats.of(nil).out.Add(reached)

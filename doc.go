@@ -51,8 +51,9 @@
 // [Options].AsyncHandlers lets the events of one socket overlap.
 //
 // Every method of every type may be called from any goroutine, in handlers and
-// outside of them. Emit never waits for a client: it queues, and a client that
-// stays behind by more than [Options].SendQueueLimit is closed. What one
+// outside of them. Emit never waits for a client: it queues, up to
+// [Options].SendQueueLimit, and [Socket.Flush] waits where there is much to send. A
+// client that takes nothing for [Options].WriteTimeout is closed. What one
 // goroutine emits arrives in that order. Nothing is emitted to a client whose
 // connect handler has not accepted it, nor to one that has left.
 //

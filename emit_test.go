@@ -214,8 +214,10 @@ func TestSlowClient(t *testing.T) {
 			require.NoError(t, srv.Emit("e", strings.Repeat("x", 300)))
 			q.want(`2["e","` + strings.Repeat("x", 300) + `"]`)
 		}
-		require.NoError(t, s.Emit("e", strings.Repeat("x", 300))) // the one that goes beyond the limit
-		require.ErrorIs(t, s.Emit("e", 1), socketio.ErrSlowClient)
+		require.ErrorIs(t, s.Emit("e", strings.Repeat("x", 300)), socketio.ErrSendQueueFull)
+		require.NoError(t, s.Context().Err(), "who emits to one client can wait")
+		require.NoError(t, srv.Emit("e", strings.Repeat("x", 300))) // nobody can
+		q.want(`2["e","` + strings.Repeat("x", 300) + `"]`)
 		rec.want(t, "slow client")
 		require.ErrorIs(t, s.Emit("e", 1), socketio.ErrClosed)
 		require.NoError(t, srv.Emit("e", 1))
@@ -235,16 +237,17 @@ func TestHeldEmits(t *testing.T) {
 		})
 		srv.Namespace("/more").On("connect", func(c *socketio.Context) {
 			require.NoError(t, c.Emit("e", strings.Repeat("x", 600)))
-			require.NoError(t, c.Emit("e", strings.Repeat("x", 600))) // the one that goes beyond the limit
-			require.ErrorIs(t, c.Emit("e", 1), socketio.ErrSlowClient)
+			require.ErrorIs(t, c.Emit("e", strings.Repeat("x", 600)), socketio.ErrSendQueueFull)
+			require.NoError(t, c.Emit("e", 1))
 		})
 		srv.Namespace("/more").On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
 		p := dial(t, srv, mode)
 		p.connect("/")
 		p.want(`2["e","`+strings.Repeat("x", 300)+`"]`, `2["e",2]`)
-		p.send("0/more,")
-		p.closed()
-		rec.want(t, "slow client")
+		more := p.connect("/more")
+		p.want(`2/more,["e","`+strings.Repeat("x", 600)+`"]`, `2/more,["e",1]`)
+		srv.Namespace("/more").Socket(more).CloseConnection()
+		rec.want(t, "server disconnect")
 	})
 }
 

@@ -149,6 +149,9 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		}
 		if err != nil {
 			failed = err
+			if !direct {
+				s.closeIfFull(err)
+			}
 		}
 		if sent {
 			reached++

@@ -13,10 +13,10 @@ var (
 	// ErrClosed: the socket has left its namespace, or its connection is
 	// gone. The error found is a [*DisconnectError], which says why.
 	ErrClosed = errors.New("socketio: the client has left the namespace")
-	// ErrSlowClient: the client reads more slowly than the server sends to
-	// it and [Options].SendQueueLimit bytes wait already. The connection is
-	// closed with [ReasonSlowClient].
-	ErrSlowClient = errors.New("socketio: slow client: its send queue is full")
+	// ErrSendQueueFull: so much waits to be sent to the client already that
+	// the packet would exceed [Options].SendQueueLimit. Nothing has been queued,
+	// and the client stays. [Socket.Flush] waits until there is room.
+	ErrSendQueueFull = errors.New("socketio: the client's send queue is full")
 	// ErrUnknownSocket: no socket of this namespace has this session id.
 	ErrUnknownSocket = errors.New("socketio: no socket with this sid in the namespace")
 	// ErrNoHandler: a client asked for the acknowledgement of an event that
@@ -59,7 +59,8 @@ const (
 	ReasonTransportError Reason = engineio.ReasonTransportError
 	// ReasonParseError: the client broke the protocol.
 	ReasonParseError Reason = engineio.ReasonParseError
-	// ReasonSlowClient: the client read too slowly ([Options].SendQueueLimit).
+	// ReasonSlowClient: the client took nothing for [Options].WriteTimeout, or
+	// more waited for it than [Options].SendQueueLimit and [Options].SendBudget allow.
 	ReasonSlowClient Reason = engineio.ReasonSlowClient
 	// ReasonServerShutdown: [Server.Shutdown] was called.
 	ReasonServerShutdown Reason = engineio.ReasonServerShutdown
@@ -192,8 +193,8 @@ func (s *Socket) sendError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, engineio.ErrSlowClient):
-		return ErrSlowClient
+	case errors.Is(err, engineio.ErrSendQueueFull):
+		return ErrSendQueueFull
 	case errors.Is(err, engineio.ErrClosed):
 		return s.leftError()
 	default:

@@ -97,7 +97,7 @@ func (s *Socket) admit() (accepted bool) {
 			s.mu.Unlock()
 			s.client.stopTimer()
 		default:
-			batch, s.held, s.heldSize = s.held, nil, 0
+			batch = s.takeHeld()
 			if len(batch) == 0 { // from now on packets go directly
 				s.state.Store(stateJoined)
 			}
@@ -108,8 +108,9 @@ func (s *Socket) admit() (accepted bool) {
 			return true
 		}
 		for _, p := range batch {
-			// A failure means that the connection is closed: leave will say so.
-			_ = s.client.conn.Send(p.frames)
+			// It has been accepted. A failure means that the connection is closed:
+			// leave will say so.
+			_ = s.client.conn.SendAnyway(p.frames)
 		}
 	}
 }
@@ -148,7 +149,7 @@ func (s *Socket) sendDisconnect() {
 		s.srv().log.Error("socketio: the parser cannot encode a DISCONNECT packet", "error", err)
 		return
 	}
-	_ = s.client.conn.Send(p.frames) // a closed connection needs none
+	_ = s.client.sendRequired(p) // a closed connection needs none
 }
 
 // leave makes the socket leave, unless it does already. With drop, events that
@@ -191,7 +192,8 @@ func (s *Socket) detach() {
 	s.mu.Lock()
 	err := &DisconnectError{s.reason, s.cause}
 	acks, cancel := s.acks, s.cancel
-	s.acks, s.held = nil, nil
+	s.acks = nil
+	s.takeHeld()
 	s.mu.Unlock()
 	if cancel != nil {
 		cancel(err)

@@ -32,9 +32,10 @@ type Options struct {
 	// UpgradeTimeout is how long a client may take from opening the WebSocket
 	// to completing the upgrade. Zero means 10 s.
 	UpgradeTimeout time.Duration
-	// WriteTimeout is the least time a client has to take what is written to
-	// it; one that needs more than twice as long is closed with
-	// [ReasonSlowClient]. Zero means 10 s.
+	// WriteTimeout is how long a client may take nothing of what is written to
+	// it before it is closed with [ReasonSlowClient], after one to three times as
+	// long. How long a packet takes altogether does not matter while its bytes
+	// flow. Zero means 10 s.
 	WriteTimeout time.Duration
 	// ConnectTimeout closes a connection that has joined no namespace by
 	// then. Refusals do not stop it, the first success does for good. Zero
@@ -63,10 +64,19 @@ type Options struct {
 	// must be at least twice MaxPayload.
 	PostBudget int
 	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
-	// connection. A client that stays behind is closed with
-	// [ReasonSlowClient]; a larger message is accepted when nothing else
-	// waits. Zero means 1 MiB.
+	// connection, with about 100 for each packet; a packet of any size is
+	// accepted when nothing else waits. Beyond it, who emits to this socket
+	// alone gets [ErrSendQueueFull], and [Socket.Flush] waits for room; a client
+	// for which a broadcast or an acknowledgement finds no room is closed with
+	// [ReasonSlowClient]. Zero means 64 MiB.
 	SendQueueLimit int
+	// SendBudget bounds, in bytes, the memory of what waits to be sent to all
+	// connections of this server together; a packet that waits for several of
+	// them counts once. When it is used up, the connections for which most waits
+	// are closed with [ReasonSlowClient] until an eighth of it is free. What the
+	// network takes at once does not count. Zero means 256 MiB; a negative
+	// value, no bound but SendQueueLimit.
+	SendBudget int
 	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
 	// have arrived and whose handlers have not returned; each counts what it
 	// holds and 256 bytes. One event is accepted whatever its size. Above the
@@ -258,7 +268,7 @@ const (
 	defaultPingTimeout       = 20 * time.Second
 	defaultConnectTimeout    = 45 * time.Second
 	defaultDrainTimeout      = 5 * time.Second
-	defaultSendQueueLimit    = 1 << 20
+	defaultSendQueueLimit    = 64 << 20
 	defaultReceiveQueueLimit = 4 << 20
 	defaultAsyncLimit        = 100
 	defaultMaxNamespaces     = 100
@@ -420,6 +430,7 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		MaxPayload:                 s.MaxPayload,
 		PostBudget:                 s.PostBudget,
 		SendQueueLimit:             s.SendQueueLimit,
+		SendBudget:                 s.SendBudget,
 		MaxConnections:             s.MaxConnections,
 		MaxConnectionsPerIP:        s.MaxConnectionsPerIP,
 		ClientIP:                   s.ClientIP,

@@ -44,7 +44,7 @@ type Socket struct {
 	rooms    map[string]*member // nil member: to be joined when accepted
 	everyone *member            // its place among all of the namespace
 	held     []packet           // to be sent when accepted
-	heldSize int
+	heldSize int64
 	acks     map[uint64]ackTarget
 	ackBox   *mailbox // callbacks of OnAck
 	ctx      context.Context
@@ -134,7 +134,7 @@ func (s *Socket) Context() context.Context {
 // acknowledgement of the event it handles. Nothing is sent if data cannot be
 // encoded, if the protocol reserves the event's name, or if the options
 // contradict each other. A client that is not there any more is [ErrClosed],
-// one that reads too slowly [ErrSlowClient]; with [To] or [Broadcast] such
+// one for which too much waits already [ErrSendQueueFull]; with [To] or [Broadcast] such
 // clients are left out and the error is nil.
 func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
 	if s == nil {
@@ -288,9 +288,6 @@ var errLeftRoom = errors.New("socketio: left the room")
 func (s *Socket) deliver(p packet, volatile bool, via *member) (sent bool, err error) {
 	if s.state.Load() != stateJoined {
 		held, err := s.hold(p, volatile, via)
-		if errors.Is(err, ErrSlowClient) {
-			s.client.conn.Close(ReasonSlowClient, err)
-		}
 		if held || err != nil {
 			return held, err
 		}
@@ -333,12 +330,35 @@ func (s *Socket) hold(p packet, volatile bool, via *member) (held bool, err erro
 	case volatile: // dropped: it cannot be sent now
 		return false, nil
 	}
-	if s.heldSize > s.srv().opts.SendQueueLimit {
-		return false, ErrSlowClient
+	size := int64(p.size) + packetOverhead
+	waiting := s.client.held.Load() + int64(s.client.conn.Buffered())
+	if waiting > 0 && waiting+size > int64(s.srv().opts.SendQueueLimit) {
+		return false, ErrSendQueueFull
 	}
-	s.heldSize += p.size
+	s.heldSize += size
+	s.client.held.Add(size)
 	s.held = append(s.held, p)
 	return true, nil
+}
+
+// packetOverhead is what a packet that is held counts besides its bytes.
+const packetOverhead = 96
+
+// takeHeld returns the packets that are held, with s.mu held.
+func (s *Socket) takeHeld() []packet {
+	batch := s.held
+	s.client.held.Add(-s.heldSize)
+	s.held, s.heldSize = nil, 0
+	return batch
+}
+
+// closeIfFull closes the connection of a socket that nobody can do anything for
+// when its queue is full: an event for a room does not wait for one of its members. A
+// client that has not been sent anything yet stays.
+func (s *Socket) closeIfFull(err error) {
+	if errors.Is(err, ErrSendQueueFull) && s.state.Load() == stateJoined {
+		s.client.conn.Close(ReasonSlowClient, engineio.ErrSendQueueFull)
+	}
 }
 
 // printable is what a client chose, as it stands in a log: of bounded length, and

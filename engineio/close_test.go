@@ -294,7 +294,8 @@ func TestClosedIsNotCalledFromSendOrClose(t *testing.T) {
 					for err = nil; err == nil; {
 						err = l.Send(engineio.TextFrames(strings.Repeat("x", 1000)))
 					}
-					assert.ErrorIs(t, err, engineio.ErrSlowClient)
+					assert.ErrorIs(t, err, engineio.ErrSendQueueFull)
+					l.Close(reason, err)
 				} else {
 					l.Close(reason, nil)
 				}

@@ -4,7 +4,6 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,8 +57,7 @@ func acceptedEncoding(header string) string {
 	return best
 }
 
-func writeCompressed(w http.ResponseWriter, encoding string, body []byte) error {
-	w.Header().Set("Content-Encoding", encoding)
+func writeCompressed(w io.Writer, encoding string, body []byte) error {
 	pool := compressors[encoding]
 	z := pool.Get().(resetWriter)
 	defer pool.Put(z)

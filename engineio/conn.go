@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,25 +40,27 @@ type Upgrader interface {
 //
 // Goroutines: a WebSocket has one that reads (Conn.serveWebSocket), started
 // after the handshake and ended by the end of the network connection. What is
-// queued is written by a flusher, which many connections share, or by a
-// goroutine of the connection's own (flush) when the network makes it wait; both
-// end when nothing is queued. end starts one that calls Receiver.Closed. Polling has none besides
+// queued is written by a flusher, which many connections share and which never
+// waits, or by a goroutine of the connection's own (flush) where the network has to
+// be waited for, or messages are compressed or encrypted; both end when nothing is queued. end starts one that calls Receiver.Closed. Polling has none besides
 // those of its HTTP requests. Server.Shutdown waits for all of them.
 //
-// Locks: turnMu, then recvMu or tryMu, then mu. turnMu keeps the packets of a POST
+// Locks: turnMu, then recvMu, then mu. turnMu keeps the packets of a POST
 // together and in front of those of an upgrade; it is the only one that is held
 // while waiting, for the Receiver's room or the end of the connection. recvMu makes
-// the calls of the Receiver one at a time, tryMu the writes that do not wait for the
-// network. No lock is held while waiting for the network.
+// the calls of the Receiver one at a time. No lock is held while waiting for the network.
 type Conn struct {
 	srv      *Server
 	id       string
 	receiver Receiver
 	flusher  *flusher
+	answered atomic.Int64 // bytes of answers to polls that have been written
+
+	answerMu sync.Mutex    // protects the following; held while setting a deadline
+	answer   *answerWriter // of the poll that is being answered
 
 	turnMu sync.Mutex // held while the packets of a POST are delivered, waits included
 	recvMu sync.Mutex // held while the receiver is called
-	tryMu  sync.Mutex // held while writing without waiting
 
 	mu sync.Mutex // protects the following
 
@@ -72,12 +75,15 @@ type Conn struct {
 	queue  []*Frames
 	spare  []*Frames // the other slice of queue, reused
 	queued int       // bytes in queue and in the write under way
+	handed uint64    // bytes that have been handed to the network, or dropped at the end
 	// writing: somebody takes from the queue and writes to the client: the
-	// handshake, a flusher, or the answer to a poll. There is one at a time.
+	// handshake, a flusher, flush, or the answer to a poll. There is one at a time.
 	writing bool
-	// scheduled: writing is held for the flusher, which has not begun.
-	scheduled bool
-	written   chan struct{} // closed when writing ends, if somebody waits for it
+	written chan struct{} // closed when writing ends, if somebody waits for it
+	waiters []flushWaiter
+	// charging: what is in queue is counted in the server's budget. taken: so is
+	// the write under way.
+	charging, taken bool
 
 	polling bool          // a poll waits
 	hurry   bool          // it is to wait no longer than noopPace
@@ -89,6 +95,10 @@ type Conn struct {
 	due     time.Time   // when timer fires
 	pongDue bool
 	pause   *pause // nil for a client that was never held back
+	// pongSince is from when on the time for the pong that is due counts, and
+	// flow what the client had taken when that was looked at last.
+	pongSince time.Time
+	flow      flow
 
 	counted   carrier // as what Stats counts it
 	closed    bool
@@ -106,7 +116,7 @@ func newConn(s *Server, r *http.Request, id string) *Conn {
 		r = r.WithContext(r.Context())
 		r.Body = http.NoBody
 	}
-	return &Conn{srv: s, id: id, req: r, writing: true, flusher: s.nextFlusher()}
+	return &Conn{srv: s, id: id, req: r, writing: true, flusher: s.nextFlusher(), charging: s.budget.limit > 0}
 }
 
 // ID returns the session id: 22 characters of base64url from a cryptographic
@@ -149,22 +159,26 @@ func (c *Conn) Transport() string {
 
 // Send queues f and returns at once; what is queued is written in order, as
 // much as possible at a time. It returns ErrClosed if the connection has ended,
-// or ErrSlowClient if more than Options.SendQueueLimit bytes wait already, which
-// closes it.
-func (c *Conn) Send(f *Frames) error {
+// and ErrSendQueueFull, having queued nothing, if f and what waits already are
+// more than Options.SendQueueLimit. A message of any size is accepted if nothing
+// waits. A full queue does not end the connection: a client that takes nothing for
+// Options.WriteTimeout is closed anyway. Who sends much at a time waits with Flush.
+func (c *Conn) Send(f *Frames) error { return c.send(f, true) }
+
+// SendAnyway is Send without regard to Options.SendQueueLimit: for what has been
+// accepted, and counted, before it could be sent.
+func (c *Conn) SendAnyway(f *Frames) error { return c.send(f, false) }
+
+func (c *Conn) send(f *Frames, limited bool) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	if c.queued > c.srv.opts.SendQueueLimit {
-		c.relieveLocked()
-	}
-	if c.queued > c.srv.opts.SendQueueLimit {
+	if limited && c.queued > 0 && c.queued+f.size()+frameOverhead*len(c.queue) > c.srv.opts.SendQueueLimit {
 		c.mu.Unlock()
 		c.srv.stats.limits.add(limitSendQueue)
-		c.end(ReasonSlowClient, ErrSlowClient, discard)
-		return ErrSlowClient
+		return ErrSendQueueFull
 	}
 	c.pushLocked(f)
 	c.mu.Unlock()
@@ -190,6 +204,7 @@ func (c *Conn) SendVolatile(f *Frames) (sent bool, err error) {
 func (c *Conn) pushLocked(f *Frames) {
 	c.queue = append(c.queue, f)
 	c.queued += f.size()
+	c.chargePushedLocked(f)
 	c.kickLocked()
 }
 
@@ -199,19 +214,27 @@ func (c *Conn) kickLocked() {
 	case c.writing:
 		// The writer looks again when it is done.
 	case c.ws != nil:
-		if len(c.queue) > 0 || c.closed && !c.ws.closeSent.Load() {
+		if len(c.queue) > 0 || c.closed && !c.ws.closeSent.Load() || c.ws.hasMore() {
 			c.writing = true
-			if c.ws.trying != nil {
-				c.scheduled = true
+			if c.ws.tries() {
 				c.flusher.add(c)
 				return
 			}
-			batch, size := c.takeLocked()
+			batch, size := c.takeLocked(writePiece)
 			c.srv.wg.Add(1)
 			go c.flush(c.ws, batch, batch, size)
 		}
 	case c.polling:
 		c.wakeLocked()
+	}
+}
+
+// kick is called when the reader has left control frames to be written.
+func (c *Conn) kick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.transportDone {
+		c.kickLocked()
 	}
 }
 
@@ -231,17 +254,39 @@ func (c *Conn) wakeLocked() {
 	}
 }
 
-// takeLocked hands the queue to a writer, which calls wroteLocked with the
-// slice when it has written it.
-func (c *Conn) takeLocked() (batch []*Frames, size int) {
-	batch = c.queue
-	c.queue, c.spare = c.spare[:0], nil
-	c.flusher.traffic.taken(batch, c.queued)
-	return batch, c.queued
+// takeLocked hands about limit bytes from the queue, one unit at least, to a
+// writer, which calls wroteLocked with the slice when it has written it.
+func (c *Conn) takeLocked(limit int) (batch []*Frames, size int) {
+	c.taken = c.charging
+	if c.queued <= limit || len(c.queue) == 1 {
+		batch, size = c.queue, c.queued
+		c.queue, c.spare = c.spare[:0], nil
+	} else {
+		n := 0
+		for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= limit) {
+			size += c.queue[n].size()
+			n++
+		}
+		batch = append(c.spare[:0], c.queue[:n]...)
+		c.spare = nil
+		clear(c.queue[:n])
+		c.queue = c.queue[n:]
+	}
+	c.flusher.traffic.taken(batch, size)
+	return batch, size
 }
 
+// wroteLocked is called when a batch has been written, or cannot be.
 func (c *Conn) wroteLocked(batch []*Frames, size int) {
+	if c.taken {
+		c.discharge(batch)
+		c.taken = false
+	}
 	c.queued -= size
+	c.handed += uint64(size)
+	if c.waiters != nil {
+		c.wakeWaitersLocked()
+	}
 	if cap(batch) > 16 { // after a burst, give the memory back
 		return
 	}
@@ -249,12 +294,35 @@ func (c *Conn) wroteLocked(batch []*Frames, size int) {
 	c.spare = batch[:0]
 }
 
+// dropQueueLocked drops what nobody has begun to write.
+func (c *Conn) dropQueueLocked() {
+	size := 0
+	for _, f := range c.queue {
+		size += f.size()
+	}
+	if c.charging {
+		c.discharge(c.queue)
+	}
+	c.queued -= size
+	c.handed += uint64(size)
+	c.queue, c.spare = nil, nil
+}
+
 // Close closes the connection: further sends are refused, what is queued is
 // written if the client takes it within 5 seconds, and Receiver.Closed is called
 // with reason and err. The first Close decides. It returns at once. A polling
 // client that does not poll just then learns of its end by its next poll, within
 // 5 seconds too.
-func (c *Conn) Close(reason Reason, err error) { c.end(reason, err, deliver) }
+//
+// With ReasonSlowClient nothing more is written: the network connection is cut,
+// since its client does not take what it is sent.
+func (c *Conn) Close(reason Reason, err error) {
+	if reason == ReasonSlowClient {
+		c.end(reason, err, abort)
+		return
+	}
+	c.end(reason, err, deliver)
+}
 
 // ending is what becomes of the queue and the network connection at the end.
 type ending int
@@ -292,11 +360,9 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	c.reason, c.closeErr = reason, err
 	c.countClosedLocked()
 	if how >= discard {
-		for _, f := range c.queue {
-			c.queued -= f.size()
-		}
-		c.queue = nil
+		c.dropQueueLocked()
 	}
+	c.wakeWaitersLocked()
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -322,6 +388,9 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 
 	c.srv.noteEnd(remote, reason, err)
 	cut(how, ws, probe)
+	if how == abort {
+		c.cutAnswer()
+	}
 	if cancel != nil {
 		cancel(&CloseError{Reason: reason, Err: err})
 	}
@@ -338,7 +407,7 @@ func (c *Conn) restsLocked() bool {
 func cut(how ending, transports ...*wsTransport) {
 	for _, t := range transports {
 		if how == abort && t != nil {
-			_ = t.Conn.Close()
+			t.cut()
 		}
 	}
 }
@@ -368,7 +437,7 @@ func (c *Conn) transportDoneLocked() {
 	if c.probe != nil {
 		c.probe.readUntil(time.Unix(1, 0)) // ends its goroutine's wait
 	}
-	c.queue, c.spare = nil, nil
+	c.dropQueueLocked()
 	if c.timer != nil {
 		c.timer.Stop()
 	}

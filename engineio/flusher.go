@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // flusher writes what connections have queued, one after the other, without
@@ -16,6 +17,7 @@ import (
 type flusher struct {
 	srv     *Server
 	traffic traffic
+	charged atomic.Int64 // its part of budget.used
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn
@@ -62,33 +64,21 @@ func (f *flusher) run() {
 	}
 }
 
-// tryFlush writes one batch without waiting, unless Send has done so meanwhile.
+// tryFlush writes what is queued, about maxTurn bytes of it, without waiting.
 func (c *Conn) tryFlush() {
-	c.tryMu.Lock()
-	defer c.tryMu.Unlock()
 	c.mu.Lock()
-	if !c.scheduled {
-		c.mu.Unlock()
-		return
-	}
-	c.scheduled = false
+	defer c.mu.Unlock()
 	t := c.ws
-	batch, size := c.takeLocked()
-	if len(batch) == 0 {
-		if t.hasMore() {
-			c.srv.wg.Add(1)
-			go c.flush(t, batch, batch, size)
-		} else {
-			c.restLocked(t, batch)
-		}
-		c.mu.Unlock()
+	batch, size := c.takeLocked(maxTurn)
+	if len(batch) == 0 && !c.moreLocked(t) {
+		c.restLocked(batch)
 		return
 	}
 	c.mu.Unlock()
 	left, err := t.tryWrite(batch)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if err == nil && (len(left) > 0 || t.rest != nil) {
+		c.chargeWaitingLocked(batch)
 		c.srv.wg.Add(1)
 		go c.flush(t, batch, left, size)
 		return
@@ -96,27 +86,13 @@ func (c *Conn) tryFlush() {
 	c.wroteLocked(batch, size)
 	switch {
 	case err != nil:
-		c.mu.Unlock()
-		c.endForWrite(err, ReasonTransportClose)
-		c.mu.Lock()
-	case len(c.queue) == 0 && !c.closed:
-		c.endWritingLocked()
+		c.failedLocked(err)
+		return
+	case len(c.queue) == 0 && !c.closed && !t.hasMore():
+		c.restLocked(c.spare)
 		return
 	}
-	c.scheduled = true // others first
-	c.flusher.add(c)
-}
-
-// relieveLocked is called when the send queue is full: by a burst that the
-// flusher had no time for, or by a client that does not read. It writes what the
-// network takes at once.
-func (c *Conn) relieveLocked() {
-	if c.ws == nil || c.ws.trying == nil {
-		return
-	}
-	c.mu.Unlock()
-	c.tryFlush()
-	c.mu.Lock()
+	c.flusher.add(c) // others first
 }
 
 // flush writes a batch, of which some is left, and what is queued, waiting for
@@ -124,18 +100,21 @@ func (c *Conn) relieveLocked() {
 func (c *Conn) flush(t *wsTransport, batch, left []*Frames, size int) {
 	defer c.srv.wg.Done()
 	for {
-		err := t.write(left)
+		more, err := t.write(left)
+		for err == nil && len(more) > 0 {
+			more, err = t.write(more)
+		}
 		c.mu.Lock()
 		c.wroteLocked(batch, size)
 		if err != nil {
+			c.failedLocked(err)
 			c.mu.Unlock()
-			c.endForWrite(err, ReasonTransportClose)
-			c.mu.Lock()
+			return
 		}
-		batch, size = c.takeLocked()
+		batch, size = c.takeLocked(writePiece)
 		left = batch
-		if len(batch) == 0 && (err != nil || !t.hasMore()) {
-			c.restLocked(t, batch)
+		if len(batch) == 0 && !c.moreLocked(t) {
+			c.restLocked(batch)
 			c.mu.Unlock()
 			return
 		}
@@ -143,15 +122,29 @@ func (c *Conn) flush(t *wsTransport, batch, left []*Frames, size int) {
 	}
 }
 
-// restLocked ends the writing when nothing is queued: with a close frame if the
-// connection has been closed.
-func (c *Conn) restLocked(t *wsTransport, batch []*Frames) {
-	c.spare = batch
+// failedLocked ends the connection, and the writing, after a failed write.
+func (c *Conn) failedLocked(err error) {
+	c.mu.Unlock()
+	c.endForWrite(err, ReasonTransportClose)
+	c.mu.Lock()
+	c.dropQueueLocked()
+	c.restLocked(nil)
+}
+
+// moreLocked reports whether there is something to write although nothing is
+// queued: control frames or, if the connection has been closed, a close frame.
+func (c *Conn) moreLocked(t *wsTransport) bool {
 	if c.closed {
-		status := c.closeStatusLocked()
-		c.mu.Unlock()
-		t.sendClose(status)
-		c.mu.Lock()
+		t.queueClose(c.closeStatusLocked())
+	}
+	return t.hasMore()
+}
+
+// restLocked ends the writing when nothing is queued. batch is empty.
+func (c *Conn) restLocked(batch []*Frames) {
+	c.spare = batch
+	if c.ws.tries() {
+		c.charging = false
 	}
 	c.endWritingLocked()
 }
@@ -159,8 +152,8 @@ func (c *Conn) restLocked(t *wsTransport, batch []*Frames) {
 // endForWrite ends the connection after a failed write.
 func (c *Conn) endForWrite(err error, reason Reason) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		reason = ReasonSlowClient
-		c.srv.stats.limits.add(limitWriteTimeout)
+		c.endSlow(limitWriteTimeout, "the client took nothing of what was written to it: "+err.Error())
+		return
 	}
 	c.end(reason, err, abort)
 }

@@ -3,6 +3,7 @@ package engineio
 import (
 	"encoding/base64"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
@@ -38,7 +39,9 @@ type Frames struct {
 	wire     []byte // WebSocket frames, headers included, one after the other
 	first    uint8  // where the first payload starts in wire
 	compress bool
-	several  *several // if there are several messages, or the first is binary
+	queues   atomic.Int32           // in how many queues of home it is counted: see budget
+	several  *several               // if there are several messages, or the first is binary
+	home     atomic.Pointer[Server] // the server that counts it once, whatever the number of its queues
 }
 
 // several is what most frames do not need: they are one short text.
@@ -133,6 +136,12 @@ var (
 
 // size is what f counts in a send queue, in bytes.
 func (f *Frames) size() int { return len(f.wire) }
+
+// frameOverhead is what a message takes in memory besides its bytes, about.
+const frameOverhead = 96
+
+// cost is what f counts in a server's budget, in bytes.
+func (f *Frames) cost() int64 { return int64(len(f.wire)) + frameOverhead }
 
 // count is how many packets f is.
 func (f *Frames) count() int {

@@ -441,7 +441,8 @@ func TestHandOverOfASlowClient(t *testing.T) {
 		require.Equal(t, engineio.WebSocket, p.Transport())
 		open := slow.Conns()
 		for range 1000 {
-			if p.Send(engineio.TextFrames(strings.Repeat("x", 1000))) != nil {
+			if err := p.Send(engineio.TextFrames(strings.Repeat("x", 1000))); err != nil {
+				p.Close(engineio.ReasonSlowClient, err)
 				break
 			}
 			synctest.Wait()

@@ -31,6 +31,9 @@ func (c *Conn) onTimer() {
 			c.transportDoneLocked()
 		}
 		c.mu.Unlock()
+	case c.pongDue && !c.pongOverdueLocked():
+		c.awaitPongLocked()
+		c.mu.Unlock()
 	case c.pongDue && !c.excusedLocked():
 		c.mu.Unlock()
 		c.end(ReasonPingTimeout, errNoPong, discard)
@@ -45,10 +48,78 @@ func (c *Conn) onTimer() {
 		}
 		// From when it was due rather than from now, so that delays of the
 		// timer do not add up.
-		c.setTimerLocked(c.due.Add(wait))
+		c.pongSince = c.due.Add(wait - c.srv.opts.PingTimeout)
+		c.flow = c.flowLocked()
+		c.awaitPongLocked()
 		c.pushLocked(pingFrames)
 		c.mu.Unlock()
 	}
+}
+
+// pongLooks is how many times in PingTimeout a connection whose pong is missing
+// is looked at.
+const pongLooks = 4
+
+// awaitPongLocked arms the timer for the next look at a connection whose pong is missing.
+func (c *Conn) awaitPongLocked() {
+	timeout := c.srv.opts.PingTimeout
+	next := time.Now().Add(timeout / pongLooks)
+	if end := c.pongSince.Add(timeout); end.Before(next) {
+		next = end
+	}
+	c.setTimerLocked(next)
+}
+
+// pongOverdueLocked reports whether the client has neither answered the ping
+// nor taken anything for PingTimeout. While bytes flow to it, a missing pong does
+// not count: the ping may wait behind them.
+func (c *Conn) pongOverdueLocked() bool {
+	now := time.Now()
+	flow := c.flowLocked()
+	if flow.follows(c.flow) {
+		c.pongSince = now
+	}
+	c.flow = flow
+	return !now.Before(c.pongSince.Add(c.srv.opts.PingTimeout))
+}
+
+// flow is what a client has taken up to some time.
+type flow struct {
+	ws      *wsTransport // nil: polling
+	busy    bool         // a write waits for the network
+	written int64        // bytes handed to the network
+	held    int64        // bytes of them that the client's side has not acknowledged, -1 if not known
+}
+
+// follows reports whether the client has taken something since before. A write
+// that did not have to wait proves nothing: the kernel takes it for a dead client, too.
+func (f flow) follows(before flow) bool {
+	switch {
+	case f.ws != before.ws:
+		return false
+	case before.busy && f.written > before.written:
+		return true
+	}
+	return f.held >= 0 && before.held >= 0 && f.written-f.held > before.written-before.held
+}
+
+func (c *Conn) flowLocked() flow {
+	if c.ws == nil {
+		return flow{busy: c.writing, written: c.answered.Load(), held: -1}
+	}
+	f := c.ws.flow()
+	f.ws = c.ws
+	return f
+}
+
+func (c *wsConn) flow() flow {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := flow{busy: c.busy, written: c.written, held: -1}
+	if held, known := heldByKernel(c.kernel); known {
+		f.held = held
+	}
+	return f
 }
 
 // pong takes the answer to a PING. Others have no effect.
@@ -68,5 +139,5 @@ func (c *Conn) pong() {
 // expiredLocked reports whether the pong timeout has passed although its timer has
 // not run yet, so that a request which comes just then is not served.
 func (c *Conn) expiredLocked() bool {
-	return c.pongDue && !time.Now().Before(c.due) && !c.excusedLocked()
+	return c.pongDue && c.pongOverdueLocked() && !c.excusedLocked()
 }

@@ -142,9 +142,11 @@ func TestNetworkSendQueueLimit(t *testing.T) {
 	for ; err == nil && sent < 1000; sent++ {
 		err = p.Send(engineio.TextFrames(strings.Repeat("x", 1000)))
 	}
-	assert.ErrorIs(t, err, engineio.ErrSlowClient)
-	assert.InDelta(t, 50, sent, 2)
-	assert.ErrorIs(t, p.wantClosed(engineio.ReasonSlowClient), engineio.ErrSlowClient)
+	assert.ErrorIs(t, err, engineio.ErrSendQueueFull)
+	assert.InDelta(t, 46, sent, 3)
+	assert.NoError(t, p.Context().Err(), "the queue is full, and the client may still read")
+	p.Close(engineio.ReasonSlowClient, err)
+	assert.ErrorIs(t, p.wantClosed(engineio.ReasonSlowClient), engineio.ErrSendQueueFull)
 }
 
 // A client whose network is full and that closes, vanishes or is closed is gone soon, with its goroutines.

@@ -39,9 +39,12 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 	case errors.As(err, &limit):
 		return "end: " + limit.option,
 			"engineio: a connection was closed at a limit: raise Options." + limit.option + " if clients need more"
+	case errors.Is(err, ErrSendQueueFull):
+		return "end: SendQueueLimit", "engineio: a connection was closed because more waited to be sent to its client than it may: " +
+			"raise Options.SendQueueLimit if bursts are larger, or have what sends them wait with Flush"
 	case reason == ReasonSlowClient:
 		return "end: slow client", "engineio: a connection was closed because its client did not take what was sent to it: " +
-			"raise Options.WriteTimeout if networks are slow, or Options.SendQueueLimit if bursts are large"
+			"raise Options.WriteTimeout if networks stall for longer"
 	case reason == ReasonParseError:
 		return "end: parse error", "engineio: a connection was closed because its client broke the protocol: " +
 			"is it a Socket.IO client, and does nothing on the way change what it sends?"
@@ -51,8 +54,6 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 	case errors.Is(err, errPollOverlap) || errors.Is(err, errPostOverlap):
 		return "end: overlap", "engineio: a connection was closed because two requests of it came at one time: " +
 			"does a proxy repeat requests, or do two clients share a session?"
-	case errors.Is(err, errNotReading):
-		return "end: not reading", "engineio: a connection was closed because its client sends pings and does not read the answers"
 	case errors.Is(err, errGoexit):
 		return "end: Goexit", "engineio: a connection was closed because the application's code called runtime.Goexit: return instead"
 	}

@@ -56,9 +56,10 @@ type Options struct {
 	// UpgradeTimeout is how long an upgrade to WebSocket may take before it
 	// is given up; the client then stays on polling. Default 10 seconds.
 	UpgradeTimeout time.Duration
-	// WriteTimeout is the least time that a client has to take what is written
-	// to it; one that needs more than twice as long is closed with
-	// ReasonSlowClient. Default 10 seconds.
+	// WriteTimeout is how long a client may take nothing of what is written to
+	// it before it is closed with ReasonSlowClient, after one to three times as
+	// long. How long a message takes altogether does not matter while its bytes
+	// flow. Default 10 seconds.
 	WriteTimeout time.Duration
 
 	// DrainWindow is over which time Shutdown spreads the ends of connections,
@@ -78,11 +79,18 @@ type Options struct {
 	// count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
 	// at least twice MaxPayload.
 	PostBudget int
-	// SendQueueLimit bounds the bytes that wait to be written to one client:
-	// when more of them wait, the next message closes it with
-	// ReasonSlowClient. A message of any size is thus accepted while no more
-	// wait. Default 1,048,576 (1 MiB).
+	// SendQueueLimit bounds the bytes that wait to be written to one client,
+	// with about 100 for each message: Conn.Send returns ErrSendQueueFull beyond
+	// it. A message of any size is accepted while nothing waits. Default
+	// 67,108,864 (64 MiB).
 	SendQueueLimit int
+	// SendBudget bounds the memory of what waits to be written to all clients of
+	// the server together, in bytes; a message that waits for several of them
+	// counts once. When it is used up, the clients for which most waits are
+	// closed with ReasonSlowClient until an eighth of it is free. What the network
+	// takes at once does not count, nor do the first 64 KiB of a burst for one
+	// client. Default 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
+	SendBudget int
 
 	// MaxConnections is the most connections at one time, those included that
 	// are ending. A handshake beyond it is refused with 503. Default 0: no
@@ -223,7 +231,10 @@ func (o *Options) withDefaults() (Options, error) {
 		errs = append(errs, fmt.Errorf("engineio: Options.PostBudget is %d: set it to twice Options.MaxPayload (%d) or more, or to 0 for the default",
 			c.PostBudget, c.MaxPayload))
 	}
-	size("SendQueueLimit", &c.SendQueueLimit, 1<<20)
+	size("SendQueueLimit", &c.SendQueueLimit, 64<<20)
+	if c.SendBudget == 0 {
+		c.SendBudget = 256 << 20
+	}
 	count := func(name string, n *int, def int, zero string) {
 		switch {
 		case *n == 0:

@@ -138,7 +138,7 @@ func TestEndOfAClientHeldBack(t *testing.T) {
 			assert.NoError(t, h.srv.Shutdown(ctx))
 		}, engineio.ReasonServerShutdown},
 		{"too slow", func(t *testing.T, h *host, c *eiotest.Client, f *crowded) {
-			f.Close(engineio.ReasonSlowClient, engineio.ErrSlowClient)
+			f.Close(engineio.ReasonSlowClient, engineio.ErrSendQueueFull)
 		}, engineio.ReasonSlowClient},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

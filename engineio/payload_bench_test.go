@@ -81,7 +81,7 @@ func BenchmarkPayloadEncode(b *testing.B) {
 							a.batch[i] = bench.make()
 						}
 					}
-					if err := s.writePayload(w, r, &a); err != nil {
+					if err := s.writePayload(nil, w, r, &a); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -25,8 +25,9 @@ const (
 	ReasonTransportError Reason = "transport error"
 	// ReasonParseError: the client sent something that is not a packet.
 	ReasonParseError Reason = "parse error"
-	// ReasonSlowClient: the client did not take its packets: the send queue
-	// overflowed or a write did not end within Options.WriteTimeout.
+	// ReasonSlowClient: the client took nothing for Options.WriteTimeout, or
+	// was furthest behind when Options.SendBudget was used up, or the
+	// application closed it because of ErrSendQueueFull.
 	ReasonSlowClient Reason = "slow client"
 	// ReasonServerShutdown: Server.Shutdown was called.
 	ReasonServerShutdown Reason = "server shutdown"
@@ -35,9 +36,10 @@ const (
 var (
 	// ErrClosed is returned for a connection that has ended or is ending.
 	ErrClosed = errors.New("engineio: connection closed")
-	// ErrSlowClient is returned by the Send that finds the send queue of a
-	// connection full; the connection has been closed with ReasonSlowClient.
-	ErrSlowClient = errors.New("engineio: slow client: send queue full")
+	// ErrSendQueueFull is returned by Conn.Send if too much waits to be sent to
+	// the client already (Options.SendQueueLimit). Nothing has been queued, and
+	// the connection goes on.
+	ErrSendQueueFull = errors.New("engineio: the send queue is full")
 	// ErrServerClosed is the refusal of a handshake after Shutdown.
 	ErrServerClosed = errors.New("engineio: server closed")
 )

@@ -31,6 +31,7 @@ type Server struct {
 	flushers []flusher
 	next     atomic.Uint32 // flusher of the next connection
 	stats    stats
+	budget   budget
 	peers    *peers // the other servers; nil without PeerURL
 	notices  notice.Log
 	strays   strays
@@ -60,6 +61,7 @@ func NewServer(opts *Options) (*Server, error) {
 		s.flushers[i].srv = s
 	}
 	s.stats.init()
+	s.budget.init(int64(max(o.SendBudget, 0)), len(s.flushers))
 	if o.PeerURL != nil {
 		s.peers = newPeers(s)
 	}
@@ -70,7 +72,7 @@ func NewServer(opts *Options) (*Server, error) {
 }
 
 func (s *Server) nextFlusher() *flusher {
-	return &s.flushers[int(s.next.Add(1))%len(s.flushers)]
+	return &s.flushers[s.next.Add(1)%uint32(len(s.flushers))]
 }
 
 // Len returns the number of connections, those included that are ending.

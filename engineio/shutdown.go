@@ -159,7 +159,7 @@ func (s *Server) serveGone(w http.ResponseWriter, r *http.Request) *Refusal {
 	switch r.Method {
 	case http.MethodGet:
 		endKeepAlive(w)
-		_ = s.writePayload(w, r, &pollAnswer{last: closeFrames}) // it is gone anyway
+		_ = s.writePayload(nil, w, r, &pollAnswer{last: closeFrames}) // it is gone anyway
 	case http.MethodPost:
 		s.answerLatePost(w, r)
 	default:

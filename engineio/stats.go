@@ -17,7 +17,8 @@ type Stats struct {
 	// their Receiver has no room (see Receiver.Message).
 	Paused int
 	// QueuedBytes are those that wait to be written, of all connections, in
-	// bytes. Options.SendQueueLimit bounds those of each.
+	// bytes. Options.SendQueueLimit bounds those of each, and Options.SendBudget
+	// their memory: there a message that waits for several of them counts once.
 	QueuedBytes int64
 
 	// Opened counts the connections that OnConnect accepted.
@@ -55,7 +56,7 @@ type Stats struct {
 	Panics uint64
 	// LimitHits counts how often a limit was reached, by the name of its field
 	// in Options: MaxConnections, MaxConnectionsPerIP, MaxPayload, PostBudget,
-	// SendQueueLimit and WriteTimeout.
+	// SendQueueLimit, SendBudget and WriteTimeout.
 	LimitHits map[string]uint64
 }
 
@@ -84,6 +85,7 @@ const (
 	limitPayload          = "MaxPayload"
 	limitPostBudget       = "PostBudget"
 	limitSendQueue        = "SendQueueLimit"
+	limitSendBudget       = "SendBudget"
 	limitWriteTimeout     = "WriteTimeout"
 )
 
@@ -104,7 +106,7 @@ func (s *stats) init() {
 		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
 	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed, causeNoUpgrade,
 		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication, causePeer)
-	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPostBudget, limitSendQueue, limitWriteTimeout)
+	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPostBudget, limitSendQueue, limitSendBudget, limitWriteTimeout)
 }
 
 // tally counts by key what is rare enough for a lock.

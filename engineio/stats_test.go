@@ -120,6 +120,7 @@ func TestStatsOfQueues(t *testing.T) {
 		for err == nil {
 			err = p.Send(engineio.TextFrames(strings.Repeat("x", 1000)))
 		}
+		p.Close(engineio.ReasonSlowClient, err)
 		p.wantClosed(engineio.ReasonSlowClient)
 		st = h.srv.Stats()
 		assert.EqualValues(t, 1, st.Closed[engineio.ReasonSlowClient])

@@ -45,7 +45,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 		t.goodbye(nil)
 		return nil
 	}
-	if err := t.flushHead(); err != nil {
+	if err := t.writeAlone(nil); err != nil {
 		defer c.srv.wg.Done()
 		c.giveUpProbe(t, err)
 		return nil
@@ -103,7 +103,7 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	}
 	c.probing = true
 	c.mu.Unlock()
-	if err := t.writeNow(probeReplyFrames.wire); err != nil {
+	if err := t.writeAlone(probeReplyFrames.wire); err != nil {
 		return err
 	}
 	// NOOP to the poll that waits, at once, and to every later one, so that
@@ -136,6 +136,7 @@ func (c *Conn) takeOver(t *wsTransport, done *bool) error {
 		t.awaitClose()
 	}
 	c.ws, c.probe, c.probing = t, nil, false
+	t.owner = c
 	c.countUpgradeLocked()
 	c.wakePollLocked()
 	c.kickLocked()

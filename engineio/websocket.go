@@ -1,9 +1,6 @@
 package engineio
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/http"
 
 	"github.com/coder/websocket"
@@ -65,97 +62,9 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 	return t, nil
 }
 
-// write writes the frames of a batch, in as few calls as their size allows,
-// behind what tryWrite left. It waits for the network.
-func (t *wsTransport) write(batch []*Frames) error {
-	if rest := t.rest; rest != nil {
-		t.rest = nil
-		if err := t.writeNow(rest); err != nil || len(batch) == 0 {
-			return err
-		}
-	}
-	if w := t.sole(batch); w != nil {
-		return t.writeMessage(w)
-	}
-	if err := t.gather(batch); err != nil {
-		return err
-	}
-	return t.uncork()
-}
-
-// tryWrite is write without waiting. If the network does not take everything,
-// write is to be called with what is left of the batch.
-func (t *wsTransport) tryWrite(batch []*Frames) (left []*Frames, err error) {
-	for len(batch) > 0 {
-		n, size := 1, batch[0].size()
-		for n < len(batch) && size+batch[n].size() <= corkSize {
-			size += batch[n].size()
-			n++
-		}
-		done, err := t.tryChunk(batch[:n])
-		batch = batch[n:]
-		if !done || err != nil {
-			return batch, err
-		}
-	}
-	return nil, nil
-}
-
-func (t *wsTransport) tryChunk(chunk []*Frames) (done bool, err error) {
-	if w := t.sole(chunk); w != nil {
-		return t.tryMessage(w)
-	}
-	if err := t.gather(chunk); err != nil {
-		return false, err
-	}
-	buf := t.takeCork()
-	defer putPayload(buf)
-	return t.try(*buf)
-}
-
-// sole returns what to write if the batch is a single unit that needs no copy.
-func (t *wsTransport) sole(batch []*Frames) []byte {
-	if len(batch) != 1 || t.deflate && batch[0].compress || t.hasMore() {
-		return nil
-	}
-	return batch[0].wire
-}
-
-// gather corks the connection and collects a batch.
-func (t *wsTransport) gather(batch []*Frames) error {
-	t.cork()
-	for _, f := range batch {
-		if err := t.collect(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// collect adds the frames of f to what is corked, compressed if they may be.
-func (t *wsTransport) collect(f *Frames) error {
-	if !t.deflate || !f.compress {
-		return t.add(f.wire)
-	}
-	if !t.beginCollecting() {
-		return nil
-	}
-	defer t.endCollecting()
-	for p, binary := range f.messages {
-		kind := websocket.MessageText
-		if binary {
-			kind = websocket.MessageBinary
-		}
-		// No deadline: corked, nothing is written to the network here.
-		if err := t.ws.Write(context.Background(), kind, p); errors.Is(err, net.ErrClosed) {
-			t.closeSent.Store(true) // a close frame was: nothing may follow it
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// tries reports whether the flusher writes: where it has to wait for nothing, and
+// nothing takes it long.
+func (t *wsTransport) tries() bool { return t.trying != nil && !t.deflate }
 
 // serveWebSocket reads until the network connection ends. It is the
 // goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
@@ -274,13 +183,13 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 		t.shut()
 		return nil
 	}
-	c.ws = t
+	c.ws, t.owner = t, c
 	if c.closed {
 		c.lingering = false
 		t.awaitClose()
 	}
 	s.wg.Add(2) // flush and serveWebSocket
-	batch, size := c.takeLocked()
+	batch, size := c.takeLocked(writePiece)
 	c.mu.Unlock()
 	// The answer to the handshake and the open packet, in one write.
 	c.flush(t, batch, batch, size)

@@ -3,16 +3,14 @@ package engineio
 import (
 	"bufio"
 	"bytes"
-	"errors"
+	"crypto/tls"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
-
-	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 const (
@@ -27,285 +25,60 @@ const (
 	maxAfter = 4 << 10
 )
 
-var errNotReading = errors.New("engineio: the client does not read what it asks for")
-
-// wsConn is the network connection under a WebSocket. Corked, it collects what
-// is written, so that a batch of frames costs one system call.
-//
-// There are two writers: whoever holds Conn.writing, and the goroutine that reads, with
-// the control frames. Every write of theirs is of whole frames,
-// and network connections do not interleave writes. The reader's frames do not
-// wait for the network: see busy.
+// wsConn is the network connection under a WebSocket: what has been read
+// (inbox), and what is to be written (wswrite.go).
 type wsConn struct {
 	net.Conn
 	in      inbox
-	timeout time.Duration
-	trying  *tryWriter // nil where it is not possible; used with mu held
+	owner   *Conn           // whose WebSocket it is; nil while an upgrade is probed
+	timeout time.Duration   // Options.WriteTimeout
+	trying  *tryWriter      // nil where it is not possible; used with mu held
+	kernel  syscall.RawConn // tells what the kernel holds; nil where that is not known
+	resumes bool            // a write that its deadline ended can be continued
 
-	closeSent atomic.Bool // a close frame has been written or the end has come: nothing may follow; set by writers with mu held
-	// closeWritten: the close frame of sendClose has gone to the network.
+	closeSent atomic.Bool // a close frame has been written, or is in after, or the end has come: no message may follow; set with mu held
+	// closeWritten: the close frame has gone to the network.
 	closeWritten atomic.Bool
 	// ending: awaitClose was called.
 	ending    atomic.Bool
 	discarded int    // bytes read since then, by whoever reads
 	rest      []byte // what the network did not take of a write; used by the holder of Conn.writing
 
-	mu     sync.Mutex // protects the following; never held while waiting for the network
-	head   []byte     // the answer to the handshake, until it is written
-	corked *[]byte    // what is collected, or nil
-	// collecting: the library writes compressed messages to corked.
-	collecting bool
-	busy       bool      // a write waits for the network, or has to: control frames go to after
-	after      []byte    // control frames that go with the next write
-	deadline   time.Time // of the writes
+	mu         sync.Mutex // protects the following; never held while waiting for the network
+	head       []byte     // the answer to the handshake, until it is written
+	after      []byte     // control frames that go with the next write; the first may be the end of one
+	lastPong   int        // where the last pong in after starts
+	collecting *[]byte    // where the library's writes go while it compresses a message, or nil
+	busy       bool       // a write waits for the network, or has to: control frames go to after
+	deadline   time.Time  // of the writes
+	final      time.Time  // no deadline is later, if it is not zero
+	written    int64      // bytes handed to the network
 }
 
 // Close is called by the WebSocket library as soon as it has handed over its
 // answer to a close frame, which may wait for a write. shut closes.
 func (c *wsConn) Close() error { return nil }
 
-// Write is called by the WebSocket library: with control frames, on the
-// goroutine that reads, and with compressed messages, in pieces, while collecting.
-func (c *wsConn) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	if c.collecting {
-		*c.corked = append(*c.corked, p...)
-		c.mu.Unlock()
-		return len(p), nil
-	}
-	c.mu.Unlock()
-	if err := c.writeControl(p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// writeControl writes a control frame, unless a close frame went before. The
-// goroutine that reads calls it.
-func (c *wsConn) writeControl(p []byte) error {
-	c.mu.Lock()
-	if c.closeSent.Load() { // this answers the close frame that answers ours
-		c.mu.Unlock()
-		return nil
-	}
-	if p[0] == finClose {
-		c.closeSent.Store(true)
-	}
-	switch {
-	case c.corked != nil && !c.collecting:
-		*c.corked = append(*c.corked, p...)
-	case c.busy || c.collecting || c.trying != nil && len(c.head) == 0:
-		// A client that does not read gets its pongs with what comes next.
-		if len(c.after)+len(p) > maxAfter {
-			c.mu.Unlock()
-			return errNotReading
-		}
-		n := 0
-		if !c.busy && !c.collecting && len(c.after) == 0 {
-			var err error
-			if n, err = c.writeAtOnceLocked(p); err != nil {
-				c.mu.Unlock()
-				return err
-			}
-		}
-		if n > 0 && n < len(p) {
-			c.mu.Unlock()
-			return errNotReading // in the middle of a frame, and nobody to go on
-		}
-		if n == 0 {
-			c.after = append(c.after, p...)
-		}
-	default:
-		c.extendLocked()
-		c.mu.Unlock()
-		_, err := c.Conn.Write(p)
-		return err
-	}
-	c.mu.Unlock()
-	return nil
-}
-
-// try writes whole frames as far as the network takes them at once. What it
-// does not take is kept in rest.
-func (c *wsConn) try(p []byte) (done bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.tryLocked(p)
-}
-
-// tryMessage is try, unless a close frame went before: nothing may follow it.
-func (c *wsConn) tryMessage(p []byte) (done bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closeSent.Load() {
-		return true, nil
-	}
-	return c.tryLocked(p)
-}
-
-func (c *wsConn) tryLocked(p []byte) (done bool, err error) {
-	n, err := c.writeAtOnceLocked(p)
-	if err != nil || n == len(p) {
-		return true, err
-	}
-	c.busy = true
-	c.rest = bytes.Clone(p[n:])
-	return false, nil
-}
-
-// writeAtOnceLocked writes what the network takes. It is called while no write waits.
-func (c *wsConn) writeAtOnceLocked(p []byte) (int, error) {
-	n, err := c.trying.write(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) { // that of an earlier write
-		c.extendLocked()
-		n, err = c.trying.write(p)
-	}
-	return n, err
-}
-
-// hasMore reports whether something goes in front of the next frames.
-func (c *wsConn) hasMore() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.head)+len(c.after) > 0
-}
-
-// writeNow writes whole frames.
-func (c *wsConn) writeNow(p []byte) error {
-	c.mu.Lock()
-	return c.writeUnlock(p)
-}
-
-// writeMessage is writeNow, unless a close frame went before: nothing may follow it.
-func (c *wsConn) writeMessage(p []byte) error {
-	c.mu.Lock()
-	if c.closeSent.Load() {
-		c.mu.Unlock()
-		return nil
-	}
-	return c.writeUnlock(p)
-}
-
-// writeUnlock unlocks mu, which is held, and writes.
-func (c *wsConn) writeUnlock(p []byte) error {
-	c.extendLocked()
-	c.busy = true
-	c.mu.Unlock()
-	_, err := c.Conn.Write(p)
-	c.mu.Lock()
-	c.busy = false
-	c.mu.Unlock()
-	return err
-}
-
-// extendLocked gives a client between one and two timeouts to take what is
-// written: setting the deadline for each write would cost as much as a short write.
-func (c *wsConn) extendLocked() {
-	now := time.Now()
-	if c.deadline.Sub(now) < c.timeout {
-		c.deadline = now.Add(2 * c.timeout)
-		_ = c.Conn.SetWriteDeadline(c.deadline)
-	}
-}
-
-func (c *wsConn) cork() {
-	buf := payloadPool.Get().(*[]byte)
-	c.mu.Lock()
-	*buf = append(append((*buf)[:0], c.head...), c.after...)
-	c.head, c.after = nil, nil
-	c.corked = buf
-	c.mu.Unlock()
-}
-
-// add collects the frames in wire, or writes them if they are large.
-func (c *wsConn) add(wire []byte) error {
-	c.mu.Lock()
-	if c.closeSent.Load() { // nothing may follow the close frame
-		c.mu.Unlock()
-		return nil
-	}
-	small := len(*c.corked)+len(wire) <= corkSize
-	if small {
-		*c.corked = append(*c.corked, wire...)
-	}
-	c.mu.Unlock()
-	if small {
-		return nil
-	}
-	if err := c.uncork(); err != nil {
-		return err
-	}
-	c.cork()
-	if len(wire) <= corkSize {
-		return c.add(wire)
-	}
-	return c.writeNow(wire)
-}
-
-// beginCollecting lets the library write messages to what is corked, which
-// control frames then follow. It reports false if a close frame went before.
-func (c *wsConn) beginCollecting() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.collecting = !c.closeSent.Load()
-	return c.collecting
-}
-
-func (c *wsConn) endCollecting() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.collecting = false
-	*c.corked = append(*c.corked, c.after...)
-	c.after = nil
-}
-
-// uncork writes what was collected.
-func (c *wsConn) uncork() error {
-	buf := c.takeCork()
-	defer putPayload(buf)
-	if len(*buf) == 0 {
-		return nil
-	}
-	return c.writeNow(*buf)
-}
-
-func (c *wsConn) takeCork() *[]byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	buf := c.corked
-	c.corked = nil
-	return buf
-}
-
-// flushHead writes the answer to the handshake, if it has not been.
-func (c *wsConn) flushHead() error {
-	c.cork()
-	return c.uncork()
-}
-
-// sendClose writes a close frame, once, as the last thing. A client whose network
-// takes nothing at the moment does without.
-func (c *wsConn) sendClose(status wsframe.Status) {
-	c.mu.Lock()
-	if c.closeSent.Swap(true) {
-		c.mu.Unlock()
-		return
-	}
-	p := wsframe.AppendClose(append(c.head, c.after...), status)
-	c.head, c.after = nil, nil
-	c.mu.Unlock()
-	defer c.closeWritten.Store(true)
-	if c.trying != nil {
-		_, _ = c.try(p)
-		return
-	}
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(closeTimeout))
-	_, _ = c.Conn.Write(p)
-}
-
 // readUntil ends the waiting of whoever reads at t, if it is not zero.
 func (c *wsConn) readUntil(t time.Time) {
 	_ = c.Conn.SetReadDeadline(t)
+}
+
+// cut ends the network connection at once. What the kernel holds for a client
+// that does not take it is dropped, rather than kept for minutes.
+func (c *wsConn) cut() {
+	conn := c.Conn
+	for { // TLS says goodbye when it is closed, which waits for the network
+		w, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = w.NetConn()
+	}
+	if l, ok := conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = l.SetLinger(0)
+	}
+	_ = conn.Close()
 }
 
 // hijackWriter is the ResponseWriter for websocket.Accept. It keeps the answer
@@ -353,7 +126,13 @@ func (h *hijackWriter) hijack() error {
 	}
 	raw := rawConn(conn)
 	before, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	h.conn = &wsConn{Conn: conn, in: newInbox(conn, raw, before), timeout: h.timeout, trying: newTryWriter(raw)}
+	below := raw
+	secure, ok := conn.(*tls.Conn)
+	if ok {
+		below = rawConn(secure.NetConn())
+	}
+	h.conn = &wsConn{Conn: conn, in: newInbox(conn, raw, before), timeout: h.timeout, trying: newTryWriter(raw),
+		kernel: below, resumes: !ok}
 	return nil
 }
 

@@ -152,10 +152,12 @@ func (c *Conn) awaitWritten(t *wsTransport) {
 		c.mu.Unlock()
 		return
 	}
-	written := make(chan struct{})
-	c.written = written
+	if c.written == nil {
+		c.written = make(chan struct{})
+	}
+	written := c.written
 	c.mu.Unlock()
-	_ = t.Conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	t.writeUntil(time.Now().Add(closeTimeout))
 	<-written
 }
 

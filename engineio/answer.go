@@ -1,0 +1,212 @@
+package engineio
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// pollAnswer is what a poll is answered with.
+type pollAnswer struct {
+	batch   []*Frames
+	size    int     // bytes of the batch in the queue
+	last    *Frames // sent after the batch, or nil
+	writer  bool    // it holds Conn.writing
+	goodbye bool    // nothing follows
+}
+
+// pollAnswerLocked returns the answer, or nil while there is none yet and how
+// long to wait at most (zero: until woken).
+func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
+	switch {
+	case c.ws != nil:
+		return &pollAnswer{last: noopFrames}, 0 // what is queued goes to the WebSocket
+	case c.writing:
+		return nil, 0 // the answer before this one is still being written
+	case c.closed || len(c.queue) > 0:
+		return c.takeAnswerLocked(), 0
+	case !c.probing && !c.hurry:
+		return nil, 0
+	}
+	if pause := noopPace - time.Since(c.noopAt); pause > 0 {
+		return nil, pause
+	}
+	return &pollAnswer{last: noopFrames}, 0
+}
+
+// takeAnswerLocked returns what is queued as an answer.
+func (c *Conn) takeAnswerLocked() *pollAnswer {
+	c.writing = true
+	a := &pollAnswer{writer: true}
+	a.batch, a.size = c.takeLocked(maxAnswer)
+	switch {
+	case !c.closed:
+	case c.reason == ReasonClientDisconnect: // it knows, and does not poll any more
+		a.goodbye, a.last = true, noopFrames
+	case len(a.batch) == 0:
+		// A message in front of it would be lost: official clients put off
+		// what comes in a message, and forget it when the connection ends.
+		a.goodbye, a.last = true, closeFrames
+	}
+	return a
+}
+
+func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer) {
+	if a.goodbye && c.reason == ReasonServerShutdown { // once closed, the reason stays
+		endKeepAlive(w)
+	}
+	err := c.srv.writePayload(c, w, r, a)
+	c.mu.Lock()
+	if c.pongDue && slices.Contains(a.batch, pingFrames) {
+		c.pongSince = time.Now() // the client has the ping only now
+	}
+	if a.writer {
+		c.endWriteLocked(a.batch, a.size)
+	}
+	if a.goodbye {
+		c.transportDoneLocked()
+	}
+	lost := a.writer || c.ws == nil // a NOOP is nothing to a client that has upgraded
+	c.mu.Unlock()
+	if err != nil && lost {
+		c.endForWrite(err, ReasonTransportError)
+	}
+}
+
+// endWriteLocked is called by whoever has written a batch.
+func (c *Conn) endWriteLocked(batch []*Frames, size int) {
+	c.wroteLocked(batch, size)
+	c.endWritingLocked()
+	c.kickLocked()
+	if c.polling {
+		c.wakeLocked()
+	}
+	if c.closed && c.reason == ReasonServerShutdown && c.restsLocked() {
+		c.transportDoneLocked() // closed while this was written; the next poll would get nothing but the news
+	}
+}
+
+var payloadPool = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxPooled = 64 << 10 // larger buffers are left to the garbage collector
+
+func putPayload(b *[]byte) {
+	if b != nil && cap(*b) <= maxPooled {
+		payloadPool.Put(b)
+	}
+}
+
+// maxAnswer is about how much one poll is answered with, in bytes: whole units,
+// one at least. The rest waits for the next poll.
+const maxAnswer = 1 << 20
+
+// writePayload writes the body of a poll's answer. c is nil for an answer that
+// belongs to no session.
+func (s *Server) writePayload(c *Conn, w http.ResponseWriter, r *http.Request, a *pollAnswer) error {
+	var body []byte
+	compress := false
+	for _, f := range a.batch {
+		compress = compress || f.compress
+	}
+	if len(a.batch) == 1 && a.last == nil {
+		body = a.batch[0].pollPayload()
+	} else {
+		buf := payloadPool.Get().(*[]byte)
+		defer putPayload(buf)
+		body = (*buf)[:0]
+		for _, f := range a.batch {
+			body = append(append(body, f.pollPayload()...), separator)
+		}
+		if a.last != nil {
+			body = append(body, a.last.pollPayload()...)
+		} else {
+			body = body[:len(body)-1]
+		}
+		*buf = body
+	}
+	h := w.Header()
+	h["Content-Type"], h["Cache-Control"] = plainText, noStore
+	out := &answerWriter{w: w, rc: http.NewResponseController(w), timeout: s.opts.WriteTimeout, c: c}
+	if c != nil {
+		c.setAnswer(out)
+		defer c.setAnswer(nil)
+	}
+	s.noteDeadline(out.extend())
+	if compress && !s.opts.DisableHTTPCompression && len(body) >= s.opts.HTTPCompressionThreshold {
+		h.Add("Vary", "Accept-Encoding")
+		if encoding := acceptedEncoding(r.Header.Get("Accept-Encoding")); encoding != "" {
+			h.Set("Content-Encoding", encoding)
+			return writeCompressed(out, encoding, body)
+		}
+	}
+	if len(body) >= lengthKnown {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(http.StatusOK) // middleware that compresses removes the length now
+	}
+	_, err := out.Write(body)
+	return err
+}
+
+// answerPiece is how much of an answer is written at a time, in bytes.
+const answerPiece = 32 << 10
+
+// answerWriter writes the answer to a poll in pieces, each of which gives the
+// client time anew. The http.Server's own deadline, if it has one, began with
+// the request and would cut long polls short.
+type answerWriter struct {
+	w        http.ResponseWriter
+	rc       *http.ResponseController
+	c        *Conn // may be nil
+	timeout  time.Duration
+	deadline time.Time
+	cut      bool // the session has been cut; guarded by Conn.answerMu
+}
+
+// extend gives the client between one and two timeouts to take the next piece.
+func (a *answerWriter) extend() error {
+	now := time.Now()
+	if a.deadline.Sub(now) >= a.timeout {
+		return nil
+	}
+	if a.c != nil {
+		a.c.answerMu.Lock()
+		defer a.c.answerMu.Unlock()
+		if a.cut {
+			return nil
+		}
+	}
+	a.deadline = now.Add(2 * a.timeout)
+	return a.rc.SetWriteDeadline(a.deadline)
+}
+
+func (a *answerWriter) Write(p []byte) (n int, err error) {
+	for {
+		_ = a.extend() // noted by writePayload
+		w, err := a.w.Write(p[n:min(n+answerPiece, len(p))])
+		n += w
+		if a.c != nil {
+			a.c.answered.Add(int64(w))
+		}
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+func (c *Conn) setAnswer(a *answerWriter) {
+	c.answerMu.Lock()
+	defer c.answerMu.Unlock()
+	c.answer = a
+}
+
+// cutAnswer ends the writing of an answer whose client does not take it.
+func (c *Conn) cutAnswer() {
+	c.answerMu.Lock()
+	defer c.answerMu.Unlock()
+	if c.answer != nil {
+		c.answer.cut = true
+		_ = c.answer.rc.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
