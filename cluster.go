@@ -331,9 +331,13 @@ func (c *cluster) emitHere(m *arrival) error {
 	return nil
 }
 
-// newPacket makes a packet of encoded messages.
+// newPacket makes a packet of encoded messages, copies of them. A parser may do
+// without text.
 func newPacket(text []byte, attachments [][]byte, compress bool) packet {
 	size := len(text)
+	if size == 0 {
+		text = nil
+	}
 	for _, a := range attachments {
 		size += len(a)
 	}

@@ -1,25 +1,23 @@
 package socketio
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 
-	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // scratch is what encoding a packet takes besides the packet: reused, since
 // every event needs it.
 type scratch struct {
-	buf  []byte // its first engineio.Headroom bytes are free
+	buf  []byte
 	args []any
 	name any // the name of the event encoded last: most are like the one before
 }
 
-var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, engineio.Headroom, 512)} }}
+var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 512)} }}
 
 // maxScratch is the size from which a buffer is left to the garbage collector.
 const maxScratch = 64 << 10
@@ -46,22 +44,15 @@ func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress
 	if err != nil {
 		return packet{}, err
 	}
-	if cap(text) >= engineio.Headroom && cap(text) <= maxScratch {
-		sc.buf = text[:engineio.Headroom]
+	if cap(text) > 0 && cap(text) <= maxScratch {
+		sc.buf = text[:0]
 	}
 	if len(attachments) > clientAttachments && !srv.opts.ownParser {
 		srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
 			"socketio: a packet with %d attachments was sent: JavaScript clients take %d and close the connection above that; put the bytes together, or send several events", len(attachments), clientAttachments),
 			"namespace", h.Namespace)
 	}
-	size := len(text)
-	if len(attachments) == 0 { // otherwise NewFrames copies it
-		text = bytes.Clone(text)
-	}
-	for _, a := range attachments {
-		size += len(a)
-	}
-	return packet{engineio.NewFrames(text, attachments, compress), size}, nil
+	return newPacket(text, attachments, compress), nil
 }
 
 // encodeEvent encodes an EVENT packet.

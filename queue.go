@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -153,9 +152,9 @@ func readBase64(lit []byte) ([]byte, error) {
 
 // packet makes the text of a Socket.IO packet of a payload: the arguments go in
 // as they are. It is checked by decoding it, which also gives the arguments to
-// those who need them. The first bytes of text are room for the engine.
+// those who need them.
 func (p payload) packet(codec parser.Parser, h parser.Header, event []byte) (text []byte, decoded parser.Packet, err error) {
-	text = make([]byte, engineio.Headroom, engineio.Headroom+64+len(h.Namespace)+len(event)+len(p.args))
+	text = make([]byte, 0, 64+len(h.Namespace)+len(event)+len(p.args))
 	kind := h.Type
 	if len(p.attachments) > 0 {
 		kind += parser.BinaryEvent - parser.Event
@@ -175,13 +174,13 @@ func (p payload) packet(codec parser.Parser, h parser.Header, event []byte) (tex
 		text = append(text, ',')
 	}
 	text = append(append(text, p.args...), ']')
-	if !utf8.Valid(text[engineio.Headroom:]) {
-		text = append(text[:engineio.Headroom:engineio.Headroom], bytes.ToValidUTF8(text[engineio.Headroom:], []byte("\ufffd"))...)
+	if !utf8.Valid(text) {
+		text = bytes.ToValidUTF8(text, []byte("\ufffd"))
 	}
 	decoded, err = p.decode(codec, text)
 	if err != nil {
-		if fixed, changed := numbersThatAreNone(text[engineio.Headroom:]); changed {
-			text = append(text[:engineio.Headroom:engineio.Headroom], fixed...)
+		if fixed, changed := numbersThatAreNone(text); changed {
+			text = fixed
 			decoded, err = p.decode(codec, text)
 		}
 	}
@@ -190,7 +189,7 @@ func (p payload) packet(codec parser.Parser, h parser.Header, event []byte) (tex
 
 func (p payload) decode(codec parser.Parser, text []byte) (parser.Packet, error) {
 	dec := codec.NewDecoder(queueLimits)
-	decoded, ok, err := dec.Decode(text[engineio.Headroom:], false)
+	decoded, ok, err := dec.Decode(text, false)
 	for _, b := range p.attachments {
 		if err == nil {
 			decoded, ok, err = dec.Decode(b, true)

@@ -22,10 +22,6 @@ const (
 	separator = 0x1e // between the packets of a payload
 )
 
-// Headroom is the number of bytes that NewFrames needs in front of the text:
-// room for the header of a WebSocket frame and the packet type.
-const Headroom = wsframe.MaxHeader + 1
-
 const (
 	finText   = wsframe.Fin | byte(wsframe.OpText)
 	finBinary = wsframe.Fin | byte(wsframe.OpBinary)
@@ -58,32 +54,46 @@ type frame struct {
 	binary     bool
 }
 
-// NewFrames takes ownership of buf, whose first Headroom bytes are scratch and
-// whose rest is a text message (none if there is no rest), and appends copies of
-// the binary messages that follow it. compress permits compression on
+// NewFrames returns the frames of a text message, none if text is nil, and of the
+// binary messages that follow it. It copies them. compress permits compression on
 // connections that negotiated it.
-func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
-	f := &Frames{compress: compress}
-	start := 0
-	if len(buf) > Headroom {
-		buf[Headroom-1] = typeMessage
-		size := len(buf) - Headroom + 1
-		start = Headroom - 1 - wsframe.HeaderLen(size)
-		wsframe.PutHeader(buf[start:], finText, size)
-		f.first = uint8(Headroom - 1 - start)
-	} else {
-		buf = buf[:0]
+func NewFrames(text []byte, binary [][]byte, compress bool) *Frames {
+	f := newFrames(text, binary, text != nil)
+	f.compress = compress
+	return f
+}
+
+// TextFrames returns the frames of one text message.
+func TextFrames(text string) *Frames {
+	f := newFrames(text, nil, true)
+	f.compress = true
+	return f
+}
+
+func newFrames[T string | []byte](text T, binary [][]byte, hasText bool) *Frames {
+	total, size, header := 0, len(text)+1, 0 // with the packet type
+	if hasText {
+		header = wsframe.HeaderLen(size)
+		total = header + size
 	}
-	if len(binary) == 0 {
-		f.wire = buf[start:]
-		return f
-	}
-	total := len(buf) - start
 	for _, b := range binary {
-		total += wsframe.MaxHeader + len(b)
+		total += wsframe.HeaderLen(len(b)) + len(b)
 	}
-	wire := append(make([]byte, 0, total), buf[start:]...)
-	all := new(several)
+	wire := make([]byte, header, total)
+	if hasText {
+		wsframe.PutHeader(wire, finText, size)
+		wire = append(append(wire, typeMessage), text...)
+	}
+	f := &Frames{wire: wire, first: uint8(header)}
+	if len(binary) > 0 {
+		f.addBinary(binary)
+	}
+	return f
+}
+
+// addBinary appends binary messages to a text or to nothing; there is room for them.
+func (f *Frames) addBinary(binary [][]byte) {
+	wire, all := f.wire, new(several)
 	all.frames = all.room[:0]
 	if len(binary) >= len(all.room) {
 		all.frames = make([]frame, 0, len(binary)+1)
@@ -100,18 +110,6 @@ func NewFrames(buf []byte, binary [][]byte, compress bool) *Frames {
 		all.frames = append(all.frames, frame{n, len(wire), true})
 	}
 	f.wire, f.several = wire, all
-	return f
-}
-
-// TextFrames returns the frames of one text message.
-func TextFrames(text string) *Frames {
-	if text == "" {
-		f := packetFrames("4") // an empty message, which for NewFrames is none
-		f.compress = true
-		return f
-	}
-	buf := make([]byte, Headroom, Headroom+len(text))
-	return NewFrames(append(buf, text...), nil, true)
 }
 
 // BinaryFrames returns the frames of one binary message, a copy of data.

@@ -98,7 +98,7 @@ func TestFramesAreSentAsAUnit(t *testing.T) {
 			senders.Go(func() {
 				for i := range 50 {
 					header := fmt.Sprintf("header of %d.%d", s, i)
-					buf := append(make([]byte, engineio.Headroom), header...)
+					buf := []byte(header)
 					_ = p.Send(engineio.NewFrames(buf, [][]byte{[]byte(header), {}, []byte(header)}, true))
 				}
 			})
@@ -134,7 +134,7 @@ func TestFramesAreShared(t *testing.T) {
 			}
 		}
 		for i := range 20 {
-			buf := append(make([]byte, engineio.Headroom), fmt.Sprint("broadcast ", i)...)
+			buf := []byte(fmt.Sprint("broadcast ", i))
 			f := engineio.NewFrames(buf, [][]byte{{byte(i)}}, i%2 == 0)
 			var senders sync.WaitGroup
 			for _, p := range peers {

@@ -82,7 +82,7 @@ func TestStatsOfTraffic(t *testing.T) {
 		require.NoError(t, c.Send("four"))
 		require.NoError(t, c.SendBinary([]byte("bin")))
 		p.want("text four", "binary bin")
-		require.NoError(t, p.Send(engineio.NewFrames(append(make([]byte, engineio.Headroom), "text"...), [][]byte{{1, 2, 3}, {4}}, true)))
+		require.NoError(t, p.Send(engineio.NewFrames([]byte("text"), [][]byte{{1, 2, 3}, {4}}, true)))
 		wantMessages(t, c, "text text", "binary \x01\x02\x03", "binary \x04")
 		synctest.Wait()
 		st := h.srv.Stats()
