@@ -83,10 +83,10 @@ func (s *Socket) takeAck(id uint64) ackTarget {
 
 // answered passes on an acknowledgement from the client. One that nobody
 // expects, or a second one, is ignored.
-func (s *Socket) answered(id uint64, args parser.Args) {
+func (s *Socket) answered(id uint64, args parser.Args) (expected bool) {
 	target := s.takeAck(id)
 	if target == nil {
-		return
+		return false
 	}
 	if hs := s.srv().hooks.Load(); hs != nil {
 		if event, at := target.asked(); !at.IsZero() {
@@ -94,6 +94,7 @@ func (s *Socket) answered(id uint64, args parser.Args) {
 		}
 	}
 	target.answered(s, args)
+	return true
 }
 
 // ackFailed tells the target that the client does not answer, and hooks.

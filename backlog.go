@@ -31,7 +31,13 @@ type watch struct {
 // nothing. It is called on the read side.
 func (cl *client) backpressure() <-chan struct{} {
 	limit := int64(cl.srv.opts.ReceiveQueueLimit)
-	if cl.queued.Load()+int64(cl.partial) <= limit || cl.broken {
+	switch {
+	case cl.broken:
+		return nil
+	case cl.queued.Load()+int64(cl.partial) > limit:
+	case cl.slow:
+		return cl.breather()
+	default:
 		return nil
 	}
 	cl.mu.Lock()

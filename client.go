@@ -32,11 +32,14 @@ type client struct {
 	draining atomic.Int32
 
 	// Read side.
-	dec     parser.Decoder
-	events  pace // Options.EventRate
-	dropped pace // the same for the events that are dropped because of it
-	partial int  // bytes of the packet being received
-	broken  bool // the connection is being closed; what still arrives is ignored
+	dec      parser.Decoder
+	events   pace      // Options.EventRate
+	dropped  pace      // the same for the events that are dropped because of it
+	wasted   pace      // Options.ControlRate
+	slow     bool      // because of it
+	partial  int       // bytes of the packet being received
+	assembly *assembly // nil until a packet came in parts
+	broken   bool      // the connection is being closed; what still arrives is ignored
 
 	slot  uint16        // of the workers
 	async chan struct{} // holds one for each event that runs; nil without Options.AsyncHandlers
@@ -115,9 +118,13 @@ func (cl *client) message(data []byte, binary bool) {
 		return
 	}
 	if !ok {
+		cl.partCame()
 		return
 	}
 	size := cl.partial
+	if size > len(data) {
+		cl.assembly.complete()
+	}
 	cl.partial = 0
 	if p.Type == parser.Connect {
 		cl.connect(p, size)
@@ -128,11 +135,12 @@ func (cl *client) message(data []byte, binary bool) {
 	case !asked:
 		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %.100q, which the client is not in", p.Type, p.Namespace))
 	case s == nil: // left or refused, which the client may not know yet
+		cl.useless()
 	case p.Type == parser.Event:
 		cl.event(s, p, size)
 	case p.Type == parser.Ack:
-		if p.HasID {
-			s.answered(p.ID, p.Args)
+		if !s.answered(p.ID, p.Args) {
+			cl.unexpected()
 		}
 	case p.Type == parser.Disconnect:
 		s.leave(ReasonClientDisconnect, nil, false)
@@ -186,6 +194,9 @@ func (cl *client) Closed(reason Reason, err error) {
 	cl.broken = cl.broken || cl.stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
 	cl.stopTimer()
+	if cl.assembly != nil {
+		cl.assembly.timer.Stop()
+	}
 	var closed *engineio.CloseError
 	if errors.As(err, &closed) { // ours says the same
 		err = closed.Err
@@ -288,6 +299,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	}
 	if len(ns) > maxName || !cl.srv.accepts(ns) {
 		cl.logNoNamespace(ns)
+		cl.useless()
 		cl.refuse(ns, &Error{Message: "Invalid namespace"})
 		return
 	}
@@ -304,6 +316,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 		if len(cl.seats) >= cl.srv.opts.MaxNamespaces && !cl.dropSeat() {
 			cl.mu.Unlock()
 			cl.srv.stats.hit(limitNamespaces)
+			cl.useless()
 			cl.refuse(ns, &Error{Message: "Too many namespaces"})
 			return
 		}

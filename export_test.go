@@ -119,3 +119,6 @@ func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client.de
 
 // SimilarName is similarName.
 var SimilarName = similarName
+
+// AssemblyWatched reports whether a timer looks after the socket's binary packets.
+func (s *Socket) AssemblyWatched() bool { return s.client.assembly.armed.Load() }

@@ -88,6 +88,11 @@ type Options struct {
 	// [ReasonTransportError], and what waits is dropped; likewise what waits when
 	// the client has gone. Zero means 4 MiB.
 	ReceiveQueueLimit int
+	// ControlRate bounds what means nothing and costs a client nothing: pings,
+	// pongs and NOOPs of the transports, and in the same number acknowledgements that nobody expects and packets
+	// for namespaces that the client is not in, a second each. Above it, after ten times as many at
+	// once, the server reads more slowly from the client. Zero means 1000.
+	ControlRate int
 	// EventRate bounds the events a second that one connection may send, in all
 	// its namespaces together; connecting to a namespace counts as one. What
 	// comes above is dropped: the error handler gets a [*LimitError] and
@@ -314,6 +319,7 @@ func (o *Options) complete() (settings, error) {
 	}{
 		{"ReceiveQueueLimit", s.ReceiveQueueLimit},
 		{"AsyncLimit", s.AsyncLimit},
+		{"ControlRate", s.ControlRate},
 		{"MaxNamespaces", s.MaxNamespaces},
 		{"BrokerQueueLimit", s.BrokerQueueLimit},
 		{"BrokerReplayLimit", s.BrokerReplayLimit},
@@ -332,8 +338,8 @@ func (o *Options) complete() (settings, error) {
 	if s.EventBurst > 0 && s.EventRate == 0 {
 		return s, fmt.Errorf("field Options.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
 	}
-	if s.EventRate > maxEventRate || s.EventBurst > maxEventRate {
-		return s, fmt.Errorf("fields Options.EventRate and EventBurst can be at most %d; 0 means no limit", maxEventRate)
+	if s.EventRate > maxEventRate || s.EventBurst > maxEventRate || s.ControlRate > maxEventRate {
+		return s, fmt.Errorf("fields Options.EventRate, EventBurst and ControlRate can be at most %d; 0 means no limit", maxEventRate)
 	}
 	if s.JSON != nil && s.Parser != nil {
 		return s, fmt.Errorf("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
@@ -358,6 +364,9 @@ func (o *Options) complete() (settings, error) {
 	}
 	if s.ReceiveQueueLimit == 0 {
 		s.ReceiveQueueLimit = defaultReceiveQueueLimit
+	}
+	if s.ControlRate == 0 {
+		s.ControlRate = defaultControlRate
 	}
 	if s.AsyncLimit == 0 {
 		s.AsyncLimit = defaultAsyncLimit
@@ -431,6 +440,7 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		PostBudget:                 s.PostBudget,
 		SendQueueLimit:             s.SendQueueLimit,
 		SendBudget:                 s.SendBudget,
+		ControlRate:                s.ControlRate,
 		MaxConnections:             s.MaxConnections,
 		MaxConnectionsPerIP:        s.MaxConnectionsPerIP,
 		ClientIP:                   s.ClientIP,

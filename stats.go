@@ -14,7 +14,7 @@ type Stats struct {
 	// bytes. Panics, VolatileDropped and LimitHits include this package's: the
 	// panics of handlers and of all other functions given to the server, and
 	// the limits ReceiveQueueLimit, MaxNamespaces, MaxRooms, MaxPendingAcks,
-	// EventRate, ConnectTimeout, Limits.Attachments, Limits.AttachmentBytes,
+	// EventRate, ControlRate, ConnectTimeout, Limits.Attachments, Limits.AttachmentBytes,
 	// Limits.Depth and Limits.IDDigits.
 	engineio.Stats
 
@@ -47,6 +47,7 @@ const (
 	limitRooms          = "MaxRooms"
 	limitPendingAcks    = "MaxPendingAcks"
 	limitEventRate      = "EventRate"
+	limitControlRate    = "ControlRate" // the engine's, too
 	limitConnectTimeout = "ConnectTimeout"
 	limitInParser       = "Limits." // and the name in parser.LimitError
 )
@@ -73,7 +74,7 @@ type eventCounts struct {
 func (st *stats) init() {
 	st.limits = make(map[string]*atomic.Uint64)
 	for _, name := range []string{
-		limitReceiveQueue, limitNamespaces, limitRooms, limitPendingAcks, limitEventRate, limitConnectTimeout,
+		limitReceiveQueue, limitNamespaces, limitRooms, limitPendingAcks, limitEventRate, limitConnectTimeout, limitControlRate,
 		limitInParser + "Attachments", limitInParser + "AttachmentBytes", limitInParser + "Depth", limitInParser + "IDDigits",
 	} {
 		st.limits[name] = new(atomic.Uint64)
@@ -111,7 +112,7 @@ func (srv *Server) Stats() Stats {
 	st.Panics += srv.stats.panics.Load()
 	st.VolatileDropped += srv.stats.volatileDropped.Load()
 	for name, n := range srv.stats.limits {
-		st.LimitHits[name] = n.Load()
+		st.LimitHits[name] += n.Load()
 	}
 	for i := range srv.stats.events {
 		e := &srv.stats.events[i]

@@ -100,6 +100,8 @@ type Conn struct {
 	pongSince time.Time
 	flow      flow
 
+	controls *bucket // of control packets; guarded by recvMu
+
 	counted   carrier // as what Stats counts it
 	closed    bool
 	reason    Reason

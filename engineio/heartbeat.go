@@ -76,7 +76,7 @@ func (c *Conn) awaitPongLocked() {
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
 	flow := c.flowLocked()
-	if flow.follows(c.flow) {
+	if flow.follows(c.flow) && !c.excusedLocked() { // who is held back is pinged on time, see pause
 		c.pongSince = now
 	}
 	c.flow = flow
@@ -122,11 +122,14 @@ func (c *wsConn) flow() flow {
 	return f
 }
 
-// pong takes the answer to a PING. Others have no effect.
-func (c *Conn) pong() {
+// pong takes the answer to a PING. Others have no effect, which it reports.
+func (c *Conn) pong() (expected bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pongDue && !c.closed {
+	if !c.pongDue {
+		return false
+	}
+	if !c.closed {
 		c.pongDue = false
 		from := time.Now()
 		if c.excusedLocked() && !c.pause.pinged.IsZero() {
@@ -134,6 +137,7 @@ func (c *Conn) pong() {
 		}
 		c.setTimerLocked(from.Add(c.srv.opts.PingInterval))
 	}
+	return true
 }
 
 // expiredLocked reports whether the pong timeout has passed although its timer has

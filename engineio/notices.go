@@ -60,6 +60,15 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 	return "", ""
 }
 
+// noteControl warns of a client that is slowed down.
+func (s *Server) noteControl() {
+	const kind = "control rate"
+	if ctx := context.Background(); s.notices.Enabled(ctx, kind) {
+		s.notices.Warn(ctx, kind, "engineio: a client is read from more slowly because it sends packets that mean nothing faster than "+
+			"Options.ControlRate: pings, pongs, NOOPs", "rate", s.opts.ControlRate)
+	}
+}
+
 // noteDeadline warns if an error of http.ResponseController says that a deadline
 // could not be set: writes to and reads from such a client may then wait for ever.
 func (s *Server) noteDeadline(err error) {

@@ -92,6 +92,11 @@ type Options struct {
 	// client. Default 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
 	SendBudget int
 
+	// ControlRate is the most control packets a second of one client: PINGs and
+	// PONGs of WebSocket, NOOPs and PONGs that answer no PING. Above it, after ten
+	// times as many at once, the server reads more slowly. Default 1000.
+	ControlRate int
+
 	// MaxConnections is the most connections at one time, those included that
 	// are ending. A handshake beyond it is refused with 503. Default 0: no
 	// limit but the file descriptors of the process.
@@ -242,6 +247,10 @@ func (o *Options) withDefaults() (Options, error) {
 		case *n < 0:
 			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a positive number, or to 0 for %s", name, *n, zero))
 		}
+	}
+	count("ControlRate", &c.ControlRate, defaultControlRate, "the default of 1000")
+	if c.ControlRate > maxControlRate {
+		errs = append(errs, fmt.Errorf("engineio: Options.ControlRate is %d: set it to %d at most, which is no limit", c.ControlRate, maxControlRate))
 	}
 	count("MaxConnections", &c.MaxConnections, 0, "no limit")
 	count("MaxConnectionsPerIP", &c.MaxConnectionsPerIP, 0, "no limit")

@@ -60,13 +60,16 @@ func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 		}
 		return c.deliverMessage(data, true), nil
 	case typePong:
-		c.pong()
+		if !c.pong() {
+			return c.control(), nil
+		}
 	case typeClose:
 		return nil, errClientClosed
 	case typePing:
 		return nil, errClientPing
 	case typeOpen, typeUpgrade, typeNoop:
 		// They mean nothing here and do no harm.
+		return c.control(), nil
 	default:
 		return nil, &parseError{fmt.Sprintf("unknown packet type %q", p[0])}
 	}

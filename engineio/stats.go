@@ -56,7 +56,7 @@ type Stats struct {
 	Panics uint64
 	// LimitHits counts how often a limit was reached, by the name of its field
 	// in Options: MaxConnections, MaxConnectionsPerIP, MaxPayload, PostBudget,
-	// SendQueueLimit, SendBudget and WriteTimeout.
+	// ControlRate, SendQueueLimit, SendBudget and WriteTimeout.
 	LimitHits map[string]uint64
 }
 
@@ -84,6 +84,7 @@ const (
 	limitConnectionsPerIP = "MaxConnectionsPerIP"
 	limitPayload          = "MaxPayload"
 	limitPostBudget       = "PostBudget"
+	limitControlRate      = "ControlRate"
 	limitSendQueue        = "SendQueueLimit"
 	limitSendBudget       = "SendBudget"
 	limitWriteTimeout     = "WriteTimeout"
@@ -106,7 +107,7 @@ func (s *stats) init() {
 		ReasonTransportError, ReasonParseError, ReasonSlowClient, ReasonServerShutdown)
 	s.refused.init(causePath, causeOrigin, causeTransport, causeVersion, causeMethod, causeMalformed, causeNoUpgrade,
 		causeSession, causeTooLarge, causeFull, causeFullIP, causeShutdown, causeApplication, causePeer)
-	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPostBudget, limitSendQueue, limitSendBudget, limitWriteTimeout)
+	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPostBudget, limitControlRate, limitSendQueue, limitSendBudget, limitWriteTimeout)
 }
 
 // tally counts by key what is rare enough for a lock.

@@ -19,15 +19,18 @@ type wsTransport struct {
 	*wsConn
 	deflate bool
 	limit   int // of a message, in bytes
+	rate    int // Options.ControlRate
 
 	// For the goroutine that reads, but ws for writing as well.
 	frames wsframe.Reader  // not with deflate
 	ws     *websocket.Conn // nil without deflate
 	large  *[]byte         // holds the message that ws has read last, or nil
+
+	controls *bucket // of control frames; not with deflate
 }
 
 func newTransport(conn *wsConn, limit int) *wsTransport {
-	return &wsTransport{wsConn: conn, limit: limit, frames: wsframe.Reader{Limit: limit}}
+	return &wsTransport{wsConn: conn, limit: limit, rate: defaultControlRate, frames: wsframe.Reader{Limit: limit}}
 }
 
 // acceptWebSocket completes the handshake, unless before, called when the
@@ -43,7 +46,9 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 			return nil, hw.refusal(err)
 		}
 		hw.conn.head = appendAccept(make([]byte, 0, 192), key, w.Header())
-		return newTransport(hw.conn, s.opts.MaxPayload), nil
+		t := newTransport(hw.conn, s.opts.MaxPayload)
+		t.rate = s.opts.ControlRate
+		return t, nil
 	}
 	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
 	if s.opts.PerMessageDeflate {
@@ -112,13 +117,20 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-c
 	grown, quiet := false, false
 	for {
 		data, binary, err := t.next()
+		if err == errTooMuchControl {
+			return false, c.slowDown()
+		}
 		if err != nil {
 			c.endRead(t, err)
 			return false, nil
 		}
 		c.flusher.traffic.received(1, len(data))
 		if len(data) == 1 && data[0] == typePong && !binary {
-			c.pong()
+			if !c.pong() {
+				if room = c.countControl(); room != nil {
+					return false, room
+				}
+			}
 			if grown && quiet && t.in.empty() {
 				return true, nil
 			}

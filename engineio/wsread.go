@@ -46,6 +46,9 @@ func (t *wsTransport) next() (data []byte, binary bool, err error) {
 		case op == wsframe.OpContinuation && n == 0:
 			err = t.more()
 		}
+		if err == nil && (op == wsframe.OpPing || op == wsframe.OpPong) && !spend(&t.controls, t.rate) {
+			err = errTooMuchControl
+		}
 		if err != nil {
 			return nil, false, err
 		}

@@ -55,16 +55,16 @@ func TestMemoryOfAPacket(t *testing.T) {
 		messages []string
 		overhead int
 	}{
-		{"small", []string{`2["e","hello"]`}, 500},
-		{"eight arguments", []string{`2["e",1,2,3,4,5,6,7,8]`}, 1000},
+		{"small", []string{`2["e","hello"]`}, 10_000},
+		{"eight arguments", []string{`2["e",1,2,3,4,5,6,7,8]`}, 10_000},
 		{"many arguments", []string{`2["e"` + strings.Repeat(`,1`, large/2) + `]`}, 3 * large / 2},
 		{"many of an acknowledgement", []string{`31[1` + strings.Repeat(`,1`, large/2) + `]`}, 3 * large / 2},
 		{"one long argument", []string{`2["e","` + strings.Repeat(`x`, large) + `"]`}, large / 4},
 		{"long name", []string{`2["` + strings.Repeat(`x`, large) + `"]`}, large / 4},
 		{"many in one", []string{`2["e",[1` + strings.Repeat(`,1`, large/2) + `]]`}, large / 4},
-		{"deep", []string{`2["e",` + strings.Repeat(`[`, 60) + strings.Repeat(`]`, 60) + `]`}, 1000},
+		{"deep", []string{`2["e",` + strings.Repeat(`[`, 60) + strings.Repeat(`]`, 60) + `]`}, 10_000},
 		{"attachments", attachments(10, 100_000), large / 2},
-		{"empty attachments", attachments(10, 0), 5000},
+		{"empty attachments", attachments(10, 0), 10_000},
 		{"the same attachment again and again", append([]string{`51-["e"` + strings.Repeat(`,{"_placeholder":true,"num":0}`, large/30) + `]`}, ""), 6 * large},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

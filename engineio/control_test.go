@@ -1,0 +1,65 @@
+package engineio_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// Packets that mean nothing are read slowly above a rate; what is behind them comes, and the client stays.
+func TestControlRate(t *testing.T) {
+	for _, packet := range []string{"3", "6"} {
+		t.Run(packet, func(t *testing.T) {
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				h := newHost(t, &engineio.Options{ControlRate: 100}, nil)
+				c, p := h.connect(mode)
+				begin := time.Now()
+				for range 900 {
+					require.NoError(t, c.SendPacket(packet))
+				}
+				require.NoError(t, c.Send("first"))
+				p.want("text first")
+				assert.Zero(t, h.srv.Stats().LimitHits["ControlRate"])
+				for range 1100 {
+					require.NoError(t, c.SendPacket(packet))
+				}
+				require.NoError(t, c.Send("second"))
+				p.want("text second")
+				took := time.Since(begin)
+				assert.GreaterOrEqual(t, took, 8*time.Second)
+				assert.Less(t, took, 30*time.Second)
+				assert.Positive(t, h.srv.Stats().LimitHits["ControlRate"])
+				assert.Contains(t, h.logged(), "Options.ControlRate")
+				time.Sleep(time.Minute)
+				p.isOpen(c)
+			})
+		})
+	}
+}
+
+// So are control frames.
+func TestControlRateOfFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, &engineio.Options{ControlRate: 100}, nil)
+		conn, answers := rawRequest(t, h.tr, "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server.test\r\nConnection: Upgrade\r\n"+
+			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+		p := h.peer()
+		go func() { _, _ = io.Copy(io.Discard, answers) }() // the pongs; ends with conn
+		begin := time.Now()
+		frames := strings.Repeat("\x8a\x80\x00\x00\x00\x00", 1000) + strings.Repeat("\x89\x80\x00\x00\x00\x00", 1000)
+		_, err := conn.Write([]byte(frames + "\x81\x82\x00\x00\x00\x004x"))
+		require.NoError(t, err)
+		p.want("text x")
+		assert.GreaterOrEqual(t, time.Since(begin), 8*time.Second)
+		p.Close(engineio.ReasonServerDisconnect, nil)
+		_ = conn.Close()
+	})
+}
