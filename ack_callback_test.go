@@ -380,6 +380,14 @@ func TestClusterOnAckWithError(t *testing.T) {
 		rec.want(t, `b answer "2"`)
 		require.Zero(t, f.servers[0].RemoteQuestions(), "nobody else can answer")
 
+		// Owing too many answers is told, too, and no departure.
+		full := f.add(&socketio.Options{MaxPendingAcks: 1})
+		d := join(t, full, eiotest.WebSocket)
+		names[d.sid] = "d"
+		require.NoError(t, full.Emit("fill", nil, socketio.To(d.sid), socketio.OnAck(func(*socketio.Context) {})))
+		require.NoError(t, f.servers[0].Emit("full", nil, socketio.To(d.sid), hears))
+		rec.want(t, `d limit MaxPendingAcks ""`)
+
 		// The broker is away.
 		f.service.Stop()
 		require.NoError(t, f.servers[0].Emit("lost", nil))

@@ -221,10 +221,10 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	case <-ctx.Done():
 		for _, s := range a.unanswered() {
 			err := fmt.Errorf("socketio: call %q: %w", event, ctx.Err())
-			if s.takeAck(h.ID) != nil || s.remote() {
+			if s.takeAck(h.ID) != nil {
 				s.ackFailed(a, err)
 			} else {
-				a.failed(s, err) // its answer is arriving
+				a.failed(s, err) // its answer is arriving, or it is elsewhere
 			}
 		}
 	}

@@ -74,7 +74,8 @@ type Hooks struct {
 	// Unacked is told of each acknowledgement that was waited for, by OnAck or
 	// Call, and is not waited for any more: err is a [*DisconnectError] if the client
 	// has left, and [context.DeadlineExceeded] or the error of the Call's context if it
-	// did not answer in time. It is called by the goroutine that ends the wait and must return soon.
+	// did not answer in time. It is called by the goroutine that ends the wait and must return
+	// soon. Like Acked it is about the clients of this server.
 	Unacked func(s *Socket, event string, err error)
 
 	// Emitted is told of each event emitted by this program, and of each that

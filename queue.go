@@ -36,7 +36,8 @@ import (
 //	bytes       true, beside callback: the answer may have binary, as data has
 //	notices     true, beside callback: that a client leaves without an answer is told
 //	from        in a callback: the session id of who answers
-//	left        in a callback, true: who would answer has left
+//	left        in a callback, true: who would answer has left, or was not asked
+//	limit       beside left: it was not asked, since it owes so many answers
 
 // queueLimits are those of the packets that other servers send. The bound is
 // what the broker carries.
@@ -48,7 +49,7 @@ type envelope struct {
 	method, host, namespace, room, sid, id       []byte
 	event, data, binary, skip, callback, args    []byte
 	except, volatile, compress, argc, full, from []byte
-	notices, left                                []byte
+	notices, left, limit                         []byte
 }
 
 // addressed reports whether all is known that says for whom an event is.
@@ -98,6 +99,8 @@ func (m *envelope) member(key string) *[]byte {
 		return &m.notices
 	case "left":
 		return &m.left
+	case "limit":
+		return &m.limit
 	}
 	return nil
 }

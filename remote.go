@@ -191,7 +191,11 @@ func (c *cluster) answer(m *arrival) error {
 	}
 	if truthy(m.left) {
 		if q.notices && sid == who.sid && c.claim(id, q, sid) {
-			q.target.failed(who, errLeftElsewhere)
+			err := errLeftElsewhere
+			if most, bad := strconv.Atoi(string(m.limit)); bad == nil {
+				err = &LimitError{limitPendingAcks, most}
+			}
+			q.target.failed(who, err)
 		}
 		return nil
 	}
@@ -250,7 +254,7 @@ type remoteTarget struct {
 	c                 *cluster
 	host, sid, ns, id []byte
 	full              bool // it takes binary answers
-	notices           bool // it wants to know who leaves
+	notices           bool // it wants to know who leaves or was not asked
 }
 
 // errQuestionEnds: the answer would come to a server that is no more.
@@ -259,10 +263,15 @@ var errQuestionEnds = fmt.Errorf("%w: this server shuts down", ErrBrokerUnavaila
 // errLeftElsewhere: a client of another server left before it answered.
 var errLeftElsewhere = fmt.Errorf("%w, on another server", ErrClosed)
 
-func (t *remoteTarget) failed(s *Socket, _ error) {
-	if t.notices && !absent(t.host) {
-		_ = t.c.put(append(t.head(s), `,"left":true,"args":[]}`...))
+func (t *remoteTarget) failed(s *Socket, err error) {
+	if !t.notices || absent(t.host) {
+		return
 	}
+	msg := append(t.head(s), `,"left":true`...)
+	if limit, ok := errors.AsType[*LimitError](err); ok {
+		msg = strconv.AppendInt(append(msg, `,"limit":`...), int64(limit.Max), 10)
+	}
+	_ = t.c.put(append(msg, `,"args":[]}`...))
 }
 
 // head begins a message to the server that asked.

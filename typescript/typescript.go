@@ -50,7 +50,8 @@ type Options struct {
 // of a connect handler is the type Auth, with the same prefixes.
 //
 // An event whose handler has results takes an acknowledgement callback as its last
-// argument, which emitWithAck gives by itself. What an error handler acknowledges
+// argument, which emitWithAck gives by itself; one that defers its acknowledgement
+// ([socketio.Context.DeferAck]) names the types with results that it returns as zero. What an error handler acknowledges
 // instead is not in the types. The arguments of a [socketio.HandlerFunc] are any;
 // a catch-all handler has no events of its own and adds nothing.
 //
