@@ -184,7 +184,9 @@ func (cl *client) enqueue(c *Context, size int) bool {
 // handler is dropped.
 func (cl *client) fail(reason Reason, err error) {
 	cl.broken = true
-	cl.srv.log.Debug("socketio: closing connection", "connection", short(cl.conn.ID()), "reason", reason, "error", err)
+	if cl.srv.debugs() {
+		cl.srv.log.Debug("socketio: closing connection", "connection", short(cl.conn.ID()), "reason", reason, "error", err)
+	}
 	cl.conn.Close(reason, err)
 }
 

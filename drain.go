@@ -120,27 +120,25 @@ func (cl *client) idle() bool { return cl.queued.Load() == 0 && cl.deferred.Load
 // group counts what must have ended before Shutdown returns. Unlike a
 // sync.WaitGroup it may grow while it is waited for.
 type group struct {
-	mu   sync.Mutex
-	n    atomic.Int64  // changed with mu held
-	zero chan struct{} // closed when n falls to 0; nil while nobody waits
+	n    atomic.Int64
+	mu   sync.Mutex    // taken by who waits, and by the last
+	zero chan struct{} // closed when n is 0; nil while nobody waits
 }
 
-func (g *group) add() {
-	g.mu.Lock()
-	g.n.Add(1)
-	g.mu.Unlock()
-}
+func (g *group) add() { g.n.Add(1) }
 
 // done reports whether that was the last.
 func (g *group) done() (last bool) {
+	if g.n.Add(-1) > 0 {
+		return false
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	last = g.n.Add(-1) == 0
-	if last && g.zero != nil {
+	if g.zero != nil && g.empty() { // otherwise one has come meanwhile, whose end comes here, too
 		close(g.zero)
 		g.zero = nil
 	}
-	return last
+	return true
 }
 
 func (g *group) empty() bool { return g.n.Load() == 0 }

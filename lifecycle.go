@@ -104,7 +104,9 @@ func (s *Socket) admit() (accepted bool) {
 			s.mu.Unlock()
 		}
 		if len(batch) == 0 {
-			s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", short(s.sid), "connection", short(s.client.conn.ID()))
+			if s.srv().debugs() {
+				s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", short(s.sid), "connection", short(s.client.conn.ID()))
+			}
 			return true
 		}
 		for _, p := range batch {
@@ -170,7 +172,9 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	if joined && reason == ReasonServerDisconnect {
 		s.sendDisconnect()
 	}
-	s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
+	if s.srv().debugs() {
+		s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
+	}
 	if drop {
 		s.seat.box.drop(s) // the handler before them may take its time
 	}

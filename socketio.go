@@ -68,6 +68,10 @@ func NewServer(opts *Options) *Server {
 	return srv
 }
 
+// debugs reports whether what is logged at debug is written: what such a line says
+// of each client costs more than to ask.
+func (srv *Server) debugs() bool { return srv.log.Enabled(context.Background(), slog.LevelDebug) }
+
 // ServeHTTP serves the requests of Socket.IO clients. It returns before a
 // WebSocket connection ends.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }

@@ -1,0 +1,87 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever rooms are selected and left out, each socket is found once, and nobody else.
+func TestRecipientsAgreeWithAModel(t *testing.T) {
+	srv := NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	var all []*Socket
+	for i := range 600 { // more than one part of a room
+		s := &Socket{client: &client{srv: srv}, name: "/", sid: newSID()}
+		srv.index.addSID(s)
+		s.state.Store(stateJoined)
+		srv.index.enter(s)
+		for room := range 5 {
+			if rand.IntN(5) > room || i == 0 {
+				require.NoError(t, srv.index.join(s, fmt.Sprint(room)))
+			}
+		}
+		all = append(all, s)
+	}
+	pick := func() string {
+		if n := rand.IntN(8); n < 7 {
+			return fmt.Sprint(n) // two of which nobody is in
+		}
+		return all[rand.IntN(len(all))].sid
+	}
+	some := func(most int) (names []string) {
+		for range rand.IntN(most + 1) {
+			names = append(names, pick())
+		}
+		return names
+	}
+	in := func(s *Socket, rooms []string) bool {
+		return slices.ContainsFunc(rooms, func(room string) bool {
+			_, in := s.rooms[room]
+			return in || room == s.sid
+		})
+	}
+	for range 500 {
+		e := &emission{ns: "/", targeted: rand.IntN(4) > 0, rooms: some(4), except: some(2)}
+		if rand.IntN(2) == 0 {
+			e.skip = []string{"unknown", all[rand.IntN(len(all))].sid}
+		}
+		if !e.targeted {
+			e.rooms = nil
+		}
+		found := map[*Socket]int{}
+		srv.each(e, false, nil, func(s *Socket, _ *member) error { found[s]++; return nil })
+		for _, s := range all {
+			want := 0
+			if (!e.targeted || in(s, e.rooms)) && !in(s, e.except) && !slices.Contains(e.skip, s.sid) {
+				want = 1
+			}
+			require.Equal(t, want, found[s], "%+v", e)
+		}
+	}
+}
+
+// A socket that has left one room is looked for in the others, until it is reached.
+func TestRecipientsThatLeftAreLookedForAgain(t *testing.T) {
+	srv := NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	s := &Socket{client: &client{srv: srv}, name: "/", sid: newSID()}
+	srv.index.addSID(s)
+	s.state.Store(stateJoined)
+	srv.index.enter(s)
+	for _, room := range []string{"a", "b", "c", "d"} {
+		require.NoError(t, srv.index.join(s, room))
+	}
+	visits := 0
+	srv.each(&emission{ns: "/", targeted: true, rooms: []string{"a", "b", "c", "d", s.sid}}, false, nil, func(*Socket, *member) error {
+		if visits++; visits < 3 {
+			return errLeftRoom
+		}
+		return nil
+	})
+	require.Equal(t, 3, visits)
+}
