@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 
-const { SERVER_URL, CLIENT = "socket.io-client-4", TRANSPORT = "upgrade" } = process.env;
+const { SERVER_URL, CLIENT = "socket.io-client-4", TRANSPORT = "upgrade", SCRIPT_TIMEOUT = 60_000 } = process.env;
 const { io } = await import(CLIENT);
 
 export { assert };
@@ -17,7 +17,7 @@ const pending = new Set();
 setTimeout(() => {
   console.error(`timed out waiting for: ${[...pending].join(", ") || "nothing"}`);
   process.exit(1);
-}, 60_000).unref();
+}, Number(SCRIPT_TIMEOUT)).unref();
 
 // wait returns a promise with a name, for the message above.
 function wait(what, executor) {
