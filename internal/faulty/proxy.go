@@ -287,7 +287,8 @@ func (s *stream) read() {
 
 // write forwards what was read, when it is due and the direction is open.
 func (s *stream) write() {
-	gone := false // the receiver is, and the sender cannot hear of it
+	gone := false      // the receiver is, and the sender cannot hear of it
+	var free time.Time // when the link has sent what was given to it, also if the machine wakes this goroutine late
 	for c := range s.queue {
 		if !s.sleep(time.Until(c.due)) || !s.pair.pass(s.direction) {
 			return
@@ -300,7 +301,8 @@ func (s *stream) write() {
 				}
 			}
 			if link := s.pair.proxy.link(s.direction); link.Bandwidth > 0 {
-				if !s.sleep(time.Duration(len(c.data)) * time.Second / time.Duration(link.Bandwidth)) {
+				free = later(free, c.due).Add(time.Duration(len(c.data)) * time.Second / time.Duration(link.Bandwidth))
+				if !s.sleep(time.Until(free)) {
 					return
 				}
 			}
@@ -312,6 +314,13 @@ func (s *stream) write() {
 			s.pair.kill()
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // sleep reports false when the pair was killed meanwhile.
