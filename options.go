@@ -120,8 +120,11 @@ type Options struct {
 	// Limits bounds what is accepted inside one packet: attachments, nesting.
 	// A packet beyond it closes the connection with [ReasonParseError].
 	Limits parser.Limits
-	// MaxConnections bounds the connections at one time. A handshake beyond it
-	// is refused with 503. Zero means no limit but the process's open files.
+	// MaxConnections bounds the connections at one time, those over polling
+	// included, which need no network connection between two requests. A
+	// handshake beyond it is refused with 503. Zero means twice the number of
+	// files that the process may open (RLIMIT_NOFILE), at most 100,000, and
+	// 100,000 on systems without such a limit; negative means no limit.
 	MaxConnections int
 	// MaxConnectionsPerIP bounds the connections at one time from one client
 	// address; a /64 network counts as one address of IPv6. A handshake beyond

@@ -140,7 +140,7 @@ func TestNewServerPanics(t *testing.T) {
 		"Options.EventRate":         {EventRate: -1},
 		"set EventRate":             {EventBurst: 1},
 		"at most 1000000":           {EventRate: 1_000_001},
-		"Options.MaxConnections":    {MaxConnections: -1},
+		"Options.PostBudget":        {PostBudget: 1000},
 		"MaxConnectionsPerIP":       {MaxConnectionsPerIP: -1},
 		"Options.JSON":              {JSON: codec{}, Parser: parser.New(nil)},
 		"Options.Namespaces":        {Namespaces: []string{"/a,b"}},

@@ -54,6 +54,7 @@ type Conn struct {
 	id       string
 	receiver Receiver
 	flusher  *flusher
+	header   int          // bytes of req that Server.headers counts
 	answered atomic.Int64 // bytes of answers to polls that have been written
 
 	answerMu sync.Mutex    // protects the following; held while setting a deadline
@@ -126,7 +127,9 @@ func newConn(s *Server, r *http.Request, id string) *Conn {
 func (c *Conn) ID() string { return c.id }
 
 // Request returns the handshake request: URL, header, cookies, remote
-// address. It stays the same across an upgrade. Its context is Context. It must
+// address. It stays the same across an upgrade, and is kept as long as the
+// connection: handshakes whose header has more than 64 KiB, each field with 128
+// bytes more than its text, are refused with 431. Its context is Context. It must
 // not be modified.
 func (c *Conn) Request() *http.Request {
 	c.mu.Lock()

@@ -98,8 +98,11 @@ type Options struct {
 	ControlRate int
 
 	// MaxConnections is the most connections at one time, those included that
-	// are ending. A handshake beyond it is refused with 503. Default 0: no
-	// limit but the file descriptors of the process.
+	// are ending and those over polling, which need no network connection
+	// between two requests. A handshake beyond it is refused with 503. Default:
+	// twice the number of files that the process may open (RLIMIT_NOFILE of
+	// Unix systems), at most 100,000, and 100,000 where there is no such limit.
+	// Negative: no limit.
 	MaxConnections int
 	// MaxConnectionsPerIP is the most connections at one time from one client
 	// address (see ClientIP): a whole /64 network is one address of IPv6. A
@@ -252,7 +255,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if c.ControlRate > maxControlRate {
 		errs = append(errs, fmt.Errorf("engineio: Options.ControlRate is %d: set it to %d at most, which is no limit", c.ControlRate, maxControlRate))
 	}
-	count("MaxConnections", &c.MaxConnections, 0, "no limit")
+	if c.MaxConnections == 0 {
+		c.MaxConnections = defaultConnections(openFiles())
+	}
 	count("MaxConnectionsPerIP", &c.MaxConnectionsPerIP, 0, "no limit")
 	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
 	size("PerMessageDeflateThreshold", &c.PerMessageDeflateThreshold, 1024)

@@ -43,7 +43,8 @@ type Server struct {
 	closed bool
 	gone   map[string]bool // sids of those that Shutdown has closed
 
-	bodies bodies
+	bodies  bodies
+	headers headers
 }
 
 // NewServer returns a server with a copy of opts, or an error that says what
@@ -204,7 +205,12 @@ func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
 		id += "." + s.opts.ServerID
 	}
 	c := newConn(s, r, id)
-	if refusal := s.register(c); refusal != nil {
+	var refusal *Refusal
+	if c.header, refusal = s.headers.take(r); refusal != nil {
+		return nil, refusal
+	}
+	if refusal = s.register(c); refusal != nil {
+		s.headers.give(c.header)
 		return nil, refusal
 	}
 	on := onPolling
@@ -322,6 +328,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 
 // forget drops a connection of which nothing is left.
 func (s *Server) forget(c *Conn) {
+	s.headers.give(c.header)
 	s.mu.Lock()
 	delete(s.conns, c.id)
 	s.strays.forget(c.id)
