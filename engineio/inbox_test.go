@@ -38,7 +38,7 @@ func clientFrame(first byte, payload string) []byte {
 // transcript is what comes of the bytes that a client sends in pieces of some
 // size: the messages, how it ends, and what the client is sent, as frames. The client
 // ends its direction when it has sent everything and the other when the server has.
-func transcript(t *testing.T, stream []byte, piece, limit int, pair func(*testing.T) (client, server net.Conn)) []string {
+func transcript(t *testing.T, stream []byte, piece, limit int, pair func(testing.TB) (client, server net.Conn)) []string {
 	client, server := pair(t)
 	defer client.Close()
 	defer server.Close()
@@ -102,7 +102,7 @@ func (r *record) Closed(reason Reason, err error) {
 	r.got = append(r.got, fmt.Sprintf("%s: %s", reason, text))
 }
 
-func tcpPair(t *testing.T) (client, server net.Conn) {
+func tcpPair(t testing.TB) (client, server net.Conn) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
@@ -176,7 +176,7 @@ func TestWebSocketReads(t *testing.T) {
 		"cut off in a message": {clientFrame(1, "4hello"), []string{cut}},
 		"cut off, huge":        {text(huge)[:50_000], []string{cut}},
 	} {
-		hidden := func(t *testing.T) (net.Conn, net.Conn) {
+		hidden := func(t testing.TB) (net.Conn, net.Conn) {
 			client, server := tcpPair(t)
 			return client, struct{ halfConn }{server.(*net.TCPConn)} // as one with TLS
 		}
