@@ -91,6 +91,9 @@ type Conn struct {
 	wake    chan struct{} // wakes it
 	posting bool          // a POST is being read
 	body    *body         // its body, or nil
+	// reaction is closed when the client does something about a refusal that is
+	// to end the session; nil while there is none.
+	reaction chan struct{}
 
 	timer   *time.Timer // next ping, pong timeout or, once closed, end of lingering
 	due     time.Time   // when timer fires
@@ -387,6 +390,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	}
 	c.kickLocked()
 	c.pause.endLocked()
+	c.reactLocked()
 	cancel, remote, body := c.cancel, c.req.RemoteAddr, c.body
 	c.mu.Unlock()
 	body.cut(errSessionOver)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -25,7 +26,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	refusal := c.refuseRequestLocked()
 	switch {
 	case refusal != nil:
-	case c.lateLocked():
+	case c.reactLocked() || c.lateLocked():
 		c.mu.Unlock()
 		c.srv.answerLatePost(w, r)
 		return nil
@@ -113,12 +114,49 @@ func (s *Server) refuseTooLarge() (*Refusal, error) {
 	return refuse(http.StatusRequestEntityTooLarge, codeBadRequest, causeTooLarge, strings.TrimPrefix(err.Error(), "engineio: ")).withoutBody(), err
 }
 
+// reactionTime is how long a client whose request was refused has to leave by itself
+// before its poll is answered with the end.
+const reactionTime = time.Second
+
 // refuseAndEnd answers a request with a refusal and then ends the session for err,
-// in this order: a client whose poll is answered with the end first does not learn why.
+// in this order: a client that learns of the end by its poll first does not
+// learn why. The official client puts off what it does about a refusal, but not
+// what it does about a poll's answer; so it has some time.
 func (c *Conn) refuseAndEnd(w http.ResponseWriter, r *http.Request, refusal *Refusal, err error) {
 	c.srv.refuse(w, r, refusal)
 	_ = http.NewResponseController(w).Flush()
+	c.awaitReaction()
 	c.endFor(err)
+}
+
+// awaitReaction returns when the client whose request was refused has sent another
+// one, or the session has ended. Without a poll that waits, nothing else could tell
+// the client of the end, and it returns at once.
+func (c *Conn) awaitReaction() {
+	c.mu.Lock()
+	if !c.polling || c.closed || c.reaction != nil {
+		c.mu.Unlock()
+		return
+	}
+	reaction := make(chan struct{})
+	c.reaction = reaction
+	c.mu.Unlock()
+	timer := time.NewTimer(reactionTime)
+	defer timer.Stop()
+	select {
+	case <-reaction:
+	case <-timer.C:
+	}
+}
+
+// reactLocked ends awaitReaction, and reports whether there was one.
+func (c *Conn) reactLocked() bool {
+	if c.reaction == nil {
+		return false
+	}
+	close(c.reaction)
+	c.reaction = nil
+	return true
 }
 
 // answerPost answers a POST that was taken.

@@ -41,13 +41,15 @@ func TestTheRefusalComesBeforeTheEnd(t *testing.T) {
 		header       http.Header
 		reason       engineio.Reason
 		status       int
+		leaves       bool
 	}{
-		"too large":        {"POST", strings.Repeat("x", 6000), nil, engineio.ReasonTransportError, 413},
-		"no packet":        {"POST", "4a\x1ex", nil, engineio.ReasonParseError, 400},
-		"not UTF-8":        {"POST", "4\xff", nil, engineio.ReasonParseError, 400},
-		"binary":           {"POST", "4a", http.Header{"Content-Type": {"application/octet-stream"}}, engineio.ReasonParseError, 400},
-		"compressed":       {"POST", "4a", http.Header{"Content-Encoding": {"gzip"}}, engineio.ReasonParseError, 400},
-		"overlapping poll": {"GET", "", nil, engineio.ReasonTransportError, 400},
+		"and it leaves":    {"POST", strings.Repeat("x", 6000), nil, engineio.ReasonTransportError, 413, true},
+		"too large":        {"POST", strings.Repeat("x", 6000), nil, engineio.ReasonTransportError, 413, false},
+		"no packet":        {"POST", "4a\x1ex", nil, engineio.ReasonParseError, 400, false},
+		"not UTF-8":        {"POST", "4\xff", nil, engineio.ReasonParseError, 400, false},
+		"binary":           {"POST", "4a", http.Header{"Content-Type": {"application/octet-stream"}}, engineio.ReasonParseError, 400, false},
+		"compressed":       {"POST", "4a", http.Header{"Content-Encoding": {"gzip"}}, engineio.ReasonParseError, 400, false},
+		"overlapping poll": {"GET", "", nil, engineio.ReasonTransportError, 400, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,7 +75,19 @@ func TestTheRefusalComesBeforeTheEnd(t *testing.T) {
 				resp := next(t, answer)
 				require.NotNil(t, resp)
 				assert.Equal(t, tt.status, resp.Status)
+				synctest.Wait()
+				assert.Empty(t, poll, "the client has time to leave by itself")
+				begin := time.Now()
+				if tt.leaves {
+					resp, err := raw.Post(t.Context(), "1")
+					wantOK(t, resp, err, "ok")
+				}
 				wantOK(t, next(t, poll), nil, "1")
+				if tt.leaves {
+					assert.Zero(t, time.Since(begin))
+				} else {
+					assert.Equal(t, time.Second, time.Since(begin))
+				}
 				p.wantClosed(tt.reason)
 			})
 		})
