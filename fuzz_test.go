@@ -263,8 +263,8 @@ const mark = "nothing more"
 // probe makes the server send something, so that a poll does not wait.
 func (s *session) probe() error { return s.srv.Emit(mark, nil) }
 
-// ended reports whether the session is closed.
-func (s *session) ended() bool { return s.do("POST", s.sid, "3").Code != 200 }
+// ended reports whether the session is closed. It is the server's only one.
+func (s *session) ended() bool { return s.srv.Stats().Polling == 0 }
 
 // Anything on the wire, above Engine.IO: sessions that connect, refuse to make sense, and vanish. The answers are the
 // documented ones; each accepted client leaves once; three minutes later nothing is left of it all.
