@@ -1,0 +1,10 @@
+// A client that offers subprotocols: without one in the answer its WebSocket fails.
+import { assert, connect, done } from "./lib.mjs";
+
+for (const protocols of [["arduino"], ["b.x", "a"]]) {
+  const socket = await connect("/", { protocols, perMessageDeflate: process.env.DEFLATE === "1" });
+  assert.equal(socket.io.engine.transport.ws.protocol, protocols[0]);
+  const extensions = socket.io.engine.transport.ws.extensions;
+  assert.equal(extensions.includes("permessage-deflate"), process.env.DEFLATE === "1");
+}
+done();
