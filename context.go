@@ -52,6 +52,13 @@ func (c *Context) Event() string { return c.event }
 // An argument that cannot be decoded is nil; [Context.Bind] tells why.
 func (c *Context) Args() Args { return decodeAll(c.args) }
 
+// RawArgs returns all arguments as they came, each a [Raw], to be emitted again:
+//
+//	return c.Emit(c.Event(), c.RawArgs(), socketio.Broadcast(), socketio.SkipSelf())
+//
+// One of a parser that knows no Raw is decoded as Args does.
+func (c *Context) RawArgs() Args { return rawAll(c.args) }
+
 // NumArgs returns how many arguments the event has, none of which is decoded for it.
 // A handler whose parameters are more or fewer finds out with it what the client
 // left out; with [Options].StrictArgs such an event is an error.
@@ -70,6 +77,19 @@ func (c *Context) Bind(vs ...any) error {
 		}
 	}
 	return nil
+}
+
+func rawAll(args parser.Args) Args {
+	all := make(Args, args.Len())
+	for i := range all {
+		var r Raw
+		if err := args.Bind(i, &r); err == nil {
+			all[i] = r
+		} else if err := args.Bind(i, &all[i]); err != nil {
+			all[i] = nil
+		}
+	}
+	return all
 }
 
 func decodeAll(args parser.Args) Args {

@@ -2,6 +2,7 @@ package socketio_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -364,4 +365,18 @@ func ExampleContext_NoAck() {
 	ann.Emit("token", "open", func(socketiotest.Args) { fmt.Println("never printed") })
 	fmt.Println(ann.Call("token", "sesame"))
 	// Output: [true]
+}
+
+// A relay passes on what it got, whatever that is: all digits, binary data, the order of keys.
+func ExampleContext_RawArgs() {
+	srv := socketio.NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	srv.On("*", func(c *socketio.Context) error {
+		return c.Emit(c.Event(), c.RawArgs(), socketio.Broadcast(), socketio.SkipSelf())
+	})
+
+	ann, bob := connect(srv), connect(srv)
+	ann.Emit("drawing", json.RawMessage(`{"id":9007199254740993,"at":[1.50,2]}`))
+	fmt.Println(bob.Expect("drawing"))
+	// Output: drawing[{"id":9007199254740993,"at":[1.50,2]}]
 }

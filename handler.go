@@ -27,6 +27,14 @@ type Handler struct { // inside, any handler that has been registered
 // acknowledged as several.
 type Args []any
 
+// Raw is an argument, or a part of one, as it came, with its attachments: numbers keep
+// all their digits, nothing is decoded, and emitted again it goes out as it came
+// in. It may be the parameter of a handler, or a field, element or map value of
+// one, and [Context.RawArgs] returns all arguments of an event as they came: for
+// relays, which pass on what they need not understand. [parser.Raw.Bind] decodes
+// it. To other programs, as JSON, its attachments are base64 strings.
+type Raw = parser.Raw
+
 // bound calls a handler with the arguments of the event in c. named is set for
 // a catch-all handler, whose first argument is the event's name.
 type bound func(c *Context, named bool) (Args, error)
@@ -126,7 +134,7 @@ func direct(fn any) bound {
 	}
 	for _, of := range []func(any) bound{
 		directOf[string], directOf[[]byte], directOf[json.RawMessage], directOf[any], directOf[map[string]any],
-		directOf[int], directOf[float64], directOf[bool],
+		directOf[int], directOf[float64], directOf[bool], directOf[Raw],
 		directOfTwo[string, string], directOfTwo[string, any], directOfTwo[string, []byte], directOfTwo[int, int],
 	} {
 		if call := of(fn); call != nil {

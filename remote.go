@@ -307,15 +307,12 @@ func (t *remoteTarget) answered(s *Socket, args parser.Args) {
 // encode returns an acknowledgement's arguments, separated by commas. Python
 // cannot be sent binary ones: it gets the base64 strings.
 func (t *remoteTarget) encode(args parser.Args) (list []byte, attachments [][]byte, err error) {
-	var values Args
 	if t.full {
-		if values = decodeAll(args); hasBytes(values) {
-			text, attachments, err := t.c.codec.Encode(nil, parser.Header{Type: parser.Ack, Namespace: "/", HasID: true}, values)
-			if err != nil {
-				return nil, nil, err
-			}
-			return text[bytes.IndexByte(text, '[')+1 : len(text)-1], attachments, nil
+		text, attachments, err := t.c.codec.Encode(nil, parser.Header{Type: parser.Ack, Namespace: "/", HasID: true}, rawAll(args))
+		if err != nil {
+			return nil, nil, err
 		}
+		return text[bytes.IndexByte(text, '[')+1 : len(text)-1], attachments, nil
 	}
 	for i := range args.Len() {
 		var raw json.RawMessage
@@ -328,27 +325,4 @@ func (t *remoteTarget) encode(args parser.Args) (list []byte, attachments [][]by
 		list = append(list, raw...)
 	}
 	return list, nil, nil
-}
-
-// hasBytes reports whether there is binary data in decoded values.
-func hasBytes(v any) bool {
-	switch v := v.(type) {
-	case []byte:
-		return true
-	case Args:
-		return hasBytes([]any(v))
-	case []any:
-		for _, e := range v {
-			if hasBytes(e) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, e := range v {
-			if hasBytes(e) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -136,24 +136,33 @@ func (a *args) Bind(i int, v any) error {
 	if i < 0 || i >= a.Len() {
 		return a.fail(i, v, fmt.Errorf("%w: the packet has %d", ErrNoArgument, a.Len()))
 	}
-	at := a.at(i)
-	lit := at.of(a.text)
-	var err error
-	if holes := a.holesIn(at); len(holes) > 0 {
-		err = a.bindBinary(at, holes, v)
-	} else if a.bindFast(lit, v) {
-		return nil
-	} else if rv := reflect.ValueOf(v); rv.Kind() != reflect.Pointer || rv.IsNil() {
-		err = errTarget
-	} else if u := a.unmarshaler(rv, lit); u != nil {
-		err = u.UnmarshalJSON(lit[:len(lit):len(lit)])
-	} else {
-		err = a.unmarshal(lit, v)
-	}
-	if err != nil {
+	if err := a.bind(a.at(i), v); err != nil {
 		return a.fail(i, v, err)
 	}
 	return nil
+}
+
+// bind decodes the value at a place.
+func (a *args) bind(at span, v any) error {
+	if r, ok := v.(*Raw); ok && r != nil {
+		*r = Raw{a, at}
+		return nil
+	}
+	lit := at.of(a.text)
+	if holes := a.holesIn(at); len(holes) > 0 {
+		return a.bindBinary(at, holes, v)
+	}
+	if a.bindFast(lit, v) {
+		return nil
+	}
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() {
+		return errTarget
+	}
+	if u := a.unmarshaler(rv, lit); u != nil {
+		return u.UnmarshalJSON(lit[:len(lit):len(lit)])
+	}
+	return a.unmarshal(lit, v)
 }
 
 // unmarshaler returns the method that encoding/json would call with all of the

@@ -32,6 +32,7 @@ func (p *jsonParser) Encode(dst []byte, h Header, args []any) (text []byte, atta
 	if h.HasID {
 		e.dst = strconv.AppendUint(e.dst, h.ID, 10)
 	}
+	payloadAt := len(e.dst)
 	if kind == Event || kind == Ack {
 		err = e.list(kind, args)
 	} else if len(args) == 1 {
@@ -41,6 +42,9 @@ func (p *jsonParser) Encode(dst []byte, h Header, args []any) (text []byte, atta
 		return nil, nil, err
 	}
 	if n := len(e.attachments); n > 0 {
+		if err := e.checkPlaceholders(e.dst[payloadAt:]); err != nil {
+			return nil, nil, fmt.Errorf("parser: cannot encode: %w", err)
+		}
 		e.binary(typeAt, n)
 	}
 	return e.dst, e.attachments, nil
@@ -151,6 +155,13 @@ func (e *encoder) arg(arg any) error {
 		e.dst = strconv.AppendUint(e.dst, uint64(v), 10)
 	case uint64:
 		e.dst = strconv.AppendUint(e.dst, v, 10)
+	case Raw:
+		e.raw(v)
+	case *Raw:
+		if v == nil {
+			v = new(Raw)
+		}
+		e.raw(*v)
 	case []byte:
 		if v == nil {
 			e.dst = append(e.dst, "null"...)

@@ -59,6 +59,8 @@ func (m *marker) any(v any, depth int) (any, bool) {
 			return nil, false
 		}
 		return m.bytes(v), true
+	case Raw:
+		return m.raw(v)
 	case map[string]any:
 		if depth >= deep {
 			break
@@ -122,6 +124,13 @@ func (m *marker) value(v reflect.Value, depth int) (out reflect.Value, changed b
 		if v.IsNil() {
 			return v, false
 		}
+	}
+	if t == rawType {
+		if !v.CanInterface() {
+			return v, false
+		}
+		r, changed := m.raw(v.Interface().(Raw))
+		return reflect.ValueOf(r), changed
 	}
 	if isBytes(t) {
 		out = reflect.New(t).Elem()

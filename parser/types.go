@@ -151,7 +151,7 @@ func sourceInfoOf(t reflect.Type) sourceInfo {
 	// incomplete while t itself is being looked at.
 	info := sourceInfo{
 		bytes:  leadsToSealed(t) || reachesBytes(t, map[reflect.Type]bool{}),
-		custom: marshalsItself(reflect.PointerTo(t)),
+		custom: t != rawType && marshalsItself(reflect.PointerTo(t)),
 		sealed: isSealed(t),
 	}
 	sourceInfos.Store(t, info)
@@ -203,6 +203,9 @@ func leadsToSealed(t reflect.Type) bool {
 }
 
 func reachesBytes(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if t == rawType || t == reflect.PointerTo(rawType) {
+		return true
+	}
 	if seen[t] || marshalsItself(t) {
 		return false
 	}
@@ -243,7 +246,7 @@ func targetInfoOf(t reflect.Type) targetInfo {
 }
 
 func (info *targetInfo) add(t reflect.Type, seen map[reflect.Type]bool) {
-	if seen[t] || t == timeType { // a time is common and keeps no bytes
+	if seen[t] || t == timeType || t == rawType { // a time is common and keeps no bytes; a Raw is open to the walk
 		return
 	}
 	seen[t] = true

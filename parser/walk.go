@@ -21,13 +21,19 @@ func (w *walker) first(v reflect.Value) bool {
 	return !w.cycles || w.seen.add(v)
 }
 
-// text returns the attachment that a decoded string stands for.
-func (w *walker) text(s string) ([]byte, bool) {
-	n, ok := markIndex(s, bindSecret)
+// index returns which attachment a decoded string stands for.
+func (w *walker) index(s string) (n int, ok bool) {
+	n, ok = markIndex(s, bindSecret)
 	if !ok {
 		n, ok = labelIndex(s)
 	}
-	if !ok || n >= len(w.attachments) {
+	return n, ok && n < len(w.attachments)
+}
+
+// text returns the attachment that a decoded string stands for.
+func (w *walker) text(s string) ([]byte, bool) {
+	n, ok := w.index(s)
+	if !ok {
 		return nil, false
 	}
 	w.changes++
@@ -110,6 +116,13 @@ func (w *walker) value(v reflect.Value) {
 			w.value(v.Elem())
 		}
 	case reflect.Struct:
+		if v.Type() == rawType {
+			if r, ok := v.Interface().(Raw).withAttachments(w.attachments); ok && v.CanSet() {
+				w.changes++
+				v.Set(reflect.ValueOf(r))
+			}
+			return
+		}
 		for _, f := range structInfoOf(v.Type()).fields {
 			w.value(v.FieldByIndex(f.path))
 		}
