@@ -57,10 +57,17 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	if a.goodbye && c.reason == ReasonServerShutdown { // once closed, the reason stays
 		endKeepAlive(w)
 	}
+	begin := time.Now()
 	err := c.srv.writePayload(c, w, r, a)
 	c.mu.Lock()
+	now := time.Now()
 	if c.pongDue && slices.Contains(a.batch, pingFrames) {
-		c.pongSince = time.Now() // the client has the ping only now
+		c.pongSince = now // the client has the ping only now
+	}
+	if a.writer {
+		// Its end is still on its way, in buffers of an unknown size, but no
+		// longer than the whole of it was.
+		c.receives = now.Add(min(now.Sub(begin), c.srv.opts.PingInterval+c.srv.opts.PingTimeout))
 	}
 	if a.writer {
 		c.endWriteLocked(a.batch, a.size)

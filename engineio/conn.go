@@ -103,6 +103,7 @@ type Conn struct {
 	// flow what the client had taken when that was looked at last.
 	pongSince time.Time
 	flow      flow
+	receives  time.Time // until when the client may still receive the last answer to a poll
 
 	controls *bucket // of control packets; guarded by recvMu
 

@@ -76,7 +76,8 @@ func (c *Conn) awaitPongLocked() {
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
 	flow := c.flowLocked()
-	if flow.follows(c.flow) && !c.excusedLocked() { // who is held back is pinged on time, see pause
+	flows := flow.follows(c.flow) || c.ws == nil && now.Before(c.receives)
+	if flows && !c.excusedLocked() { // who is held back is pinged on time, see pause
 		c.pongSince = now
 	}
 	c.flow = flow
