@@ -143,6 +143,10 @@ func (cl *client) message(data []byte, binary bool) {
 			cl.unexpected()
 		}
 	case p.Type == parser.Disconnect:
+		if cl.throttle() == flood {
+			cl.fail(ReasonTransportError, cl.srv.errTooFast())
+			return
+		}
 		s.leave(ReasonClientDisconnect, nil, false)
 	default:
 		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet, which clients do not send", p.Type))
@@ -305,41 +309,70 @@ func (cl *client) connect(p parser.Packet, size int) {
 		cl.refuse(ns, &Error{Message: "Invalid namespace"})
 		return
 	}
-	s := newSocket(cl, ns)
-	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args}
-	cl.mu.Lock()
-	st := cl.seat(ns)
-	if st != nil && st.sock != nil {
-		cl.mu.Unlock()
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: CONNECT for namespace %.100q, which the client is in", ns))
+	st, old := cl.takeSeat(ns)
+	if st == nil {
+		cl.srv.stats.hit(limitNamespaces)
+		cl.useless()
+		cl.refuse(ns, &Error{Message: "Too many namespaces"})
 		return
 	}
+	if old != nil {
+		// The client has disconnected before it heard that it was connected, and says
+		// so by connecting again. The decision about the first time may still be under
+		// way; it is not told of it any more.
+		old.leave(ReasonClientDisconnect, nil, false)
+		old.depart() // somebody else may have made it leave just now
+	}
+	s := newSocket(cl, ns)
+	s.seat = st
+	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args}
+	if !cl.enqueue(c, footprint(p, size)) {
+		return
+	}
+	// Whoever finds the socket in its seat may make it leave at once: it has to be
+	// complete by then, and its connect handler first in the mailbox.
+	cl.srv.running.add() // until Socket.finish
+	cl.srv.index.addSID(s)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	st.sock = s
+	st.box.put(c)
+}
+
+// takeSeat returns the seat for a namespace and its socket, if there is one; no
+// seat if the client has too many. It is called on the read side.
+func (cl *client) takeSeat(ns string) (*seat, *Socket) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	st := cl.seat(ns)
 	if st == nil {
-		if len(cl.seats) >= cl.srv.opts.MaxNamespaces && !cl.dropSeat() {
-			cl.mu.Unlock()
-			cl.srv.stats.hit(limitNamespaces)
-			cl.useless()
-			cl.refuse(ns, &Error{Message: "Too many namespaces"})
-			return
+		if most := cl.srv.opts.MaxNamespaces; len(cl.seats) >= most && !cl.dropSeat() &&
+			(len(cl.seats) >= 2*most || cl.occupied() >= most) {
+			return nil, nil
 		}
 		st = &seat{ns: ns}
 		cl.seats = append(cl.seats, st)
 	}
-	s.seat, st.sock = st, s
-	cl.mu.Unlock()
-	if !cl.enqueue(c, footprint(p, size)) {
-		cl.vacate(s)
-		return
-	}
-	cl.srv.running.add() // until Socket.finish
-	cl.srv.index.addSID(s)
-	st.box.put(c)
+	return st, st.sock
 }
 
-// dropSeat forgets the oldest empty seat, with cl.mu held.
+// occupied is how many namespaces the client is in, with cl.mu held.
+func (cl *client) occupied() (n int) {
+	for _, st := range cl.seats {
+		if st.sock != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// dropSeat forgets the oldest seat that is empty and has nothing to run any more,
+// with cl.mu held. That of a socket whose disconnect handler still runs stays, so that
+// the next one in the namespace comes behind it; there are no more of these than
+// of sockets.
 func (cl *client) dropSeat() bool {
 	for i, st := range cl.seats {
-		if st.sock == nil {
+		if st.sock == nil && st.box.idle() {
 			cl.seats = slices.Delete(cl.seats, i, i+1)
 			return true
 		}

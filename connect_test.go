@@ -180,16 +180,61 @@ func TestAnyNamespace(t *testing.T) {
 	})
 }
 
-// JS 108: a second CONNECT closes the connection.
+// A second CONNECT is what the official client sends for disconnect() and connect() before it has heard that it is
+// connected, also if the server has accepted it by then: the client leaves and comes again, and nothing else happens to
+// its connection. (JS 108: the reference server closes it, if it has accepted.)
 func TestConnectTwice(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
 		srv := newServer(t, nil)
 		var rec record
+		srv.On("connect", func(c *socketio.Context) { rec.add("connect") })
+		srv.On("e", func(c *socketio.Context, n int) { rec.add("e %d", n) })
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, mode)
-		p.send(`0`)
-		p.closed()
-		rec.want(t, "parse error")
+		srv.Namespace("/other").On("e", func(c *socketio.Context) string { return "there" })
+		p := join(t, srv, mode, "/other", "/")
+		first := p.sid
+		p.send(`2["e",1]`, `0`, `2["e",2]`)
+		require.NotEqual(t, first, p.connected("/"))
+		rec.want(t, "connect", "e 1", "client disconnect", "connect", "e 2")
+		require.Equal(t, []string{p.sid}, membersOf(t, srv, p.sid))
+		require.Empty(t, membersOf(t, srv, first))
+		p.send(`2/other,1["e"]`)
+		p.want(`3/other,1["there"]`)
+	})
+}
+
+// Report H: a second CONNECT while the connect handler decides restarts the decision. The client hears of the second one
+// only, and each accepted connect has one disconnect.
+func TestConnectTwiceWhileDeciding(t *testing.T) {
+	modes(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, nil)
+		var rec record
+		srv.On("connect", func(c *socketio.Context, auth struct{ N int }) error {
+			rec.add("connect %d", auth.N)
+			select {
+			case <-c.Context().Done():
+				rec.add("gave up %d", auth.N)
+			case <-time.After(200 * time.Millisecond):
+			}
+			if auth.N == 2 { // although the client has left
+				return &socketio.Error{Message: "no"}
+			}
+			return nil
+		})
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+		srv.Namespace("/other").On("e", func(c *socketio.Context) string { return "there" })
+		p := join(t, srv, mode, "/other")
+		p.send(`0{"n":1}`)
+		time.Sleep(100 * time.Millisecond)
+		p.send(`0{"n":2}`)
+		time.Sleep(100 * time.Millisecond)
+		p.send(`0{"n":3}`)
+		sid := p.connected("/")
+		rec.want(t, "connect 1", "gave up 1", "client disconnect", "connect 2", "gave up 2", "connect 3")
+		require.Equal(t, []string{sid}, membersOf(t, srv, sid))
+		p.send(`2/other,1["e"]`)
+		p.want(`3/other,1["there"]`)
+		p.quiet()
 	})
 }
 

@@ -149,7 +149,9 @@ const rejected = "Connection rejected by server"
 // refusal returns what a client reads whose connect handler failed.
 func (c *Context) refusal(err error) *Error {
 	e := clientError(err)
-	if e == nil {
+	if e == nil && errors.Is(err, ErrClosed) && c.hasLeft() {
+		c.log(slog.LevelDebug, "socketio: the client left while its connect handler ran", err)
+	} else if e == nil {
 		c.countFailure(err)
 		if h := c.srv().registry.Load().errorHandler(c.name); h == nil {
 			c.logFailure(err)

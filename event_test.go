@@ -345,7 +345,7 @@ func TestAsyncHandlers(t *testing.T) {
 		p.send(`2["sleep",5]`, `1`)
 		rec.want(t) // it waits for the handler
 		time.Sleep(6 * time.Second)
-		rec.want(t, "disconnect 0")
+		rec.want(t, "disconnect 256")
 	})
 }
 

@@ -122,3 +122,33 @@ var SimilarName = similarName
 
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
 func (s *Socket) AssemblyWatched() bool { return s.client.assembly.armed.Load() }
+
+// LockIndex stops everything that looks up session ids and rooms, until unlock.
+func (srv *Server) LockIndex() (unlock func()) {
+	for i := range srv.index.shards {
+		srv.index.shards[i].mu.Lock()
+	}
+	return func() {
+		for i := range srv.index.shards {
+			srv.index.shards[i].mu.Unlock()
+		}
+	}
+}
+
+// Seats returns how many seats the socket's connection remembers.
+func (s *Socket) Seats() int {
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	return len(s.client.seats)
+}
+
+// Undecided returns how many sockets the index knows that wait for their connect handlers.
+func (srv *Server) Undecided() (n int) {
+	for i := range srv.index.shards {
+		sh := &srv.index.shards[i]
+		sh.mu.Lock()
+		n += len(sh.connecting)
+		sh.mu.Unlock()
+	}
+	return n
+}

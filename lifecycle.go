@@ -146,53 +146,82 @@ func (s *Socket) sendAway(e *Error) {
 
 // sendDisconnect sends a DISCONNECT packet.
 func (s *Socket) sendDisconnect() {
+	if p := s.disconnectPacket(); p != nil {
+		_ = s.client.sendRequired(*p) // a closed connection needs none
+	}
+}
+
+func (s *Socket) disconnectPacket() *packet {
 	p, err := s.srv().encode(parser.Header{Type: parser.Disconnect, Namespace: s.name}, nil, true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a DISCONNECT packet", "error", err)
-		return
+		return nil
 	}
-	_ = s.client.sendRequired(p) // a closed connection needs none
+	return &p
 }
 
 // leave makes the socket leave, unless it does already. With drop, events that
 // wait are not handled. It may be called from any goroutine.
 func (s *Socket) leave(reason Reason, cause error, drop bool) {
+	var goodbye *packet
+	if reason == ReasonServerDisconnect {
+		goodbye = s.disconnectPacket()
+	}
 	s.mu.Lock()
 	if s.reason != "" {
 		s.mu.Unlock()
 		return
 	}
 	s.reason, s.cause, s.drop = reason, cause, drop
-	joined := s.state.Load() == stateJoined
-	if joined {
-		s.close(stateLeaving)
+	if s.state.Load() == stateJoined {
+		s.close(stateLeaving, goodbye)
 	}
+	s.srv().index.withdraw(s)
 	s.mu.Unlock()
 	s.detach()
-	if joined && reason == ReasonServerDisconnect {
-		s.sendDisconnect()
-	}
 	if s.srv().debugs() {
 		s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
 	}
 	if drop {
 		s.seat.box.drop(s) // the handler before them may take its time
 	}
-	s.seat.box.put(&Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{reason}})
+	s.depart()
+}
+
+// depart empties the seat of a socket that leaves and, in the same moment, puts its
+// disconnect event behind what waits: the next socket in the seat comes after it.
+func (s *Socket) depart() {
+	s.mu.Lock()
+	c := &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{s.reason}, size: eventOverhead}
+	s.mu.Unlock()
+	cl := s.client
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if s.departed {
+		return
+	}
+	s.departed = true
+	if s.seat.sock == s {
+		s.seat.sock = nil
+	}
+	cl.queued.Add(eventOverhead)
+	s.seat.box.put(c)
 }
 
 // close ends the sending to the socket, with s.mu held. When it returns, every
-// packet that got through is queued.
-func (s *Socket) close(state int32) {
+// packet that got through is queued, and goodbye, unless it is nil, behind them.
+func (s *Socket) close(state int32, goodbye *packet) {
 	s.sending.Lock()
+	defer s.sending.Unlock()
 	s.state.Store(state)
-	s.sending.Unlock()
+	if goodbye != nil {
+		_ = s.client.sendRequired(*goodbye) // a closed connection needs none
+	}
 }
 
-// detach ends what depends on the client: its seat, its context, the answers it
-// owes and the packets that wait for it.
+// detach ends what depends on the client: its context, the answers it owes and
+// the packets that wait for it.
 func (s *Socket) detach() {
-	s.client.vacate(s)
 	s.mu.Lock()
 	err := &DisconnectError{s.reason, s.cause}
 	acks, cancel := s.acks, s.cancel
@@ -209,6 +238,7 @@ func (s *Socket) detach() {
 
 // runDisconnect tells the app that the client has left.
 func (s *Socket) runDisconnect(c *Context) {
+	defer s.client.handled(c)
 	defer s.finish() // whatever the handler does
 	s.events.Wait()  // with Options.AsyncHandlers
 	if s.state.Load() == stateGone {
@@ -226,13 +256,13 @@ func (s *Socket) finish() {
 		s.mu.Unlock()
 		return
 	}
-	s.close(stateGone)
+	s.close(stateGone, nil)
 	if s.reason == "" {
 		s.reason = ReasonServerDisconnect
 	}
 	hs := s.srv().hooks.Load()
 	var rooms []string
-	if hs != nil && s.everyone != nil {
+	if hs != nil && s.told {
 		rooms = slices.Sorted(maps.Keys(s.rooms))
 	}
 	accepted, reason, cause := s.accepted, s.reason, s.cause
@@ -240,6 +270,7 @@ func (s *Socket) finish() {
 	s.mu.Unlock()
 	defer s.srv().ended() // whatever hooks do
 	s.detach()
+	s.client.vacate(s) // a socket that was refused
 	if accepted && hs != nil {
 		hs.disconnected(s, rooms, reason, cause)
 	}

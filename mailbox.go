@@ -28,6 +28,13 @@ func (b *mailbox) put(c *Context) {
 	b.mu.Unlock()
 }
 
+// idle reports whether nothing waits and nothing runs.
+func (b *mailbox) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.running
+}
+
 // take removes the next event. When there is none, run has to end.
 func (b *mailbox) take() *Context {
 	b.mu.Lock()

@@ -75,7 +75,9 @@ func (s *Socket) inOneOf(rooms []string, joining bool) bool {
 // will be in the room when its connect handler accepts it.
 func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, via *member)) {
 	if s := srv.index.socket(room); s != nil && s.name == ns {
-		visit(s, nil)
+		if s.state.Load() < stateLeaving {
+			visit(s, nil)
+		}
 		return // nobody else can be in this room
 	}
 	for m := range srv.index.members(ns, room).all() {

@@ -261,7 +261,7 @@ func TestHandlerAroundApp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		srv := newServer(t, &socketio.Options{Path: "realtime"})
 		h := srv.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-		for path, want := range map[string]int{"/": http.StatusTeapot, "/realtime": http.StatusTeapot, "/realtime/": http.StatusBadRequest,
+		for path, want := range map[string]int{"/": http.StatusTeapot, "/realtime": http.StatusBadRequest, "/realtimes": http.StatusTeapot, "/realtime/": http.StatusBadRequest,
 			"/realtime/?EIO=4&transport=polling": http.StatusOK} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))

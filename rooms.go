@@ -20,6 +20,8 @@ type shard struct {
 	mu    sync.Mutex // taken after Socket.mu
 	sids  map[string]*Socket
 	rooms map[roomKey]*room
+	// connecting has the sockets that joined a room before they were accepted.
+	connecting map[*Socket]struct{}
 }
 
 // roomKey names a room.
@@ -88,7 +90,7 @@ func (x *index) members(ns, name string) roster {
 func (x *index) inRoom(ns, name string) iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		if s := x.socket(name); s != nil && s.name == ns {
-			if s.state.Load() != stateConnecting {
+			if s.present() {
 				yield(s)
 			}
 			return // nobody else can be in this room
@@ -113,7 +115,7 @@ func (x *index) sids(ns, name string) []string {
 // count returns how many are in a room.
 func (x *index) count(ns, name string) int {
 	if s := x.socket(name); s != nil && s.name == ns {
-		if s.state.Load() == stateConnecting {
+		if !s.present() {
 			return 0
 		}
 		return 1
@@ -137,7 +139,7 @@ func (x *index) occupied(ns, name string) bool {
 	sh.mu.Unlock()
 	if !ok && name != everyone {
 		s := x.socket(name)
-		ok = s != nil && s.name == ns
+		ok = s != nil && s.name == ns && !s.hasLeft()
 	}
 	return ok
 }
@@ -149,10 +151,12 @@ func (x *index) enter(s *Socket) {
 	for name := range s.rooms {
 		s.rooms[name] = x.add(roomKey{s.name, name}, s)
 	}
+	x.settle(s)
 }
 
-// remove takes a socket out of everything. s.mu is held.
-func (x *index) remove(s *Socket) {
+// withdraw takes a socket that leaves out of everything but its session id. It
+// knows its rooms until its disconnect handler has returned. s.mu is held.
+func (x *index) withdraw(s *Socket) {
 	if s.everyone != nil {
 		x.drop(roomKey{s.name, everyone}, s.everyone)
 		s.everyone = nil
@@ -160,13 +164,64 @@ func (x *index) remove(s *Socket) {
 	for name, m := range s.rooms {
 		if m != nil {
 			x.drop(roomKey{s.name, name}, m)
+			s.rooms[name] = nil
 		}
 	}
+	x.settle(s)
+}
+
+// remove takes a socket out of everything. s.mu is held.
+func (x *index) remove(s *Socket) {
+	x.withdraw(s)
 	s.rooms = nil
 	sh := x.shard(s.sid)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	delete(sh.sids, s.sid)
+}
+
+// await notes a socket that joined a room before its connect handler decided, so
+// that closeRoom finds it. s.mu is held.
+func (x *index) await(s *Socket) {
+	if s.pending {
+		return
+	}
+	s.pending = true
+	sh := x.shard(s.sid)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.connecting == nil {
+		sh.connecting = make(map[*Socket]struct{})
+	}
+	sh.connecting[s] = struct{}{}
+}
+
+// settle is the end of await. s.mu is held.
+func (x *index) settle(s *Socket) {
+	if !s.pending {
+		return
+	}
+	s.pending = false
+	sh := x.shard(s.sid)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	delete(sh.connecting, s)
+}
+
+// undecided returns the sockets of a namespace that joined rooms and about which
+// their connect handlers have not decided.
+func (x *index) undecided(ns string) (all []*Socket) {
+	for i := range x.shards {
+		sh := &x.shards[i]
+		sh.mu.Lock()
+		for s := range sh.connecting {
+			if s.name == ns {
+				all = append(all, s)
+			}
+		}
+		sh.mu.Unlock()
+	}
+	return all
 }
 
 // checkRoomName checks the name of a room that is to be joined.
@@ -219,6 +274,8 @@ func (x *index) place(s *Socket, name string) (joined bool, err error) {
 	var m *member
 	if s.state.Load() != stateConnecting {
 		m = x.add(roomKey{s.name, name}, s)
+	} else {
+		x.await(s)
 	}
 	s.rooms[name] = m
 	return m != nil, nil
@@ -236,7 +293,7 @@ func (x *index) leave(s *Socket, name string) {
 func (x *index) displace(s *Socket, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.rooms[name]
+	m, in := s.rooms[name]
 	if m != nil {
 		x.drop(roomKey{s.name, name}, m)
 		s.sending.Lock() // when it is unlocked, every emit that got through is queued
@@ -244,11 +301,15 @@ func (x *index) displace(s *Socket, name string) bool {
 		s.sending.Unlock()
 	}
 	delete(s.rooms, name)
-	return m != nil
+	return m != nil || in && s.told // in its disconnect handler
 }
 
-// closeRoom removes everyone from a room.
+// closeRoom removes everyone from a room, those included who will be in it when
+// they are accepted: a socket enters the room before it is forgotten as undecided.
 func (x *index) closeRoom(ns, name string) {
+	for _, s := range x.undecided(ns) {
+		s.Leave(name)
+	}
 	for m := range x.members(ns, name).all() {
 		m.s.Leave(name)
 	}

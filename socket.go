@@ -26,10 +26,12 @@ import (
 type Socket struct {
 	client *client
 	seat   *seat
-	sid    string
-	name   string       // of the namespace
-	state  atomic.Int32 // written with mu held
-	events sync.WaitGroup
+	// departed: its disconnect event is in the mailbox. Guarded by client.mu.
+	departed bool
+	sid      string
+	name     string       // of the namespace
+	state    atomic.Int32 // written with mu held
+	events   sync.WaitGroup
 	// sending is read-locked while a packet is handed to the engine, which
 	// never waits, and locked when the socket leaves: nothing is queued behind
 	// its DISCONNECT packet. It is taken after mu.
@@ -41,6 +43,7 @@ type Socket struct {
 	reason   Reason // why it leaves; empty until then
 	cause    error
 	drop     bool               // events that wait are not handled
+	pending  bool               // it joined rooms before it was accepted: shard.connecting has it
 	rooms    map[string]*member // nil member: to be joined when accepted
 	everyone *member            // its place among all of the namespace
 	held     []packet           // to be sent when accepted

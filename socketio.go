@@ -77,10 +77,11 @@ func (srv *Server) debugs() bool { return srv.log.Enabled(context.Background(), 
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
 
 // Handler returns a handler that serves Socket.IO clients under [Options].Path
-// and hands every other request to next, as Flask-SocketIO wraps an app.
+// and hands every other request to next, as Flask-SocketIO wraps an app. Clients
+// may leave out the slash at the end of the path.
 func (srv *Server) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, srv.opts.Path) {
+		if strings.HasPrefix(r.URL.Path, srv.opts.Path) || r.URL.Path+"/" == srv.opts.Path {
 			srv.ServeHTTP(w, r)
 			return
 		}

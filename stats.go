@@ -18,8 +18,8 @@ type Stats struct {
 	// Limits.Depth and Limits.IDDigits.
 	engineio.Stats
 
-	// Sockets are the sockets in each namespace that has any, those included
-	// whose disconnect handler runs. Where Options.Namespaces has "*", clients
+	// Sockets are the sockets in each namespace that has any, without those
+	// that have left and whose disconnect handler runs. Where Options.Namespaces has "*", clients
 	// choose the names.
 	Sockets map[string]int
 	// Rooms are the rooms with at least one member in all namespaces, without

@@ -345,6 +345,13 @@ func (srv *Server) examine(m *serversMessage) (r result) {
 	return r
 }
 
+// hasLeft reports whether the socket has left its namespace, or is to leave.
+func (s *Socket) hasLeft() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason != ""
+}
+
 // present reports whether the socket is in its namespace.
 func (s *Socket) present() bool {
 	state := s.state.Load()
