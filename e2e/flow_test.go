@@ -59,14 +59,14 @@ func flowNetworks() []flowNetwork {
 	}
 	return []flowNetwork{
 		{name: "Ethernet", wire: ethernet, work: []flowRow{flowGreeting, flowBurst, flowEvents, flowUploads, flowSmall, flowLarge}},
-		{name: "slow", wire: narrow, speed: 1_000_000, work: []flowRow{flowLarge, flowGreeting, flowBurst, flowEvents, flowSmall}},
+		{name: "slow", wire: narrow, speed: 600_000, work: []flowRow{flowLarge, flowGreeting, flowBurst, flowEvents, flowSmall}},
 		{name: "stalling", wire: narrow, speed: 3_000_000, stall: flowWriteTimeout / 3, work: []flowRow{flowLarge, flowGreeting, flowBurst, flowEvents, flowUploads, flowSmall}},
 	}
 }
 
-// flowWriteTimeout is a fifth of the default, so that what takes several of them
+// flowWriteTimeout is less than the default, so that what takes several of them
 // does not take long. All other options are at their defaults.
-const flowWriteTimeout = 2 * time.Second
+const flowWriteTimeout = 3 * time.Second
 
 // TestFlow drives the server through bad networks, with what is too much for
 // one moment: nobody is disconnected, nothing is lost, over TLS or without.
