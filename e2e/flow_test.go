@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,9 @@ func TestFlow(t *testing.T) {
 			}
 			var targets []target
 			for _, network := range flowNetworks() {
+				if transport == "polling" {
+					network.work = lighter(network.work)
+				}
 				for _, scheme := range []string{"http", "https"} {
 					url := serveFlow(t, network, scheme)
 					targets = append(targets, target{network.name + ", " + scheme, url, network.work})
@@ -97,6 +101,19 @@ func TestFlow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lighter has less in a single answer to a poll: the client's XMLHttpRequest for
+// Node.js copies what it has of it for each piece that comes, and keeps a busy
+// machine from reading fast enough.
+func lighter(work []flowRow) []flowRow {
+	work = slices.Clone(work)
+	for i := range work {
+		if work[i].Row == "large" && os.Getenv("FLOW_FULL") == "" {
+			work[i].Size = 4_500_000
+		}
+	}
+	return work
 }
 
 // serveFlow starts a server behind a network, and returns the URL at which clients

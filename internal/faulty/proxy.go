@@ -256,7 +256,7 @@ func (s *stream) read() {
 	var last time.Time
 	for {
 		link := s.pair.proxy.link(s.direction)
-		size := 4096
+		size := 16 << 10
 		if link.Bandwidth > 0 {
 			size = min(size, max(link.Bandwidth/50, 64)) // to be even within 20 ms
 		}
