@@ -123,14 +123,20 @@ var SimilarName = similarName
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
 func (s *Socket) AssemblyWatched() bool { return s.client.assembly.armed.Load() }
 
-// LockIndex stops everything that looks up session ids and rooms, until unlock.
-func (srv *Server) LockIndex() (unlock func()) {
+// LockIndex stops nearly everything that looks up session ids and rooms, until unlock: a
+// socket of the namespace may leave it.
+func (srv *Server) LockIndex(but string) (unlock func()) {
+	open := srv.index.roomShard(roomKey{but, everyone})
 	for i := range srv.index.shards {
-		srv.index.shards[i].mu.Lock()
+		if sh := &srv.index.shards[i]; sh != open {
+			sh.mu.Lock()
+		}
 	}
 	return func() {
 		for i := range srv.index.shards {
-			srv.index.shards[i].mu.Unlock()
+			if sh := &srv.index.shards[i]; sh != open {
+				sh.mu.Unlock()
+			}
 		}
 	}
 }

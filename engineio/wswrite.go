@@ -68,18 +68,20 @@ func (c *wsConn) tryWrite(batch []*Frames) (left []*Frames, err error) {
 // frames of the batch among it, and waits for it. It returns the frames
 // that it has not begun.
 func (t *wsTransport) write(batch []*Frames) (left []*Frames, err error) {
+	t.mu.Lock()
 	p, n, buf := t.rest, 0, (*[]byte)(nil)
 	t.rest = nil
-	if p == nil {
-		t.mu.Lock()
+	switch {
+	case p != nil:
+		t.mu.Unlock()
+	case t.deflate && !t.closeSent.Load():
 		t.busy = true
-		if t.deflate && !t.closeSent.Load() {
-			t.mu.Unlock()
-			p, n, buf, err = t.compress(batch)
-		} else {
-			p, n, buf = t.assembleLocked(batch)
-			t.mu.Unlock()
-		}
+		t.mu.Unlock()
+		p, n, buf, err = t.compress(batch)
+	default:
+		t.busy = true
+		p, n, buf = t.assembleLocked(batch)
+		t.mu.Unlock()
 	}
 	if err == nil {
 		err = t.writeWaiting(p)
