@@ -47,6 +47,17 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// Close stops the server at once: clients are cut off with [ReasonServerShutdown],
+// without time for what their handlers do, and what waits for the broker is lost.
+// It waits for no handler; disconnect handlers run, perhaps after it has returned.
+// For anything but tests and emergencies use Shutdown. It returns nil.
+func (srv *Server) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = srv.Shutdown(ctx) // it says that the context has ended
+	return nil
+}
+
 func (srv *Server) shutdown(ctx context.Context) error {
 	srv.closing.Store(true)
 	if err := srv.engine.Shutdown(ctx); err != nil {

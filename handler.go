@@ -15,8 +15,8 @@ import (
 // values of the acknowledgement.
 type HandlerFunc func(c *Context) (Args, error)
 
-// Handler is a handler whose shape the compiler has checked, made by [Func]
-// or [FuncAck] and given to [Namespace.On] or [OnAck].
+// Handler is a handler whose shape the compiler has checked, made by [Func],
+// [FuncAck] or those for more arguments, [Func2] and [Func3], and given to [Namespace.On] or [OnAck].
 type Handler struct { // inside, any handler that has been registered
 	call bound
 	typ  reflect.Type // of the function
@@ -197,6 +197,38 @@ func FuncAck[T, R any](fn func(c *Context, arg T) (R, error)) Handler {
 	return Handler{oneAck(fn), reflect.TypeOf(fn)}
 }
 
+// Func2 is [Func] for two arguments.
+func Func2[T, U any](fn func(c *Context, arg1 T, arg2 U) error) Handler {
+	if fn == nil {
+		panic("socketio: Func2 at " + caller(1) + ": the function is nil")
+	}
+	return Handler{two(func(c *Context, t T, u U) (any, error) { return nil, fn(c, t, u) }), reflect.TypeOf(fn)}
+}
+
+// FuncAck2 is [FuncAck] for two arguments.
+func FuncAck2[T, U, R any](fn func(c *Context, arg1 T, arg2 U) (R, error)) Handler {
+	if fn == nil {
+		panic("socketio: FuncAck2 at " + caller(1) + ": the function is nil")
+	}
+	return Handler{two(func(c *Context, t T, u U) (any, error) { return fn(c, t, u) }), reflect.TypeOf(fn)}
+}
+
+// Func3 is [Func] for three arguments.
+func Func3[T, U, V any](fn func(c *Context, arg1 T, arg2 U, arg3 V) error) Handler {
+	if fn == nil {
+		panic("socketio: Func3 at " + caller(1) + ": the function is nil")
+	}
+	return Handler{three(func(c *Context, t T, u U, v V) (any, error) { return nil, fn(c, t, u, v) }), reflect.TypeOf(fn)}
+}
+
+// FuncAck3 is [FuncAck] for three arguments.
+func FuncAck3[T, U, V, R any](fn func(c *Context, arg1 T, arg2 U, arg3 V) (R, error)) Handler {
+	if fn == nil {
+		panic("socketio: FuncAck3 at " + caller(1) + ": the function is nil")
+	}
+	return Handler{three(func(c *Context, t T, u U, v V) (any, error) { return fn(c, t, u, v) }), reflect.TypeOf(fn)}
+}
+
 func one[T any](fn func(*Context, T)) bound {
 	return func(c *Context, named bool) (Args, error) {
 		var v T
@@ -242,6 +274,22 @@ func two[T, U any](fn func(*Context, T, U) (any, error)) bound {
 			return nil, err
 		}
 		return answer(fn(c, v.t, v.u))
+	}
+}
+
+func three[T, U, V any](fn func(*Context, T, U, V) (any, error)) bound {
+	return func(c *Context, named bool) (Args, error) {
+		var v struct {
+			t T
+			u U
+			v V
+		}
+		for i, target := range [...]any{&v.t, &v.u, &v.v} {
+			if err := c.param(i, named, target); err != nil {
+				return nil, err
+			}
+		}
+		return answer(fn(c, v.t, v.u, v.v))
 	}
 }
 

@@ -51,7 +51,7 @@ func (n *Namespace) Name() string { return n.name }
 //   - "disconnect": func(*Context[, Reason]) [error]. It runs once for each
 //     client that was accepted, after its other events; the socket is still in
 //     its rooms, but nothing can be sent to it.
-//   - [Func], [FuncAck] and [HandlerFunc] are handlers too.
+//   - [Func], [FuncAck], those for more arguments and [HandlerFunc] are handlers too.
 //
 // Handlers of "*" namespaces, and of classes, come after these: see
 // [Server.Namespace] and [Server.Register].

@@ -60,7 +60,7 @@ func TestAnEmptyRoomIsAnError(t *testing.T) {
 			require.ErrorIs(t, err, socketio.ErrRoomName, name)
 		}
 		s.Leave(room)
-		require.False(t, s.In(room))
+		require.False(t, s.InRoom(room))
 		synctest.Wait()
 		p.quiet()
 		q.quiet()

@@ -210,9 +210,9 @@ func (s *Socket) Rooms() []string {
 	return names
 }
 
-// In reports whether the socket is in a room, that of its session id included:
-// whether [Socket.Rooms] has it.
-func (s *Socket) In(room string) bool {
+// InRoom reports whether the socket is in a room, that of its session id included:
+// whether [Socket.Rooms] has it. (To emit to a room see [To].)
+func (s *Socket) InRoom(room string) bool {
 	if s == nil {
 		return false
 	}
@@ -221,6 +221,16 @@ func (s *Socket) In(room string) bool {
 	_, in := s.rooms[room]
 	return (in || room == s.sid) && s.state.Load() != stateGone
 }
+
+// Connected reports whether the client is in the namespace: its connect handler has
+// accepted it, and it has not left. It is false for a client of another server,
+// of which nothing is known here: see Remote and [Cluster.Connected].
+func (s *Socket) Connected() bool { return s != nil && s.present() }
+
+// Remote reports whether the socket stands for a client of another server on the
+// broker, as in the Context of an [OnAck] handler: its request and session are
+// empty, and what is emitted to it goes through the broker.
+func (s *Socket) Remote() bool { return s != nil && s.remote() }
 
 // Disconnect makes the client leave the namespace. Its connection, and its
 // sockets in other namespaces, stay, and it may connect again, as a new socket.

@@ -74,6 +74,7 @@ type UI struct {
 	ns    *socketio.Namespace
 	opts  Options
 	auth  *authenticator // nil with InsecureNoAuth
+	room  string         // where pages are that have logged in, and nobody else ever
 	host  string
 	began time.Time
 	log   *slog.Logger
@@ -101,7 +102,7 @@ func Instrument(srv *socketio.Server, opts Options) (*UI, error) {
 	}
 	ui := &UI{
 		srv: srv, ns: srv.Namespace(opts.Namespace), opts: opts,
-		host: host, began: time.Now(), log: opts.Logger, closing: make(chan struct{}),
+		host: host, began: time.Now(), log: opts.Logger, closing: make(chan struct{}), room: pagesRoom(&opts),
 	}
 	if !opts.InsecureNoAuth {
 		if ui.auth, err = newAuthenticator(&opts); err != nil {
@@ -196,7 +197,8 @@ func (ui *UI) config() config {
 	return config{features}
 }
 
-// connect lets a page in. Nothing has reached it before.
+// connect lets a page in. Nothing has reached it before, whatever the options of
+// the server: what pages are told goes to a room that it joins last.
 func (ui *UI) connect(c *socketio.Context) error {
 	if ui.closed() {
 		return &socketio.Error{Message: "the admin UI has been closed"}
@@ -221,5 +223,8 @@ func (ui *UI) connect(c *socketio.Context) error {
 	if err := c.Emit("config", ui.config()); err != nil {
 		return err
 	}
-	return c.Emit("server_stats", ui.stats(ui.srv.Stats(), nil))
+	if err := c.Emit("server_stats", ui.stats(ui.srv.Stats(), nil)); err != nil {
+		return err
+	}
+	return c.Join(ui.room)
 }

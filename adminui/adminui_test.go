@@ -1,6 +1,7 @@
 package adminui_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -237,7 +238,10 @@ func TestReadOnly(t *testing.T) {
 
 // A page that does not read is cut off; nobody waits for it.
 func TestSlowPage(t *testing.T) {
-	bubble(t, adminui.Options{Mode: adminui.Development}, func(t *testing.T, srv *socketio.Server, ui *adminui.UI) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := socketio.NewServer(&socketio.Options{Logger: silent, SendQueueLimit: 1 << 20})
+		t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
+		instrument(t, srv, adminui.Options{Mode: adminui.Development})
 		raw := &eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"}
 		_, _, err := raw.Handshake(t.Context())
 		require.NoError(t, err)

@@ -70,6 +70,18 @@ func newAuthenticator(o *Options) (*authenticator, error) {
 	return a, nil
 }
 
+// pagesRoom is the name of the room of pages that have logged in. Servers with the
+// same login, on one broker, have the same; who does not know the login cannot
+// guess it, and so cannot be in it on a server where clients choose their rooms.
+func pagesRoom(o *Options) string {
+	if o.InsecureNoAuth {
+		return "adminui"
+	}
+	mac := hmac.New(sha256.New, []byte(o.PasswordHash))
+	fmt.Fprintf(mac, "room of the admin pages of %q", o.Username)
+	return "adminui-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
 // check returns a new session for a name and a password, "" for a session.
 func (a *authenticator) check(ctx context.Context, r *http.Request, l login) (session string, err error) {
 	now := time.Now()

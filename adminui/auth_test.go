@@ -1,6 +1,7 @@
 package adminui_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/adminui"
+	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -78,6 +80,65 @@ func TestNothingBeforeLogin(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		stranger.ExpectNothing()
 		victim.Expect("private", 1)
+	})
+}
+
+// With AlwaysConnect a client is in the namespace before its password has been checked: it hears nothing
+// nevertheless, and one that is told to leave has heard nothing.
+func TestNothingBeforeLoginWithAlwaysConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := socketio.NewServer(&socketio.Options{Logger: silent, AlwaysConnect: true})
+		t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
+		instrument(t, srv, adminui.Options{Mode: adminui.Development, StatsInterval: time.Second, MaxFailures: 100, ClientIP: func(r *http.Request) string {
+			time.Sleep(10 * time.Second) // the check takes its time
+			return "a"
+		}})
+		srv.On("secret", func(*socketio.Context, string) {})
+		client := socketiotest.Connect(t, srv, nil)
+		admin := socketiotest.Connect(t, srv, &socketiotest.Options{Namespace: "/admin", Auth: credentials()})
+		time.Sleep(11 * time.Second)
+		require.NotEmpty(t, told(t, admin))
+
+		stranger := socketiotest.Connect(t, srv, &socketiotest.Options{Namespace: "/admin", Auth: auth{"username": "admin", "password": "wrong"}})
+		for range 9 {
+			client.Emit("secret", "text")
+			time.Sleep(time.Second)
+		}
+		require.Len(t, srv.Namespace("/admin").Cluster().Servers(), 1)
+		require.Equal(t, 2, srv.Namespace("/admin").Count(), "it is in the namespace, and waits")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Empty(t, stranger.Received())
+		require.Equal(t, 1, srv.Namespace("/admin").Count())
+		require.Contains(t, strings.Join(told(t, admin), "\n"), "secret")
+	})
+}
+
+// A server without an admin page, whose clients may choose their namespace, on the same broker: what the pages
+// are told is not for its clients.
+func TestStrangersOnAnotherServerHearNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := new(brokertest.Memory)
+		server := func(o socketio.Options) *socketio.Server {
+			o.Logger, o.Broker = silent, service.Connect()
+			srv := socketio.NewServer(&o)
+			t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
+			return srv
+		}
+		one, two, open := server(socketio.Options{}), server(socketio.Options{}), server(socketio.Options{Namespaces: []string{"*"}})
+		open.Namespace("*").On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
+		instrument(t, one, adminui.Options{})
+		instrument(t, two, adminui.Options{})
+		stranger := socketiotest.Connect(t, open, &socketiotest.Options{Namespace: "/admin"})
+		for _, room := range []string{"admin", "adminui", "/admin"} {
+			stranger.Call("join", room)
+		}
+		admin, err := tryLogin(t, two, credentials())
+		require.NoError(t, err)
+		admin.Received()
+		time.Sleep(10 * time.Second)
+		stranger.ExpectNothing()
+		require.GreaterOrEqual(t, len(admin.Received()), 8, "it is told of both servers")
 	})
 }
 

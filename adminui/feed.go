@@ -30,7 +30,7 @@ const (
 // back.
 type feed struct {
 	ui    *UI
-	pages atomic.Int64 // connected; hooks do nothing without any
+	pages atomic.Int64 // that have logged in; hooks do nothing without any
 	wake  chan struct{}
 	since sync.Map // by session id: when it connected
 
@@ -62,8 +62,6 @@ func (f *feed) hooks() socketio.Hooks {
 		SocketConnected: func(s *socketio.Socket) {
 			ns := s.Namespace().Name()
 			if f.own(ns) {
-				f.pages.Add(1)
-				f.put(item{event: "all_sockets", to: s.ID(), size: 1})
 				return
 			}
 			now := time.Now()
@@ -77,7 +75,6 @@ func (f *feed) hooks() socketio.Hooks {
 		SocketDisconnected: func(s *socketio.Socket, reason socketio.Reason, _ error) {
 			ns := s.Namespace().Name()
 			if f.own(ns) {
-				f.pages.Add(-1)
 				return
 			}
 			f.since.Delete(s.ID())
@@ -93,12 +90,21 @@ func (f *feed) hooks() socketio.Hooks {
 			}
 		},
 		Joined: func(s *socketio.Socket, room string) {
-			if ns := s.Namespace().Name(); f.watches(ns) {
+			ns := s.Namespace().Name()
+			if f.own(ns) && room == f.ui.room { // it has logged in, and misses nothing from now on
+				f.pages.Add(1)
+				f.put(item{event: "all_sockets", to: s.ID(), size: 1})
+			}
+			if f.watches(ns) {
 				f.state("room_joined", ns, room, s.ID(), stamp(time.Now()))
 			}
 		},
 		Left: func(s *socketio.Socket, room string) {
-			if ns := s.Namespace().Name(); f.watches(ns) {
+			ns := s.Namespace().Name()
+			if f.own(ns) && room == f.ui.room {
+				f.pages.Add(-1)
+			}
+			if f.watches(ns) {
 				f.state("room_left", ns, room, s.ID(), stamp(time.Now()))
 			}
 		},
@@ -207,15 +213,15 @@ func (f *feed) run() {
 
 // emit sends to the pages of this server, which know of its sockets only.
 func (f *feed) emit(it item) {
-	opts := []socketio.EmitOption{socketio.Local()}
-	if it.to != "" {
-		opts = append(opts, socketio.To(it.to))
+	to := it.to
+	if to == "" {
+		to = f.ui.room
 	}
 	var data any = it.args
 	if it.event == "all_sockets" {
 		data = f.allSockets()
 	}
-	if err := f.ui.ns.Emit(it.event, data, opts...); err != nil {
+	if err := f.ui.ns.Emit(it.event, data, socketio.Local(), socketio.To(to)); err != nil {
 		f.ui.log.Debug("adminui: not told", "event", it.event, "error", err)
 	}
 }

@@ -34,7 +34,7 @@ type count struct {
 	Count     uint64 `json:"count"`
 }
 
-// report tells all pages of the server's figures, those of other servers that
+// report tells all pages that have logged in of the server's figures, those of other servers that
 // share the broker included, until Close.
 func (ui *UI) report(before socketio.Stats) {
 	tick := time.NewTicker(ui.opts.StatsInterval)
@@ -46,7 +46,7 @@ func (ui *UI) report(before socketio.Stats) {
 		case <-tick.C:
 		}
 		now := ui.srv.Stats()
-		if err := ui.ns.Emit("server_stats", ui.stats(now, changes(&before, &now, time.Now()))); err != nil {
+		if err := ui.ns.Emit("server_stats", ui.stats(now, changes(&before, &now, time.Now())), socketio.To(ui.room)); err != nil {
 			ui.log.Debug("adminui: server_stats not sent", "error", err)
 		}
 		before = now

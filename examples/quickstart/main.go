@@ -16,7 +16,7 @@ func main() {
 	srv := socketio.NewServer(nil)
 	srv.On("join", func(c *socketio.Context, m Message) error { return c.Join(m.Room) })
 	srv.On("say", func(c *socketio.Context, m Message) error {
-		if !c.In(m.Room) {
+		if !c.InRoom(m.Room) {
 			return &socketio.Error{Message: "join the room first"}
 		}
 		return c.Emit("said", m, socketio.To(m.Room)) // without To: to the sender
