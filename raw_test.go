@@ -80,7 +80,7 @@ func TestRawAnswerThroughTheBroker(t *testing.T) {
 				require.NoError(t, r.Bind(&n))
 				require.Equal(t, "bytes", string(n.B))
 			}
-			require.EqualValues(t, 9007199254740993, n.N)
+			require.EqualValues(t, int64(9007199254740993), n.N)
 		}
 	})
 }

@@ -91,7 +91,7 @@ func TestRawInsideOfValues(t *testing.T) {
 		}
 		require.NoError(t, v.Data.Bind(&data))
 		require.Equal(t, "0", string(data.X))
-		require.EqualValues(t, 9007199254740993, data.Big)
+		require.EqualValues(t, int64(9007199254740993), data.Big)
 		require.Error(t, v.Data.Bind(new(int)))
 
 		out, attachments, err = p.Encode(nil, Header{Type: Event}, []any{"e", []any{v.Data, map[string]any{"r": v.Ptr, "n": (*Raw)(nil)}}, &v.Data, Raw{}})
