@@ -32,9 +32,10 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 
 	unlock := srv.LockIndex("/")
 	p.send("0/new,")
-	for s.Queued() == 0 { // the read side has counted the CONNECT, and waits for the index
+	for s.Seats() < 2 { // the read side has found a seat, and waits for the index
 		runtime.Gosched()
 	}
+	time.Sleep(time.Millisecond)
 	s.CloseConnection()
 	time.Sleep(10 * time.Millisecond) // a disconnect handler would run by now
 	require.Zero(t, disconnects.Load(), "the client was never in /new")
