@@ -28,8 +28,9 @@ const (
 	// less than the queue's limit.
 	greeting = 512 << 10
 
-	// slowTimeout is the server's Options.WriteTimeout.
+	// slowTimeout is the server's Options.WriteTimeout, and queueLimit its SendQueueLimit.
 	slowTimeout = 2 * time.Second
+	queueLimit  = 1 << 20
 )
 
 // broadcastStats is the state of the server.
@@ -102,7 +103,7 @@ type connKey struct{}
 func broadcastProgram() {
 	programConfig(new(struct{}))
 	b := &broadcaster{reasons: make(map[string]socketio.Reason)}
-	srv := socketio.NewServer(&socketio.Options{WriteTimeout: slowTimeout, Logger: slog.New(slog.DiscardHandler)})
+	srv := socketio.NewServer(&socketio.Options{WriteTimeout: slowTimeout, SendQueueLimit: queueLimit, Logger: slog.New(slog.DiscardHandler)})
 	srv.On("connect", b.connect)
 	srv.On("disconnect", b.disconnect)
 	go every(tickEvery, func() {

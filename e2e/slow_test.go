@@ -42,7 +42,7 @@ func TestSlowClients(t *testing.T) {
 		// Its queue overflows.
 		{"WebSocket, bulk", 3*time.Second + 2*slowTimeout, stalledWebSocket("bulk")},
 		// Its queue does not overflow, but nothing gets through within the deadline.
-		{"WebSocket, ticks", time.Second + 2*slowTimeout, stalledWebSocket("greeting")},
+		{"WebSocket, ticks", 2*time.Second + 3*slowTimeout, stalledWebSocket("greeting")},
 		{"polling, bulk", 3 * time.Second, stalledPolling},
 	} {
 		t.Run(stall.name, func(t *testing.T) {
