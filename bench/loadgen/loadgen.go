@@ -46,6 +46,7 @@ type Config struct {
 	Fleet    *Fleet        // for scenarios that need it
 	Warmup   time.Duration // load that is not measured
 	Measure  time.Duration // load that is
+	Stall    time.Duration // how long clients that do not read are there at least; zero means 30 s
 	Timeout  time.Duration // of all of it; zero means two minutes
 }
 
@@ -77,6 +78,9 @@ func (r Result) PerMessage() time.Duration {
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 2 * time.Minute
+	}
+	if cfg.Stall == 0 {
+		cfg.Stall = stalledFor
 	}
 	l, err := wire.NewLoop(cfg.Server.Addr())
 	if err != nil {

@@ -14,8 +14,8 @@ const (
 	stalledReaders = 50                    // clients that read
 	stalledEvery   = 10 * time.Millisecond // between two broadcasts
 	stalledSize    = 10 << 10              // bytes of each
-	// stalledFor is how long the clients that do not read are watched at least: it
-	// includes the time at which a server with a write timeout of 10 s cuts them.
+	// stalledFor is the default of Config.Stall: it includes the time at which a
+	// server with a write timeout of 10 s cuts the clients that do not read.
 	stalledFor  = 30 * time.Second
 	memoryEvery = 250 * time.Millisecond // between two looks at the server's memory
 )
@@ -60,7 +60,7 @@ func stalled(clients int) func(*run) error {
 			return err
 		}
 		b.watch(&result.RSSPeak)
-		if err := r.RunFor(max(r.Measure, stalledFor)); err != nil {
+		if err := r.RunFor(max(r.Measure, r.Stall)); err != nil {
 			return err
 		}
 		if err := end(); err != nil {

@@ -244,7 +244,7 @@ func index(srv *socketio.Server, rooms int) workload.SoakIndex {
 	all := workload.SoakIndex{}
 	for _, name := range workload.SoakNamespaces {
 		ns := srv.Namespace(name)
-		of := map[string][]string{}
+		of := map[string][]string{"": nil} // everyone, also if there is nobody
 		for s := range ns.Sockets() {
 			of[""] = append(of[""], s.ID())
 		}
