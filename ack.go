@@ -60,7 +60,7 @@ func (s *Socket) expect(id uint64, target ackTarget) error {
 	if s.reason != "" {
 		return &DisconnectError{s.reason, s.cause}
 	}
-	if most := s.srv().opts.MaxPendingAcks; len(s.acks) >= most {
+	if most := s.srv().opts.Limits.MaxPendingAcks; len(s.acks) >= most {
 		s.srv().stats.hit(limitPendingAcks)
 		return &LimitError{limitPendingAcks, most}
 	}

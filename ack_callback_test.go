@@ -51,7 +51,7 @@ func hear(rec *record, names map[string]string) socketio.EmitOption {
 // A callback with an error hears of each client that was asked, once.
 func TestOnAckHearsOfEveryClient(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{MaxPendingAcks: 1})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
 		var rec record
 		var peers []*peer
 		names := map[string]string{}
@@ -163,7 +163,7 @@ func TestOnAckShapesThatAreRefused(t *testing.T) {
 // parameter leaves what MaxPendingAcks refuses in a room to Emit.
 func TestOnAckErrorsOfEmit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{MaxPendingAcks: 1})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
 		p, q := join(t, srv, eiotest.WebSocket), join(t, srv, eiotest.WebSocket)
 		s := srv.Socket(p.sid)
 		var rec record
@@ -238,7 +238,7 @@ func TestOnAckOnceWhateverComesFirst(t *testing.T) {
 // Emits against clients that leave, outside of a bubble: one call for each that
 // an Emit without an error was for.
 func TestOnAckOnceWhileClientsLeave(t *testing.T) {
-	srv := newServer(t, &socketio.Options{MaxPendingAcks: 3})
+	srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 3}})
 	var mu sync.Mutex
 	calls := map[string]int{}
 	asked := map[string]int{}
@@ -343,7 +343,7 @@ func TestUnackedHook(t *testing.T) {
 // known who was asked.
 func TestClusterOnAckWithError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, &socketio.Options{RemoteAckTimeout: time.Minute})
+		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: time.Minute}})
 		var rec record
 		a, b, c := join(t, f.servers[0], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
 		names := map[string]string{a.sid: "a", b.sid: "b", c.sid: "c"}
@@ -381,7 +381,7 @@ func TestClusterOnAckWithError(t *testing.T) {
 		require.Zero(t, f.servers[0].RemoteQuestions(), "nobody else can answer")
 
 		// Owing too many answers is told, too, and no departure.
-		full := f.add(&socketio.Options{MaxPendingAcks: 1})
+		full := f.add(&socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
 		d := join(t, full, eiotest.WebSocket)
 		names[d.sid] = "d"
 		require.NoError(t, full.Emit("fill", nil, socketio.To(d.sid), socketio.OnAck(func(*socketio.Context) {})))

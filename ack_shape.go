@@ -22,7 +22,7 @@ import (
 //
 //   - a [*DisconnectError] if the client left first, which is [ErrClosed];
 //   - [context.DeadlineExceeded] if there is an [AckTimeout] and it is over;
-//   - a [*LimitError] if the client owes [Options].MaxPendingAcks answers already,
+//   - a [*LimitError] if the client owes [Options].Limits.MaxPendingAcks answers already,
 //     so that the event was not sent to it;
 //   - an [*ArgError] if the answer does not fit the parameters;
 //   - another error if the event could not be sent to it, as a [Volatile] one may not.
@@ -38,10 +38,10 @@ import (
 // The callbacks of one socket run one after another, beside its events, so that
 // a handler may wait for them; what they return goes to the error handler.
 //
-// With [Options].Broker the clients of other servers are asked as well. The
+// With [Options].Cluster.Broker the clients of other servers are asked as well. The
 // Socket of their Context stands for them here, with an empty request and
 // session, and reaches them through the broker. Answers count until
-// [AckTimeout] or else [Options].RemoteAckTimeout is over. Go servers tell when
+// [AckTimeout] or else [Options].Cluster.AckTimeout is over. Go servers tell when
 // one of their clients leaves first; who is in a room elsewhere and does not answer in time
 // is not known, so that the handler hears of a late client there only if the
 // event was for its session id. The answer of a client in a room on a server
@@ -59,7 +59,7 @@ func OnAck(handler any) EmitOption {
 
 // AckTimeout bounds how long [OnAck] waits for each client, from when the event
 // has been emitted. A later answer is ignored. Without it the wait ends when the client leaves, and
-// for clients of other servers after [Options].RemoteAckTimeout. It must be
+// for clients of other servers after [Options].Cluster.AckTimeout. It must be
 // positive, and there must be an OnAck: a Call is bounded by its context.
 func AckTimeout(d time.Duration) EmitOption {
 	return emitOption(func(e *emission) {

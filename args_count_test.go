@@ -85,8 +85,8 @@ func TestOptionsValidate(t *testing.T) {
 	require.NoError(t, none.Validate())
 	require.NoError(t, new(socketio.Options).Validate())
 	for _, o := range []*socketio.Options{
-		{MaxRooms: -1}, {PeerURL: "x"}, {Transports: []string{"pigeon"}}, {PingInterval: -1}, {AllowedOrigins: []string{"not an origin/"}},
-		{Namespaces: []string{"a,b"}}, {EventBurst: 3},
+		{Limits: socketio.Limits{MaxRooms: -1}}, {Cluster: socketio.ClusterOptions{PeerURL: "x"}}, {Transports: []string{"pigeon"}}, {PingInterval: -1}, {AllowedOrigins: []string{"not an origin/"}},
+		{Namespaces: []string{"a,b"}}, {Limits: socketio.Limits{EventBurst: 3}},
 	} {
 		err := o.Validate()
 		require.Error(t, err, "%+v", o)

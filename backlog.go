@@ -11,7 +11,7 @@ import (
 
 // The backlog of a connection is the events that have arrived and whose handlers
 // have not returned; client.queued is what they hold, in bytes. Above
-// Options.ReceiveQueueLimit the server stops reading from the client, until half of
+// Options.Limits.ReceiveQueueLimit the server stops reading from the client, until half of
 // that is left. A handler that does not return ends this: when no handler of the
 // connection has returned for as long as a silent client may stay (Options.PingInterval
 // and PingTimeout), the connection is closed and what waits is dropped. What waits
@@ -30,7 +30,7 @@ type watch struct {
 // backpressure returns what the engine is to wait for before it reads on; nil:
 // nothing. It is called on the read side.
 func (cl *client) backpressure() <-chan struct{} {
-	limit := int64(cl.srv.opts.ReceiveQueueLimit)
+	limit := int64(cl.srv.opts.Limits.ReceiveQueueLimit)
 	switch {
 	case cl.broken:
 		return nil
@@ -112,7 +112,7 @@ func (cl *client) progress() {
 		if w.timer.Stop() {
 			w.armed = false
 		}
-	case w.room != nil && left <= int64(cl.srv.opts.ReceiveQueueLimit)/2:
+	case w.room != nil && left <= int64(cl.srv.opts.Limits.ReceiveQueueLimit)/2:
 		close(w.room)
 		cl.restLocked()
 	}
@@ -141,10 +141,10 @@ func (cl *client) stalled() {
 		return
 	}
 	cl.stuck.Store(true)
-	err := fmt.Errorf("socketio: no handler of the connection has returned for %v, while %d bytes of its events wait (Options.ReceiveQueueLimit)",
+	err := fmt.Errorf("socketio: no handler of the connection has returned for %v, while %d bytes of its events wait (Options.Limits.ReceiveQueueLimit)",
 		cl.srv.opts.stall, cl.queued.Load())
 	cl.warnStalled("stuck handler", "socketio: a connection was closed because its handlers do not return: "+
-		"give the calls in them a time limit; Options.ReceiveQueueLimit is how much may wait for them", err)
+		"give the calls in them a time limit; Options.Limits.ReceiveQueueLimit is how much may wait for them", err)
 	cl.conn.Close(ReasonTransportError, err)
 }
 

@@ -71,7 +71,7 @@ func slowEvent(n int) string {
 // A connection is closed if none of its handlers returns while it is held back, and what waits behind them is dropped.
 func TestStuckHandlerEndsItsConnection(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv, rec, log, release := slowly(t, socketio.Options{ReceiveQueueLimit: 10_000})
+		srv, rec, log, release := slowly(t, socketio.Options{Limits: socketio.Limits{ReceiveQueueLimit: 10_000}})
 		p := join(t, srv, mode)
 		s := srv.Socket(p.sid)
 		for i := range 30 {
@@ -89,7 +89,7 @@ func TestStuckHandlerEndsItsConnection(t *testing.T) {
 		p.closed()
 		synctest.Wait()
 		require.EqualValues(t, 1256, s.Queued(), "what waits is dropped, although the handler has not returned")
-		require.Contains(t, log.String(), "Options.ReceiveQueueLimit")
+		require.Contains(t, log.String(), "Options.Limits.ReceiveQueueLimit")
 		rec.want(t)
 		release <- struct{}{}
 		rec.want(t, "end 1", "transport error")

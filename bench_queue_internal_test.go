@@ -26,7 +26,7 @@ func (deafBroker) Close() error { return nil }
 // does not exist: it ends before the network.
 func newQueueServer(b *testing.B) *Server {
 	b.Helper()
-	srv := NewServer(&Options{Broker: deafBroker{}, Logger: slog.New(slog.DiscardHandler)})
+	srv := NewServer(&Options{Cluster: ClusterOptions{Broker: deafBroker{}}, Logger: slog.New(slog.DiscardHandler)})
 	b.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
 	s := srv.farSocket("/", strings.Repeat("s", sidLen))
 	s.reason = ReasonTransportClose // what is delivered stops here

@@ -39,8 +39,7 @@ func newRig(b *testing.B, clients int) *rig {
 	b.Helper()
 	r := &rig{b: b, arrived: make(chan *Socket)}
 	r.changed.L = &r.mu
-	r.srv = NewServer(&Options{Logger: slog.New(slog.DiscardHandler), SendQueueLimit: 1 << 30, ConnectTimeout: -1, PingInterval: time.Hour,
-		MaxRooms: 1 << 20})
+	r.srv = NewServer(&Options{Logger: slog.New(slog.DiscardHandler), Limits: Limits{SendQueueLimit: 1 << 30, MaxRooms: 1 << 20}, ConnectTimeout: -1, PingInterval: time.Hour})
 	var err error
 	r.srv.engine, err = engineio.NewServer(r.srv.opts.engine(func(conn *engineio.Conn) (engineio.Receiver, error) {
 		receiver, err := r.srv.newClient(conn)

@@ -3,7 +3,7 @@ package socketio
 import "context"
 
 // Broker carries messages between servers: bytes, published on named channels.
-// It knows nothing of Socket.IO. [Options].Broker makes several servers one
+// It knows nothing of Socket.IO. [Options].Cluster.Broker makes several servers one
 // application; brokers/redis and brokers/nats, modules of their own, implement
 // it, and package brokertest checks any other implementation. All methods may
 // be called from any goroutine, at any time.

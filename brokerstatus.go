@@ -121,7 +121,7 @@ func (l *linkState) calm() bool {
 // overflow logs that the broker does not keep up.
 func (l *linkState) overflow() {
 	if l.calm() {
-		l.log.Warn("socketio: the broker is too slow: messages to other servers are dropped (BrokerQueueLimit)", "dropped", l.dropped.Load())
+		l.log.Warn("socketio: the broker is too slow: messages to other servers are dropped (option QueueLimit)", "dropped", l.dropped.Load())
 	}
 }
 

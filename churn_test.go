@@ -222,7 +222,7 @@ func newChurnServer(t *testing.T) *churnHost {
 	s := &churnHost{}
 	s.Server = newServer(t, &socketio.Options{
 		PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond, UpgradeTimeout: 200 * time.Millisecond,
-		WriteTimeout: 200 * time.Millisecond, ConnectTimeout: 500 * time.Millisecond, SendQueueLimit: 256 << 10,
+		WriteTimeout: 200 * time.Millisecond, ConnectTimeout: 500 * time.Millisecond, Limits: socketio.Limits{SendQueueLimit: 256 << 10},
 		Namespaces: []string{"/quiet"}, PerMessageDeflate: true,
 		Session: func(r *http.Request) map[string]any {
 			if r.URL.Query().Has("refuse") {

@@ -33,9 +33,9 @@ type client struct {
 
 	// Read side.
 	dec      parser.Decoder
-	events   pace      // Options.EventRate
+	events   pace      // Options.Limits.EventRate
 	dropped  pace      // the same for the events that are dropped because of it
-	wasted   pace      // Options.ControlRate
+	wasted   pace      // Options.Limits.ControlRate
 	slow     bool      // because of it
 	partial  int       // bytes of the packet being received
 	assembly *assembly // nil until a packet came in parts
@@ -66,9 +66,9 @@ const eventOverhead = 256
 
 // newClient is called by the engine for each new connection.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
-	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits), slot: srv.workers.next()}
+	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.next()}
 	if srv.opts.AsyncHandlers {
-		cl.async = make(chan struct{}, srv.opts.AsyncLimit)
+		cl.async = make(chan struct{}, srv.opts.Limits.AsyncLimit)
 	}
 	if seed := srv.opts.Session; seed != nil {
 		values, err := srv.seedSession(seed, conn.Request())
@@ -346,7 +346,7 @@ func (cl *client) takeSeat(ns string) (*seat, *Socket) {
 	defer cl.mu.Unlock()
 	st := cl.seat(ns)
 	if st == nil {
-		if most := cl.srv.opts.MaxNamespaces; len(cl.seats) >= most && !cl.dropSeat() &&
+		if most := cl.srv.opts.Limits.MaxNamespaces; len(cl.seats) >= most && !cl.dropSeat() &&
 			(len(cl.seats) >= 2*most || cl.occupied() >= most) {
 			return nil, nil
 		}

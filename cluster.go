@@ -34,7 +34,7 @@ func newCluster(srv *Server, host string) *cluster {
 	o := &srv.opts
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &cluster{
-		uplink: newUplink(o.Broker, host, o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, o.queue, srv.log, false),
+		uplink: newUplink(o.Cluster.Broker, host, o.Cluster.Channel, o.Cluster.QueueLimit, o.Cluster.ReplayLimit, o.queue, srv.log, false),
 		srv:    srv, cancel: cancel, done: make(chan struct{}),
 		asked: make(map[uint64]*question),
 	}
@@ -48,7 +48,7 @@ func newCluster(srv *Server, host string) *cluster {
 func (c *cluster) listen(ctx context.Context) {
 	defer close(c.done)
 	for failures := 0; ; {
-		err := c.srv.opts.Broker.Subscribe(ctx, []string{c.channel, c.servers.channel}, func() {
+		err := c.srv.opts.Cluster.Broker.Subscribe(ctx, []string{c.channel, c.servers.channel}, func() {
 			failures = 0
 			c.state.subscribing(nil)
 			c.out.tryAgain()
@@ -352,7 +352,7 @@ func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data a
 		id = cb.id
 		q = &question{ns: e.ns, target: cb, notices: cb.hears(), heard: make(map[string]struct{}), after: e.ackTimeout}
 		if q.after == 0 {
-			q.after = c.srv.opts.RemoteAckTimeout
+			q.after = c.srv.opts.Cluster.AckTimeout
 		}
 		if cb.hears() && e.targeted && len(e.rooms) == 1 && isClientID(e.rooms[0]) && c.srv.index.socket(e.rooms[0]) == nil {
 			q.only = c.srv.farSocket(e.ns, e.rooms[0])

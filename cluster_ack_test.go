@@ -189,7 +189,7 @@ func TestClusterCallDuringShutdown(t *testing.T) {
 // A callback for clients elsewhere is forgotten in the end.
 func TestClusterAckExpires(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, &socketio.Options{RemoteAckTimeout: time.Minute})
+		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: time.Minute}})
 		p := join(t, f.servers[1], eiotest.WebSocket)
 		var r record
 		require.NoError(t, f.servers[0].Emit("q", nil, socketio.OnAck(func(c *socketio.Context) { r.add("answer") })))
@@ -237,7 +237,7 @@ func (b stuckBroker) Publish(ctx context.Context, channel string, data []byte) e
 func TestClusterEmitNeverBlocks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
-		srv := socketio.NewServer(&socketio.Options{Broker: stuckBroker{service.Connect()}, BrokerQueueLimit: 10_000, Logger: logger(new(logs))})
+		srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: stuckBroker{service.Connect()}, QueueLimit: 10_000}, Logger: logger(new(logs))})
 		defer srv.Shutdown(t.Context())
 		start := time.Now()
 		for range 1000 {

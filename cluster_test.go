@@ -39,11 +39,11 @@ func (f *fleet) add(opts *socketio.Options) *socketio.Server {
 	if opts != nil {
 		o = *opts
 	}
-	o.Broker = f.service.Connect()
+	o.Cluster.Broker = f.service.Connect()
 	if f.wrap != nil {
-		o.Broker = f.wrap(o.Broker)
+		o.Cluster.Broker = f.wrap(o.Cluster.Broker)
 	}
-	f.t.Cleanup(func() { require.NoError(f.t, o.Broker.Close()) })
+	f.t.Cleanup(func() { require.NoError(f.t, o.Cluster.Broker.Close()) })
 	srv := newServer(f.t, &o)
 	f.servers = append(f.servers, srv)
 	synctest.Wait()
@@ -331,13 +331,13 @@ func TestNoBroker(t *testing.T) {
 func TestBrokerOptions(t *testing.T) {
 	broker := new(brokertest.Memory).Connect()
 	for _, opts := range []*socketio.Options{
-		{Channel: "x"},
-		{BrokerReplayLimit: 1},
-		{BrokerQueueLimit: 1},
-		{RemoteAckTimeout: 1},
-		{Broker: broker, BrokerQueueLimit: -1},
-		{Broker: broker, BrokerReplayLimit: -1},
-		{Broker: broker, RemoteAckTimeout: -1},
+		{Cluster: socketio.ClusterOptions{Channel: "x"}},
+		{Cluster: socketio.ClusterOptions{ReplayLimit: 1}},
+		{Cluster: socketio.ClusterOptions{QueueLimit: 1}},
+		{Cluster: socketio.ClusterOptions{AckTimeout: 1}},
+		{Cluster: socketio.ClusterOptions{Broker: broker, QueueLimit: -1}},
+		{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: -1}},
+		{Cluster: socketio.ClusterOptions{Broker: broker, AckTimeout: -1}},
 	} {
 		require.Panics(t, func() { socketio.NewServer(opts) }, "%+v", opts)
 	}

@@ -165,7 +165,7 @@ func TestUnknownNamespace(t *testing.T) {
 
 func TestAnyNamespace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, MaxNamespaces: 3})
+		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 3}})
 		srv.Namespace("*").On("who", func(c *socketio.Context) string { return c.Namespace().Name() })
 		p := dial(t, srv, eiotest.WebSocket)
 		p.connect("/a")

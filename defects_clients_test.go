@@ -46,7 +46,7 @@ func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.So
 // A slow reader took memory without a bound, and its writer waited without a timeout.
 func TestDefectL10_StalledClientCostsOthersNothing(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{SendQueueLimit: 50_000})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 50_000}})
 		var rec record
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
 		var others []*peer
@@ -108,7 +108,7 @@ func TestDefectL11_PingTimeoutIsExact(t *testing.T) {
 // A client found dead by an emit had its disconnect handlers run by the emitter, in the middle of a broadcast.
 func TestDefectL12_EmitRunsNoDisconnectHandler(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{SendQueueLimit: 10_000})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 10_000}})
 		var rec record
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
 			rec.add("%s", why)
@@ -206,7 +206,7 @@ func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
 // Leaving looked into every room of the namespace: 1.3 ms with 10,000 clients.
 func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 	const clients, many = 100, 50_000
-	srv := newServer(t, &socketio.Options{MaxRooms: many})
+	srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: many}})
 	var left sync.WaitGroup
 	srv.On("disconnect", func(c *socketio.Context) { left.Done() })
 	host := join(t, srv, eiotest.WebSocket)

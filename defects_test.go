@@ -148,7 +148,7 @@ func TestDefectS6_AttachmentsAreBounded(t *testing.T) {
 		{`52-["e"]`, `b:` + strings.Repeat("x", 600), `b:` + strings.Repeat("x", 600)}, // of 1000 bytes
 	} {
 		modesNamed(t, packets[0], func(t *testing.T, mode eiotest.Mode) {
-			srv := newServer(t, &socketio.Options{Limits: parser.Limits{AttachmentBytes: 1000}})
+			srv := newServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{AttachmentBytes: 1000}}})
 			var rec record
 			srv.On("e", func(c *socketio.Context) { rec.add("event") })
 			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })

@@ -86,7 +86,7 @@ func (d *departure) want(mode eiotest.Mode) string {
 
 // options are such that everything can happen within a minute.
 func (d *departure) options(async, always bool) *socketio.Options {
-	o := &socketio.Options{AsyncHandlers: async, AlwaysConnect: always, SendQueueLimit: 100_000}
+	o := &socketio.Options{AsyncHandlers: async, AlwaysConnect: always, Limits: socketio.Limits{SendQueueLimit: 100_000}}
 	if d.reason == socketio.ReasonPingTimeout {
 		o.PingInterval, o.PingTimeout = time.Second, time.Second
 	}

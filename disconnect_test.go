@@ -75,7 +75,7 @@ func TestDisconnectReasons(t *testing.T) {
 		for i, end := range []string{"returns", "error", "panics", "exits"} {
 			t.Run(test.name+" handler "+end, func(t *testing.T) {
 				modes(t, func(t *testing.T, mode eiotest.Mode) {
-					opts := &socketio.Options{AsyncHandlers: i%3 == 1, AlwaysConnect: i%3 == 2, SendQueueLimit: 1000}
+					opts := &socketio.Options{AsyncHandlers: i%3 == 1, AlwaysConnect: i%3 == 2, Limits: socketio.Limits{SendQueueLimit: 1000}}
 					if test.name == "ping timeout" {
 						opts.PingInterval, opts.PingTimeout = time.Second, time.Second
 					}
@@ -290,7 +290,7 @@ func TestCloseConnectionLeavesEveryNamespace(t *testing.T) {
 
 // What is emitted while the server disconnects a client comes before its DISCONNECT packet or not at all.
 func TestNothingFollowsDisconnect(t *testing.T) {
-	srv := newServer(t, &socketio.Options{SendQueueLimit: 100 << 20})
+	srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 100 << 20}})
 	p := dial(t, srv, eiotest.WebSocket) // without a bubble, so that the goroutines race
 	for range 300 {
 		p.send("0")

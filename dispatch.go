@@ -18,7 +18,7 @@ func (c *Context) process() {
 		c.runAck()
 	default:
 		if c.client.async != nil {
-			c.client.async <- struct{}{} // those behind it wait, too: Options.AsyncLimit
+			c.client.async <- struct{}{} // those behind it wait, too: Options.Limits.AsyncLimit
 			s.events.Go(c.runAlone)      // runDisconnect waits for it
 			return
 		}

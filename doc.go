@@ -46,20 +46,20 @@
 // arrival: connect, then its events, then disconnect. The sockets run in
 // parallel, so handlers guard what they share. A handler may take its time: the
 // client's next event waits, but its acknowledgements do not, and neither does any
-// other client. When more than [Options].ReceiveQueueLimit wait, nothing more is
+// other client. When more than [Options].Limits.ReceiveQueueLimit wait, nothing more is
 // read from the client until there is room.
 // [Options].AsyncHandlers lets the events of one socket overlap.
 //
 // Every method of every type may be called from any goroutine, in handlers and
 // outside of them. Emit never waits for a client: it queues, up to
-// [Options].SendQueueLimit, and [Socket.Flush] waits where there is much to send. A
+// [Options].Limits.SendQueueLimit, and [Socket.Flush] waits where there is much to send. A
 // client that takes nothing for [Options].WriteTimeout is closed. What one
 // goroutine emits arrives in that order. Nothing is emitted to a client whose
 // connect handler has not accepted it, nor to one that has left.
 //
 // # Several servers
 //
-// With [Options].Broker servers on several machines are one application: emits,
+// With [Options].Cluster.Broker servers on several machines are one application: emits,
 // rooms, disconnects and acknowledgements reach the clients of all, through Redis
 // (brokers/redis), NATS (brokers/nats) or another [Broker]. They speak what
 // Flask-SocketIO's message_queue speaks, so that its servers can be among them. An

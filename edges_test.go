@@ -53,7 +53,7 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 // handlers take their time.
 func TestFloodOfNamespaces(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, MaxNamespaces: 10})
+		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 10}})
 		release := make(chan struct{})
 		var connects, disconnects atomic.Int64
 		srv.Namespace("*").On("connect", func(*socketio.Context) { connects.Add(1) })
@@ -81,7 +81,7 @@ func TestFloodOfNamespaces(t *testing.T) {
 // DISCONNECT packets count for EventRate.
 func TestDisconnectsCountAsEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, EventRate: 10})
+		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{EventRate: 10}})
 		p := dial(t, srv, eiotest.WebSocket)
 		for range 9 {
 			_ = p.c.Send("0")
@@ -96,7 +96,7 @@ func TestDisconnectsCountAsEvents(t *testing.T) {
 // other namespaces come and go meanwhile.
 func TestConnectFollowsDisconnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, MaxNamespaces: 3})
+		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 3}})
 		var rec record
 		a := srv.Namespace("/a")
 		a.On("connect", func(c *socketio.Context) { rec.add("connect") })

@@ -194,7 +194,7 @@ func TestEmitOrderAndAtomicity(t *testing.T) {
 
 func TestSlowClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{SendQueueLimit: 1000})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 1000}})
 		var rec record
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
 		q := join(t, srv, eiotest.WebSocket)
@@ -228,7 +228,7 @@ func TestSlowClient(t *testing.T) {
 // What a connect handler emits is held, and bounded as everything that waits to be sent.
 func TestHeldEmits(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{SendQueueLimit: 1000})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 1000}})
 		var rec record
 		srv.On("connect", func(c *socketio.Context) error {
 			require.NoError(t, c.Emit("dropped", 1, socketio.Volatile()))

@@ -14,7 +14,7 @@ var (
 	// gone. The error found is a [*DisconnectError], which says why.
 	ErrClosed = errors.New("socketio: the client has left the namespace")
 	// ErrSendQueueFull: so much waits to be sent to the client already that
-	// the packet would exceed [Options].SendQueueLimit. Nothing has been queued,
+	// the packet would exceed [Options].Limits.SendQueueLimit. Nothing has been queued,
 	// and the client stays. [Socket.Flush] waits until there is room.
 	ErrSendQueueFull = errors.New("socketio: the client's send queue is full")
 	// ErrUnknownSocket: no socket of this namespace has this session id.
@@ -32,7 +32,7 @@ var (
 	// whichever server, whose private messages would be read.
 	ErrRoomName = errors.New("socketio: this cannot be a room's name")
 	// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
-	// was dropped; see [Options].BrokerReplayLimit.
+	// was dropped; see [Options].Cluster.ReplayLimit.
 	ErrBrokerUnavailable = errors.New("socketio: the broker is unavailable: the message was dropped")
 	// ErrBrokerClosed: the [Broker] has been closed.
 	ErrBrokerClosed = errors.New("socketio: the broker has been closed")
@@ -55,12 +55,12 @@ const (
 	// ReasonTransportClose: the network connection ended without a goodbye.
 	ReasonTransportClose Reason = engineio.ReasonTransportClose
 	// ReasonTransportError: the transport failed, or no handler of the
-	// connection returned while many events waited ([Options].ReceiveQueueLimit).
+	// connection returned while many events waited ([Options].Limits.ReceiveQueueLimit).
 	ReasonTransportError Reason = engineio.ReasonTransportError
 	// ReasonParseError: the client broke the protocol.
 	ReasonParseError Reason = engineio.ReasonParseError
 	// ReasonSlowClient: the client took nothing for [Options].WriteTimeout, or
-	// more waited for it than [Options].SendQueueLimit and [Options].SendBudget allow.
+	// more waited for it than [Options].Limits.SendQueueLimit and [Options].Limits.SendBudget allow.
 	ReasonSlowClient Reason = engineio.ReasonSlowClient
 	// ReasonServerShutdown: [Server.Shutdown] was called.
 	ReasonServerShutdown Reason = engineio.ReasonServerShutdown

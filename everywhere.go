@@ -20,7 +20,7 @@ import (
 // on the broker a server waits until it knows the others.
 //
 // Only Go servers are asked. What they say to each other travels on a channel of
-// its own, [Options].Channel with "#servers" appended, of which Flask-SocketIO's
+// its own, [Options].Cluster.Channel with "#servers" appended, of which Flask-SocketIO's
 // servers hear nothing: their clients are not counted.
 //
 // Between the answers of two servers a client may move: an answer is not a
@@ -156,7 +156,7 @@ func (cl *Cluster) DisconnectAll(ctx context.Context) (int, error) {
 
 // MoveRoom makes everyone in the room from join the room to and leave from. It
 // returns how many these were, not counting those on the servers that the error
-// names. Who cannot join, because of [Options].MaxRooms, stays, and its server is
+// names. Who cannot join, because of [Options].Limits.MaxRooms, stays, and its server is
 // named. The error is [ErrRoomName] if either name is empty, or one that cannot be
 // joined: everyone joins a room with JoinAll.
 func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {

@@ -15,8 +15,8 @@ import (
 // program it is a service's, such as that of brokers/redis.
 func ExampleBroker() {
 	service := new(brokertest.Memory)
-	one := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
-	two := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
+	one := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
+	two := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
 	defer one.Shutdown(context.Background())
 	defer two.Shutdown(context.Background())
 	one.On("say", func(c *socketio.Context, text string) error {
@@ -42,7 +42,7 @@ func waitForBroker(servers ...*socketio.Server) {
 // A worker without clients of its own emits to those of all servers.
 func ExampleNewEmitter() {
 	service := new(brokertest.Memory) // Redis or NATS, in a program
-	srv := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
+	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
 	defer srv.Shutdown(context.Background())
 	waitForBroker(srv)
 	ann := connect(srv)
@@ -61,8 +61,8 @@ func ExampleNewEmitter() {
 // Cluster asks all servers, and says whom it does not know about.
 func ExampleNamespace_Cluster() {
 	service := new(brokertest.Memory)
-	one := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
-	two := socketio.NewServer(&socketio.Options{Broker: service.Connect()})
+	one := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
+	two := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
 	defer one.Shutdown(context.Background())
 	defer two.Shutdown(context.Background())
 	waitForBroker(one, two)

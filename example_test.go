@@ -60,11 +60,13 @@ func ExampleServer_Handler() {
 // bounds have defaults: see SECURITY.md.
 func ExampleOptions() {
 	srv := socketio.NewServer(&socketio.Options{
-		AllowedOrigins:      []string{"https://app.example.com"}, // and the server's own
-		EventRate:           50,                                  // events a second of one client
-		MaxConnectionsPerIP: 100,
-		TrustForwarded:      true, // for that one: the proxy in front sets X-Forwarded-For
-		MaxPayload:          100_000,
+		AllowedOrigins: []string{"https://app.example.com"}, // and the server's own
+		Limits: socketio.Limits{
+			EventRate:           50, // events a second of one client
+			MaxConnectionsPerIP: 100,
+			MaxPayload:          100_000,
+		},
+		TrustForwarded: true, // for MaxConnectionsPerIP: the proxy in front sets X-Forwarded-For
 	})
 	defer srv.Shutdown(context.Background())
 

@@ -301,7 +301,7 @@ func FuzzServe(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var in atomic.Int64
-			srv := newServer(t, &socketio.Options{MaxPayload: 2000, SendQueueLimit: 8000, ReceiveQueueLimit: 8000, MaxNamespaces: 3,
+			srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPayload: 2000, SendQueueLimit: 8000, ReceiveQueueLimit: 8000, MaxNamespaces: 3},
 				Namespaces: []string{"*"}, AsyncHandlers: flags&1 != 0, AlwaysConnect: flags&2 != 0})
 			all := srv.Namespace("*")
 			srv.OnError(func(_ *socketio.Context, err error) any {
@@ -378,7 +378,7 @@ func FuzzServersMessage(f *testing.F) {
 			var service brokertest.Memory
 			b := service.Connect()
 			defer b.Close()
-			srv := newServer(t, &socketio.Options{Broker: b})
+			srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: b}})
 			defer srv.Shutdown(t.Context())
 			time.Sleep(3 * time.Second)
 			_ = srv.FromServers(data)

@@ -47,7 +47,7 @@ const (
 	kindConnect
 	kindDisconnect
 	kindAck
-	kindDropped // an event that is not to be handled, because of Options.EventRate
+	kindDropped // an event that is not to be handled, because of Options.Limits.EventRate
 	kindCatchAll
 )
 

@@ -62,7 +62,7 @@ type Hooks struct {
 	// unless nil, is called after the handler has returned, with the values of the
 	// acknowledgement, or with the error: of the handler, a [*PanicError],
 	// an [*ArgError], [ErrNoHandler], or a [*LimitError] for an event above
-	// Options.EventRate. c.Event and c.Namespace name the event. With several
+	// Options.Limits.EventRate. c.Event and c.Namespace name the event. With several
 	// hooks the one added last gets the context of those before it, and ends first.
 	Handler func(ctx context.Context, c *Context) (handling context.Context, ended func(ack Args, err error))
 	// Callback is Handler for the functions given to [OnAck]. c.Event is the event

@@ -184,8 +184,8 @@ func TestHooksElsewhere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var rec record
 		memory := new(brokertest.Memory)
-		srv := newServer(t, &socketio.Options{Broker: memory.Connect()})
-		other := newServer(t, &socketio.Options{Broker: memory.Connect()})
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: memory.Connect()}})
+		other := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: memory.Connect()}})
 		p := join(t, srv, eiotest.WebSocket)
 		synctestWait()
 		watch(srv, &rec)

@@ -12,12 +12,12 @@ const maxName = 1024
 // maxEventRate is where an event takes a microsecond: a limit beyond is none.
 const maxEventRate = 1_000_000
 
-// LimitError says that a limit of [Options] was reached: [Socket.Join] beyond
+// LimitError says that one of [Limits] was reached: [Socket.Join] beyond
 // MaxRooms, Emit with [OnAck] and Call beyond MaxPendingAcks; a callback that
 // takes an error gets it in its place. An error handler gets it for an event that was dropped
 // because of EventRate.
 type LimitError struct {
-	Limit string // the field of Options: "MaxRooms", "MaxPendingAcks" or "EventRate"
+	Limit string // the field of Limits: "MaxRooms", "MaxPendingAcks" or "EventRate"
 	Max   int    // its value
 }
 
@@ -30,7 +30,7 @@ func (e *LimitError) Error() string {
 	case limitEventRate:
 		what = "%d events a second is the most a client may send"
 	}
-	return fmt.Sprintf("socketio: "+what+" (Options.%s)", e.Max, e.Limit)
+	return fmt.Sprintf("socketio: "+what+" (Options.Limits.%s)", e.Max, e.Limit)
 }
 
 // pace is a token bucket: how long after Server.began all its tokens are back.
@@ -59,12 +59,12 @@ const (
 // throttle applies EventRate to one more event. It is called by the read side.
 func (cl *client) throttle() verdict {
 	o := &cl.srv.opts
-	if o.EventRate == 0 {
+	if o.Limits.EventRate == 0 {
 		return inTime
 	}
 	now := time.Since(cl.srv.began)
-	interval := time.Second / time.Duration(o.EventRate)
-	burst := interval * time.Duration(o.EventBurst)
+	interval := time.Second / time.Duration(o.Limits.EventRate)
+	burst := interval * time.Duration(o.Limits.EventBurst)
 	if cl.events.take(now, interval, burst) {
 		return inTime
 	}
@@ -80,5 +80,5 @@ var errTooManyEvents = &Error{Message: "Too many events"}
 
 // errTooFast is what an error handler gets for an event that was dropped.
 func (srv *Server) errTooFast() error {
-	return fmt.Errorf("%w: %w", &LimitError{limitEventRate, srv.opts.EventRate}, errTooManyEvents)
+	return fmt.Errorf("%w: %w", &LimitError{limitEventRate, srv.opts.Limits.EventRate}, errTooManyEvents)
 }

@@ -25,12 +25,12 @@ func wantLimit(t *testing.T, err error, limit string, most int) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, socketio.LimitError{Limit: limit, Max: most}, *e)
 	require.Contains(t, err.Error(), "socketio: "+fmt.Sprint(most))
-	require.Contains(t, err.Error(), "Options."+limit)
+	require.Contains(t, err.Error(), "Options.Limits."+limit)
 }
 
 func TestMaxRooms(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{MaxRooms: 2})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: 2}})
 		var inConnect error
 		srv.On("connect", func(c *socketio.Context) error {
 			require.NoError(t, c.Join("one"))
@@ -74,7 +74,7 @@ func TestLongNames(t *testing.T) {
 
 func TestMaxPendingAcks(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{MaxPendingAcks: 2})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 2}})
 		p := join(t, srv, mode)
 		s := srv.Socket(p.sid)
 		var rec record
@@ -125,7 +125,7 @@ func TestMaxPendingAcks(t *testing.T) {
 
 func TestMaxNamespaces(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{MaxNamespaces: 2, Namespaces: []string{"*"}})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxNamespaces: 2}, Namespaces: []string{"*"}})
 		p := join(t, srv, eiotest.WebSocket, "/", "/a")
 		for range 2 {
 			p.send("0/b,")
@@ -147,14 +147,14 @@ func TestPacketLimits(t *testing.T) {
 		limit       string
 		fits, above []string
 	}{
-		"attachments":      {"Limits.Attachments", []string{`52-["e"]`, "b:1", "b:2"}, []string{`53-["e"]`}},
-		"attachment bytes": {"Limits.AttachmentBytes", []string{`52-["e"]`, "b:123", "b:456"}, []string{`52-["e"]`, "b:123", "b:4567"}},
-		"depth":            {"Limits.Depth", []string{`2["e",[[1]]]`}, []string{`2["e",[[[]]]]`}},
-		"id":               {"Limits.IDDigits", []string{`2999["quiet"]`}, []string{`21000["e"]`}},
+		"attachments":      {"Packet.Attachments", []string{`52-["e"]`, "b:1", "b:2"}, []string{`53-["e"]`}},
+		"attachment bytes": {"Packet.AttachmentBytes", []string{`52-["e"]`, "b:123", "b:456"}, []string{`52-["e"]`, "b:123", "b:4567"}},
+		"depth":            {"Packet.Depth", []string{`2["e",[[1]]]`}, []string{`2["e",[[[]]]]`}},
+		"id":               {"Packet.IDDigits", []string{`2999["quiet"]`}, []string{`21000["e"]`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			modes(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, &socketio.Options{Limits: parser.Limits{Attachments: 2, AttachmentBytes: 6, Depth: 3, IDDigits: 3}})
+				srv := newServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{Attachments: 2, AttachmentBytes: 6, Depth: 3, IDDigits: 3}}})
 				var rec record
 				srv.On("*", func(c *socketio.Context, event string) { rec.add("event") })
 				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
@@ -177,7 +177,7 @@ func TestPacketLimits(t *testing.T) {
 // What is passed on to the transport layer has its effect there.
 func TestTransportLimits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{MaxConnections: 3, MaxConnectionsPerIP: 2, MaxPayload: 1000, TrustForwarded: true})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxConnections: 3, MaxConnectionsPerIP: 2, MaxPayload: 1000}, TrustForwarded: true})
 		tr := eiotest.Serve(t, srv, nil)
 		session := func(ip string) (*eiotest.Raw, error) {
 			raw := &eiotest.Raw{Transport: tr, Path: "/socket.io/", Header: http.Header{"X-Forwarded-For": {ip}}}
@@ -216,7 +216,7 @@ func TestTransportLimits(t *testing.T) {
 func TestEventRate(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
 		var rec record
-		srv := newServer(t, &socketio.Options{EventRate: 10, EventBurst: 5, Namespaces: []string{"/other"}})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10, EventBurst: 5}, Namespaces: []string{"/other"}})
 		srv.On("e", func(c *socketio.Context, n int) int { rec.add("%d", n); return n })
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
 		p := join(t, srv, mode) // one of five
@@ -256,7 +256,7 @@ func TestEventRate(t *testing.T) {
 func TestEventRateFlood(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
 		var rec record
-		srv := newServer(t, &socketio.Options{EventRate: 10})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
 		srv.On("e", func(c *socketio.Context) { rec.add("e") })
 		var cause error
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
@@ -280,7 +280,7 @@ func TestEventRateFlood(t *testing.T) {
 // At twice the rate half of the events are dropped, for ever; nobody is closed for that.
 func TestEventRateSustained(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{EventRate: 10})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
 		handled := 0
 		srv.On("e", func(c *socketio.Context) { handled++ })
 		p := join(t, srv, eiotest.WebSocket)
@@ -298,7 +298,7 @@ func TestEventRateSustained(t *testing.T) {
 func TestEventRateAndErrorHandler(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var rec record
-		srv := newServer(t, &socketio.Options{EventRate: 2})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 2}})
 		srv.On("e", func(c *socketio.Context, n int) { time.Sleep(time.Millisecond); rec.add("%d", n) })
 		srv.OnError(func(c *socketio.Context, err error) any {
 			wantLimit(t, err, "EventRate", 2)
@@ -317,7 +317,7 @@ func TestEventRateAndErrorHandler(t *testing.T) {
 // Every limit that ends a connection says so in Stats; each ends it with the reason that its documentation has.
 func TestLimitHits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{ReceiveQueueLimit: 600, ConnectTimeout: time.Second})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{ReceiveQueueLimit: 600}, ConnectTimeout: time.Second})
 		block := make(chan struct{})
 		srv.On("e", func(c *socketio.Context) { <-block })
 		defer close(block)

@@ -27,7 +27,7 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 			defer mu.Unlock()
 			return text.Write(p)
 		}), &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Limits: parser.Limits{Depth: 3},
+		Limits: socketio.Limits{Packet: parser.Limits{Depth: 3}},
 	})
 	var secrets []string
 	srv.On("connect", func(c *socketio.Context) {

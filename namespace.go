@@ -167,7 +167,7 @@ func (n *Namespace) Send(data any, opts ...EmitOption) error {
 // the error is a [*CallError], and the answers that came are returned too.
 // With nobody to ask it returns at once.
 //
-// With an [Options].Broker the other Go servers are asked first whom of their
+// With an [Options].Cluster.Broker the other Go servers are asked first whom of their
 // clients the event is for, see [Cluster], and these are asked, too; [Local]
 // leaves them out. If a server does not say that within five seconds, the error is
 // a [*CallError] with a [*ClusterError] in its chain. Clients of Flask-SocketIO's
@@ -196,7 +196,7 @@ func (n *Namespace) Socket(sid string) *Socket {
 }
 
 // JoinRoom adds a socket to a room; being there already is fine. The error is
-// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Broker, a
+// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Cluster.Broker, a
 // socket that is not here is left to the other servers, as with LeaveRoom and
 // Disconnect: whether one of them has it, and can do it, is not heard, and the
 // error is [ErrBrokerUnavailable] or nil.

@@ -1,11 +1,9 @@
 package socketio
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
@@ -54,84 +52,9 @@ type Options struct {
 	// acknowledgement. Zero means 5 s.
 	DrainTimeout time.Duration
 
-	// MaxPayload bounds, in bytes, one message from a client, over polling
-	// and WebSocket alike. Zero means 1,000,000.
-	MaxPayload int
-	// PostBudget bounds, in bytes, what the bodies of all POSTs take while they
-	// arrive. Above it the POST that began first is refused with 503 and its
-	// connection closed with [ReasonTransportError]. Bodies of up to 4 KiB do
-	// not count. Zero means 64 MiB, or 8 times MaxPayload if that is more; it
-	// must be at least twice MaxPayload.
-	PostBudget int
-	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
-	// connection, with about 100 for each packet; a packet of any size is
-	// accepted when nothing else waits. Beyond it, who emits to this socket
-	// alone gets [ErrSendQueueFull], and [Socket.Flush] waits for room; a client
-	// for which a broadcast or an acknowledgement finds no room is closed with
-	// [ReasonSlowClient]. Zero means 64 MiB.
-	SendQueueLimit int
-	// SendBudget bounds, in bytes, the memory of what waits to be sent to all
-	// connections of this server together; a packet that waits for several of
-	// them counts once. When it is used up, the connections for which most waits
-	// are closed with [ReasonSlowClient] until an eighth of it is free. What the
-	// network takes at once does not count. Zero means 256 MiB; a negative
-	// value, no bound but SendQueueLimit.
-	SendBudget int
-	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
-	// have arrived and whose handlers have not returned; each counts what it
-	// holds and 256 bytes. One event is accepted whatever its size. Above the
-	// limit the server reads nothing more from the client until half of it is
-	// left: a client that sends faster than its handlers run sends slower, and
-	// all it sent is handled. Acknowledgements wait, too, behind what is not
-	// read. If no handler of the connection returns for PingInterval and
-	// PingTimeout together meanwhile, the connection is closed with
-	// [ReasonTransportError], and what waits is dropped; likewise what waits when
-	// the client has gone. Zero means 4 MiB.
-	ReceiveQueueLimit int
-	// ControlRate bounds what means nothing and costs a client nothing: pings,
-	// pongs and NOOPs of the transports, and in the same number acknowledgements that nobody expects and packets
-	// for namespaces that the client is not in, a second each. Above it, after ten times as many at
-	// once, the server reads more slowly from the client. Zero means 1000.
-	ControlRate int
-	// EventRate bounds the events a second that one connection may send, in all
-	// its namespaces together; connecting to a namespace counts as one. What
-	// comes above is dropped: the error handler gets a [*LimitError] and
-	// decides about the acknowledgement; without one an event that asks for an
-	// acknowledgement gets {"error":{"message":"Too many events"}}, and a
-	// connect is refused likewise. A client that goes on, so that as many
-	// again have to be dropped, is closed with [ReasonTransportError]. Zero
-	// means no limit but ReceiveQueueLimit: what is normal only the app knows.
-	EventRate int
-	// EventBurst is how many events may come at once after a pause. Zero
-	// means those of one second, EventRate.
-	EventBurst int
-	// MaxNamespaces bounds the namespaces one connection may be in. In one
-	// more it is refused with "Too many namespaces". Zero means 100.
-	MaxNamespaces int
-	// MaxRooms bounds the rooms one socket may be in, not counting its own.
-	// [Socket.Join] returns a [*LimitError] beyond it. Zero means 10,000.
-	MaxRooms int
-	// MaxPendingAcks bounds the acknowledgements one socket may owe, to
-	// [OnAck] and Call together. Beyond it the event is not sent to this
-	// socket, and the callback of OnAck gets a [*LimitError], if it takes an error
-	// and the event is for a room or everyone; otherwise Emit and Call return one. Zero
-	// means 10,000.
-	MaxPendingAcks int
-	// Limits bounds what is accepted inside one packet: attachments, nesting.
-	// A packet beyond it closes the connection with [ReasonParseError].
-	Limits parser.Limits
-	// MaxConnections bounds the connections at one time, those over polling
-	// included, which need no network connection between two requests. A
-	// handshake beyond it is refused with 503. Zero means twice the number of
-	// files that the process may open (RLIMIT_NOFILE), at most 100,000, and
-	// 100,000 on systems without such a limit; negative means no limit.
-	MaxConnections int
-	// MaxConnectionsPerIP bounds the connections at one time from one client
-	// address; a /64 network counts as one address of IPv6. A handshake beyond
-	// it is refused with 429. Zero means no limit, since everyone behind one
-	// proxy or one company's router has the same address.
-	MaxConnectionsPerIP int
-	// ClientIP, if set, says for MaxConnectionsPerIP where a handshake comes
+	// Limits bounds what clients may send, hold and cost.
+	Limits Limits
+	// ClientIP, if set, says for Limits.MaxConnectionsPerIP where a handshake comes
 	// from: an IP address, any other text to count by, or "" for a client that
 	// is not counted. Nil means the address of the network connection
 	// ([http.Request].RemoteAddr), or with TrustForwarded the last entry of
@@ -196,10 +119,6 @@ type Options struct {
 	// the disconnect handler last, when the others have returned. By default
 	// the events of one socket are handled one after another, in order.
 	AsyncHandlers bool
-	// AsyncLimit bounds, with AsyncHandlers, the events of one connection that
-	// run at one time. Those above it wait in order, see ReceiveQueueLimit. Zero
-	// means 100.
-	AsyncLimit int
 
 	// StrictArgs makes it an error, an [*ArgError], that an event has fewer or
 	// more arguments than its handler has parameters, as it is a TypeError in
@@ -220,8 +139,111 @@ type Options struct {
 	// binary attachments. It cannot be combined with JSON.
 	Parser parser.Parser
 
-	// Broker connects this server with others, which are one application
-	// then: events, rooms and disconnects reach the clients of all. Servers
+	// Cluster connects this server with others, which are one application then.
+	Cluster ClusterOptions
+
+	// Logger gets panics at level error, errors of handlers, refused origins
+	// and trouble with the broker and the other servers at warn, and at debug what clients do: that
+	// they come and go, are refused or break the protocol. What newcomers need
+	// to see is at warn the first time: an event without handler whose client
+	// waits for the acknowledgement, and requests to a wrong path, of a wrong
+	// version, or that a proxy keeps from becoming a WebSocket. Of session ids it
+	// gets the beginning only, of what clients send nothing but names and
+	// what an error quotes. Zero means [slog.Default].
+	Logger *slog.Logger
+}
+
+// Limits bounds what clients may send, hold and cost. The zero value is a set of
+// bounds for a server that faces the internet. What reaches a limit is counted in
+// [Stats].LimitHits.
+type Limits struct {
+	// MaxPayload bounds, in bytes, one message from a client, over polling
+	// and WebSocket alike. Zero means 1,000,000.
+	MaxPayload int
+	// PostBudget bounds, in bytes, what the bodies of all POSTs take while they
+	// arrive. Above it the POST that began first is refused with 503 and its
+	// connection closed with [ReasonTransportError]. Bodies of up to 4 KiB do
+	// not count. Zero means 64 MiB, or 8 times MaxPayload if that is more; it
+	// must be at least twice MaxPayload.
+	PostBudget int
+	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
+	// connection, with about 100 for each packet; a packet of any size is
+	// accepted when nothing else waits. Beyond it, who emits to this socket
+	// alone gets [ErrSendQueueFull], and [Socket.Flush] waits for room; a client
+	// for which a broadcast or an acknowledgement finds no room is closed with
+	// [ReasonSlowClient]. Zero means 64 MiB.
+	SendQueueLimit int
+	// SendBudget bounds, in bytes, the memory of what waits to be sent to all
+	// connections of this server together; a packet that waits for several of
+	// them counts once. When it is used up, the connections for which most waits
+	// are closed with [ReasonSlowClient] until an eighth of it is free. What the
+	// network takes at once does not count. Zero means 256 MiB; a negative
+	// value, no bound but SendQueueLimit.
+	SendBudget int
+	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
+	// have arrived and whose handlers have not returned; each counts what it
+	// holds and 256 bytes. One event is accepted whatever its size. Above the
+	// limit the server reads nothing more from the client until half of it is
+	// left: a client that sends faster than its handlers run sends slower, and
+	// all it sent is handled. Acknowledgements wait, too, behind what is not
+	// read. If no handler of the connection returns for PingInterval and
+	// PingTimeout together meanwhile, the connection is closed with
+	// [ReasonTransportError], and what waits is dropped; likewise what waits when
+	// the client has gone. Zero means 4 MiB.
+	ReceiveQueueLimit int
+	// ControlRate bounds what means nothing and costs a client nothing: pings,
+	// pongs and NOOPs of the transports, and in the same number acknowledgements that nobody expects and packets
+	// for namespaces that the client is not in, a second each. Above it, after ten times as many at
+	// once, the server reads more slowly from the client. Zero means 1000.
+	ControlRate int
+	// EventRate bounds the events a second that one connection may send, in all
+	// its namespaces together; connecting to a namespace counts as one. What
+	// comes above is dropped: the error handler gets a [*LimitError] and
+	// decides about the acknowledgement; without one an event that asks for an
+	// acknowledgement gets {"error":{"message":"Too many events"}}, and a
+	// connect is refused likewise. A client that goes on, so that as many
+	// again have to be dropped, is closed with [ReasonTransportError]. Zero
+	// means no limit but ReceiveQueueLimit: what is normal only the app knows.
+	EventRate int
+	// EventBurst is how many events may come at once after a pause. Zero
+	// means those of one second, EventRate.
+	EventBurst int
+	// AsyncLimit bounds, with AsyncHandlers, the events of one connection that
+	// run at one time. Those above it wait in order, see ReceiveQueueLimit. Zero
+	// means 100.
+	AsyncLimit int
+	// MaxNamespaces bounds the namespaces one connection may be in. In one
+	// more it is refused with "Too many namespaces". Zero means 100.
+	MaxNamespaces int
+	// MaxRooms bounds the rooms one socket may be in, not counting its own.
+	// [Socket.Join] returns a [*LimitError] beyond it. Zero means 10,000.
+	MaxRooms int
+	// MaxPendingAcks bounds the acknowledgements one socket may owe, to
+	// [OnAck] and Call together. Beyond it the event is not sent to this
+	// socket, and the callback of OnAck gets a [*LimitError], if it takes an error
+	// and the event is for a room or everyone; otherwise Emit and Call return one. Zero
+	// means 10,000.
+	MaxPendingAcks int
+	// MaxConnections bounds the connections at one time, those over polling
+	// included, which need no network connection between two requests. A
+	// handshake beyond it is refused with 503. Zero means twice the number of
+	// files that the process may open (RLIMIT_NOFILE), at most 100,000, and
+	// 100,000 on systems without such a limit; negative means no limit.
+	MaxConnections int
+	// MaxConnectionsPerIP bounds the connections at one time from one client
+	// address; a /64 network counts as one address of IPv6. A handshake beyond
+	// it is refused with 429. Zero means no limit, since everyone behind one
+	// proxy or one company's router has the same address.
+	MaxConnectionsPerIP int
+	// Limits bounds what is accepted inside one packet: attachments, nesting.
+	// A packet beyond it closes the connection with [ReasonParseError].
+	Packet parser.Limits
+}
+
+// ClusterOptions makes a [Server] one of several that share their clients. The zero value
+// is a server that is alone.
+type ClusterOptions struct {
+	// Broker connects this server with others: events, rooms and disconnects reach the clients of all. Servers
 	// of Flask-SocketIO with the same message_queue are among them. Clients
 	// of this server are served first, and whatever happens to the broker;
 	// nothing waits for it. [Server.Shutdown] ends its use, and does not close
@@ -230,19 +252,18 @@ type Options struct {
 	// Channel is the broker's channel that the servers of one application
 	// share. Zero means "flask-socketio", as there.
 	Channel string
-	// BrokerQueueLimit bounds, in bytes, what waits to be published. What is
+	// QueueLimit bounds, in bytes, what waits to be published. What is
 	// too much is dropped and counted, see [Server.BrokerStatus]. One message
 	// is accepted whatever its size. Zero means 8 MiB.
-	BrokerQueueLimit int
-	// BrokerReplayLimit bounds, in bytes, what is kept while the broker is
+	QueueLimit int
+	// ReplayLimit bounds, in bytes, what is kept while the broker is
 	// away, to be published when it is back: the newest messages. One that
 	// was being published when the connection broke may then arrive twice.
 	// Zero means that nothing is kept, as in Flask-SocketIO.
-	BrokerReplayLimit int
-	// RemoteAckTimeout is how long acknowledgements of clients on other
+	ReplayLimit int
+	// AckTimeout is how long acknowledgements of clients on other
 	// servers are waited for by [OnAck] without [AckTimeout]. Zero means 1 minute.
-	RemoteAckTimeout time.Duration
-
+	AckTimeout time.Duration
 	// PeerURL lets clients poll through a balancer that sends each of their
 	// requests to any of the servers: one of a session that another server has is
 	// handed over to that server, and so is the WebSocket of an upgrade, for as
@@ -258,34 +279,7 @@ type Options struct {
 	// certificates are of a private authority. It must speak HTTP/1.1 and not
 	// follow redirects. Nil means the system's authorities, and no proxy.
 	PeerTransport http.RoundTripper
-
-	// Logger gets panics at level error, errors of handlers, refused origins
-	// and trouble with the broker and the other servers at warn, and at debug what clients do: that
-	// they come and go, are refused or break the protocol. What newcomers need
-	// to see is at warn the first time: an event without handler whose client
-	// waits for the acknowledgement, and requests to a wrong path, of a wrong
-	// version, or that a proxy keeps from becoming a WebSocket. Of session ids it
-	// gets the beginning only, of what clients send nothing but names and
-	// what an error quotes. Zero means [slog.Default].
-	Logger *slog.Logger
 }
-
-const (
-	defaultPath              = "/socket.io/"
-	defaultPingInterval      = 25 * time.Second // the engine's, as the next
-	defaultPingTimeout       = 20 * time.Second
-	defaultConnectTimeout    = 45 * time.Second
-	defaultDrainTimeout      = 5 * time.Second
-	defaultSendQueueLimit    = 64 << 20
-	defaultReceiveQueueLimit = 4 << 20
-	defaultAsyncLimit        = 100
-	defaultMaxNamespaces     = 100
-	defaultChannel           = "flask-socketio"
-	defaultBrokerQueueLimit  = 8 << 20
-	defaultRemoteAckTimeout  = time.Minute
-	defaultMaxRooms          = 10_000
-	defaultMaxPendingAcks    = 10_000
-)
 
 // Validate says what [NewServer] would panic with, nil if nothing: for options
 // that come from a configuration. Nil options are valid.
@@ -298,166 +292,4 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("socketio: %w", err)
 	}
 	return nil
-}
-
-// settings are Options checked and completed.
-type settings struct {
-	Options
-	accept    map[string]bool
-	acceptAll bool
-	queue     parser.Parser // JSON, for the broker
-	stall     time.Duration // how long a backlog may stand still: as long as a client may be silent
-	ownParser bool          // Options.Parser is set: packets are not what the queue has
-}
-
-// complete copies o and fills in the defaults, all but the engine's own.
-func (o *Options) complete() (settings, error) {
-	var s settings
-	if o != nil {
-		s.Options = *o
-	}
-	for _, n := range []struct {
-		name  string
-		value int
-	}{
-		{"ReceiveQueueLimit", s.ReceiveQueueLimit},
-		{"AsyncLimit", s.AsyncLimit},
-		{"ControlRate", s.ControlRate},
-		{"MaxNamespaces", s.MaxNamespaces},
-		{"BrokerQueueLimit", s.BrokerQueueLimit},
-		{"BrokerReplayLimit", s.BrokerReplayLimit},
-		{"MaxRooms", s.MaxRooms},
-		{"MaxPendingAcks", s.MaxPendingAcks},
-		{"EventRate", s.EventRate},
-		{"EventBurst", s.EventBurst},
-	} {
-		if n.value < 0 {
-			return s, fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
-		}
-	}
-	if s.DrainTimeout < 0 {
-		return s, fmt.Errorf("field Options.DrainTimeout is %v: set a positive duration, or leave it 0 for the default of %v", s.DrainTimeout, defaultDrainTimeout)
-	}
-	if s.EventBurst > 0 && s.EventRate == 0 {
-		return s, fmt.Errorf("field Options.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
-	}
-	if s.EventRate > maxEventRate || s.EventBurst > maxEventRate || s.ControlRate > maxEventRate {
-		return s, fmt.Errorf("fields Options.EventRate, EventBurst and ControlRate can be at most %d; 0 means no limit", maxEventRate)
-	}
-	if s.JSON != nil && s.Parser != nil {
-		return s, fmt.Errorf("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
-	}
-	if s.Path == "" {
-		s.Path = defaultPath
-	}
-	if !strings.HasPrefix(s.Path, "/") {
-		s.Path = "/" + s.Path
-	}
-	if !strings.HasSuffix(s.Path, "/") {
-		s.Path += "/"
-	}
-	if s.ConnectTimeout == 0 {
-		s.ConnectTimeout = defaultConnectTimeout
-	}
-	if s.DrainTimeout == 0 {
-		s.DrainTimeout = defaultDrainTimeout
-	}
-	if s.SendQueueLimit == 0 {
-		s.SendQueueLimit = defaultSendQueueLimit
-	}
-	if s.ReceiveQueueLimit == 0 {
-		s.ReceiveQueueLimit = defaultReceiveQueueLimit
-	}
-	if s.ControlRate == 0 {
-		s.ControlRate = defaultControlRate
-	}
-	if s.AsyncLimit == 0 {
-		s.AsyncLimit = defaultAsyncLimit
-	}
-	s.stall = cmp.Or(s.PingInterval, defaultPingInterval) + cmp.Or(s.PingTimeout, defaultPingTimeout)
-	if s.MaxNamespaces == 0 {
-		s.MaxNamespaces = defaultMaxNamespaces
-	}
-	if s.RemoteAckTimeout < 0 {
-		return s, fmt.Errorf("field Options.RemoteAckTimeout is %v: set a positive duration, or leave it 0 for the default", s.RemoteAckTimeout)
-	}
-	if s.Broker == nil && (s.Channel != "" || s.BrokerQueueLimit+s.BrokerReplayLimit > 0 || s.RemoteAckTimeout > 0 || s.PeerURL != "") {
-		return s, fmt.Errorf("options for a broker are set, but Options.Broker is nil: set it, or remove Channel, BrokerQueueLimit, BrokerReplayLimit, RemoteAckTimeout and PeerURL")
-	}
-	if err := s.checkPeerURL(); err != nil {
-		return s, err
-	}
-	s.ownParser = s.Parser != nil
-	s.queue = parser.New(s.JSON)
-	if s.MaxRooms == 0 {
-		s.MaxRooms = defaultMaxRooms
-	}
-	if s.MaxPendingAcks == 0 {
-		s.MaxPendingAcks = defaultMaxPendingAcks
-	}
-	if s.EventBurst == 0 {
-		s.EventBurst = s.EventRate
-	}
-	if s.Parser == nil {
-		s.Parser = s.queue
-	}
-	if s.Channel == "" {
-		s.Channel = defaultChannel
-	}
-	if s.BrokerQueueLimit == 0 {
-		s.BrokerQueueLimit = defaultBrokerQueueLimit
-	}
-	if s.RemoteAckTimeout == 0 {
-		s.RemoteAckTimeout = defaultRemoteAckTimeout
-	}
-	if s.Logger == nil {
-		s.Logger = slog.Default()
-	}
-	s.accept = map[string]bool{"/": true}
-	for _, name := range s.Options.Namespaces {
-		if name == anyName {
-			s.acceptAll = true
-			continue
-		}
-		clean, err := namespaceName(name)
-		if err != nil {
-			return s, fmt.Errorf("in Options.Namespaces: %w", err)
-		}
-		s.accept[clean] = true
-	}
-	return s, nil
-}
-
-// engine returns the options of the Engine.IO server below.
-func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, error)) *engineio.Options {
-	return &engineio.Options{
-		Path:                       s.Path,
-		Transports:                 s.Transports,
-		DisableUpgrades:            s.DisableUpgrades,
-		PingInterval:               s.PingInterval,
-		PingTimeout:                s.PingTimeout,
-		UpgradeTimeout:             s.UpgradeTimeout,
-		WriteTimeout:               s.WriteTimeout,
-		DrainWindow:                s.DrainWindow,
-		MaxPayload:                 s.MaxPayload,
-		PostBudget:                 s.PostBudget,
-		SendQueueLimit:             s.SendQueueLimit,
-		SendBudget:                 s.SendBudget,
-		ControlRate:                s.ControlRate,
-		MaxConnections:             s.MaxConnections,
-		MaxConnectionsPerIP:        s.MaxConnectionsPerIP,
-		ClientIP:                   s.ClientIP,
-		DisableHTTPCompression:     s.DisableHTTPCompression,
-		HTTPCompressionThreshold:   s.HTTPCompressionThreshold,
-		PerMessageDeflate:          s.PerMessageDeflate,
-		PerMessageDeflateThreshold: s.PerMessageDeflateThreshold,
-		Cookie:                     s.Cookie,
-		AllowedOrigins:             s.AllowedOrigins,
-		AllowOrigin:                s.AllowOrigin,
-		TrustForwarded:             s.TrustForwarded,
-		CredentialsForAnyOrigin:    s.CredentialsForAnyOrigin,
-		DisableCredentials:         s.DisableCredentials,
-		Logger:                     s.Logger,
-		OnConnect:                  onConnect,
-	}
 }

@@ -80,11 +80,11 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// With BrokerReplayLimit the newest messages are published afterwards, in order,
+// With ReplayLimit the newest messages are published afterwards, in order,
 // before what comes then.
 func TestOutageReplay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, &socketio.Options{BrokerReplayLimit: 2000})
+		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{ReplayLimit: 2000}})
 		srv := f.servers[0]
 		far := join(t, f.servers[1], eiotest.WebSocket)
 		f.service.Stop()
@@ -124,7 +124,7 @@ func TestOutageAtTheStart(t *testing.T) {
 		broker := service.Connect()
 		defer broker.Close()
 		var l logs
-		srv := newServer(t, &socketio.Options{Broker: broker, Logger: logger(&l)})
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}, Logger: logger(&l)})
 		p := join(t, srv, eiotest.WebSocket)
 		time.Sleep(time.Minute)
 		require.NoError(t, srv.Emit("e", 1))
@@ -148,7 +148,7 @@ func TestOutageOfPublishingOnly(t *testing.T) {
 		service := new(brokertest.Memory)
 		broker := &moodyBroker{Broker: service.Connect()}
 		defer broker.Close()
-		srv := newServer(t, &socketio.Options{Broker: broker})
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 		synctest.Wait()
 		require.True(t, srv.BrokerStatus().Connected)
 		broker.fail.Store(true)
@@ -172,7 +172,7 @@ func TestMessageTooBigForTheBroker(t *testing.T) {
 		broker := &moodyBroker{Broker: service.Connect(), max: 1000}
 		defer broker.Close()
 		var l logs
-		srv := newServer(t, &socketio.Options{Broker: broker, BrokerReplayLimit: 1 << 20, Logger: logger(&l)})
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 1 << 20}, Logger: logger(&l)})
 		require.NoError(t, srv.Emit("e", strings.Repeat("x", 1000)))
 		require.NoError(t, srv.Emit("e", "small"))
 		synctest.Wait()
@@ -234,8 +234,8 @@ func TestBatches(t *testing.T) {
 				defer broker.Close()
 				other := service.Connect()
 				defer other.Close()
-				srv := newServer(t, &socketio.Options{Broker: broker, BrokerReplayLimit: 1 << 20})
-				far := join(t, newServer(t, &socketio.Options{Broker: other}), eiotest.WebSocket)
+				srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 1 << 20}})
+				far := join(t, newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: other}}), eiotest.WebSocket)
 				synctest.Wait()
 				broker.sizes, broker.gate = nil, make(chan struct{})
 				for i := range 10 {
@@ -271,7 +271,7 @@ func TestBrokerClosedBeforeTheServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
 		broker := service.Connect()
-		srv := newServer(t, &socketio.Options{Broker: broker, BrokerReplayLimit: 1 << 20})
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 1 << 20}})
 		synctest.Wait()
 		require.NoError(t, broker.Close())
 		require.NoError(t, srv.Emit("e", 1))
@@ -348,7 +348,7 @@ func TestEmitterOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFleet(t, 1, nil)
 		p := join(t, f.servers[0], eiotest.WebSocket)
-		forgets, keeps := f.emitter(nil), f.emitter(&socketio.EmitterOptions{BrokerReplayLimit: 10_000})
+		forgets, keeps := f.emitter(nil), f.emitter(&socketio.EmitterOptions{ReplayLimit: 10_000})
 		synctest.Wait()
 		f.service.Stop()
 		require.NoError(t, forgets.Emit("e", "lost")) // not known yet
@@ -379,8 +379,8 @@ func TestEmitterOutage(t *testing.T) {
 func TestNewEmitterPanics(t *testing.T) {
 	broker := new(brokertest.Memory).Connect()
 	require.Panics(t, func() { socketio.NewEmitter(nil, nil) })
-	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{BrokerQueueLimit: -1}) })
-	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{BrokerReplayLimit: -1}) })
+	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{QueueLimit: -1}) })
+	require.Panics(t, func() { socketio.NewEmitter(broker, &socketio.EmitterOptions{ReplayLimit: -1}) })
 }
 
 // wrapped is a broker whose Subscribe is another.
@@ -401,9 +401,9 @@ func TestOutageEndsForBothDirections(t *testing.T) {
 		broker := service.Connect()
 		defer broker.Close()
 		var back atomic.Bool
-		srv := newServer(t, &socketio.Options{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
 			return broker.Subscribe(ctx, channels, func() { back.Store(true); ready() }, handle)
-		}}})
+		}}}})
 		for range 10 { // whichever would come first by chance
 			service.Stop()
 			synctest.Wait()
@@ -431,13 +431,13 @@ func TestClusterAnswerDuringShutdown(t *testing.T) {
 		var question string
 		go other.Subscribe(t.Context(), []string{channel}, func() {}, func(_ string, data []byte) { question = string(data) })
 		synctest.Wait()
-		srv := newServer(t, &socketio.Options{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
 			ready()
 			<-ctx.Done() // and a last message
 			m := jsonMap(t, question)
 			handle(channel, fmt.Appendf(nil, `{"method":"callback","host_id":%q,"sid":"far","namespace":"/","id":%v,"args":[]}`, m["host_id"], m["callback"].([]any)[2]))
 			return ctx.Err()
-		}}})
+		}}}})
 		handled := false
 		require.NoError(t, srv.Emit("q", nil, socketio.To("far"), socketio.OnAck(func(*socketio.Context) {
 			time.Sleep(time.Second)

@@ -156,7 +156,7 @@ var userFunctions = []bomb{
 		srv.Namespace("/boom").On("connect", func(*socketio.Context) error { return errors.New("failed") })
 		srv.Namespace("/boom").OnError(func(*socketio.Context, error) any { boom(); return nil })
 	}, send: []string{"0/boom,"}, want: []string{rejected}, logged: "error handler panicked"},
-	{name: "error handler of an event above EventRate", opts: func(o *socketio.Options, boom func()) { o.EventRate, o.EventBurst = 2, 2 },
+	{name: "error handler of an event above EventRate", opts: func(o *socketio.Options, boom func()) { o.Limits.EventRate, o.Limits.EventBurst = 2, 2 },
 		set: func(srv *socketio.Server, boom func()) {
 			srv.On("e", func(*socketio.Context) {})
 			srv.OnError(func(*socketio.Context, error) any { boom(); return nil })
@@ -350,7 +350,7 @@ func TestPanicsThatEndTheConnection(t *testing.T) {
 			return &socketio.Options{AllowOrigin: func(*http.Request, string) bool { boom(); return true }}
 		}, 403, http.Header{"Origin": {"https://elsewhere.test"}}},
 		"ClientIP": {func(boom func()) *socketio.Options {
-			return &socketio.Options{MaxConnectionsPerIP: 10, ClientIP: func(*http.Request) string { boom(); return "" }}
+			return &socketio.Options{Limits: socketio.Limits{MaxConnectionsPerIP: 10}, ClientIP: func(*http.Request) string { boom(); return "" }}
 		}, 403, nil},
 		"NewDecoder": {func(boom func()) *socketio.Options {
 			return &socketio.Options{Parser: decoderBomb{Parser: parser.New(nil), new: boom}}

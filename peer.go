@@ -13,7 +13,7 @@ import (
 )
 
 // Requests of a session that another server has are handed over to it, see
-// Options.PeerURL. The session's id names its server by the name that it has on
+// Options.Cluster.PeerURL. The session's id names its server by the name that it has on
 // the broker (host), and each server says in its signs of life where it is: so
 // nobody has to be asked, and no session id is published.
 
@@ -50,18 +50,18 @@ func endpointURL(s string) (*url.URL, error) {
 
 // checkPeerURL checks the options about other servers.
 func (s *settings) checkPeerURL() error {
-	if s.PeerURL == "" {
-		if s.PeerTransport != nil {
-			return errors.New("field Options.PeerTransport is set without PeerURL: set PeerURL to where the other servers reach this one")
+	if s.Cluster.PeerURL == "" {
+		if s.Cluster.PeerTransport != nil {
+			return errors.New("field Options.Cluster.PeerTransport is set without PeerURL: set PeerURL to where the other servers reach this one")
 		}
 		return nil
 	}
-	u, err := endpointURL(s.PeerURL)
+	u, err := endpointURL(s.Cluster.PeerURL)
 	if err != nil {
-		return fmt.Errorf("field Options.PeerURL is %.200q: %w", s.PeerURL, err)
+		return fmt.Errorf("field Options.Cluster.PeerURL is %.200q: %w", s.Cluster.PeerURL, err)
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && addr.IsUnspecified() {
-		return fmt.Errorf("field Options.PeerURL is %q: nobody can be reached at %s: set the address that this server has for the others", s.PeerURL, addr)
+		return fmt.Errorf("field Options.Cluster.PeerURL is %q: nobody can be reached at %s: set the address that this server has for the others", s.Cluster.PeerURL, addr)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (b *balanced) add(opts *socketio.Options) *socketio.Server {
 		o = *opts
 	}
 	address := fmt.Sprintf("10.0.0.%d:8080", len(b.servers))
-	o.PeerURL, o.PeerTransport = "http://"+address, b
+	o.Cluster.PeerURL, o.Cluster.PeerTransport = "http://"+address, b
 	srv := b.fleet.add(&o)
 	tr := eiotest.Serve(b.t, srv, nil)
 	b.mu.Lock()
@@ -253,9 +253,9 @@ func TestPeersOfANewServer(t *testing.T) {
 		time.Sleep(time.Minute)
 		late := &slowToSubscribe{until: make(chan struct{})}
 		b.wrap = func(inner socketio.Broker) socketio.Broker { late.Broker = inner; return late }
-		o := &socketio.Options{PeerURL: "http://10.0.0.2:8080", PeerTransport: b, Broker: b.wrap(b.service.Connect())}
+		o := &socketio.Options{Cluster: socketio.ClusterOptions{PeerURL: "http://10.0.0.2:8080", PeerTransport: b, Broker: b.wrap(b.service.Connect())}}
 		srv := newServer(t, o)
-		t.Cleanup(func() { require.NoError(t, o.Broker.Close()) })
+		t.Cleanup(func() { require.NoError(t, o.Cluster.Broker.Close()) })
 		b.servers = append(b.servers, srv)
 		b.addresses["10.0.0.2:8080"] = eiotest.Serve(t, srv, nil)
 		raw = b.raw(2)
@@ -374,13 +374,13 @@ func TestPeerOptions(t *testing.T) {
 		opts socketio.Options
 		want string
 	}{
-		{socketio.Options{PeerURL: "http://10.0.0.5:8080"}, "Options.Broker is nil"},
-		{socketio.Options{Broker: broker, PeerURL: "10.0.0.5:8080"}, `field Options.PeerURL is "10.0.0.5:8080": it is no URL of a server`},
-		{socketio.Options{Broker: broker, PeerURL: "ws://10.0.0.5:8080"}, "it is no URL of a server"},
-		{socketio.Options{Broker: broker, PeerURL: "http://:8080"}, "it is no URL of a server"},
-		{socketio.Options{Broker: broker, PeerURL: "http://0.0.0.0:8080"}, "nobody can be reached at 0.0.0.0"},
-		{socketio.Options{Broker: broker, PeerURL: "http://[::]:8080"}, "nobody can be reached at ::"},
-		{socketio.Options{Broker: broker, PeerTransport: http.DefaultTransport}, "PeerTransport is set without PeerURL"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{PeerURL: "http://10.0.0.5:8080"}}, "Options.Cluster.Broker is nil"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "10.0.0.5:8080"}}, `field Options.Cluster.PeerURL is "10.0.0.5:8080": it is no URL of a server`},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "ws://10.0.0.5:8080"}}, "it is no URL of a server"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://:8080"}}, "it is no URL of a server"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://0.0.0.0:8080"}}, "nobody can be reached at 0.0.0.0"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://[::]:8080"}}, "nobody can be reached at ::"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerTransport: http.DefaultTransport}}, "PeerTransport is set without PeerURL"},
 	} {
 		func() {
 			defer func() { assert.Contains(t, fmt.Sprint(recover()), tt.want) }()

@@ -132,19 +132,19 @@ func panicOf(t *testing.T, f func()) (message string) {
 
 func TestNewServerPanics(t *testing.T) {
 	for want, opts := range map[string]*socketio.Options{
-		"Options.ReceiveQueueLimit": {ReceiveQueueLimit: -1},
-		"Options.SendQueueLimit":    {SendQueueLimit: -1},
-		"Options.MaxNamespaces":     {MaxNamespaces: -1},
-		"Options.MaxRooms":          {MaxRooms: -1},
-		"Options.MaxPendingAcks":    {MaxPendingAcks: -1},
-		"Options.EventRate":         {EventRate: -1},
-		"set EventRate":             {EventBurst: 1},
-		"at most 1000000":           {EventRate: 1_000_001},
-		"Options.PostBudget":        {PostBudget: 1000},
-		"MaxConnectionsPerIP":       {MaxConnectionsPerIP: -1},
-		"Options.JSON":              {JSON: codec{}, Parser: parser.New(nil)},
-		"Options.Namespaces":        {Namespaces: []string{"/a,b"}},
-		"ransport":                  {Transports: []string{"carrier pigeon"}},
+		"Options.Limits.ReceiveQueueLimit": {Limits: socketio.Limits{ReceiveQueueLimit: -1}},
+		"Options.Limits.SendQueueLimit":    {Limits: socketio.Limits{SendQueueLimit: -1}},
+		"Options.Limits.MaxNamespaces":     {Limits: socketio.Limits{MaxNamespaces: -1}},
+		"Options.Limits.MaxRooms":          {Limits: socketio.Limits{MaxRooms: -1}},
+		"Options.Limits.MaxPendingAcks":    {Limits: socketio.Limits{MaxPendingAcks: -1}},
+		"Options.Limits.EventRate":         {Limits: socketio.Limits{EventRate: -1}},
+		"set EventRate":                    {Limits: socketio.Limits{EventBurst: 1}},
+		"at most 1000000":                  {Limits: socketio.Limits{EventRate: 1_000_001}},
+		"Options.Limits.PostBudget":        {Limits: socketio.Limits{PostBudget: 1000}},
+		"MaxConnectionsPerIP":              {Limits: socketio.Limits{MaxConnectionsPerIP: -1}},
+		"Options.JSON":                     {JSON: codec{}, Parser: parser.New(nil)},
+		"Options.Namespaces":               {Namespaces: []string{"/a,b"}},
+		"ransport":                         {Transports: []string{"carrier pigeon"}},
 	} {
 		message := panicOf(t, func() { socketio.NewServer(opts) })
 		require.Contains(t, message, want)

@@ -122,7 +122,7 @@ func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
 func TestAnEmptyRoomFromTheBroker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
-		srv := newServer(t, &socketio.Options{Broker: service.Connect()})
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
 		p := join(t, srv, eiotest.WebSocket)
 		synctest.Wait()
 		other := service.Connect()

@@ -264,7 +264,7 @@ func (x *index) place(s *Socket, name string) (joined bool, err error) {
 	if _, in := s.rooms[name]; in {
 		return false, nil
 	}
-	if most := s.srv().opts.MaxRooms; len(s.rooms) >= most {
+	if most := s.srv().opts.Limits.MaxRooms; len(s.rooms) >= most {
 		s.srv().stats.hit(limitRooms)
 		return false, &LimitError{limitRooms, most}
 	}

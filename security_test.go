@@ -49,7 +49,7 @@ func (l *plainLog) Handle(_ context.Context, r slog.Record) error {
 func TestLogsHoldNoSIDs(t *testing.T) {
 	modes(t, func(t *testing.T, mode eiotest.Mode) {
 		log := &plainLog{}
-		srv := newServer(t, &socketio.Options{Logger: slog.New(log), SendQueueLimit: 1000, MaxNamespaces: 2, MaxRooms: 2, EventRate: 20, Namespaces: []string{"*"},
+		srv := newServer(t, &socketio.Options{Logger: slog.New(log), Limits: socketio.Limits{SendQueueLimit: 1000, MaxNamespaces: 2, MaxRooms: 2, EventRate: 20}, Namespaces: []string{"*"},
 			Session: func(r *http.Request) map[string]any {
 				if r.Header.Get("Refuse") != "" {
 					panic("no session")

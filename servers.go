@@ -55,7 +55,7 @@ type otherServer struct {
 	name     string
 	version  int
 	heard    time.Time
-	endpoint *url.URL // nil without Options.PeerURL
+	endpoint *url.URL // nil without Options.Cluster.PeerURL
 }
 
 // serverName names this process for people.
@@ -76,8 +76,8 @@ func newServers(c *cluster) *servers {
 		known: make(map[string]*otherServer), surveys: make(map[uint64]*survey),
 		peerWait: peerWait{since: time.Now()},
 	}
-	if o := &c.srv.opts; o.PeerURL != "" {
-		s.url = strings.TrimSuffix(o.PeerURL, "/") + o.Path
+	if o := &c.srv.opts; o.Cluster.PeerURL != "" {
+		s.url = strings.TrimSuffix(o.Cluster.PeerURL, "/") + o.Path
 	}
 	go s.run(ctx)
 	return s

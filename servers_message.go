@@ -20,7 +20,7 @@ import (
 
 const (
 	serversVersion = 1
-	serversSuffix  = "#servers" // after Options.Channel
+	serversSuffix  = "#servers" // after Options.Cluster.Channel
 
 	maxServerName = 200       // bytes, of host and name
 	answerSize    = 128 << 10 // bytes, roughly, of one part of an answer
@@ -34,7 +34,7 @@ type serversMessage struct {
 	Name    string `json:"name"` // the same for people
 
 	// URL is where the other servers find the endpoint of this one, if it has
-	// Options.PeerURL: in hello and here.
+	// Options.Cluster.PeerURL: in hello and here.
 	URL string `json:"url,omitempty"`
 
 	ID uint64 `json:"id,omitempty"` // of a question, and its answers

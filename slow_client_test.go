@@ -96,7 +96,7 @@ func TestOneStalledAmongAThousand(t *testing.T) {
 		if raceEnabled {
 			readers = 100
 		}
-		srv := newServer(t, &socketio.Options{SendQueueLimit: limit, WriteTimeout: timeout, PingInterval: time.Hour}) // no pings among the volatile events
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: limit}, WriteTimeout: timeout, PingInterval: time.Hour}) // no pings among the volatile events
 		var rec record
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s %s", c.ID(), why) })
 		c := newCrowd(t, srv, readers)

@@ -166,7 +166,7 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 // Join adds the socket to a room of its namespace; being there already is fine.
 // In a connect handler it takes effect when the client is accepted. The error
 // is [ErrRoomName] for an empty name, one longer than 1,024 bytes or the session
-// id of another socket, on whichever server, a [*LimitError] beyond [Options].MaxRooms, and
+// id of another socket, on whichever server, a [*LimitError] beyond [Options].Limits.MaxRooms, and
 // [ErrClosed] if the client has left.
 func (s *Socket) Join(room string) error {
 	if s == nil {
@@ -345,7 +345,7 @@ func (s *Socket) hold(p packet, volatile bool, via *member) (held bool, err erro
 	}
 	size := int64(p.size) + packetOverhead
 	waiting := s.client.held.Load() + int64(s.client.conn.Buffered())
-	if waiting > 0 && waiting+size > int64(s.srv().opts.SendQueueLimit) {
+	if waiting > 0 && waiting+size > int64(s.srv().opts.Limits.SendQueueLimit) {
 		return false, ErrSendQueueFull
 	}
 	s.heldSize += size

@@ -55,14 +55,14 @@ func NewServer(opts *Options) *Server {
 	srv.workers.init(srv)
 	host := newHost()
 	engine := srv.opts.engine(srv.newClient)
-	if srv.opts.PeerURL != "" {
-		engine.ServerID, engine.PeerURL, engine.PeerTransport = host, srv.findPeer, srv.opts.PeerTransport
+	if srv.opts.Cluster.PeerURL != "" {
+		engine.ServerID, engine.PeerURL, engine.PeerTransport = host, srv.findPeer, srv.opts.Cluster.PeerTransport
 	}
 	srv.engine, err = engineio.NewServer(engine)
 	if err != nil {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
-	if srv.opts.Broker != nil {
+	if srv.opts.Cluster.Broker != nil {
 		srv.cluster = newCluster(srv, host)
 	}
 	return srv

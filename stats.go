@@ -14,8 +14,8 @@ type Stats struct {
 	// bytes. Panics, VolatileDropped and LimitHits include this package's: the
 	// panics of handlers and of all other functions given to the server, and
 	// the limits ReceiveQueueLimit, MaxNamespaces, MaxRooms, MaxPendingAcks,
-	// EventRate, ControlRate, ConnectTimeout, Limits.Attachments, Limits.AttachmentBytes,
-	// Limits.Depth and Limits.IDDigits.
+	// EventRate, ControlRate, ConnectTimeout, Packet.Attachments, Packet.AttachmentBytes,
+	// Packet.Depth and Packet.IDDigits.
 	engineio.Stats
 
 	// Sockets are the sockets in each namespace that has any, without those
@@ -49,7 +49,7 @@ const (
 	limitEventRate      = "EventRate"
 	limitControlRate    = "ControlRate" // the engine's, too
 	limitConnectTimeout = "ConnectTimeout"
-	limitInParser       = "Limits." // and the name in parser.LimitError
+	limitInParser       = "Packet." // and the name in parser.LimitError
 )
 
 // stats counts what this package does.

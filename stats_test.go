@@ -51,7 +51,7 @@ func TestStats(t *testing.T) {
 		require.Equal(t, 2, st.Polling+st.WebSocket)
 		require.EqualValues(t, 2, st.Opened)
 		require.Zero(t, st.QueuedBytes)
-		for _, limit := range []string{"MaxRooms", "SendQueueLimit", "Limits.Depth"} {
+		for _, limit := range []string{"MaxRooms", "SendQueueLimit", "Packet.Depth"} {
 			require.Contains(t, st.LimitHits, limit)
 		}
 		text, err := json.Marshal(st)

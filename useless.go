@@ -8,7 +8,7 @@ import (
 // Packets that mean nothing cost the server as much as those that do, and no
 // handler slows their client down: acknowledgements that nobody expects, packets for a
 // namespace that the client has left, and requests for one that does not exist.
-// Above Options.ControlRate, after uselessBurst seconds' worth at once, the server
+// Above Options.Limits.ControlRate, after uselessBurst seconds' worth at once, the server
 // does not read from the client for uselessPause.
 const (
 	defaultControlRate = 1000
@@ -18,8 +18,8 @@ const (
 
 // useless counts a packet that means nothing. It is called on the read side.
 func (cl *client) useless() {
-	interval := time.Second / time.Duration(cl.srv.opts.ControlRate)
-	if cl.wasted.take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.ControlRate)*uselessBurst) {
+	interval := time.Second / time.Duration(cl.srv.opts.Limits.ControlRate)
+	if cl.wasted.take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.Limits.ControlRate)*uselessBurst) {
 		return
 	}
 	cl.slow = true
@@ -40,7 +40,7 @@ func (cl *client) breather() <-chan struct{} {
 	const kind = "useless packets"
 	if ctx := context.Background(); cl.srv.notices.Enabled(ctx, kind) {
 		cl.srv.notices.Warn(ctx, kind, "socketio: a client is read from more slowly because it sends packets that mean nothing faster than "+
-			"Options.ControlRate: acknowledgements that nobody expects, packets for namespaces it is not in", "rate", cl.srv.opts.ControlRate,
+			"Options.Limits.ControlRate: acknowledgements that nobody expects, packets for namespaces it is not in", "rate", cl.srv.opts.Limits.ControlRate,
 			"connection", short(cl.conn.ID()))
 	}
 	room := make(chan struct{})

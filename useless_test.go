@@ -39,7 +39,7 @@ func TestUselessPacketsAreSlowedDown(t *testing.T) {
 				<-done
 				require.Greater(t, time.Since(begin), 15*time.Second)
 				require.Positive(t, srv.Stats().LimitHits["ControlRate"])
-				require.Contains(t, log.String(), "Options.ControlRate")
+				require.Contains(t, log.String(), "Options.Limits.ControlRate")
 				require.Nil(t, p.c.Err())
 			})
 		})
@@ -49,7 +49,7 @@ func TestUselessPacketsAreSlowedDown(t *testing.T) {
 // Acknowledgements that nobody expects count as events.
 func TestUnexpectedAcksCountAsEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{EventRate: 10})
+		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
 		p := join(t, srv, eiotest.WebSocket)
 		for range 30 {
 			_ = p.c.Send(`37[]`) // it may be closed by now

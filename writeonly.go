@@ -12,14 +12,14 @@ import (
 // EmitterOptions configures an [Emitter]. The zero value, and nil, are the
 // defaults. NewEmitter copies it.
 type EmitterOptions struct {
-	// Channel is [Options].Channel of the servers. Zero means "flask-socketio".
+	// Channel is [Options].Cluster.Channel of the servers. Zero means "flask-socketio".
 	Channel string
-	// BrokerQueueLimit bounds, in bytes, what waits to be published. Zero
+	// QueueLimit bounds, in bytes, what waits to be published. Zero
 	// means 8 MiB. See [Options].
-	BrokerQueueLimit int
-	// BrokerReplayLimit bounds, in bytes, what is kept while the broker is
+	QueueLimit int
+	// ReplayLimit bounds, in bytes, what is kept while the broker is
 	// away. Zero means that nothing is kept. See [Options].
-	BrokerReplayLimit int
+	ReplayLimit int
 	// JSON replaces encoding/json for the arguments of events.
 	JSON parser.Codec
 	// Logger gets the losses of the connection at level warn. Zero means
@@ -51,19 +51,19 @@ func NewEmitter(b Broker, opts *EmitterOptions) *Emitter {
 	switch {
 	case b == nil:
 		panic("socketio: NewEmitter: the broker is nil")
-	case o.BrokerQueueLimit < 0 || o.BrokerReplayLimit < 0:
-		panic("socketio: NewEmitter: BrokerQueueLimit and BrokerReplayLimit cannot be negative; leave them 0 for the defaults")
+	case o.QueueLimit < 0 || o.ReplayLimit < 0:
+		panic("socketio: NewEmitter: QueueLimit and ReplayLimit cannot be negative; leave them 0 for the defaults")
 	}
 	if o.Channel == "" {
 		o.Channel = defaultChannel
 	}
-	if o.BrokerQueueLimit == 0 {
-		o.BrokerQueueLimit = defaultBrokerQueueLimit
+	if o.QueueLimit == 0 {
+		o.QueueLimit = defaultBrokerQueueLimit
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	core := &emitterCore{newUplink(b, newHost(), o.Channel, o.BrokerQueueLimit, o.BrokerReplayLimit, parser.New(o.JSON), o.Logger, true)}
+	core := &emitterCore{newUplink(b, newHost(), o.Channel, o.QueueLimit, o.ReplayLimit, parser.New(o.JSON), o.Logger, true)}
 	core.out.put(o.Channel, probe) // so that the status is known
 	return &Emitter{core: core, ns: "/"}
 }

@@ -239,7 +239,7 @@ func TestReadOnly(t *testing.T) {
 // A page that does not read is cut off; nobody waits for it.
 func TestSlowPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := socketio.NewServer(&socketio.Options{Logger: silent, SendQueueLimit: 1 << 20})
+		srv := socketio.NewServer(&socketio.Options{Logger: silent, Limits: socketio.Limits{SendQueueLimit: 1 << 20}})
 		t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
 		instrument(t, srv, adminui.Options{Mode: adminui.Development})
 		raw := &eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"}

@@ -120,7 +120,7 @@ func TestStrangersOnAnotherServerHearNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
 		server := func(o socketio.Options) *socketio.Server {
-			o.Logger, o.Broker = silent, service.Connect()
+			o.Logger, o.Cluster.Broker = silent, service.Connect()
 			srv := socketio.NewServer(&o)
 			t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
 			return srv

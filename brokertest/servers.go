@@ -14,7 +14,7 @@ import (
 func (s *suite) server(replay int) *socketio.Server {
 	s.Helper()
 	srv := socketio.NewServer(&socketio.Options{
-		Broker: s.connect(), Channel: s.name, BrokerReplayLimit: replay, Logger: slog.New(slog.DiscardHandler),
+		Cluster: socketio.ClusterOptions{Broker: s.connect(), Channel: s.name, ReplayLimit: replay}, Logger: slog.New(slog.DiscardHandler),
 	})
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -67,13 +67,13 @@ func TestFailureTable(t *testing.T) {
 		{"the handler panics", "panic", 1, ", with the stack"},
 		{"what it returns cannot be encoded", "chan", 1, ""},
 		{"the event has no handler", "typo", 1, " the first time, then debug"},
-		{"`Options.EventRate` is exceeded", "fast", 1, ""},
+		{"`Options.Limits.EventRate` is exceeded", "fast", 1, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			log, seen := new(levels), []string(nil)
 			opts := &socketio.Options{Logger: slog.New(log)}
 			if row.event == "fast" {
-				opts.EventRate, opts.EventBurst = 1, 2 // the first is to connect
+				opts.Limits.EventRate, opts.Limits.EventBurst = 1, 2 // the first is to connect
 			}
 			srv := socketio.NewServer(opts)
 			srv.On("wire", func(c *socketio.Context, _ int) error {

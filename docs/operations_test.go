@@ -120,7 +120,7 @@ func strict(srv *socketio.Server) {
 
 func TestStrict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := socketio.NewServer(&socketio.Options{EventRate: 1, EventBurst: 2})
+		srv := socketio.NewServer(&socketio.Options{Limits: socketio.Limits{EventRate: 1, EventBurst: 2}})
 		strict(srv)
 		srv.On("x", func(*socketio.Context) {})
 		ann := socketiotest.Connect(t, srv, nil) // one
@@ -240,7 +240,7 @@ func TestAllServers(t *testing.T) {
 	buf := logged(t)
 	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
-		srv, other := socketio.NewServer(&socketio.Options{Broker: service.Connect()}), socketio.NewServer(&socketio.Options{Broker: service.Connect()})
+		srv, other := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}}), socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
 		t.Cleanup(func() {
 			assert.NoError(t, errors.Join(srv.Shutdown(context.Background()), other.Shutdown(context.Background())))
 		})
@@ -270,7 +270,7 @@ func TestAllServers(t *testing.T) {
 func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, mux := new(brokertest.Memory), http.NewServeMux()
-		srv := socketio.NewServer(&socketio.Options{Broker: service.Connect(), Logger: slog.New(slog.DiscardHandler)})
+		srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}, Logger: slog.New(slog.DiscardHandler)})
 		t.Cleanup(func() { assert.NoError(t, srv.Shutdown(context.Background())) })
 		mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 			if s := srv.BrokerStatus(); !s.Connected && time.Since(s.Since) > time.Minute {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,13 +26,22 @@ func TestSecurityLimits(t *testing.T) {
 	options := map[string]bool{}
 	for f := range reflect.TypeFor[socketio.Options]().Fields() {
 		options[f.Name] = true
-		if strings.HasPrefix(f.Name, "Max") || strings.HasSuffix(f.Name, "QueueLimit") {
-			assert.True(t, named[f.Name], "Options.%s is missing", f.Name)
+	}
+	for f := range reflect.TypeFor[socketio.ClusterOptions]().Fields() {
+		options["Cluster."+f.Name] = true
+		if f.Name == "QueueLimit" {
+			assert.True(t, named["Cluster."+f.Name], "Options.Cluster.%s is missing", f.Name)
+		}
+	}
+	for f := range reflect.TypeFor[socketio.Limits]().Fields() {
+		options[f.Name] = true
+		if f.Name != "Packet" {
+			assert.True(t, named[f.Name], "Options.Limits.%s is missing", f.Name)
 		}
 	}
 	for f := range reflect.TypeFor[parser.Limits]().Fields() {
-		options["Limits."+f.Name] = true
-		assert.True(t, named["Limits."+f.Name], "Limits.%s is missing", f.Name)
+		options["Packet."+f.Name] = true
+		assert.True(t, named["Packet."+f.Name], "Options.Limits.Packet.%s is missing", f.Name)
 	}
 	require.Greater(t, len(named), 15)
 	for name := range named {

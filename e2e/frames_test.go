@@ -43,7 +43,7 @@ func TestFrames(t *testing.T) {
 				srv, err := engineio.NewServer(&engineio.Options{
 					OnConnect:         func(c *engineio.Conn) (engineio.Receiver, error) { return echoes{c}, nil },
 					PerMessageDeflate: true,
-					SendQueueLimit:    16 << 20,
+					Limits:            engineio.Limits{SendQueueLimit: 16 << 20},
 				})
 				require.NoError(t, err)
 				web := httptest.NewUnstartedServer(srv)

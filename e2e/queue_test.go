@@ -124,7 +124,7 @@ func queueProgram() {
 	if err != nil {
 		panic(err)
 	}
-	app := newFlaskApp(socketio.Options{Broker: broker, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	app := newFlaskApp(socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	mux := http.NewServeMux()
 	mux.Handle("/", app.handler())
 	mux.HandleFunc("GET /broker", func(w http.ResponseWriter, _ *http.Request) {

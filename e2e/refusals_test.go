@@ -149,7 +149,7 @@ func (deaf) Closed(engineio.Reason, error)        {}
 func newEngine(t *testing.T) (addr string) {
 	t.Helper()
 	srv, err := engineio.NewServer(&engineio.Options{
-		MaxPayload: 100, AllowedOrigins: []string{"https://page.test"},
+		Limits: engineio.Limits{MaxPayload: 100}, AllowedOrigins: []string{"https://page.test"},
 		OnConnect: func(*engineio.Conn) (engineio.Receiver, error) { return deaf{}, nil },
 	})
 	require.NoError(t, err)

@@ -103,7 +103,7 @@ type connKey struct{}
 func broadcastProgram() {
 	programConfig(new(struct{}))
 	b := &broadcaster{reasons: make(map[string]socketio.Reason)}
-	srv := socketio.NewServer(&socketio.Options{WriteTimeout: slowTimeout, SendQueueLimit: queueLimit, Logger: slog.New(slog.DiscardHandler)})
+	srv := socketio.NewServer(&socketio.Options{WriteTimeout: slowTimeout, Limits: socketio.Limits{SendQueueLimit: queueLimit}, Logger: slog.New(slog.DiscardHandler)})
 	srv.On("connect", b.connect)
 	srv.On("disconnect", b.disconnect)
 	go every(tickEvery, func() {

@@ -47,7 +47,7 @@ func (s *Server) newBody(w http.ResponseWriter) *body {
 // the bytes are of no use any more.
 func (b *body) readAll(buf []byte, r *http.Request) ([]byte, error) {
 	opts := &b.srv.opts
-	if r.ContentLength > int64(opts.MaxPayload) {
+	if r.ContentLength > int64(opts.Limits.MaxPayload) {
 		r.Body = spoiledBody{}
 		return nil, errBodyTooLarge
 	}
@@ -66,7 +66,7 @@ func (b *body) readAll(buf []byte, r *http.Request) ([]byte, error) {
 }
 
 func (b *body) fill(buf []byte, r *http.Request) ([]byte, error) {
-	limit := b.srv.opts.MaxPayload
+	limit := b.srv.opts.Limits.MaxPayload
 	whole := limit + 1 // one more, to meet the end without growing
 	if n := r.ContentLength; n >= 0 {
 		whole = int(n) + 1

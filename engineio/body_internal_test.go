@@ -80,7 +80,7 @@ func TestBodyGrowsAsItComes(t *testing.T) {
 // When the budget is used up, the bodies that began first are cut off, and those that go on arrive.
 func TestPostBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := bodyServer(t, Options{MaxPayload: 100_000, PostBudget: 1_000_000})
+		s := bodyServer(t, Options{Limits: Limits{MaxPayload: 100_000, PostBudget: 1_000_000}})
 		var stalled []<-chan error
 		for range 20 { // each holds twice what came, at most what it may have
 			_, in, ended, _ := startBody(s, 100_000)

@@ -9,7 +9,7 @@ import (
 )
 
 // budget bounds the memory of what waits to be sent, over all connections of a
-// server (Options.SendBudget). A message in several queues counts once.
+// server (Options.Limits.SendBudget). A message in several queues counts once.
 //
 // What the network takes at once is not counted, so that it costs nothing: a
 // connection begins to count what is queued (Conn.charging) when the

@@ -58,7 +58,7 @@ func TestBudgetOfABroadcast(t *testing.T) {
 // When the budget is used up, those for whom most waits are closed, and no others.
 func TestBudgetCutsThoseFurthestBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := budgetServer(t, Options{SendBudget: 1_000_000})
+		s := budgetServer(t, Options{Limits: Limits{SendBudget: 1_000_000}})
 		conns := pollers(t, s, 10)
 		for i, c := range conns {
 			size := 90_000
@@ -77,7 +77,7 @@ func TestBudgetCutsThoseFurthestBehind(t *testing.T) {
 		assert.EqualValues(t, 1, st.Closed[ReasonSlowClient])
 		var closed *CloseError
 		require.ErrorAs(t, context.Cause(conns[0].Context()), &closed)
-		assert.ErrorContains(t, closed, "Options.SendBudget")
+		assert.ErrorContains(t, closed, "Options.Limits.SendBudget")
 	})
 }
 

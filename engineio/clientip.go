@@ -7,10 +7,10 @@ import (
 )
 
 // clientKey returns whose connections a handshake counts among for
-// Options.MaxConnectionsPerIP, "" if for nobody's.
+// Options.Limits.MaxConnectionsPerIP, "" if for nobody's.
 func (s *Server) clientKey(r *http.Request) (key string, refusal *Refusal) {
 	switch {
-	case s.opts.MaxConnectionsPerIP <= 0:
+	case s.opts.Limits.MaxConnectionsPerIP <= 0:
 		return "", nil
 	case s.opts.ClientIP != nil:
 		if key, refusal = s.askClientIP(r); refusal != nil {

@@ -275,7 +275,7 @@ func TestClosedIsNotCalledFromSendOrClose(t *testing.T) {
 	for _, overflow := range []bool{false, true} {
 		t.Run(fmt.Sprint("overflow ", overflow), func(t *testing.T) {
 			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-				h := newHost(t, &engineio.Options{SendQueueLimit: 1}, nil)
+				h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 1}}, nil)
 				received := make(chan *locked, 1)
 				h.onNew = func(p *peer) (engineio.Receiver, error) {
 					l := &locked{peer: p}

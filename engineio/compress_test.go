@@ -163,7 +163,7 @@ func TestPerMessageDeflate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-				h := newHost(t, &engineio.Options{PerMessageDeflate: true, PerMessageDeflateThreshold: 100, SendQueueLimit: 100 << 20}, nil)
+				h := newHost(t, &engineio.Options{PerMessageDeflate: true, PerMessageDeflateThreshold: 100, Limits: engineio.Limits{SendQueueLimit: 100 << 20}}, nil)
 				h.echo = true
 				c, p := h.connectWith(eiotest.Options{Mode: mode, WebSocket: &websocket.DialOptions{CompressionMode: client, CompressionThreshold: 50}})
 				var want []string
@@ -193,7 +193,7 @@ func TestPerMessageDeflate(t *testing.T) {
 // The limit of a message is one of its size after decompression: a small frame that becomes a large message is refused.
 func TestDecompressionBomb(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{PerMessageDeflate: true, MaxPayload: 10_000}, nil)
+		h := newHost(t, &engineio.Options{PerMessageDeflate: true, Limits: engineio.Limits{MaxPayload: 10_000}}, nil)
 		c, p := h.connectWith(eiotest.Options{Mode: eiotest.WebSocket, WebSocket: &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover}})
 		require.NoError(t, c.Send(strings.Repeat("x", 1_000_000)))
 		assert.Equal(t, websocket.StatusMessageTooBig, wantEnd(t, c, eiotest.CloseWebSocket).Code)

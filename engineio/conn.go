@@ -169,12 +169,12 @@ func (c *Conn) Transport() string {
 // Send queues f and returns at once; what is queued is written in order, as
 // much as possible at a time. It returns ErrClosed if the connection has ended,
 // and ErrSendQueueFull, having queued nothing, if f and what waits already are
-// more than Options.SendQueueLimit. A message of any size is accepted if nothing
+// more than Options.Limits.SendQueueLimit. A message of any size is accepted if nothing
 // waits. A full queue does not end the connection: a client that takes nothing for
 // Options.WriteTimeout is closed anyway. Who sends much at a time waits with Flush.
 func (c *Conn) Send(f *Frames) error { return c.send(f, true) }
 
-// SendAnyway is Send without regard to Options.SendQueueLimit: for what has been
+// SendAnyway is Send without regard to Options.Limits.SendQueueLimit: for what has been
 // accepted, and counted, before it could be sent.
 func (c *Conn) SendAnyway(f *Frames) error { return c.send(f, false) }
 
@@ -184,7 +184,7 @@ func (c *Conn) send(f *Frames, limited bool) error {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	if limited && c.queued > 0 && c.queued+f.size()+frameOverhead*len(c.queue) > c.srv.opts.SendQueueLimit {
+	if limited && c.queued > 0 && c.queued+f.size()+frameOverhead*len(c.queue) > c.srv.opts.Limits.SendQueueLimit {
 		c.mu.Unlock()
 		c.srv.stats.limits.add(limitSendQueue)
 		return ErrSendQueueFull

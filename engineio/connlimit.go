@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// maxConnections is the default of Options.MaxConnections where open files
+	// maxConnections is the default of Options.Limits.MaxConnections where open files
 	// do not set a lower one.
 	maxConnections = 100_000
 	// filesShare is how many connections there may be by default for each file
@@ -15,7 +15,7 @@ const (
 	filesShare = 2
 )
 
-// defaultConnections returns the default of Options.MaxConnections for a process
+// defaultConnections returns the default of Options.Limits.MaxConnections for a process
 // that may open that many files; zero means that this is not known.
 func defaultConnections(files uint64) int {
 	if files == 0 || files > maxConnections/filesShare {

@@ -17,9 +17,9 @@ func TestDefaultMaxConnections(t *testing.T) {
 		assert.Equal(t, want, defaultConnections(files), "%d files", files)
 	}
 	for set, want := range map[int]int{0: defaultConnections(openFiles()), -1: -1, 7: 7} {
-		o, err := (&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }, MaxConnections: set}).withDefaults()
+		o, err := (&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }, Limits: Limits{MaxConnections: set}}).withDefaults()
 		require.NoError(t, err)
-		assert.Equal(t, want, o.MaxConnections)
+		assert.Equal(t, want, o.Limits.MaxConnections)
 	}
 }
 

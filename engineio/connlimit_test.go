@@ -17,7 +17,7 @@ import (
 // A negative MaxConnections is no limit; see TestMaxConnections for one.
 func TestMaxConnectionsNegative(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{MaxConnections: -1}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnections: -1}}, nil)
 		for range 10 {
 			h.raw()
 		}

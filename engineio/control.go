@@ -7,7 +7,7 @@ import (
 
 // Control packets and frames cost the client nothing and the server a little: PINGs
 // and PONGs of WebSocket, PONGs and NOOPs of Engine.IO, frames without content. A
-// client that sends more than Options.ControlRate a second, and ControlRate times
+// client that sends more than Options.Limits.ControlRate a second, and ControlRate times
 // controlBurst at once, is not read from for controlPause.
 const (
 	defaultControlRate = 1000
@@ -43,7 +43,7 @@ func (b *bucket) take(rate int) bool {
 // control counts a control packet. If there have been too many, room is for awaitRoom.
 // The caller holds recvMu.
 func (c *Conn) control() (room <-chan struct{}) {
-	if spend(&c.controls, c.srv.opts.ControlRate) {
+	if spend(&c.controls, c.srv.opts.Limits.ControlRate) {
 		return nil
 	}
 	return c.slowDown()

@@ -19,7 +19,7 @@ func TestControlRate(t *testing.T) {
 	for _, packet := range []string{"3", "6"} {
 		t.Run(packet, func(t *testing.T) {
 			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-				h := newHost(t, &engineio.Options{ControlRate: 100}, nil)
+				h := newHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 100}}, nil)
 				c, p := h.connect(mode)
 				begin := time.Now()
 				for range 900 {
@@ -37,7 +37,7 @@ func TestControlRate(t *testing.T) {
 				assert.GreaterOrEqual(t, took, 8*time.Second)
 				assert.Less(t, took, 30*time.Second)
 				assert.Positive(t, h.srv.Stats().LimitHits["ControlRate"])
-				assert.Contains(t, h.logged(), "Options.ControlRate")
+				assert.Contains(t, h.logged(), "Options.Limits.ControlRate")
 				time.Sleep(time.Minute)
 				p.isOpen(c)
 			})
@@ -48,7 +48,7 @@ func TestControlRate(t *testing.T) {
 // So are control frames.
 func TestControlRateOfFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{ControlRate: 100}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 100}}, nil)
 		conn, answers := rawRequest(t, h.tr, "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server.test\r\nConnection: Upgrade\r\n"+
 			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
 		p := h.peer()

@@ -56,7 +56,7 @@ func TestDefectL3_RefusedPostIsAnsweredAtOnce(t *testing.T) {
 		for _, polls := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", polls ", polls), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					h := newHost(t, &engineio.Options{MaxPayload: 1000}, nil)
+					h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000}}, nil)
 					raw, p := h.raw()
 					begin := time.Now()
 					p.text("queued")

@@ -44,7 +44,7 @@ func FuzzPayload(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHost(t, &engineio.Options{MaxPayload: 1000}, nil)
+			h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000}}, nil)
 			do := func(method, query, body string) *httptest.ResponseRecorder {
 				w := httptest.NewRecorder()
 				h.srv.ServeHTTP(w, httptest.NewRequest(method, "/engine.io/?EIO=4&transport=polling"+query, strings.NewReader(body)))
@@ -164,7 +164,7 @@ func FuzzServe(f *testing.F) {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			opts := &engineio.Options{MaxPayload: 1000, SendQueueLimit: 4000, HTTPCompressionThreshold: 100, PerMessageDeflate: flags&1 != 0, PerMessageDeflateThreshold: 1}
+			opts := &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000, SendQueueLimit: 4000}, HTTPCompressionThreshold: 100, PerMessageDeflate: flags&1 != 0, PerMessageDeflateThreshold: 1}
 			if flags&2 != 0 {
 				opts.AllowedOrigins = []string{"*"}
 			}
@@ -238,7 +238,7 @@ func FuzzFrames(f *testing.F) {
 		if flags&cutHeaders != 0 { // frames in the segment of the handshake
 			shake, data, at = append(shake, data[:at]...), data[at:], 0
 		}
-		opts := &engineio.Options{MaxPayload: 1000, PerMessageDeflate: true, PerMessageDeflateThreshold: 1}
+		opts := &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000}, PerMessageDeflate: true, PerMessageDeflateThreshold: 1}
 
 		var inMemory []string
 		synctest.Test(t, func(t *testing.T) {

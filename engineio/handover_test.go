@@ -260,7 +260,7 @@ func TestHandOverOfHeaders(t *testing.T) {
 
 // Bodies are bounded here, and slow ones do not reach the other server.
 func TestHandOverOfBodies(t *testing.T) {
-	inRing(t, 2, &engineio.Options{MaxPayload: 1000}, func(t *testing.T, r *ring) {
+	inRing(t, 2, &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000}}, func(t *testing.T, r *ring) {
 		raw, p := r.raw()
 		r.to(1)
 		resp, err := raw.Post(t.Context(), "4"+strings.Repeat("x", 998))
@@ -423,7 +423,7 @@ func TestShutdownOfTheServerWithTheSession(t *testing.T) {
 // A client that does not read its WebSocket is closed by its server, and costs the one in between nothing either.
 func TestHandOverOfASlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRing(t, 2, &engineio.Options{SendQueueLimit: 10_000})
+		r := newRing(t, 2, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 10_000}})
 		slow := eiotest.Serve(t, http.HandlerFunc(r.balance), &eiotest.TransportOptions{ToClient: 1000})
 		r.to(0)
 		raw := &eiotest.Raw{Transport: slow}

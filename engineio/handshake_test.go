@@ -70,7 +70,7 @@ func TestHandshakeUpgrades(t *testing.T) {
 
 func TestHandshakeValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{PingInterval: 1234 * time.Millisecond, PingTimeout: 567 * time.Millisecond, MaxPayload: 89}, nil)
+		h := newHost(t, &engineio.Options{PingInterval: 1234 * time.Millisecond, PingTimeout: 567 * time.Millisecond, Limits: engineio.Limits{MaxPayload: 89}}, nil)
 		c, _ := h.connect(eiotest.Polling)
 		assert.Equal(t, 1234, c.Handshake().PingInterval)
 		assert.Equal(t, 567, c.Handshake().PingTimeout)
@@ -319,8 +319,8 @@ func TestNewServerRefusesBadOptions(t *testing.T) {
 		"PingTimeout":                {PingTimeout: time.Microsecond},
 		"UpgradeTimeout":             {UpgradeTimeout: -time.Second},
 		"WriteTimeout":               {WriteTimeout: -time.Second},
-		"MaxPayload":                 {MaxPayload: -1},
-		"SendQueueLimit":             {SendQueueLimit: -1},
+		"MaxPayload":                 {Limits: engineio.Limits{MaxPayload: -1}},
+		"SendQueueLimit":             {Limits: engineio.Limits{SendQueueLimit: -1}},
 		"HTTPCompressionThreshold":   {HTTPCompressionThreshold: -1},
 		"PerMessageDeflateThreshold": {PerMessageDeflateThreshold: -1},
 		"Transports":                 {Transports: []string{"polling", "carrier pigeon"}},

@@ -58,7 +58,7 @@ func transcript(t *testing.T, stream []byte, piece, limit int, pair func(testing
 		}
 		_ = client.(*net.TCPConn).CloseWrite()
 	}()
-	srv, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }, MaxPayload: limit})
+	srv, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }, Limits: Limits{MaxPayload: limit}})
 	require.NoError(t, err)
 	c := newConn(srv, httptest.NewRequest("GET", "/", nil), "id")
 	record := new(record)
@@ -127,7 +127,7 @@ func TestWebSocketReads(t *testing.T) {
 		cut     = "transport close: engineio: the network connection ended without a close frame"
 		bye     = "transport close: "
 		wrong   = "transport error: websocket: the client sent "
-		tooBig  = "transport close: engineio: message larger than 200000 bytes (Options.MaxPayload)"
+		tooBig  = "transport close: engineio: message larger than 200000 bytes (Options.Limits.MaxPayload)"
 		status2 = `88 "\x03\xea"`
 		status7 = `88 "\x03\xef"`
 		status9 = `88 "\x03\xf1"`
@@ -198,7 +198,7 @@ type halfConn interface {
 	CloseWrite() error
 }
 
-// The limit is Options.MaxPayload, also when it is less than a burst.
+// The limit is Options.Limits.MaxPayload, also when it is less than a burst.
 func TestWebSocketLimit(t *testing.T) {
 	stream := append(clientFrame(finBinary, strings.Repeat("a", 100)), clientFrame(finBinary, strings.Repeat("b", 101))...)
 	got := transcript(t, stream, 1000, 100, tcpPair)

@@ -113,7 +113,7 @@ func TestStalledClientDelaysNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Whatever waits for the network waits for longer than the test does for the other client.
-			dial := stalledServer(t, Options{WriteTimeout: 10 * time.Minute, PerMessageDeflate: tt.deflate, SendQueueLimit: 500_000,
+			dial := stalledServer(t, Options{WriteTimeout: 10 * time.Minute, PerMessageDeflate: tt.deflate, Limits: Limits{SendQueueLimit: 500_000},
 				PingInterval: time.Hour})
 			stalled, e, ws := dial()
 			fillWithPongs(t, stalled, e, ws)

@@ -78,12 +78,12 @@ func TestPostWithContentEncoding(t *testing.T) {
 // The connections beyond the limit are refused, over each transport; one that ends makes room.
 func TestMaxConnections(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{MaxConnections: 2}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnections: 2}}, nil)
 		first, _ := h.connect(mode)
 		second, p := h.connect(mode)
 		for range 3 {
 			_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr})
-			wantRefused(t, nil, err, http.StatusServiceUnavailable, "4", "Too many connections: the server is full (Options.MaxConnections)")
+			wantRefused(t, nil, err, http.StatusServiceUnavailable, "4", "Too many connections: the server is full (Options.Limits.MaxConnections)")
 		}
 		st := h.srv.Stats()
 		assert.EqualValues(t, 3, st.LimitHits["MaxConnections"])
@@ -102,7 +102,7 @@ func TestMaxConnections(t *testing.T) {
 // A handshake that OnConnect refuses, or in which it panics or exits, takes no place.
 func TestMaxConnectionsAfterRefusals(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{MaxConnections: 1, MaxConnectionsPerIP: 1}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnections: 1, MaxConnectionsPerIP: 1}}, nil)
 		var end func() error
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			if end != nil {
@@ -134,11 +134,11 @@ func TestMaxConnectionsAfterRefusals(t *testing.T) {
 // Connections are counted by address, and what each one counts as is given back.
 func TestMaxConnectionsPerIP(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{MaxConnectionsPerIP: 2}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnectionsPerIP: 2}}, nil)
 		c, _ := h.connect(mode)
 		h.connect(mode)
 		_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr})
-		wantRefused(t, nil, err, http.StatusTooManyRequests, "4", "Too many connections from this address (Options.MaxConnectionsPerIP)")
+		wantRefused(t, nil, err, http.StatusTooManyRequests, "4", "Too many connections from this address (Options.Limits.MaxConnectionsPerIP)")
 		assert.EqualValues(t, 1, h.srv.Stats().LimitHits["MaxConnectionsPerIP"])
 		assert.EqualValues(t, 1, h.srv.Stats().Refused["connections per IP"])
 
@@ -189,7 +189,7 @@ func TestClientAddress(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tt.opts.MaxConnectionsPerIP = 1
+				tt.opts.Limits.MaxConnectionsPerIP = 1
 				h := newHost(t, &tt.opts, &eiotest.TransportOptions{RemoteIP: tt.ip})
 				_, _, err := (&eiotest.Raw{Transport: h.tr, Header: tt.first}).Handshake(t.Context())
 				require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestClientAddress(t *testing.T) {
 // A connection without an address, such as one of a Unix socket, is not counted.
 func TestClientWithoutAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{MaxConnectionsPerIP: 1}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnectionsPerIP: 1}}, nil)
 		local := eiotest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.RemoteAddr = "@"
 			h.srv.ServeHTTP(w, r)
@@ -224,7 +224,7 @@ func TestOptionsThatPanic(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		for name, opts := range map[string]engineio.Options{
 			"AllowOrigin": {AllowOrigin: func(*http.Request, string) bool { panic("ouch") }},
-			"ClientIP":    {MaxConnectionsPerIP: 10, AllowedOrigins: []string{"*"}, ClientIP: func(*http.Request) string { panic("ouch") }},
+			"ClientIP":    {Limits: engineio.Limits{MaxConnectionsPerIP: 10}, AllowedOrigins: []string{"*"}, ClientIP: func(*http.Request) string { panic("ouch") }},
 		} {
 			h := newHost(t, &opts, nil)
 			_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr,
@@ -283,7 +283,7 @@ func TestEndlessMessage(t *testing.T) {
 func TestMaxPayloadCompressed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 100_000
-		h := newHost(t, &engineio.Options{PerMessageDeflate: true, MaxPayload: limit}, nil)
+		h := newHost(t, &engineio.Options{PerMessageDeflate: true, Limits: engineio.Limits{MaxPayload: limit}}, nil)
 		c, p := h.connectWith(eiotest.Options{Mode: eiotest.WebSocket, WebSocket: &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover}})
 		exact := strings.Repeat("x", limit-1) // and the type
 		require.NoError(t, c.Send(exact))
@@ -291,7 +291,7 @@ func TestMaxPayloadCompressed(t *testing.T) {
 		assert.EqualValues(t, limit, h.srv.Stats().BytesIn)
 		require.NoError(t, c.Send(exact+"x"))
 		assert.Equal(t, websocket.StatusMessageTooBig, wantEnd(t, c, eiotest.CloseWebSocket).Code)
-		assert.ErrorContains(t, p.wantClosed(engineio.ReasonTransportClose), "Options.MaxPayload")
+		assert.ErrorContains(t, p.wantClosed(engineio.ReasonTransportClose), "Options.Limits.MaxPayload")
 		p.wantNone()
 		assert.EqualValues(t, 1, h.srv.Stats().LimitHits["MaxPayload"])
 	})

@@ -68,7 +68,7 @@ func TestMessagesToTheClient(t *testing.T) {
 // All at once, so that they share payloads and writes.
 func TestManyMessagesAtOnce(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 100 << 20}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 100 << 20}}, nil)
 		h.echo = true
 		c, p := h.connect(mode)
 		var want []string
@@ -154,7 +154,7 @@ func TestFramesAreShared(t *testing.T) {
 func TestEchoUnderLoad(t *testing.T) {
 	eiotest.Run(t, func(t *testing.T, mode eiotest.Mode) {
 		t.Parallel()
-		h := newHost(t, &engineio.Options{SendQueueLimit: 64 << 20}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 64 << 20}}, nil)
 		h.echo = true
 		var clients sync.WaitGroup
 		for range 4 {
@@ -254,7 +254,7 @@ func TestMaxPayload(t *testing.T) {
 	binary := func(n int) []byte { return make([]byte, n) }
 	t.Run("websocket", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHost(t, &engineio.Options{MaxPayload: limit}, nil)
+			h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: limit}}, nil)
 			for _, mode := range []eiotest.Mode{eiotest.WebSocket, eiotest.Upgrade} {
 				for _, isBinary := range []bool{false, true} {
 					c, p := h.connect(mode)
@@ -277,7 +277,7 @@ func TestMaxPayload(t *testing.T) {
 	})
 	t.Run("polling", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHost(t, &engineio.Options{MaxPayload: limit}, nil)
+			h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: limit}}, nil)
 			for _, over := range []string{
 				"4" + text(limit+1),
 				"4x\x1e4" + text(limit-2),

@@ -64,7 +64,7 @@ func full(t *testing.T, p *peer) {
 
 // A client that reads in fits and starts gets everything, in order and unharmed, and its pings answered.
 func TestNetworkThatIsFullNowAndThen(t *testing.T) {
-	h, dial := narrow(t, &engineio.Options{SendQueueLimit: 256 << 20})
+	h, dial := narrow(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 256 << 20}})
 	ws := dial()
 	p := h.peer()
 	const n = 500
@@ -133,7 +133,7 @@ func TestNetworkStalledClient(t *testing.T) {
 
 // What waits for a client whose network is full is bounded, whatever is on its way.
 func TestNetworkSendQueueLimit(t *testing.T) {
-	h, dial := narrow(t, &engineio.Options{SendQueueLimit: 8<<20 + 50_000})
+	h, dial := narrow(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 8<<20 + 50_000}})
 	dial()
 	p := h.peer()
 	full(t, p)

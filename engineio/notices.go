@@ -15,7 +15,9 @@ type limitError struct {
 	what   string // what the client did
 }
 
-func (e *limitError) Error() string { return "engineio: " + e.what + " (Options." + e.option + ")" }
+func (e *limitError) Error() string {
+	return "engineio: " + e.what + " (Options.Limits." + e.option + ")"
+}
 
 // noteEnd logs why the server has cut a connection: at level warn the first of a
 // kind and then one each minute with a count. The Receiver knows of ordinary ends. Conn.end
@@ -38,10 +40,10 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 	switch {
 	case errors.As(err, &limit):
 		return "end: " + limit.option,
-			"engineio: a connection was closed at a limit: raise Options." + limit.option + " if clients need more"
+			"engineio: a connection was closed at a limit: raise Options.Limits." + limit.option + " if clients need more"
 	case errors.Is(err, ErrSendQueueFull):
 		return "end: SendQueueLimit", "engineio: a connection was closed because more waited to be sent to its client than it may: " +
-			"raise Options.SendQueueLimit if bursts are larger, or have what sends them wait with Flush"
+			"raise Options.Limits.SendQueueLimit if bursts are larger, or have what sends them wait with Flush"
 	case reason == ReasonSlowClient:
 		return "end: slow client", "engineio: a connection was closed because its client did not take what was sent to it: " +
 			"raise Options.WriteTimeout if networks stall for longer"
@@ -65,7 +67,7 @@ func (s *Server) noteControl() {
 	const kind = "control rate"
 	if ctx := context.Background(); s.notices.Enabled(ctx, kind) {
 		s.notices.Warn(ctx, kind, "engineio: a client is read from more slowly because it sends packets that mean nothing faster than "+
-			"Options.ControlRate: pings, pongs, NOOPs", "rate", s.opts.ControlRate)
+			"Options.Limits.ControlRate: pings, pongs, NOOPs", "rate", s.opts.Limits.ControlRate)
 	}
 }
 

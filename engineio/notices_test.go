@@ -38,12 +38,12 @@ func TestCutsAreNoticed(t *testing.T) {
 		cut  func(*testing.T, *host)
 		want []string
 	}{
-		"message above the limit": {post("4" + strings.Repeat("x", 100)), []string{"Options.MaxPayload", "reason=\"transport error\""}},
+		"message above the limit": {post("4" + strings.Repeat("x", 100)), []string{"Options.Limits.MaxPayload", "reason=\"transport error\""}},
 		"message above the limit, WebSocket": {func(t *testing.T, h *host) {
 			c, p := h.connect(eiotest.WebSocket)
 			_ = c.Send(strings.Repeat("x", 100))
 			next(t, p.ended)
-		}, []string{"Options.MaxPayload", "reason=\"transport close\""}},
+		}, []string{"Options.Limits.MaxPayload", "reason=\"transport close\""}},
 		"protocol error": {post("xyz"), []string{"broke the protocol", "unknown packet type"}},
 		"overlapping polls": {func(t *testing.T, h *host) {
 			raw, p := h.raw()
@@ -56,7 +56,7 @@ func TestCutsAreNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHost(t, &engineio.Options{MaxPayload: 50}, nil)
+				h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 50}}, nil)
 				for range 5 {
 					tt.cut(t, h)
 				}

@@ -68,48 +68,9 @@ type Options struct {
 	// a millisecond for each one more, up to 10 seconds. Negative: all at once.
 	DrainWindow time.Duration
 
-	// MaxPayload is the size limit of what a client sends, in bytes: of a
-	// WebSocket message after decompression, and of the body of a polling
-	// request, whose packets may be any number. Default 1,000,000.
-	MaxPayload int
-	// PostBudget bounds the bytes that the bodies of all POSTs take while they
-	// arrive, those for other servers (PeerURL) until they have been handed over:
-	// when there are more, the POST that began first is refused with 503 and its
-	// connection closed with ReasonTransportError. Bodies of up to 4 KiB do not
-	// count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
-	// at least twice MaxPayload.
-	PostBudget int
-	// SendQueueLimit bounds the bytes that wait to be written to one client,
-	// with about 100 for each message: Conn.Send returns ErrSendQueueFull beyond
-	// it. A message of any size is accepted while nothing waits. Default
-	// 67,108,864 (64 MiB).
-	SendQueueLimit int
-	// SendBudget bounds the memory of what waits to be written to all clients of
-	// the server together, in bytes; a message that waits for several of them
-	// counts once. When it is used up, the clients for which most waits are
-	// closed with ReasonSlowClient until an eighth of it is free. What the network
-	// takes at once does not count, nor do the first 64 KiB of a burst for one
-	// client. Default 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
-	SendBudget int
-
-	// ControlRate is the most control packets a second of one client: PINGs and
-	// PONGs of WebSocket, NOOPs and PONGs that answer no PING. Above it, after ten
-	// times as many at once, the server reads more slowly. Default 1000.
-	ControlRate int
-
-	// MaxConnections is the most connections at one time, those included that
-	// are ending and those over polling, which need no network connection
-	// between two requests. A handshake beyond it is refused with 503. Default:
-	// twice the number of files that the process may open (RLIMIT_NOFILE of
-	// Unix systems), at most 100,000, and 100,000 where there is no such limit.
-	// Negative: no limit.
-	MaxConnections int
-	// MaxConnectionsPerIP is the most connections at one time from one client
-	// address (see ClientIP): a whole /64 network is one address of IPv6. A
-	// handshake beyond it is refused with 429. Default 0, no limit, since all
-	// clients behind one proxy or one company's router have one address.
-	MaxConnectionsPerIP int
-	// ClientIP, if set, says for MaxConnectionsPerIP from where a handshake
+	// Limits bounds what clients may send, hold and cost.
+	Limits Limits
+	// ClientIP, if set, says for Limits.MaxConnectionsPerIP from where a handshake
 	// comes: an IP address, or any other string that is to be counted by, or ""
 	// for a client that is not counted. It is called concurrently. By default
 	// the address is that of the network connection (http.Request.RemoteAddr)
@@ -198,6 +159,50 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// Limits bounds what clients may send, hold and cost. The zero value is a set of
+// bounds for a server that faces the internet.
+type Limits struct {
+	// MaxPayload is the size limit of what a client sends, in bytes: of a
+	// WebSocket message after decompression, and of the body of a polling
+	// request, whose packets may be any number. Default 1,000,000.
+	MaxPayload int
+	// PostBudget bounds the bytes that the bodies of all POSTs take while they
+	// arrive, those for other servers (PeerURL) until they have been handed over:
+	// when there are more, the POST that began first is refused with 503 and its
+	// connection closed with ReasonTransportError. Bodies of up to 4 KiB do not
+	// count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
+	// at least twice MaxPayload.
+	PostBudget int
+	// SendQueueLimit bounds the bytes that wait to be written to one client,
+	// with about 100 for each message: Conn.Send returns ErrSendQueueFull beyond
+	// it. A message of any size is accepted while nothing waits. Default
+	// 67,108,864 (64 MiB).
+	SendQueueLimit int
+	// SendBudget bounds the memory of what waits to be written to all clients of
+	// the server together, in bytes; a message that waits for several of them
+	// counts once. When it is used up, the clients for which most waits are
+	// closed with ReasonSlowClient until an eighth of it is free. What the network
+	// takes at once does not count, nor do the first 64 KiB of a burst for one
+	// client. Default 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
+	SendBudget int
+	// ControlRate is the most control packets a second of one client: PINGs and
+	// PONGs of WebSocket, NOOPs and PONGs that answer no PING. Above it, after ten
+	// times as many at once, the server reads more slowly. Default 1000.
+	ControlRate int
+	// MaxConnections is the most connections at one time, those included that
+	// are ending and those over polling, which need no network connection
+	// between two requests. A handshake beyond it is refused with 503. Default:
+	// twice the number of files that the process may open (RLIMIT_NOFILE of
+	// Unix systems), at most 100,000, and 100,000 where there is no such limit.
+	// Negative: no limit.
+	MaxConnections int
+	// MaxConnectionsPerIP is the most connections at one time from one client
+	// address (see ClientIP): a whole /64 network is one address of IPv6. A
+	// handshake beyond it is refused with 429. Default 0, no limit, since all
+	// clients behind one proxy or one company's router have one address.
+	MaxConnectionsPerIP int
+}
+
 // Validate says what is wrong with the options, nil if nothing: what [NewServer]
 // would return.
 func (o *Options) Validate() error {
@@ -233,15 +238,15 @@ func (o *Options) withDefaults() (Options, error) {
 			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a number of bytes, or to 0 for the default of %d", name, *n, def))
 		}
 	}
-	size("MaxPayload", &c.MaxPayload, 1_000_000)
-	size("PostBudget", &c.PostBudget, max(64<<20, 8*c.MaxPayload))
-	if c.PostBudget >= 0 && c.PostBudget < 2*c.MaxPayload {
-		errs = append(errs, fmt.Errorf("engineio: Options.PostBudget is %d: set it to twice Options.MaxPayload (%d) or more, or to 0 for the default",
-			c.PostBudget, c.MaxPayload))
+	size("Limits.MaxPayload", &c.Limits.MaxPayload, 1_000_000)
+	size("Limits.PostBudget", &c.Limits.PostBudget, max(64<<20, 8*c.Limits.MaxPayload))
+	if c.Limits.PostBudget >= 0 && c.Limits.PostBudget < 2*c.Limits.MaxPayload {
+		errs = append(errs, fmt.Errorf("engineio: Options.Limits.PostBudget is %d: set it to twice Options.Limits.MaxPayload (%d) or more, or to 0 for the default",
+			c.Limits.PostBudget, c.Limits.MaxPayload))
 	}
-	size("SendQueueLimit", &c.SendQueueLimit, 64<<20)
-	if c.SendBudget == 0 {
-		c.SendBudget = 256 << 20
+	size("Limits.SendQueueLimit", &c.Limits.SendQueueLimit, 64<<20)
+	if c.Limits.SendBudget == 0 {
+		c.Limits.SendBudget = 256 << 20
 	}
 	count := func(name string, n *int, def int, zero string) {
 		switch {
@@ -251,14 +256,14 @@ func (o *Options) withDefaults() (Options, error) {
 			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a positive number, or to 0 for %s", name, *n, zero))
 		}
 	}
-	count("ControlRate", &c.ControlRate, defaultControlRate, "the default of 1000")
-	if c.ControlRate > maxControlRate {
-		errs = append(errs, fmt.Errorf("engineio: Options.ControlRate is %d: set it to %d at most, which is no limit", c.ControlRate, maxControlRate))
+	count("Limits.ControlRate", &c.Limits.ControlRate, defaultControlRate, "the default of 1000")
+	if c.Limits.ControlRate > maxControlRate {
+		errs = append(errs, fmt.Errorf("engineio: Options.Limits.ControlRate is %d: set it to %d at most, which is no limit", c.Limits.ControlRate, maxControlRate))
 	}
-	if c.MaxConnections == 0 {
-		c.MaxConnections = defaultConnections(openFiles())
+	if c.Limits.MaxConnections == 0 {
+		c.Limits.MaxConnections = defaultConnections(openFiles())
 	}
-	count("MaxConnectionsPerIP", &c.MaxConnectionsPerIP, 0, "no limit")
+	count("Limits.MaxConnectionsPerIP", &c.Limits.MaxConnectionsPerIP, 0, "no limit")
 	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
 	size("PerMessageDeflateThreshold", &c.PerMessageDeflateThreshold, 1024)
 	if c.Transports == nil {

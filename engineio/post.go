@@ -16,7 +16,7 @@ var (
 	errSessionOver = errors.New("engineio: the session has ended")
 
 	refuseBusy = refuse(http.StatusServiceUnavailable, codeBadRequest, causeTooLarge,
-		"too many bodies: the server is receiving more than it can hold (Options.PostBudget): send again later")
+		"too many bodies: the server is receiving more than it can hold (Options.Limits.PostBudget): send again later")
 )
 
 // servePost takes the packets of a POST and answers at once, whatever becomes
@@ -110,7 +110,7 @@ func refuseParse(err error) (*Refusal, error) {
 // which its session ends.
 func (s *Server) refuseTooLarge() (*Refusal, error) {
 	s.stats.limits.add(limitPayload)
-	err := errTooLarge(s.opts.MaxPayload)
+	err := errTooLarge(s.opts.Limits.MaxPayload)
 	return refuse(http.StatusRequestEntityTooLarge, codeBadRequest, causeTooLarge, strings.TrimPrefix(err.Error(), "engineio: ")).withoutBody(), err
 }
 

@@ -185,7 +185,7 @@ func (n *nothing) Write(p []byte) (int, error) { return len(p), nil }
 // A full queue is an error for who sends, counted, and the connection goes on.
 func TestFullSendQueueClosesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 10_000}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 10_000}}, nil)
 		raw, p := h.raw()
 		for range 3 {
 			sent := 0

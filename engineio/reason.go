@@ -26,7 +26,7 @@ const (
 	// ReasonParseError: the client sent something that is not a packet.
 	ReasonParseError Reason = "parse error"
 	// ReasonSlowClient: the client took nothing for Options.WriteTimeout, or
-	// was furthest behind when Options.SendBudget was used up, or the
+	// was furthest behind when Options.Limits.SendBudget was used up, or the
 	// application closed it because of ErrSendQueueFull.
 	ReasonSlowClient Reason = "slow client"
 	// ReasonServerShutdown: Server.Shutdown was called.
@@ -37,7 +37,7 @@ var (
 	// ErrClosed is returned for a connection that has ended or is ending.
 	ErrClosed = errors.New("engineio: connection closed")
 	// ErrSendQueueFull is returned by Conn.Send if too much waits to be sent to
-	// the client already (Options.SendQueueLimit). Nothing has been queued, and
+	// the client already (Options.Limits.SendQueueLimit). Nothing has been queued, and
 	// the connection goes on.
 	ErrSendQueueFull = errors.New("engineio: the send queue is full")
 	// ErrServerClosed is the refusal of a handshake after Shutdown.

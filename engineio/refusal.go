@@ -92,9 +92,9 @@ func refusalOf(err error) *Refusal {
 // The refusals of handshakes beyond a limit.
 var (
 	refuseFull = refuse(http.StatusServiceUnavailable, codeForbidden, causeFull,
-		"too many connections: the server is full (Options.MaxConnections): connect again later")
+		"too many connections: the server is full (Options.Limits.MaxConnections): connect again later")
 	refuseFullIP = refuse(http.StatusTooManyRequests, codeForbidden, causeFullIP,
-		"too many connections from this address (Options.MaxConnectionsPerIP)")
+		"too many connections from this address (Options.Limits.MaxConnectionsPerIP)")
 )
 
 // noteRefusal counts a refused request and logs it: at debug what the application

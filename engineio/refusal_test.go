@@ -112,7 +112,7 @@ func TestRefusals(t *testing.T) {
 		"ping from the client":           {method: post, query: "EIO=4&transport=polling&sid=$sid", body: "2", status: 400, code: "3", message: "the client sent a PING"},
 		"base64 that is none":            {method: post, query: "EIO=4&transport=polling&sid=$sid", body: "b@@@", status: 400, code: "3", message: "binary message is not base64"},
 		"separator at the end":           {method: post, query: "EIO=4&transport=polling&sid=$sid", body: "4x\x1e", status: 400, code: "3", message: "empty packet"},
-		"too large, with Content-Length": {opts: engineio.Options{MaxPayload: 10}, method: post, query: "EIO=4&transport=polling&sid=$sid", body: "4" + strings.Repeat("x", 10), status: 413, code: "", message: "message larger than 10 bytes (Options.MaxPayload)"},
+		"too large, with Content-Length": {opts: engineio.Options{Limits: engineio.Limits{MaxPayload: 10}}, method: post, query: "EIO=4&transport=polling&sid=$sid", body: "4" + strings.Repeat("x", 10), status: 413, code: "", message: "message larger than 10 bytes (Options.Limits.MaxPayload)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

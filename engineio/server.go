@@ -56,17 +56,17 @@ func NewServer(opts *Options) (*Server, error) {
 	}
 	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
 	s.notices.Logger = o.Logger
-	s.bodies.limit = o.PostBudget
+	s.bodies.limit = o.Limits.PostBudget
 	s.strays.started = time.Now()
 	for i := range s.flushers {
 		s.flushers[i].srv = s
 	}
 	s.stats.init()
-	s.budget.init(int64(max(o.SendBudget, 0)), len(s.flushers))
+	s.budget.init(int64(max(o.Limits.SendBudget, 0)), len(s.flushers))
 	if o.PeerURL != nil {
 		s.peers = newPeers(s)
 	}
-	if o.MaxConnectionsPerIP > 0 {
+	if o.Limits.MaxConnectionsPerIP > 0 {
 		s.perIP, s.keys = make(map[string]int), make(map[*Conn]string)
 	}
 	return s, nil
@@ -238,10 +238,10 @@ func (s *Server) register(c *Conn) *Refusal {
 	switch {
 	case s.closed:
 		return refusalOf(ErrServerClosed)
-	case s.opts.MaxConnections > 0 && len(s.conns) >= s.opts.MaxConnections:
+	case s.opts.Limits.MaxConnections > 0 && len(s.conns) >= s.opts.Limits.MaxConnections:
 		s.stats.limits.add(limitConnections)
 		return refuseFull
-	case key != "" && s.perIP[key] >= s.opts.MaxConnectionsPerIP:
+	case key != "" && s.perIP[key] >= s.opts.Limits.MaxConnectionsPerIP:
 		s.stats.limits.add(limitConnectionsPerIP)
 		return refuseFullIP
 	}
@@ -302,7 +302,7 @@ func (s *Server) openPacket(sid, transport string) *Frames {
 		PingTimeout  int64    `json:"pingTimeout"`
 		PingInterval int64    `json:"pingInterval"`
 		MaxPayload   int      `json:"maxPayload"`
-	}{sid, upgrades, s.opts.PingTimeout.Milliseconds(), s.opts.PingInterval.Milliseconds(), s.opts.MaxPayload})
+	}{sid, upgrades, s.opts.PingTimeout.Milliseconds(), s.opts.PingInterval.Milliseconds(), s.opts.Limits.MaxPayload})
 	return packetFrames(string(typeOpen) + string(b))
 }
 

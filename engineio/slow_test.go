@@ -21,7 +21,7 @@ import (
 // others notice nothing.
 func TestStalledWebSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{WriteTimeout: 3 * time.Second, SendQueueLimit: 1 << 20}, &eiotest.TransportOptions{ToClient: 10_000})
+		h := newHost(t, &engineio.Options{WriteTimeout: 3 * time.Second, Limits: engineio.Limits{SendQueueLimit: 1 << 20}}, &eiotest.TransportOptions{ToClient: 10_000})
 		raw := eiotest.Raw{Transport: h.tr}
 		ws, _, err := raw.DialWS(t.Context(), nil)
 		require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestSlowButSteadyWebSocket(t *testing.T) {
 // What waits for a client is bounded.
 func TestSendQueueLimit(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 10_000}, &eiotest.TransportOptions{ToClient: 100})
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 10_000}}, &eiotest.TransportOptions{ToClient: 100})
 		raw := &eiotest.Raw{Transport: h.tr}
 		var p *peer
 		if mode == eiotest.Polling {
@@ -117,7 +117,7 @@ func TestSendQueueLimit(t *testing.T) {
 // A message larger than the limit is accepted if nothing waits, and only then.
 func TestLargeMessageAndASmallOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 1000}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 1000}}, nil)
 		raw, p := h.raw()
 		big := strings.Repeat("x", 100_000)
 		p.text("small")
@@ -137,7 +137,7 @@ func TestLargeMessageAndASmallOne(t *testing.T) {
 // One message larger than the limit is accepted if nothing else waits, and the next one once it is written.
 func TestMessageLargerThanTheSendQueue(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 1000}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 1000}}, nil)
 		c, p := h.connect(mode)
 		big := strings.Repeat("x", 100_000)
 		for range 3 {
@@ -153,7 +153,7 @@ func TestMessageLargerThanTheSendQueue(t *testing.T) {
 // A queue that was full and was taken is empty: what is counted is given back.
 func TestSendQueueIsGivenBack(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 10_000}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 10_000}}, nil)
 		c, p := h.connect(mode)
 		synctest.Wait()
 		for range 50 {

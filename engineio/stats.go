@@ -17,7 +17,7 @@ type Stats struct {
 	// their Receiver has no room (see Receiver.Message).
 	Paused int
 	// QueuedBytes are those that wait to be written, of all connections, in
-	// bytes. Options.SendQueueLimit bounds those of each, and Options.SendBudget
+	// bytes. Options.Limits.SendQueueLimit bounds those of each, and Options.Limits.SendBudget
 	// their memory: there a message that waits for several of them counts once.
 	QueuedBytes int64
 
@@ -32,7 +32,7 @@ type Stats struct {
 	// keeps from becoming a WebSocket, "unknown session" those of sessions that have
 	// ended or that another process has, "too large" those beyond a limit,
 	// "connections" and "connections per IP" handshakes beyond
-	// Options.MaxConnections and Options.MaxConnectionsPerIP, "shutdown" those
+	// Options.Limits.MaxConnections and Options.Limits.MaxConnectionsPerIP, "shutdown" those
 	// after Shutdown, "application" those that OnConnect refused, and "peer" those
 	// that could not be handed over to the server that has the session.
 	Refused map[string]uint64

@@ -104,7 +104,7 @@ func TestStatsOfTraffic(t *testing.T) {
 // What waits is counted while it waits; what is volatile is counted when it is dropped.
 func TestStatsOfQueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{SendQueueLimit: 2000}, nil)
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 2000}}, nil)
 		raw, p := h.raw()
 		p.text(strings.Repeat("x", 1000))
 		sent, err := p.SendVolatile(engineio.TextFrames("x"))

@@ -222,7 +222,7 @@ func TestProbeErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHost(t, &engineio.Options{MaxPayload: 1000}, nil)
+				h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000}}, nil)
 				c, p := h.connect(eiotest.Polling)
 				begin := time.Now()
 				ws := dialProbe(t, c.Raw(), send...)

@@ -19,7 +19,7 @@ type wsTransport struct {
 	*wsConn
 	deflate bool
 	limit   int // of a message, in bytes
-	rate    int // Options.ControlRate
+	rate    int // Options.Limits.ControlRate
 
 	// For the goroutine that reads, but ws for writing as well.
 	frames wsframe.Reader  // not with deflate
@@ -46,8 +46,8 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 			return nil, hw.refusal(err)
 		}
 		hw.conn.head = appendAccept(make([]byte, 0, 192), key, w.Header())
-		t := newTransport(hw.conn, s.opts.MaxPayload)
-		t.rate = s.opts.ControlRate
+		t := newTransport(hw.conn, s.opts.Limits.MaxPayload)
+		t.rate = s.opts.Limits.ControlRate
 		return t, nil
 	}
 	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
@@ -59,7 +59,7 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 	if err != nil {
 		return nil, hw.refusal(err)
 	}
-	t := newTransport(hw.conn, s.opts.MaxPayload)
+	t := newTransport(hw.conn, s.opts.Limits.MaxPayload)
 	if hw.deflate() {
 		ws.SetReadLimit(-1) // nextByLibrary has a limit
 		t.deflate, t.ws = true, ws

@@ -137,7 +137,7 @@ func TestWebSocketRefusals(t *testing.T) {
 		for _, headers := range []string{"", deflateOffer} {
 			t.Run(name+headers, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					h := newHost(t, &engineio.Options{MaxPayload: 1000, PerMessageDeflate: true}, nil)
+					h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 1000}, PerMessageDeflate: true}, nil)
 					begin := time.Now()
 					conn, br := rawWebSocket(t, h.tr.DialConn, headers)
 					p := h.peer()

@@ -6,7 +6,7 @@
 //		log.Fatal(err)
 //	}
 //	defer broker.Close() // after Shutdown
-//	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+//	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 //
 // It uses the core of NATS: nothing is stored, JetStream is not needed, and one
 // server serves as well as a cluster. A message is at most as big as NATS takes,

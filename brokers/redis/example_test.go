@@ -20,7 +20,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer broker.Close() // after Shutdown
-	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 	defer srv.Shutdown(context.Background())
 	srv.On("say", func(c *socketio.Context, text string) error {
 		return c.Emit("said", text, socketio.Broadcast()) // to the clients of all servers

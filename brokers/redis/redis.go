@@ -7,7 +7,7 @@
 //		log.Fatal(err)
 //	}
 //	defer broker.Close() // after Shutdown
-//	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+//	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 //
 // Redis and what speaks its protocol (Valkey and others) serve alike, as a
 // single node, behind Sentinel, or as a Cluster; the number of the database does

@@ -59,7 +59,7 @@ func TestSentinelFailover(t *testing.T) {
 func startServer(t *testing.T, url string) *socketio.Server {
 	t.Helper()
 	b := newBroker(t, url)
-	srv := socketio.NewServer(&socketio.Options{Broker: b, Logger: slog.New(slog.DiscardHandler)})
+	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: b}, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()

@@ -100,7 +100,7 @@ func newEngineServer() (*engineio.Server, error) {
 	return engineio.NewServer(&engineio.Options{
 		PingInterval:   pingInterval,
 		PingTimeout:    pingTimeout,
-		MaxPayload:     maxPayload,
+		Limits:         engineio.Limits{MaxPayload: maxPayload},
 		AllowedOrigins: anyOrigin,
 		OnConnect:      func(c *engineio.Conn) (engineio.Receiver, error) { return echo{c}, nil },
 	})
@@ -128,7 +128,7 @@ func newSocketServer() *socketio.Server {
 		PingInterval:   pingInterval,
 		PingTimeout:    pingTimeout,
 		ConnectTimeout: connectTimeout,
-		MaxPayload:     maxPayload,
+		Limits:         socketio.Limits{MaxPayload: maxPayload},
 		AllowedOrigins: anyOrigin,
 	})
 	for _, name := range []string{"/", "/custom"} {

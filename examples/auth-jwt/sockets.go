@@ -25,7 +25,7 @@ var (
 )
 
 func newApp(t *tokens) *app {
-	a := &app{tokens: t, srv: socketio.NewServer(&socketio.Options{MaxNamespaces: 1})}
+	a := &app{tokens: t, srv: socketio.NewServer(&socketio.Options{Limits: socketio.Limits{MaxNamespaces: 1}})}
 	a.srv.Use(a.permit)
 	a.srv.On("connect", a.connect)
 	a.srv.On("refresh", a.refresh)

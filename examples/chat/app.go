@@ -79,13 +79,15 @@ func newApp(cfg config) (*app, error) {
 		},
 	}
 	a.srv = socketio.NewServer(&socketio.Options{
-		TrustForwarded:      cfg.behindProxy,
-		EventRate:           20, // a second, after a burst
-		EventBurst:          60,
-		MaxPayload:          32 << 10,
-		MaxNamespaces:       1,
-		MaxRooms:            maxRoomsEach + 2, // theirs, all tabs of the user, all tabs of the login
-		MaxConnectionsPerIP: 100,
+		TrustForwarded: cfg.behindProxy,
+		Limits: socketio.Limits{
+			EventRate:           20, // a second, after a burst
+			EventBurst:          60,
+			MaxPayload:          32 << 10,
+			MaxNamespaces:       1,
+			MaxRooms:            maxRoomsEach + 2, // theirs, all tabs of the user, all tabs of the login
+			MaxConnectionsPerIP: 100,
+		},
 	})
 	a.handleSockets()
 	return a, nil

@@ -28,7 +28,7 @@ type said struct {
 // for the name that it shows, and the address at which the other one finds it if
 // nginx sends it what is not for it (-sticky none).
 func newServer(node, addr string, broker socketio.Broker) *socketio.Server {
-	srv := socketio.NewServer(&socketio.Options{Broker: broker, PeerURL: "http://" + addr})
+	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://" + addr}})
 	srv.On("connect", func(c *socketio.Context, auth struct{ Name string }) error {
 		if auth.Name == "" {
 			return &socketio.Error{Message: "say your name"}

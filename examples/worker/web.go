@@ -20,7 +20,7 @@ func room(user string) string { return "user:" + user }
 
 // newServer takes jobs from users. It has no idea who does them.
 func newServer(broker socketio.Broker, list *jobList) *socketio.Server {
-	srv := socketio.NewServer(&socketio.Options{Broker: broker})
+	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 	srv.On("connect", func(c *socketio.Context, auth struct{ User string }) error {
 		if auth.User == "" { // an app with a login knows it from there, and believes nobody
 			return &socketio.Error{Message: "say who you are"}

@@ -12,7 +12,7 @@ import (
 // work does jobs until ctx is done.
 func work(ctx context.Context, name string, broker socketio.Broker, list *jobList, log *slog.Logger) error {
 	emitter := socketio.NewEmitter(broker, &socketio.EmitterOptions{
-		BrokerReplayLimit: 1 << 20, // Redis may be restarted while a job runs
+		ReplayLimit: 1 << 20, // Redis may be restarted while a job runs
 	})
 	defer func() {
 		end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
