@@ -41,6 +41,9 @@
 //
 //	go run ./cmd/bench -servers ours -scenarios stalled
 //
+// So does json-raw, which only servers of this repository serve: json with a handler that
+// takes its argument as socketio.Raw.
+//
 // For something else, whether the server does what it promises for hours, see
 // package soak and its command cmd/soak.
 //

@@ -54,7 +54,7 @@ func newEcho(inFlight int, event string) *echoer {
 			frame = wire.TextFrame(fmt.Sprintf(`451-%d[%q,{"_placeholder":true,"num":0}]`, id, event))
 			frame = wire.AppendFrame(frame, wire.OpBinary, workload.Binary)
 			e.answer, e.header = workload.Binary, []byte("461-")
-		case workload.EchoJSON:
+		case workload.EchoJSON, workload.EchoRaw:
 			e.want = "[" + string(workload.OrderJSON) + "]"
 			frame = wire.TextFrame(fmt.Sprintf("42%d[%q,%s]", id, event, workload.OrderJSON))
 		default:

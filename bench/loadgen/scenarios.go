@@ -28,7 +28,7 @@ type template struct {
 	clients, quick            int // default sizes
 	polling, memory           bool
 	fleet, untimed            bool
-	named                     bool // runs only if it is named
+	named                     bool // runs only if it is named: not every kind of server knows it
 	build                     func(n int) func(*run) error
 }
 
@@ -41,6 +41,8 @@ var templates = []template{
 		build: func(n int) func(*run) error { return echo(n, 32, workload.Echo) }},
 	{name: "json", title: "echo of a 1 KiB JSON object, decoded into a struct, %s clients", unit: "message", answer: workload.EchoJSON, clients: 100,
 		build: func(n int) func(*run) error { return echo(n, 1, workload.EchoJSON) }},
+	{name: "json-raw", title: "the same, %s clients, relayed as it came: socketio.Raw", unit: "message", answer: workload.EchoRaw, clients: 100, named: true,
+		build: func(n int) func(*run) error { return echo(n, 1, workload.EchoRaw) }},
 	{name: "binary", title: "binary echo, 64 bytes, %s clients", unit: "message", answer: workload.EchoBinary, clients: 100,
 		build: func(n int) func(*run) error { return echo(n, 1, workload.EchoBinary) }},
 	{name: "polling", title: "polling echo, %s clients", unit: "message", answer: workload.Echo, clients: 100, polling: true,

@@ -8,13 +8,15 @@ import (
 )
 
 // The events that the servers handle. Echo, EchoJSON and EchoBinary acknowledge
-// with their argument. Join, with a room's name, is acknowledged with nothing.
+// with their argument; so does EchoRaw, which only servers of this repository know,
+// without decoding it. Join, with a room's name, is acknowledged with nothing.
 // Broadcast emits its argument to everyone, Room (room, text) to a room, both as
 // the event Message.
 const (
 	Echo       = "echo"
 	EchoJSON   = "json"
 	EchoBinary = "binary"
+	EchoRaw    = "json-raw"
 	Join       = "join"
 	Broadcast  = "broadcast"
 	Room       = "room"

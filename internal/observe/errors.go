@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"context"
 	"errors"
 
 	"github.com/seed-d124fa34/socketio"
@@ -26,4 +27,19 @@ func Kind(err error) string {
 		return "no handler"
 	}
 	return "error"
+}
+
+// UnansweredReasons are all values of [Unanswered].
+var UnansweredReasons = []string{"left", "timeout", "canceled"}
+
+// Unanswered is why an acknowledgement is not waited for any more: "left" if the
+// client has, "timeout" if its time was over, "canceled" if who asked gave up.
+func Unanswered(err error) string {
+	switch {
+	case errors.Is(err, socketio.ErrClosed):
+		return "left"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return "canceled"
 }

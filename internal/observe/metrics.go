@@ -28,6 +28,8 @@ var Metrics = []*Metric{
 	{"sockets", "{socket}", `Sockets by namespace; "*" are those of namespaces that clients named.`, "namespace", false, readSockets},
 	{"rooms", "{room}", "Rooms with at least one member.", "", false,
 		one(func(st *state) int { return st.Rooms })},
+	{"connections.paused", "{connection}", "Connections that are not read from, because their events wait for their handlers.", "", false,
+		one(func(st *state) int { return st.Paused })},
 	{"send_queue", "By", "Bytes that wait to be written to clients.", "", false,
 		one(func(st *state) int64 { return st.QueuedBytes })},
 

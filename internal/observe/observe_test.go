@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { leakcheck.Main(m) }
 // Every metric has its first value before anything has happened, so that series
 // exist before the first time; those of the broker only where there is one.
 func TestEveryMetricIsRead(t *testing.T) {
-	for _, opts := range []*socketio.Options{nil, {Broker: new(brokertest.Memory).Connect()}} {
+	for _, opts := range []*socketio.Options{nil, {Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}}} {
 		srv := socketio.NewServer(opts)
 		defer srv.Shutdown(t.Context())
 		srv.On("say", func(*socketio.Context) {})

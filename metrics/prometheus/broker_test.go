@@ -14,7 +14,7 @@ import (
 func TestBrokerIsObserved(t *testing.T) {
 	memory := new(brokertest.Memory)
 	memory.Stop()
-	r := newRig(t, &socketio.Options{Broker: memory.Connect()})
+	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: memory.Connect()}})
 	r.expect(map[string]string{
 		"socketio_broker_connected":              "0",
 		"socketio_broker_queue_messages":         "0",

@@ -146,8 +146,12 @@ func TestHandlersAreObserved(t *testing.T) {
 	cl.Emit("made up")
 	cl.Call("ask")
 	cl.Call("count", 1) // and the answer to the question has come before
-	cl.Disconnect()
-	cl.WaitDisconnect()
+	silent := socketiotest.Connect(t, r.srv, nil)
+	silent.Call("ask")
+	for _, c := range []*socketiotest.Client{cl, silent} {
+		c.Disconnect()
+		c.WaitDisconnect()
+	}
 	require.NoError(t, r.srv.Shutdown(t.Context())) // all handlers have returned
 
 	r.expect(map[string]string{
@@ -156,15 +160,17 @@ func TestHandlersAreObserved(t *testing.T) {
 		`socketio_event_errors_total{event="count",kind="arguments",namespace="/"}`:     "1",
 		`socketio_event_errors_total{event="*",kind="no handler",namespace="/"}`:        "1",
 		`socketio_handler_duration_seconds_count{event="fail",namespace="/"}`:           "1",
-		`socketio_handler_duration_seconds_count{event="disconnect",namespace="/"}`:     "1",
-		`socketio_handler_duration_seconds_bucket{event="ask",namespace="/",le="+Inf"}`: "1",
+		`socketio_handler_duration_seconds_count{event="disconnect",namespace="/"}`:     "2",
+		`socketio_handler_duration_seconds_bucket{event="ask",namespace="/",le="+Inf"}`: "2",
 		`socketio_ack_duration_seconds_count`:                                           "1",
+		`socketio_acks_missing_total{reason="left"}`:                                    "1",
+		`socketio_acks_missing_total{reason="timeout"}`:                                 "0",
 	})
 }
 
 func TestDroppedEventsAreObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, &socketio.Options{EventRate: 1, EventBurst: 3})
+		r := newRig(t, &socketio.Options{Limits: socketio.Limits{EventRate: 1, EventBurst: 3}})
 		r.srv.On("count", func(*socketio.Context) {})
 		cl := socketiotest.Connect(t, r.srv, nil)
 		for range 4 {

@@ -133,7 +133,7 @@ func eventually(t *testing.T, f func() error) {
 // called, and returns where it is.
 func underLoad(t *testing.T) (addr string, stop func()) {
 	service := new(brokertest.Memory)
-	r := newRig(t, &socketio.Options{Broker: service.Connect(), EventRate: 1000, EventBurst: 20})
+	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}, Limits: socketio.Limits{EventRate: 1000, EventBurst: 20}})
 	r.srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
 	r.srv.On("say", func(c *socketio.Context) error { return c.Emit("said", nil, socketio.Broadcast()) })
 	r.srv.On("fail", func(*socketio.Context) error { return errors.New("no") })

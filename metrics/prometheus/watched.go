@@ -15,10 +15,11 @@ type watched struct {
 	durations *client.HistogramVec
 	errors    *client.CounterVec
 	acks      client.Histogram
+	unacked   *client.CounterVec
 }
 
 func newWatched(buckets []float64) *watched {
-	return &watched{
+	w := &watched{
 		durations: client.NewHistogramVec(client.HistogramOpts{
 			Name:    prefix + "handler_duration_seconds",
 			Help:    `How long events were handled, middleware included; "*" are events without a handler of their own.`,
@@ -33,7 +34,15 @@ func newWatched(buckets []float64) *watched {
 			Help:    "How long clients took to acknowledge events.",
 			Buckets: buckets,
 		}),
+		unacked: client.NewCounterVec(client.CounterOpts{
+			Name: prefix + "acks_missing_total",
+			Help: "Events that clients did not acknowledge, by why nobody waits any more: left, timeout, canceled.",
+		}, []string{"reason"}),
 	}
+	for _, reason := range observe.UnansweredReasons {
+		w.unacked.WithLabelValues(reason) // series that exist before the first one
+	}
+	return w
 }
 
 func (w *watched) hooks() socketio.Hooks {
@@ -49,6 +58,9 @@ func (w *watched) hooks() socketio.Hooks {
 			}
 		},
 		Acked: func(_ *socketio.Socket, _ string, after time.Duration) { w.acks.Observe(after.Seconds()) },
+		Unacked: func(_ *socketio.Socket, _ string, err error) {
+			w.unacked.WithLabelValues(observe.Unanswered(err)).Inc()
+		},
 	}
 }
 
@@ -56,10 +68,12 @@ func (w *watched) describe(ch chan<- *client.Desc) {
 	w.durations.Describe(ch)
 	w.errors.Describe(ch)
 	w.acks.Describe(ch)
+	w.unacked.Describe(ch)
 }
 
 func (w *watched) collect(ch chan<- client.Metric) {
 	w.durations.Collect(ch)
 	w.errors.Collect(ch)
 	w.acks.Collect(ch)
+	w.unacked.Collect(ch)
 }

@@ -108,7 +108,7 @@ func TestServerIsObserved(t *testing.T) {
 
 func TestBrokerIsObserved(t *testing.T) {
 	memory := new(brokertest.Memory)
-	r := newRig(t, &socketio.Options{Broker: memory.Connect()}, otel.Options{})
+	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: memory.Connect()}}, otel.Options{})
 	eventually := func(series string, want int64) {
 		t.Helper()
 		assert.Eventually(t, func() bool {
@@ -165,13 +165,19 @@ func TestDocumentNamesWhatIsMeasured(t *testing.T) {
 	_, section, ok := strings.Cut(string(text), "\n## OpenTelemetry\n")
 	require.True(t, ok)
 	section, _, _ = strings.Cut(section, "\n## ")
-	r := newRig(t, &socketio.Options{Broker: new(brokertest.Memory).Connect()}, otel.Options{})
+	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}}, otel.Options{})
 	r.srv.On("ask", func(c *socketio.Context) error {
 		return c.Emit("question", nil, socketio.OnAck(func(*socketio.Context) {}))
 	})
 	cl := socketiotest.Connect(t, r.srv, &socketiotest.Options{Answer: func(socketiotest.Event) []any { return []any{} }})
 	cl.Call("ask")
 	cl.Call("ask")
+	left := make(chan struct{})
+	r.srv.On("disconnect", func(*socketio.Context) { close(left) })
+	silent := socketiotest.Connect(t, r.srv, nil)
+	silent.Call("ask")
+	silent.Disconnect()
+	<-left
 	var named, measured []string
 	for row := range strings.Lines(section) {
 		if cells := strings.Split(row, "|"); len(cells) > 2 {

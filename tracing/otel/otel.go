@@ -36,6 +36,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
 // Options are the options of [Instrument]. Nil and the zero value mean every
@@ -66,6 +67,7 @@ const scope = "github.com/seed-d124fa34/socketio/tracing/otel"
 const (
 	eventKey     = attribute.Key("socketio.event")     // its name; "*" without a handler of its own
 	transportKey = attribute.Key("socketio.transport") // "polling" or "websocket"
+	reasonKey    = attribute.Key("socketio.reason")    // why an acknowledgement is missing
 	sidKey       = attribute.Key("socketio.sid")       // the beginning of the session id, as in logs
 )
 
@@ -88,12 +90,14 @@ func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) 
 		newTraces: o.NewTraces,
 	}
 	meter := o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
-	var failed [3]error
+	var failed [4]error
 	in.duration, failed[0] = messagingconv.NewProcessDuration(meter, buckets)
 	in.acks, failed[1] = meter.Float64Histogram("socketio.ack.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long clients took to acknowledge events."), buckets)
+	in.unacked, failed[2] = meter.Int64Counter("socketio.acks.missing", metric.WithUnit("{ack}"),
+		metric.WithDescription("Events that clients did not acknowledge, by why nobody waits any more."))
 	var registration metric.Registration
-	registration, failed[2] = observeServer(meter, srv)
+	registration, failed[3] = observeServer(meter, srv)
 	if err := errors.Join(failed[:]...); err != nil {
 		return nil, fmt.Errorf("socketio: tracing/otel: %w", err)
 	}
@@ -107,6 +111,9 @@ func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) 
 		Acked: func(_ *socketio.Socket, _ string, after time.Duration) {
 			in.acks.Record(context.Background(), after.Seconds())
 		},
+		Unacked: func(_ *socketio.Socket, _ string, err error) {
+			in.unacked.Add(context.Background(), 1, metric.WithAttributes(reasonKey.String(observe.Unanswered(err))))
+		},
 	})
 	return func() {
 		removeHooks()
@@ -118,6 +125,7 @@ type instrument struct {
 	tracer    trace.Tracer
 	duration  messagingconv.ProcessDuration
 	acks      metric.Float64Histogram
+	unacked   metric.Int64Counter
 	headers   propagation.TextMapPropagator // nil: the global one
 	newTraces bool
 }

@@ -202,7 +202,7 @@ func TestErrorsAreRecorded(t *testing.T) {
 
 // Nothing that is secret, sent, or made up by a client gets into a span.
 func TestSpansHoldNothingOfTheClients(t *testing.T) {
-	r := newRig(t, &socketio.Options{Namespaces: []string{"*"}, EventRate: 1000}, otel.Options{})
+	r := newRig(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{EventRate: 1000}}, otel.Options{})
 	r.srv.On("count", func(*socketio.Context, int) {})
 	r.srv.On("limited", func(c *socketio.Context) error { return &socketio.LimitError{Limit: "EventRate"} })
 	r.srv.Namespace("*").On("bye", func(*socketio.Context) {})

@@ -18,6 +18,7 @@ func Run(opts *socketio.Options, version string) {
 	srv := socketio.NewServer(opts)
 	srv.On(workload.Echo, func(_ *socketio.Context, s string) (string, error) { return s, nil })
 	srv.On(workload.EchoJSON, func(_ *socketio.Context, o workload.Order) (workload.Order, error) { return o, nil })
+	srv.On(workload.EchoRaw, func(_ *socketio.Context, r socketio.Raw) (socketio.Raw, error) { return r, nil })
 	srv.On(workload.EchoBinary, func(_ *socketio.Context, b []byte) ([]byte, error) { return b, nil })
 	srv.On(workload.Join, func(c *socketio.Context, room string) error { return c.Join(room) })
 	srv.On(workload.Broadcast, func(c *socketio.Context, s string) error {

@@ -21,5 +21,5 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ours.Run(&socketio.Options{Broker: broker}, "this repository")
+	ours.Run(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}}, "this repository")
 }
