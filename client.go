@@ -59,7 +59,7 @@ type seat struct {
 	box  mailbox
 }
 
-var _ engineio.Upgrader = (*client)(nil)
+var _ engineio.Receiver = (*client)(nil)
 
 // eventOverhead is what an event counts besides its bytes.
 const eventOverhead = 256
@@ -292,7 +292,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	if cl.srv.closing.Load() {
 		// A refusal would be final: clients reconnect by themselves only when
 		// they lose the connection.
-		cl.Drain()
+		cl.drain()
 		return
 	}
 	switch cl.throttle() {

@@ -335,13 +335,19 @@ func (c *cluster) emitHere(m *arrival) error {
 // without text.
 func newPacket(text []byte, attachments [][]byte, compress bool) packet {
 	size := len(text)
-	if size == 0 {
-		text = nil
-	}
 	for _, a := range attachments {
 		size += len(a)
 	}
-	return packet{engineio.NewFrames(text, attachments, compress), size}
+	var frames *engineio.Frames
+	if len(text) > 0 || len(attachments) == 0 {
+		frames = engineio.TextFrames(text, attachments...)
+	} else {
+		frames = engineio.BinaryFrames(attachments[0], attachments[1:]...)
+	}
+	if !compress {
+		frames.WithoutCompression()
+	}
+	return packet{frames, size}
 }
 
 // emit publishes an event that has been encoded as p for the clients here.

@@ -14,8 +14,6 @@ import (
 // go because of Shutdown but is still busy.
 const drainEvents = 1000
 
-var _ engineio.Drainer = (*client)(nil)
-
 // Shutdown stops the server: it refuses new connections from now on, sees the
 // clients off and returns when they have gone and their disconnect handlers,
 // and all other handlers, have returned. When the context ends first, it cuts
@@ -69,16 +67,23 @@ func (srv *Server) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Drain is called by the engine when it is the connection's turn to go: at
-// once, if no handler is at work, or else with the last acknowledgement.
+// Drain is called by the engine when it is the connection's turn to go. The
+// connection is closed here: see drain.
+func (cl *client) Drain() (busy bool) {
+	cl.drain()
+	return true
+}
+
+// drain closes the connection: at once, if no handler is at work, or else with the
+// last acknowledgement.
 //
 // Events that arrive meanwhile are handled, too, as long as there are some
 // before them, so that a client does not talk to a server that ignores it while
 // it thinks to be connected. When there are none any more, nothing is taken: the
 // read side, which calls enqueue, and whoever calls handled or undeferred look at
-// draining after they have changed queued or deferred, Drain looks at those after
+// draining after they have changed queued or deferred, drain looks at those after
 // it has changed draining, so one of them sees to the end.
-func (cl *client) Drain() {
+func (cl *client) drain() {
 	if !cl.draining.CompareAndSwap(0, drainEvents) {
 		return
 	}

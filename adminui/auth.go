@@ -11,13 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/clientaddr"
 )
 
 // login is what a page sends when it connects.
@@ -91,7 +91,7 @@ func (a *authenticator) check(ctx context.Context, r *http.Request, l login) (se
 	if l.Username == "" && l.Password == "" {
 		return "", errCredentials // no guess, but a page with a session that is over
 	}
-	from := network(a.clientIP(r))
+	from := clientaddr.Network(a.clientIP(r))
 	if !a.failures.begin(from, now) {
 		return "", errTooMany
 	}
@@ -175,23 +175,4 @@ func (f *failures) succeeded(from string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.from, from)
-}
-
-// network is whose guesses count together: of an address, with or without a port,
-// that or 64 bits of IPv6, and of any other string itself.
-func network(from string) string {
-	addr, err := netip.ParseAddr(from)
-	if err != nil {
-		ap, err := netip.ParseAddrPort(from)
-		if err != nil {
-			return from
-		}
-		addr = ap.Addr()
-	}
-	addr = addr.Unmap().WithZone("")
-	if addr.Is4() {
-		return addr.String()
-	}
-	prefix, _ := addr.Prefix(64)
-	return prefix.String()
 }

@@ -13,24 +13,22 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio"
 )
 
-// echoes is the receiver of an Engine.IO connection that sends back what comes, and ends when asked to.
-type echoes struct{ *engineio.Conn }
-
-func (e echoes) Message(data []byte, binary bool) <-chan struct{} {
-	switch {
-	case binary:
-		_ = e.Send(engineio.BinaryFrames(data))
-	case string(data) == "close":
-		e.Close(engineio.ReasonServerDisconnect, nil)
-	case string(data) == "shutdown":
-		e.Close(engineio.ReasonServerShutdown, nil)
-	default:
-		_ = e.Send(engineio.TextFrames(string(data)))
-	}
-	return nil
+// echo is the receiver of an Engine.IO connection that sends back what comes, and ends when asked to.
+func echo(c *engineio.Conn) (engineio.Receiver, error) {
+	return engineio.ReceiverFuncs{OnMessage: func(data []byte, binary bool) <-chan struct{} {
+		switch {
+		case binary:
+			_ = c.SendBinary(data)
+		case string(data) == "close":
+			c.Close(engineio.ReasonServerDisconnect, nil)
+		case string(data) == "shutdown":
+			c.Close(engineio.ReasonServerShutdown, nil)
+		default:
+			_ = c.SendText(string(data))
+		}
+		return nil
+	}}, nil
 }
-
-func (e echoes) Closed(engineio.Reason, error) {}
 
 // Clients of other makers fragment, ping in between, send frames of every size and break every rule: npm's ws, on which the
 // official client is built in Node.js, and Python's websockets; over TCP and TLS, with and without permessage-deflate.
@@ -41,7 +39,7 @@ func TestFrames(t *testing.T) {
 			name := map[bool]string{false: "TCP", true: "TLS"}[secure] + map[bool]string{true: ", deflate"}[compress]
 			t.Run(name, func(t *testing.T) {
 				srv, err := engineio.NewServer(&engineio.Options{
-					OnConnect:         func(c *engineio.Conn) (engineio.Receiver, error) { return echoes{c}, nil },
+					OnConnect:         echo,
 					PerMessageDeflate: true,
 					Limits:            engineio.Limits{SendQueueLimit: 16 << 20},
 				})

@@ -140,17 +140,12 @@ func TestPreflightBesideTheReference(t *testing.T) {
 	script.wait()
 }
 
-type deaf struct{}
-
-func (deaf) Message([]byte, bool) <-chan struct{} { return nil }
-func (deaf) Closed(engineio.Reason, error)        {}
-
 // newEngine starts our server with the options that refusals.mjs has.
 func newEngine(t *testing.T) (addr string) {
 	t.Helper()
 	srv, err := engineio.NewServer(&engineio.Options{
 		Limits: engineio.Limits{MaxPayload: 100}, AllowedOrigins: []string{"https://page.test"},
-		OnConnect: func(*engineio.Conn) (engineio.Receiver, error) { return deaf{}, nil },
+		OnConnect: func(*engineio.Conn) (engineio.Receiver, error) { return engineio.ReceiverFuncs{}, nil },
 	})
 	require.NoError(t, err)
 	web := httptest.NewServer(srv)

@@ -27,7 +27,7 @@ func pollers(t *testing.T, s *Server, n int) (conns []*Conn) {
 
 func budgetServer(t *testing.T, opts Options) *Server {
 	t.Helper()
-	opts.OnConnect = func(*Conn) (Receiver, error) { return echoing{make(chan string, 1)}, nil }
+	opts.OnConnect = func(*Conn) (Receiver, error) { return echoing{got: make(chan string, 1)}, nil }
 	s, err := NewServer(&opts)
 	require.NoError(t, err)
 	t.Cleanup(func() {

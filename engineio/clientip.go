@@ -2,39 +2,29 @@ package engineio
 
 import (
 	"net/http"
-	"net/netip"
-	"strings"
+
+	"github.com/seed-d124fa34/socketio/internal/clientaddr"
 )
+
+// clientIP returns the address of the client that sent a handshake: see Conn.ClientIP.
+func (s *Server) clientIP(r *http.Request) (ip string, refusal *Refusal) {
+	if s.opts.ClientIP != nil {
+		return s.askClientIP(r)
+	}
+	if addr, ok := clientaddr.Of(r, s.opts.TrustForwarded); ok {
+		return addr.String(), nil
+	}
+	return "", nil
+}
 
 // clientKey returns whose connections a handshake counts among for
 // Options.Limits.MaxConnectionsPerIP, "" if for nobody's.
 func (s *Server) clientKey(r *http.Request) (key string, refusal *Refusal) {
-	switch {
-	case s.opts.Limits.MaxConnectionsPerIP <= 0:
+	if s.opts.Limits.MaxConnectionsPerIP <= 0 {
 		return "", nil
-	case s.opts.ClientIP != nil:
-		if key, refusal = s.askClientIP(r); refusal != nil {
-			return "", refusal
-		}
-		if addr, ok := parseAddr(key); ok {
-			return network(addr), nil
-		}
-		return key, nil
 	}
-	if s.opts.TrustForwarded {
-		// The last entry is what the proxy in front of this server saw. Those
-		// before it are whatever the client sent.
-		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
-			last := all[len(all)-1]
-			if addr, ok := parseAddr(last[strings.LastIndexByte(last, ',')+1:]); ok {
-				return network(addr), nil
-			}
-		}
-	}
-	if addr, ok := parseAddr(r.RemoteAddr); ok {
-		return network(addr), nil
-	}
-	return "", nil
+	ip, refusal := s.clientIP(r)
+	return clientaddr.Network(ip), refusal
 }
 
 func (s *Server) askClientIP(r *http.Request) (ip string, refusal *Refusal) {
@@ -45,24 +35,4 @@ func (s *Server) askClientIP(r *http.Request) (ip string, refusal *Refusal) {
 		}
 	}()
 	return s.opts.ClientIP(r), nil
-}
-
-// parseAddr reads an address with or without a port.
-func parseAddr(s string) (netip.Addr, bool) {
-	s = strings.TrimSpace(s)
-	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr(), true
-	}
-	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	return addr, err == nil
-}
-
-// network is what one subscriber has: an address of IPv4, 64 bits of IPv6.
-func network(addr netip.Addr) string {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is4() {
-		return addr.String()
-	}
-	prefix, _ := addr.Prefix(64)
-	return prefix.String()
 }

@@ -311,7 +311,7 @@ func TestReceiverPanics(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		ended := make(chan engineio.Reason, 1)
-		h.onNew = func(p *peer) (engineio.Receiver, error) { return panicky{ended}, nil }
+		h.onNew = func(p *peer) (engineio.Receiver, error) { return panicky{ended: ended}, nil }
 		c, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Transport: h.tr, Mode: mode})
 		require.NoError(t, err)
 		defer c.Abort()
@@ -327,7 +327,10 @@ func TestReceiverPanics(t *testing.T) {
 	})
 }
 
-type panicky struct{ ended chan engineio.Reason }
+type panicky struct {
+	engineio.ReceiverFuncs
+	ended chan engineio.Reason
+}
 
 func (p panicky) Message([]byte, bool) <-chan struct{} { panic("ouch") }
 func (p panicky) Closed(reason engineio.Reason, _ error) {
@@ -364,7 +367,10 @@ func TestClosedComesAfterMessage(t *testing.T) {
 }
 
 // busy takes its time for a message.
-type busy struct{ began, goOn, ended chan bool }
+type busy struct {
+	engineio.ReceiverFuncs
+	began, goOn, ended chan bool
+}
 
 func (b *busy) Message([]byte, bool) <-chan struct{} {
 	b.began <- true

@@ -16,7 +16,7 @@ import (
 
 // plain returns frames that must not be compressed.
 func plain(s string) *engineio.Frames {
-	return engineio.NewFrames([]byte(s), nil, false)
+	return engineio.TextFrames(s).WithoutCompression()
 }
 
 func TestHTTPCompression(t *testing.T) {
@@ -182,7 +182,7 @@ func TestPerMessageDeflate(t *testing.T) {
 				mixed := strings.Repeat("mixed ", 100)
 				require.NoError(t, p.Send(plain(mixed)))
 				require.NoError(t, p.Send(engineio.TextFrames(mixed)))
-				require.NoError(t, p.Send(engineio.NewFrames([]byte(mixed), [][]byte{[]byte(mixed), {}}, true)))
+				require.NoError(t, p.Send(engineio.TextFrames(mixed, []byte(mixed), nil)))
 				require.NoError(t, p.Send(plain("last")))
 				wantMessages(t, c, "text "+mixed, "text "+mixed, "text "+mixed, "binary "+mixed, "binary ", "text last")
 			}, eiotest.WebSocket, eiotest.Upgrade)

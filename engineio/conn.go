@@ -9,32 +9,6 @@ import (
 	"time"
 )
 
-// Receiver gets what arrives on one connection. Its methods are called one at
-// a time and must not block: they run on the goroutine that reads from the
-// client.
-type Receiver interface {
-	// Message gets the next message, in the order in which the client sent
-	// them. data is valid only until Message returns.
-	//
-	// The channel it returns is nil ordinarily. Any other makes the engine read
-	// nothing more from this client until the channel is closed or the connection
-	// ends: a WebSocket is not read, and a POST is answered, after the rest of its
-	// packets, when there is room. Meanwhile the client is still pinged, but a
-	// missing answer does not count against it. Closed does not wait for the channel.
-	Message(data []byte, binary bool) (room <-chan struct{})
-	// Closed is called exactly once, after the last Message has returned, and
-	// never from inside Send or Close. err is a detail and may be nil.
-	Closed(reason Reason, err error)
-}
-
-// Upgrader is a Receiver that is told of upgrades. Upgraded is called, like
-// Message one at a time, when the connection goes on as WebSocket, before the
-// first Message of that; not when the connection has ended. It must return soon.
-type Upgrader interface {
-	Receiver
-	Upgraded()
-}
-
 // Conn is the session of one client. It outlives the upgrade of its transport.
 // All methods are safe for concurrent use.
 //
@@ -151,6 +125,18 @@ func (c *Conn) Request() *http.Request {
 	return c.req
 }
 
+// ClientIP returns the address of the client, without a port: what
+// Options.ClientIP says of the handshake request or, without that option, the last
+// entry of X-Forwarded-For with Options.TrustForwarded, or else the address of the
+// network connection. It is "" if there is none.
+func (c *Conn) ClientIP() string {
+	c.mu.Lock()
+	r := c.req
+	c.mu.Unlock()
+	ip, _ := c.srv.clientIP(r)
+	return ip
+}
+
 // Context returns a context with the values of the handshake request's, which
 // is cancelled with a *CloseError as its cause when the connection ends.
 func (c *Conn) Context() context.Context { return c.Request().Context() }
@@ -173,6 +159,12 @@ func (c *Conn) Transport() string {
 // waits. A full queue does not end the connection: a client that takes nothing for
 // Options.WriteTimeout is closed anyway. Who sends much at a time waits with Flush.
 func (c *Conn) Send(f *Frames) error { return c.send(f, true) }
+
+// SendText is Send for one text message to this client alone.
+func (c *Conn) SendText(text string) error { return c.Send(TextFrames(text)) }
+
+// SendBinary is Send for one binary message to this client alone. It copies data.
+func (c *Conn) SendBinary(data []byte) error { return c.Send(BinaryFrames(data)) }
 
 // SendAnyway is Send without regard to Options.Limits.SendQueueLimit: for what has been
 // accepted, and counted, before it could be sent.

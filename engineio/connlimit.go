@@ -36,9 +36,9 @@ const (
 )
 
 var (
-	refuseHeader = refuse(http.StatusRequestHeaderFieldsTooLarge, codeBadRequest, causeTooLarge,
+	refuseHeader = refuse(http.StatusRequestHeaderFieldsTooLarge, CodeBadRequest, causeTooLarge,
 		"the request header is too large: a handshake may have 64 KiB, each field counting 128 bytes besides its text")
-	refuseHeaders = refuse(http.StatusRequestHeaderFieldsTooLarge, codeBadRequest, causeTooLarge,
+	refuseHeaders = refuse(http.StatusRequestHeaderFieldsTooLarge, CodeBadRequest, causeTooLarge,
 		"the request header is too large: the server holds too many large ones: send fewer cookies, or connect again later")
 )
 

@@ -8,7 +8,12 @@
 //
 //	srv, err := engineio.NewServer(&engineio.Options{
 //		OnConnect: func(c *engineio.Conn) (engineio.Receiver, error) {
-//			return echo{c}, nil
+//			return engineio.ReceiverFuncs{
+//				OnMessage: func(data []byte, binary bool) (room <-chan struct{}) {
+//					_ = c.SendText("got it")
+//					return nil
+//				},
+//			}, nil
 //		},
 //	})
 //	if err != nil {
@@ -16,10 +21,10 @@
 //	}
 //	mux.Handle("/engine.io/", srv)
 //
-// Messages are sent with Conn.Send, from any goroutine: it queues and never
-// blocks. A client that does not take what it is sent is closed when its queue
-// is full, and costs no other client anything. Frames encode a message once for
-// any number of connections.
+// Conn.SendText and SendBinary send a message to one client, from any goroutine:
+// they queue it and never block. Frames encode a message once for any number of
+// connections, to which Conn.Send sends it. A client that takes nothing for
+// Options.WriteTimeout is closed, and costs no other client anything.
 //
 // In the other direction, a Receiver that has no room makes the engine stop reading
 // from its client (see Receiver.Message).

@@ -14,18 +14,16 @@ import (
 )
 
 // echo sends every message back to the client that sent it.
-type echo struct{ conn *engineio.Conn }
-
-func (e echo) Message(data []byte, binary bool) <-chan struct{} {
-	if binary {
-		_ = e.conn.Send(engineio.BinaryFrames(data))
-	} else {
-		_ = e.conn.Send(engineio.TextFrames(string(data)))
-	}
-	return nil // there is always room for more
+func echo(c *engineio.Conn) engineio.Receiver {
+	return engineio.ReceiverFuncs{OnMessage: func(data []byte, binary bool) (room <-chan struct{}) {
+		if binary {
+			_ = c.SendBinary(data)
+		} else {
+			_ = c.SendText(string(data))
+		}
+		return nil // there is always room for more
+	}}
 }
-
-func (e echo) Closed(reason engineio.Reason, err error) {}
 
 // A complete echo server, and a client that speaks the wire format to it.
 func Example() {
@@ -34,7 +32,7 @@ func Example() {
 			if c.Request().URL.Query().Get("token") != "secret" {
 				return nil, &engineio.Refusal{Message: "wrong token"}
 			}
-			return echo{c}, nil
+			return echo(c), nil
 		},
 	})
 	if err != nil {
@@ -69,7 +67,12 @@ func ExampleNewServer() {
 	mux := http.NewServeMux()
 	srv, err := engineio.NewServer(&engineio.Options{
 		OnConnect: func(c *engineio.Conn) (engineio.Receiver, error) {
-			return echo{c}, nil
+			return engineio.ReceiverFuncs{
+				OnMessage: func(data []byte, binary bool) (room <-chan struct{}) {
+					_ = c.SendText("got it")
+					return nil
+				},
+			}, nil
 		},
 	})
 	if err != nil {

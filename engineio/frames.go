@@ -54,19 +54,24 @@ type frame struct {
 	binary     bool
 }
 
-// NewFrames returns the frames of a text message, none if text is nil, and of the
-// binary messages that follow it. It copies them. compress permits compression on
-// connections that negotiated it.
-func NewFrames(text []byte, binary [][]byte, compress bool) *Frames {
-	f := newFrames(text, binary, text != nil)
-	f.compress = compress
-	return f
+// TextFrames returns the frames of a text message and of the binary messages that
+// follow it, copies of all of them. An empty text is a message, too.
+func TextFrames[T string | []byte](text T, binary ...[]byte) *Frames {
+	return newFrames(text, binary, true)
 }
 
-// TextFrames returns the frames of one text message.
-func TextFrames(text string) *Frames {
-	f := newFrames(text, nil, true)
-	f.compress = true
+// BinaryFrames returns the frames of one binary message or more, copies of them.
+func BinaryFrames(data []byte, more ...[]byte) *Frames {
+	if len(more) == 0 {
+		return newFrames("", [][]byte{data}, false)
+	}
+	return newFrames("", append([][]byte{data}, more...), false)
+}
+
+// WithoutCompression has the frames never be compressed, also on connections that
+// negotiated it, and returns f. It must not be called once f has been sent.
+func (f *Frames) WithoutCompression() *Frames {
+	f.compress = false
 	return f
 }
 
@@ -84,7 +89,7 @@ func newFrames[T string | []byte](text T, binary [][]byte, hasText bool) *Frames
 		wsframe.PutHeader(wire, finText, size)
 		wire = append(append(wire, typeMessage), text...)
 	}
-	f := &Frames{wire: wire, first: uint8(header)}
+	f := &Frames{wire: wire, first: uint8(header), compress: true}
 	if len(binary) > 0 {
 		f.addBinary(binary)
 	}
@@ -110,11 +115,6 @@ func (f *Frames) addBinary(binary [][]byte) {
 		all.frames = append(all.frames, frame{n, len(wire), true})
 	}
 	f.wire, f.several = wire, all
-}
-
-// BinaryFrames returns the frames of one binary message, a copy of data.
-func BinaryFrames(data []byte) *Frames {
-	return NewFrames(nil, [][]byte{data}, true)
 }
 
 // packetFrames returns the frame of a packet other than a message.

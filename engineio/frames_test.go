@@ -47,7 +47,7 @@ func TestFramesOfTextAtEveryHeaderSize(t *testing.T) {
 
 func TestFramesOfTextWithAttachments(t *testing.T) {
 	attachments := [][]byte{{1, 2, 3}, {}, bytes.Repeat([]byte{7}, 300), bytes.Repeat([]byte{8}, 70_000)}
-	f := NewFrames([]byte(`54-["e"]`), attachments, true)
+	f := TextFrames(`54-["e"]`, attachments...)
 	attachments[0][0] = 99 // the frames hold copies
 
 	ops, payloads := parseFrames(t, f.wire)

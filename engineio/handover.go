@@ -56,9 +56,9 @@ const (
 )
 
 var (
-	refuseNoPeer = refuse(http.StatusBadGateway, codeUnknownSID, causePeer,
+	refuseNoPeer = refuse(http.StatusBadGateway, CodeUnknownSID, causePeer,
 		"session ID unknown here, and the server that has the session cannot be reached (Options.PeerURL): connect again")
-	refuseAstray = refuse(http.StatusBadGateway, codeUnknownSID, causePeer,
+	refuseAstray = refuse(http.StatusBadGateway, CodeUnknownSID, causePeer,
 		"session ID unknown: another server has handed the request over to this one, which does not have the session either; "+
 			"does that server's Options.PeerURL lead to a load balancer, or to another server, instead of itself?")
 

@@ -14,12 +14,6 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
-// deaf is a Receiver of nothing.
-type deaf struct{}
-
-func (deaf) Message([]byte, bool) <-chan struct{} { return nil }
-func (deaf) Closed(engineio.Reason, error)        {}
-
 // What a POST costs, all three sides together, that reaches its server, and one that another server hands over.
 func BenchmarkHandOver(b *testing.B) {
 	var urls [2]string
@@ -29,7 +23,7 @@ func BenchmarkHandOver(b *testing.B) {
 			PeerURL: func(_ context.Context, id string) (*url.URL, error) {
 				return url.Parse(urls[id[0]-'0'] + "/engine.io/")
 			},
-			OnConnect: func(*engineio.Conn) (engineio.Receiver, error) { return deaf{}, nil },
+			OnConnect: func(*engineio.Conn) (engineio.Receiver, error) { return engineio.ReceiverFuncs{}, nil },
 		})
 		require.NoError(b, err)
 		web := httptest.NewServer(srv)

@@ -43,8 +43,9 @@ type host struct {
 // peer is the server's side of a connection: a Receiver that records.
 type peer struct {
 	*engineio.Conn
-	h    *host
-	msgs chan string // see describe
+	engineio.ReceiverFuncs // of the methods that it does not have itself
+	h                      *host
+	msgs                   chan string // see describe
 
 	mu     sync.Mutex
 	ended  chan struct{} // closed by the first Closed

@@ -84,7 +84,10 @@ func transcript(t *testing.T, stream []byte, piece, limit int, pair func(testing
 }
 
 // record is a Receiver.
-type record struct{ got []string }
+type record struct {
+	ReceiverFuncs
+	got []string
+}
 
 func (r *record) Message(data []byte, binary bool) <-chan struct{} {
 	if len(data) > 100 {
@@ -250,11 +253,6 @@ func TestInboxAllocates(t *testing.T) {
 	assert.Less(t, testing.AllocsPerRun(200, read), 0.5) // now and then the pool is emptied
 }
 
-type ignore struct{}
-
-func (ignore) Message([]byte, bool) <-chan struct{} { return nil }
-func (ignore) Closed(Reason, error)                 {}
-
 // The stack that handling messages took is given up when the client falls silent.
 func TestReaderIsReplaced(t *testing.T) {
 	text := func(s string) []byte { return clientFrame(finText, s) }
@@ -277,7 +275,7 @@ func TestReaderIsReplaced(t *testing.T) {
 			srv, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }})
 			require.NoError(t, err)
 			c := newConn(srv, new(http.Request), "id")
-			c.receiver = ignore{}
+			c.receiver = ReceiverFuncs{}
 			srv.wg.Add(1)
 			var stream []byte
 			for _, f := range tt.frames {

@@ -15,14 +15,15 @@ import (
 )
 
 // echoing tells a channel of what it receives.
-type echoing struct{ got chan string }
+type echoing struct {
+	ReceiverFuncs
+	got chan string
+}
 
 func (e echoing) Message(data []byte, _ bool) (room <-chan struct{}) {
 	e.got <- string(data)
 	return nil
 }
-
-func (e echoing) Closed(Reason, error) {}
 
 // stalledServer serves WebSockets over Unix sockets with small buffers: over TCP, a client whose receive buffer is full
 // of pongs drops acknowledgements of what it sends.
@@ -34,7 +35,7 @@ func stalledServer(t *testing.T, opts Options) (dial func() (*Conn, echoing, *we
 	}
 	conns := make(chan opened, 1)
 	opts.OnConnect = func(c *Conn) (Receiver, error) {
-		e := echoing{make(chan string, 10_000)}
+		e := echoing{got: make(chan string, 10_000)}
 		conns <- opened{c, e}
 		return e, nil
 	}

@@ -99,7 +99,7 @@ func TestFramesAreSentAsAUnit(t *testing.T) {
 				for i := range 50 {
 					header := fmt.Sprintf("header of %d.%d", s, i)
 					buf := []byte(header)
-					_ = p.Send(engineio.NewFrames(buf, [][]byte{[]byte(header), {}, []byte(header)}, true))
+					_ = p.Send(engineio.TextFrames(buf, []byte(header), nil, []byte(header)))
 				}
 			})
 		}
@@ -135,7 +135,10 @@ func TestFramesAreShared(t *testing.T) {
 		}
 		for i := range 20 {
 			buf := []byte(fmt.Sprint("broadcast ", i))
-			f := engineio.NewFrames(buf, [][]byte{{byte(i)}}, i%2 == 0)
+			f := engineio.TextFrames(buf, []byte{byte(i)})
+			if i%2 == 1 {
+				f.WithoutCompression()
+			}
 			var senders sync.WaitGroup
 			for _, p := range peers {
 				senders.Go(func() { assert.NoError(t, p.Send(f)) })

@@ -70,9 +70,10 @@ type Options struct {
 
 	// Limits bounds what clients may send, hold and cost.
 	Limits Limits
-	// ClientIP, if set, says for Limits.MaxConnectionsPerIP from where a handshake
-	// comes: an IP address, or any other string that is to be counted by, or ""
-	// for a client that is not counted. It is called concurrently. By default
+	// ClientIP, if set, says from where a handshake comes, for
+	// Limits.MaxConnectionsPerIP and Conn.ClientIP: an IP address, or any other
+	// string that is to be counted by, or "" for a client that is not counted. It is
+	// called concurrently, and again with each call of Conn.ClientIP. By default
 	// the address is that of the network connection (http.Request.RemoteAddr)
 	// or, with TrustForwarded, the last entry of X-Forwarded-For. Set ClientIP
 	// where there are several proxies, or where the proxy uses another header;

@@ -169,7 +169,7 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) (without bool, ref
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		if strings.EqualFold(r.Header.Get("Sec-Fetch-Site"), "cross-site") {
-			return false, refuse(http.StatusForbidden, codeForbidden, causeOrigin,
+			return false, refuse(http.StatusForbidden, CodeForbidden, causeOrigin,
 				"a request by a page of another site without an Origin header, such as that of an image or a link: "+
 					"connect with a Socket.IO client, or with fetch in the mode cors")
 		}
@@ -177,7 +177,7 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) (without bool, ref
 	}
 	switch s.allowOrigin(r, origin) {
 	case refused:
-		return false, refuse(http.StatusForbidden, codeForbidden, causeOrigin, originAdvice(r, origin))
+		return false, refuse(http.StatusForbidden, CodeForbidden, causeOrigin, originAdvice(r, origin))
 	case anonymous:
 		if canonicalOrigin(origin) != "null" || slices.Contains(s.opts.AllowedOrigins, "*") {
 			origin = "*"

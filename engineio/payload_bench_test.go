@@ -11,13 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-type ignoring struct{}
-
-func (ignoring) Message([]byte, bool) <-chan struct{} { return nil }
-func (ignoring) Closed(Reason, error)                 {}
-
 func benchServer(b *testing.B) *Server {
-	s, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return ignoring{}, nil }})
+	s, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return ReceiverFuncs{}, nil }})
 	require.NoError(b, err)
 	return s
 }
@@ -33,7 +28,7 @@ func BenchmarkPayloadDecode(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			c := newConn(benchServer(b), httptest.NewRequest("POST", "/", nil), "id")
-			c.receiver = ignoring{}
+			c.receiver = ReceiverFuncs{}
 			body := []byte(bench.body)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
@@ -107,13 +102,13 @@ func BenchmarkFrames(b *testing.B) {
 		b.Run(fmt.Sprint("text ", size), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = NewFrames(blob, nil, true)
+				_ = TextFrames(blob)
 			}
 		})
 		b.Run(fmt.Sprint("binary ", size), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = NewFrames([]byte(`51-["e",{"_placeholder":true,"num":0}]`), [][]byte{blob}, true)
+				_ = TextFrames([]byte(`51-["e",{"_placeholder":true,"num":0}]`), blob)
 			}
 		})
 	}

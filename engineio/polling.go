@@ -12,7 +12,7 @@ var (
 )
 
 var (
-	refuseUnknownSID = refuse(http.StatusBadRequest, codeUnknownSID, causeSession,
+	refuseUnknownSID = refuse(http.StatusBadRequest, CodeUnknownSID, causeSession,
 		"session ID unknown: the session has ended, or another server process holds it; "+
 			"with several processes use sticky sessions, WebSocket as the only transport, or Options.PeerURL")
 	refuseTransport = badRequest("this session uses another transport, having been upgraded")

@@ -23,7 +23,7 @@ func TestPollPayload(t *testing.T) {
 		h := newHost(t, nil, nil)
 		raw, p := h.raw()
 		p.text("a")
-		require.NoError(t, p.Send(engineio.NewFrames([]byte("b"), [][]byte{{1, 2, 3, 4}, {}}, true)))
+		require.NoError(t, p.Send(engineio.TextFrames("b", []byte{1, 2, 3, 4}, nil)))
 		require.NoError(t, p.Send(engineio.BinaryFrames([]byte{255})))
 		p.text("")
 		resp, err := raw.Get(t.Context())

@@ -15,7 +15,7 @@ var (
 	// errSessionOver cuts off the reading of a POST whose session has ended.
 	errSessionOver = errors.New("engineio: the session has ended")
 
-	refuseBusy = refuse(http.StatusServiceUnavailable, codeBadRequest, causeTooLarge,
+	refuseBusy = refuse(http.StatusServiceUnavailable, CodeBadRequest, causeTooLarge,
 		"too many bodies: the server is receiving more than it can hold (Options.Limits.PostBudget): send again later")
 )
 
@@ -111,7 +111,7 @@ func refuseParse(err error) (*Refusal, error) {
 func (s *Server) refuseTooLarge() (*Refusal, error) {
 	s.stats.limits.add(limitPayload)
 	err := errTooLarge(s.opts.Limits.MaxPayload)
-	return refuse(http.StatusRequestEntityTooLarge, codeBadRequest, causeTooLarge, strings.TrimPrefix(err.Error(), "engineio: ")).withoutBody(), err
+	return refuse(http.StatusRequestEntityTooLarge, CodeBadRequest, causeTooLarge, strings.TrimPrefix(err.Error(), "engineio: ")).withoutBody(), err
 }
 
 // reactionTime is how long a client whose request was refused has to leave by itself

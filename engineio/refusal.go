@@ -10,26 +10,38 @@ import (
 	"strings"
 )
 
-// The error codes of the reference server, which clients may read in the
-// body of a refused request.
+// RefusalCode is an error code of the Engine.IO reference server, which clients
+// may read in the body of a refused request.
+type RefusalCode int
+
+// The codes.
 const (
-	codeUnknownTransport = iota
-	codeUnknownSID
-	codeBadHandshakeMethod
-	codeBadRequest
-	codeForbidden
-	codeUnsupportedVersion
+	CodeUnknownTransport   RefusalCode = iota // a transport that the server does not offer
+	CodeUnknownSID                            // a session that the server does not have
+	CodeBadHandshakeMethod                    // a session that begins with another method than GET
+	CodeBadRequest                            // anything else that is wrong with a request
+	CodeForbidden                             // not allowed to connect
+	CodeUnsupportedVersion                    // another revision of the protocol
 )
 
 // codeMessages are the reference server's words for its codes. Test suites and
 // some clients compare them.
 var codeMessages = [...]string{
-	codeUnknownTransport:   "Transport unknown",
-	codeUnknownSID:         "Session ID unknown",
-	codeBadHandshakeMethod: "Bad handshake method",
-	codeBadRequest:         "Bad request",
-	codeForbidden:          "Forbidden",
-	codeUnsupportedVersion: "Unsupported protocol version",
+	CodeUnknownTransport:   "Transport unknown",
+	CodeUnknownSID:         "Session ID unknown",
+	CodeBadHandshakeMethod: "Bad handshake method",
+	CodeBadRequest:         "Bad request",
+	CodeForbidden:          "Forbidden",
+	CodeUnsupportedVersion: "Unsupported protocol version",
+}
+
+// String returns the message of the reference server for the code, "" for a
+// number that is none of its codes.
+func (c RefusalCode) String() string {
+	if c < 0 || int(c) >= len(codeMessages) {
+		return ""
+	}
+	return codeMessages[c]
 }
 
 // RefusalHeader is the header in which the server says why it refuses a request:
@@ -44,9 +56,9 @@ const maxRefusalHeader = 400
 // body is the JSON object {"code":Code,"message":Message}. OnConnect may return
 // one to choose the answer to a handshake. Its message is sent to the client.
 type Refusal struct {
-	Status  int    // HTTP status; zero means 403 with Code 4 (forbidden)
-	Code    int    // error code of the reference server, 0 to 5
-	Message string // for the client
+	Status  int         // HTTP status; zero means 403 with CodeForbidden
+	Code    RefusalCode // of the reference server
+	Message string      // for the client
 	// Detail is for RefusalHeader and the log: what was wrong and what to do
 	// about it. It may be empty.
 	Detail string
@@ -56,12 +68,12 @@ type Refusal struct {
 }
 
 // refuse returns a refusal of the server's own, which looks like one of the reference server.
-func refuse(status, code int, cause, detail string) *Refusal {
-	return &Refusal{Status: status, Code: code, Message: codeMessages[code], Detail: detail, cause: cause}
+func refuse(status int, code RefusalCode, cause, detail string) *Refusal {
+	return &Refusal{Status: status, Code: code, Message: code.String(), Detail: detail, cause: cause}
 }
 
 func badRequest(detail string) *Refusal {
-	return refuse(http.StatusBadRequest, codeBadRequest, causeMalformed, detail)
+	return refuse(http.StatusBadRequest, CodeBadRequest, causeMalformed, detail)
 }
 
 // withoutBody makes the body empty, for what the reference server answers with a status alone.
@@ -80,20 +92,20 @@ func refusalOf(err error) *Refusal {
 	switch {
 	case errors.As(err, &r):
 		if r.Status == 0 {
-			return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: r.Message, Detail: r.Detail}
+			return &Refusal{Status: http.StatusForbidden, Code: CodeForbidden, Message: r.Message, Detail: r.Detail}
 		}
 		return r
 	case errors.Is(err, ErrServerClosed):
-		return refuse(http.StatusServiceUnavailable, codeForbidden, causeShutdown, "the server is shutting down: connect again later")
+		return refuse(http.StatusServiceUnavailable, CodeForbidden, causeShutdown, "the server is shutting down: connect again later")
 	}
-	return &Refusal{Status: http.StatusForbidden, Code: codeForbidden, Message: codeMessages[codeForbidden]}
+	return &Refusal{Status: http.StatusForbidden, Code: CodeForbidden, Message: codeMessages[CodeForbidden]}
 }
 
 // The refusals of handshakes beyond a limit.
 var (
-	refuseFull = refuse(http.StatusServiceUnavailable, codeForbidden, causeFull,
+	refuseFull = refuse(http.StatusServiceUnavailable, CodeForbidden, causeFull,
 		"too many connections: the server is full (Options.Limits.MaxConnections): connect again later")
-	refuseFullIP = refuse(http.StatusTooManyRequests, codeForbidden, causeFullIP,
+	refuseFullIP = refuse(http.StatusTooManyRequests, CodeForbidden, causeFullIP,
 		"too many connections from this address (Options.Limits.MaxConnectionsPerIP)")
 )
 
@@ -162,8 +174,8 @@ func (e *Refusal) json() []byte {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
+		Code    RefusalCode `json:"code"`
+		Message string      `json:"message"`
 	}{e.Code, e.Message})
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 }

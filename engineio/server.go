@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -83,6 +84,31 @@ func (s *Server) Len() int {
 	return len(s.conns)
 }
 
+// Conn returns the open connection with a session id. ok is false if there is none:
+// while OnConnect decides, and from the moment on that the connection is closed.
+func (s *Server) Conn(id string) (c *Conn, ok bool) {
+	s.mu.RLock()
+	c = s.conns[id]
+	s.mu.RUnlock()
+	if c == nil || !c.isOpen() {
+		return nil, false
+	}
+	return c, true
+}
+
+// Conns ranges over the connections that were open when the loop began, in no
+// particular order, without those that have ended meanwhile. The loop may do
+// anything: no lock is held.
+func (s *Server) Conns() iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		for _, c := range s.all() {
+			if c.isOpen() && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // ServeHTTP serves the endpoint. Mount it at Options.Path; every request gets
 // an answer at once but the polls that wait for packets. A refused request gets
 // the status and the body of the reference server, for most the JSON object
@@ -124,7 +150,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	q := parseQuery(r.URL.RawQuery)
 	if !slices.Contains(s.opts.Transports, q.transport) {
-		return refuse(http.StatusBadRequest, codeUnknownTransport, causeTransport,
+		return refuse(http.StatusBadRequest, CodeUnknownTransport, causeTransport,
 			fmt.Sprintf("transport unknown: %.40q; this server offers %s (Options.Transports)", q.transport, strings.Join(s.opts.Transports, " and ")))
 	}
 	if q.jsonp {
@@ -134,7 +160,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		return s.serveSession(w, r, q.sid, q.transport)
 	}
 	if r.Method != http.MethodGet {
-		return refuse(http.StatusBadRequest, codeBadHandshakeMethod, causeMethod, "a session begins with GET")
+		return refuse(http.StatusBadRequest, CodeBadHandshakeMethod, causeMethod, "a session begins with GET")
 	}
 	if q.transport == WebSocket {
 		if refusal := checkUpgrade(r); refusal != nil {
@@ -142,7 +168,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		}
 	}
 	if v := q.version; v != protocolVersion {
-		return refuse(http.StatusBadRequest, codeUnsupportedVersion, causeVersion,
+		return refuse(http.StatusBadRequest, CodeUnsupportedVersion, causeVersion,
 			fmt.Sprintf("unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion))
 	}
 	if anonymous {
@@ -162,7 +188,7 @@ func (s *Server) refusePath(r *http.Request) *Refusal {
 		why = fmt.Sprintf("the client asked for %.100q, but %.100q arrived, and this server answers at %q: "+
 			"mount it without http.StripPrefix, or set Options.Path to what arrives", asked, r.URL.Path, s.opts.Path)
 	}
-	return refuse(http.StatusNotFound, codeBadRequest, causePath, why)
+	return refuse(http.StatusNotFound, CodeBadRequest, causePath, why)
 }
 
 // serveSession serves a request of a session that exists.
@@ -195,7 +221,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, trans
 	// The reference server answers 500, with which a client could make a
 	// load balancer believe that the server is ill.
 	w.Header().Set("Allow", "GET, POST, OPTIONS")
-	return refuse(http.StatusMethodNotAllowed, codeBadRequest, causeMethod, "a session takes GET and POST").withoutBody()
+	return refuse(http.StatusMethodNotAllowed, CodeBadRequest, causeMethod, "a session takes GET and POST").withoutBody()
 }
 
 // open begins a session: OnConnect decides.

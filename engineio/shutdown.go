@@ -20,15 +20,6 @@ const (
 	retryAfter = "1"
 )
 
-// Drainer is a Receiver that has something to finish before Shutdown closes
-// its connection. Drain is called, at most once, when it is the connection's
-// turn, and has to see to it that Conn.Close is called soon, with
-// ReasonServerShutdown. It must not block, and may be called while Message runs.
-type Drainer interface {
-	Receiver
-	Drain()
-}
-
 // Shutdown refuses new connections from now on, with status 503, and closes all
 // others with ReasonServerShutdown, spread over Options.DrainWindow, each after
 // what was queued for it. It returns when they have ended and no goroutine of the
@@ -69,6 +60,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.peers.cut()
 	return ctx.Err()
+}
+
+// Close is Shutdown without patience: it cuts off all connections, with
+// ReasonServerShutdown and without what is queued for them, and returns at once.
+// Receiver.Closed is called for each, perhaps after Close has returned. It
+// returns nil.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.Shutdown(ctx) // its error says that the context has ended
+	return nil
 }
 
 // leaver is what Shutdown ends: a connection, or a request that has been handed
@@ -120,17 +122,18 @@ func (s *Server) drainWindow(ctx context.Context, n int) time.Duration {
 	return max(window, 0)
 }
 
-// drain ends the connection because of Shutdown.
+// drain ends the connection because of Shutdown, unless its Receiver does so later.
 func (c *Conn) drain() {
 	c.mu.Lock()
-	d, ok := c.receiver.(Drainer) // there is none during OnConnect
-	ok = ok && !c.closed
+	receiver, closed := c.receiver, c.closed
 	c.mu.Unlock()
-	if !ok {
-		c.end(ReasonServerShutdown, ErrServerClosed, deliver)
-		return
+	busy := false
+	if receiver != nil && !closed { // there is none during OnConnect
+		c.guard("Drain", func() { busy = receiver.Drain() })
 	}
-	c.guard("Drain", d.Drain)
+	if !busy {
+		c.end(ReasonServerShutdown, ErrServerClosed, deliver)
+	}
 }
 
 func (s *Server) all() []*Conn {

@@ -380,12 +380,13 @@ type drainer struct {
 	drains int
 }
 
-func (d *drainer) Drain() {
+func (d *drainer) Drain() bool {
 	d.drains++
 	time.AfterFunc(time.Second, func() {
 		_ = d.Send(engineio.TextFrames("finished"))
 		d.Close(engineio.ReasonServerShutdown, engineio.ErrServerClosed)
 	})
+	return true
 }
 
 func TestDrainer(t *testing.T) {

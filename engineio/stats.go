@@ -204,6 +204,13 @@ func (c *Conn) countClosedLocked() {
 	s.closed.add(c.reason)
 }
 
+// isOpen reports whether the connection was accepted and has not ended.
+func (c *Conn) isOpen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counted != notCounted
+}
+
 func (c *Conn) countUpgradeLocked() {
 	if c.counted != onPolling {
 		return

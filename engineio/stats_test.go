@@ -82,7 +82,7 @@ func TestStatsOfTraffic(t *testing.T) {
 		require.NoError(t, c.Send("four"))
 		require.NoError(t, c.SendBinary([]byte("bin")))
 		p.want("text four", "binary bin")
-		require.NoError(t, p.Send(engineio.NewFrames([]byte("text"), [][]byte{{1, 2, 3}, {4}}, true)))
+		require.NoError(t, p.Send(engineio.TextFrames("text", []byte{1, 2, 3}, []byte{4})))
 		wantMessages(t, c, "text text", "binary \x01\x02\x03", "binary \x04")
 		synctest.Wait()
 		st := h.srv.Stats()
@@ -179,7 +179,7 @@ func TestReceiverGoexit(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		ended := make(chan engineio.Reason, 1)
-		h.onNew = func(*peer) (engineio.Receiver, error) { return exiting{ended}, nil }
+		h.onNew = func(*peer) (engineio.Receiver, error) { return exiting{ended: ended}, nil }
 		c, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr})
 		require.NoError(t, err)
 		_ = c.Send("x")
@@ -190,7 +190,10 @@ func TestReceiverGoexit(t *testing.T) {
 	})
 }
 
-type exiting struct{ ended chan engineio.Reason }
+type exiting struct {
+	engineio.ReceiverFuncs
+	ended chan engineio.Reason
+}
 
 func (e exiting) Message([]byte, bool) <-chan struct{} {
 	runtime.Goexit()

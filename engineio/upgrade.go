@@ -142,8 +142,8 @@ func (c *Conn) takeOver(t *wsTransport, done *bool) error {
 	c.kickLocked()
 	closed := c.closed
 	c.mu.Unlock()
-	if u, ok := c.receiver.(Upgrader); ok && !closed {
-		c.guard("Upgraded", u.Upgraded)
+	if !closed {
+		c.guard("Upgraded", c.receiver.Upgraded)
 	}
 	return nil
 }

@@ -36,13 +36,13 @@ func TestUpgradePacketWithMoreThanItsType(t *testing.T) {
 	}
 }
 
-// upgrader has a function called by Upgraded.
-type upgrader struct {
+// upgraded has a function called by Upgraded.
+type upgraded struct {
 	*peer
-	upgraded func()
+	call func()
 }
 
-func (u upgrader) Upgraded() { u.upgraded() }
+func (u upgraded) Upgraded() { u.call() }
 
 // Upgraded that panics or calls runtime.Goexit ends the connection, and leaves nothing behind.
 func TestUpgradedThatDoesNotReturn(t *testing.T) {
@@ -51,7 +51,7 @@ func TestUpgradedThatDoesNotReturn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHost(t, nil, nil)
 				var p *peer
-				h.onNew = func(q *peer) (engineio.Receiver, error) { p = q; return upgrader{q, f}, nil }
+				h.onNew = func(q *peer) (engineio.Receiver, error) { p = q; return upgraded{q, f}, nil }
 				raw := &eiotest.Raw{Transport: h.tr}
 				_, _, err := raw.Handshake(t.Context())
 				require.NoError(t, err)

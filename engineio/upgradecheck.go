@@ -11,11 +11,11 @@ const subprotocolHeader = "Sec-Websocket-Protocol"
 // in the words of the WebSocket library of the reference server.
 func checkUpgrade(r *http.Request) *Refusal {
 	if !asksForUpgrade(r) {
-		return refuse(http.StatusBadRequest, codeBadRequest, causeNoUpgrade,
+		return refuse(http.StatusBadRequest, CodeBadRequest, causeNoUpgrade,
 			"transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?")
 	}
 	fault := func(status int, message string) *Refusal {
-		return &Refusal{Status: status, Code: codeBadRequest, Message: message, cause: causeMalformed,
+		return &Refusal{Status: status, Code: CodeBadRequest, Message: message, cause: causeMalformed,
 			Detail: "the WebSocket handshake is not as RFC 6455 has it: " + message}
 	}
 	switch _, ok := firstSubprotocol(r); {

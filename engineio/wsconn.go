@@ -170,6 +170,6 @@ func canHijack(w http.ResponseWriter) bool {
 }
 
 func refuseHijack(err error) *Refusal {
-	return refuse(http.StatusNotImplemented, codeBadRequest, causeNoUpgrade,
+	return refuse(http.StatusNotImplemented, CodeBadRequest, causeNoUpgrade,
 		"this connection cannot become a WebSocket ("+err.Error()+"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap")
 }

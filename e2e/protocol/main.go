@@ -102,24 +102,24 @@ func newEngineServer() (*engineio.Server, error) {
 		PingTimeout:    pingTimeout,
 		Limits:         engineio.Limits{MaxPayload: maxPayload},
 		AllowedOrigins: anyOrigin,
-		OnConnect:      func(c *engineio.Conn) (engineio.Receiver, error) { return echo{c}, nil },
+		OnConnect:      echo,
 	})
 }
 
-type echo struct{ conn *engineio.Conn }
-
-func (e echo) Message(data []byte, binary bool) <-chan struct{} {
-	frames := engineio.TextFrames(string(data))
-	if binary {
-		frames = engineio.BinaryFrames(data)
-	}
-	if err := e.conn.Send(frames); err != nil && !errors.Is(err, engineio.ErrClosed) {
-		log.Print("echo: ", err)
-	}
-	return nil
+func echo(c *engineio.Conn) (engineio.Receiver, error) {
+	return engineio.ReceiverFuncs{OnMessage: func(data []byte, binary bool) <-chan struct{} {
+		var err error
+		if binary {
+			err = c.SendBinary(data)
+		} else {
+			err = c.SendText(string(data))
+		}
+		if err != nil && !errors.Is(err, engineio.ErrClosed) {
+			log.Print("echo: ", err)
+		}
+		return nil
+	}}, nil
 }
-
-func (echo) Closed(engineio.Reason, error) {}
 
 // newSocketServer has the namespaces "/" and "/custom", which show a client
 // its auth payload and send its messages back.
