@@ -70,13 +70,13 @@ func (c *Conn) awaitPongLocked() {
 	c.setTimerLocked(next)
 }
 
-// pongOverdueLocked reports whether the client has neither answered the ping
-// nor taken anything for PingTimeout. While bytes flow to it, a missing pong does
-// not count: the ping may wait behind them.
+// pongOverdueLocked reports whether the client has not answered the ping for
+// PingTimeout, the time not counted in which it took what waited for it: the ping may
+// wait behind that.
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
 	flow := c.flowLocked()
-	flows := flow.follows(c.flow) || c.ws == nil && now.Before(c.receives)
+	flows := flow.follows(c.flow) && flow.waits(c.flow) || c.ws == nil && now.Before(c.receives)
 	if flows && !c.excusedLocked() { // who is held back is pinged on time, see pause
 		c.pongSince = now
 	}
@@ -102,6 +102,13 @@ func (f flow) follows(before flow) bool {
 		return true
 	}
 	return f.held >= 0 && before.held >= 0 && f.written-f.held > before.written-before.held
+}
+
+// waits reports whether the ping may be behind what the client took since before:
+// a write has waited for the network, or bytes that the network had before are still not
+// acknowledged. Otherwise what is sent arrives at once, and so has the ping.
+func (f flow) waits(before flow) bool {
+	return f.busy && before.busy || f.held >= 0 && f.written-f.held < before.written
 }
 
 func (c *Conn) flowLocked() flow {

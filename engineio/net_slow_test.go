@@ -3,6 +3,7 @@ package engineio_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -129,6 +130,34 @@ func TestNetworkStalledClient(t *testing.T) {
 	assert.ErrorContains(t, stalled.wantClosed(engineio.ReasonSlowClient), "timeout")
 	other.text("still there")
 	ws.want("4still there")
+}
+
+// A client whose answers do not arrive any more is found, although it takes all it is sent at once: a connection that is
+// half open.
+func TestNetworkHalfOpen(t *testing.T) {
+	h := newHost(t, &engineio.Options{PingInterval: 20 * time.Millisecond, PingTimeout: 600 * time.Millisecond}, nil)
+	web := httptest.NewServer(h.srv)
+	defer web.Close()
+	conn, err := net.Dial("tcp", web.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server.test\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	require.NoError(t, err)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(io.Discard, conn) // it reads all, and answers nothing
+	}()
+	p := h.peer()
+	for begin := time.Now(); p.Context().Err() == nil; {
+		p.text("an event")
+		require.Less(t, time.Since(begin), patience, "the client has not been found to be gone")
+		time.Sleep(time.Millisecond) // between two events
+	}
+	p.wantClosed(engineio.ReasonPingTimeout)
+	require.NoError(t, conn.Close())
+	<-read
 }
 
 // What waits for a client whose network is full is bounded, whatever is on its way.
