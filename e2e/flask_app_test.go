@@ -452,6 +452,13 @@ func (a *flaskApp) handler() http.Handler {
 		return n.Disconnect(s.SID)
 	})
 	route("POST /members", func(_ http.ResponseWriter, _ *http.Request, s flaskSpec, n *socketio.Namespace) any {
+		if s.Room == "" { // everyone, as in Flask-SocketIO
+			all := []string{}
+			for socket := range n.Sockets() {
+				all = append(all, socket.ID())
+			}
+			return slices.Sorted(slices.Values(all))
+		}
 		sids, err := n.Members(s.Room)
 		if err != nil {
 			return err

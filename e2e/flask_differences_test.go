@@ -13,6 +13,7 @@ const (
 	order    = "1: the events of one socket are handled one after another"
 	admitted = "2: nobody is in before the connect handler has accepted; what it emits follows the CONNECT packet; its failure is always answered"
 	strict   = "3: what breaks the protocol closes the connection; nothing is dropped in silence"
+	again    = "3: a second CONNECT for a namespace leaves it and connects anew"
 	refusals = "4: a refusal is an object with a message"
 	cleanUp  = "5: clean-up follows whatever the disconnect handler does"
 	private  = "6: a socket is in the room of its own sid, alone, as long as it lives"
@@ -200,8 +201,8 @@ var flaskDifferences = []flaskDifference{
 	{
 		scenario: "protocol: connecting twice",
 		flask:    `A: connect_error("")`,
-		ours:     `A: disconnect("transport close")`,
-		decision: strict,
+		ours:     `A: connect`,
+		decision: again,
 		why:      "Flask-SocketIO refuses the second time, and the client forgets the first",
 	},
 

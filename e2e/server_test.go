@@ -179,7 +179,11 @@ func rooms(srv *socketio.Server) {
 			options = append(options, socketio.SkipSelf())
 		}
 		options = append(options, socketio.Skip(s.Skip...), socketio.Except(s.Except...))
-		return c.Emit("said", s.Text, options...)
+		err := c.Emit("said", s.Text, options...)
+		if errors.Is(err, socketio.ErrRoomName) {
+			return &socketio.Error{Message: err.Error()}
+		}
+		return err
 	})
 }
 

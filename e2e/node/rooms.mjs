@@ -34,12 +34,16 @@ const cases = [
   [a, { to: ["red"], except: ["blue"] }, "a"],
   [a, { to: [c.id] }, "c"], // the sid is a private room
   [a, { to: ["nobody is here"] }, ""],
-  [a, { to: [""] }, ""],
   [a, { to: [] }, ""],
 ];
 for (const [from, options, want] of cases) {
   assert.equal(await recipients(from, options), want, JSON.stringify(options));
 }
+
+// A room without a name is a mistake, and not everyone.
+const [unnamed] = await ask(a, "say", { text: "x", to: [""] });
+assert.ok(unnamed.error, "it was sent to somebody");
+assert.equal(await recipients(a, { to: [] }), "");
 
 await ask(b, "leave", "red");
 assert.equal(await recipients(a, { to: ["red"] }), "a");
