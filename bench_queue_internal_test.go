@@ -59,7 +59,7 @@ func benchmarkQueue(b *testing.B, room string, ignored uint64) {
 				for b.Loop() {
 					srv.cluster.receive(srv.cluster.channel, msg)
 				}
-				if n := srv.cluster.state.ignored.Load(); n != ignored {
+				if n := srv.BrokerStatus().Ignored; n != ignored {
 					b.Fatalf("%d messages were ignored", n)
 				}
 			})

@@ -9,9 +9,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/outbox"
 	"github.com/seed-d124fa34/socketio/parser"
 )
+
+// Broker connects servers, see package broker, which has what implementing one
+// takes. The alias is for programs that pass a broker on: they need no second import.
+type Broker = broker.Broker
 
 // cluster is a server's place among others on a Broker. Three goroutines are its:
 // listen, which close ends, the outbox's, and that of servers. listen carries out what the other
@@ -50,21 +56,21 @@ func (c *cluster) listen(ctx context.Context) {
 	for failures := 0; ; {
 		err := c.srv.opts.Cluster.Broker.Subscribe(ctx, []string{c.channel, c.servers.channel}, func() {
 			failures = 0
-			c.state.subscribing(nil)
-			c.out.tryAgain()
+			c.out.Link.Subscribed(nil)
+			c.out.Retry()
 			c.servers.connected()
 		}, c.receive)
 		if ctx.Err() != nil {
 			return
 		}
 		c.servers.lost()
-		c.state.subscribing(err)
-		if errors.Is(err, ErrBrokerClosed) {
+		c.out.Link.Subscribed(err)
+		if errors.Is(err, broker.ErrClosed) {
 			return
 		}
 		failures++
 		select {
-		case <-time.After(backoff(failures)):
+		case <-time.After(outbox.Backoff(failures)):
 		case <-ctx.Done():
 			return
 		}
@@ -85,7 +91,7 @@ func (c *cluster) close(ctx context.Context) error {
 		q.end(errQuestionEnds)
 	}
 	err := c.srv.running.wait(ctx) // callbacks of answers that came last
-	if failed := c.out.close(ctx); failed != nil {
+	if failed := c.out.Close(ctx); failed != nil {
 		err = failed
 	}
 	return err
@@ -95,16 +101,16 @@ func (c *cluster) close(ctx context.Context) error {
 func (c *cluster) receive(channel string, data []byte) {
 	defer func() {
 		if v := recover(); v != nil { // of a Parser or a logger
-			c.state.ignored.Add(1)
+			c.out.Link.CountIgnored()
 			c.srv.recovered("handling a message from the broker", v)
 		}
 	}()
-	if string(data) == string(probe) {
+	if outbox.IsProbe(data) {
 		return
 	}
 	if channel == c.servers.channel {
 		if err := c.servers.receive(data); err != nil {
-			c.state.ignore(data, err)
+			c.out.Link.Ignore(data, err)
 		}
 		return
 	}
@@ -119,9 +125,9 @@ func (c *cluster) receive(channel string, data []byte) {
 	case wanted:
 		err = c.carryOut(m)
 	}
-	c.state.received.Add(1)
+	c.out.Link.Received()
 	if err != nil {
-		c.state.ignore(data, err)
+		c.out.Link.Ignore(data, err)
 	}
 }
 
@@ -435,9 +441,9 @@ func (n *Namespace) elsewhere(method, sid, room string) error {
 // BrokerStatus tells how the server gets on with its broker; without one it is
 // all zero. Health checks of servers that are useless without the others look
 // at Connected.
-func (srv *Server) BrokerStatus() BrokerStatus {
+func (srv *Server) BrokerStatus() broker.Status {
 	if srv.cluster == nil {
-		return BrokerStatus{}
+		return broker.Status{}
 	}
-	return srv.cluster.state.status(srv.cluster.out)
+	return srv.cluster.out.Status()
 }

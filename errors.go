@@ -34,10 +34,6 @@ var (
 	// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
 	// was dropped; see [Options].Cluster.ReplayLimit.
 	ErrBrokerUnavailable = errors.New("socketio: the broker is unavailable: the message was dropped")
-	// ErrBrokerClosed: the [Broker] has been closed.
-	ErrBrokerClosed = errors.New("socketio: the broker has been closed")
-	// ErrMessageTooBig: the [Broker] never takes a message of this size.
-	ErrMessageTooBig = errors.New("socketio: the message is too big for the broker")
 )
 
 // Reason says why a socket left. The strings are those of Flask-SocketIO,

@@ -2,7 +2,6 @@ package socketio_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -13,26 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
-
-// moodyBroker fails to publish at will, and takes no more than max bytes, if set.
-type moodyBroker struct {
-	socketio.Broker
-	fail atomic.Bool
-	max  int
-}
-
-func (b *moodyBroker) Publish(ctx context.Context, channel string, data []byte) error {
-	switch {
-	case b.fail.Load():
-		return errors.New("moody")
-	case b.max > 0 && len(data) > b.max:
-		return socketio.ErrMessageTooBig
-	}
-	return b.Broker.Publish(ctx, channel, data)
-}
 
 // The broker goes away and comes back: clients here are served meanwhile, the
 // others again afterwards, and all of it can be seen.
@@ -141,144 +124,20 @@ func TestOutageAtTheStart(t *testing.T) {
 	})
 }
 
-// One that does not publish is noticed when nothing is emitted, too, and that it
-// does again.
-func TestOutageOfPublishingOnly(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		service := new(brokertest.Memory)
-		broker := &moodyBroker{Broker: service.Connect()}
-		defer broker.Close()
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
-		synctest.Wait()
-		require.True(t, srv.BrokerStatus().Connected)
-		broker.fail.Store(true)
-		require.NoError(t, srv.Emit("e", 1))
-		synctest.Wait()
-		require.ErrorContains(t, srv.BrokerStatus().Err, "moody")
-		time.Sleep(time.Minute)
-		require.False(t, srv.BrokerStatus().Connected)
-		broker.fail.Store(false)
-		time.Sleep(20 * time.Second)
-		require.True(t, srv.BrokerStatus().Connected)
-		require.EqualValues(t, 0, srv.BrokerStatus().Published) // probes are no messages
-		require.EqualValues(t, 1, srv.BrokerStatus().Dropped)
-	})
-}
-
-// A message that is too big is dropped, and no sign of an outage.
-func TestMessageTooBigForTheBroker(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		service := new(brokertest.Memory)
-		broker := &moodyBroker{Broker: service.Connect(), max: 1000}
-		defer broker.Close()
-		var l logs
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 1 << 20}, Logger: logger(&l)})
-		require.NoError(t, srv.Emit("e", strings.Repeat("x", 1000)))
-		require.NoError(t, srv.Emit("e", "small"))
-		synctest.Wait()
-		st := srv.BrokerStatus()
-		require.True(t, st.Connected)
-		require.EqualValues(t, 1, st.Dropped)
-		require.EqualValues(t, 1, st.Published)
-		require.Contains(t, l.String(), "too big")
-	})
-}
-
-// batchBroker holds what is published back while it has a gate. Of the first
-// batch it takes some messages, and fails at the next, if err is set.
-type batchBroker struct {
-	socketio.BatchBroker
-	gate  chan struct{}
-	takes int
-	err   error
-	sizes []int // of the batches
-}
-
-func (b *batchBroker) Publish(ctx context.Context, channel string, data []byte) error {
-	if b.gate != nil {
-		<-b.gate
-	}
-	return b.BatchBroker.Publish(ctx, channel, data)
-}
-
-func (b *batchBroker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (int, error) {
-	b.sizes = append(b.sizes, len(messages))
-	if err := b.err; err != nil {
-		b.err = nil
-		n, _ := b.BatchBroker.PublishBatch(ctx, channel, messages[:b.takes])
-		return n, err
-	}
-	return b.BatchBroker.PublishBatch(ctx, channel, messages)
-}
-
-// What waits while a message is published goes out at once, in order; if that
-// fails in the middle, it goes on there.
-func TestBatches(t *testing.T) {
-	for name, c := range map[string]struct {
-		err                error
-		size               int // of each message
-		sizes              []int
-		missing            int // in the end
-		dropped, published int
-		waiting            int // in between
-	}{
-		"whole":  {sizes: []int{9}, missing: -1, published: 10},
-		"big":    {size: 100_000, sizes: []int{2, 2, 2, 2}, missing: -1, published: 10},
-		"tooBig": {err: socketio.ErrMessageTooBig, sizes: []int{9, 5}, missing: 4, dropped: 1, published: 9},
-		"outage": {err: errors.New("moody"), sizes: []int{9, 6}, missing: -1, published: 10, waiting: 6},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				service := new(brokertest.Memory)
-				broker := &batchBroker{BatchBroker: service.Connect().(socketio.BatchBroker), takes: 3, err: c.err}
-				defer broker.Close()
-				other := service.Connect()
-				defer other.Close()
-				srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 1 << 20}})
-				far := join(t, newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: other}}), eiotest.WebSocket)
-				synctest.Wait()
-				broker.sizes, broker.gate = nil, make(chan struct{})
-				for i := range 10 {
-					require.NoError(t, srv.Emit("e", socketio.Args{i, strings.Repeat("x", c.size)}))
-					synctest.Wait()
-				}
-				close(broker.gate)
-				synctest.Wait()
-				st := srv.BrokerStatus()
-				require.Equal(t, c.waiting, st.Waiting)
-				require.Equal(t, c.waiting == 0, st.Connected)
-				if c.waiting > 0 {
-					time.Sleep(20 * time.Second)
-				}
-				for i := range 10 {
-					if i != c.missing {
-						far.want(fmt.Sprintf(`2["e",%d,%q]`, i, strings.Repeat("x", c.size)))
-					}
-				}
-				st = srv.BrokerStatus()
-				require.True(t, st.Connected)
-				require.EqualValues(t, c.published, st.Published)
-				require.EqualValues(t, c.dropped, st.Dropped)
-				require.Equal(t, c.sizes, broker.sizes)
-			})
-		})
-	}
-}
-
 // Closing the broker before the server is a mistake, and ends nothing but the
 // traffic.
 func TestBrokerClosedBeforeTheServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
-		broker := service.Connect()
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 1 << 20}})
+		b := service.Connect()
+		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: b, ReplayLimit: 1 << 20}})
 		synctest.Wait()
-		require.NoError(t, broker.Close())
+		require.NoError(t, b.Close())
 		require.NoError(t, srv.Emit("e", 1))
 		synctest.Wait()
 		require.NoError(t, srv.Emit("e", 2))
 		st := srv.BrokerStatus()
-		require.ErrorIs(t, st.Err, socketio.ErrBrokerClosed)
+		require.ErrorIs(t, st.Err, broker.ErrClosed)
 		require.EqualValues(t, 2, st.Dropped)
 	})
 }

@@ -136,7 +136,7 @@ func (s *servers) tell() (again bool) {
 // put publishes a message.
 func (s *servers) put(m *serversMessage) error {
 	m.Version, m.Host, m.Name = serversVersion, s.c.host, s.name
-	if !s.c.out.put(s.channel, m.encode()) {
+	if !s.c.out.PutTransient(s.channel, m.encode()) {
 		return ErrBrokerUnavailable
 	}
 	return nil

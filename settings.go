@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -21,8 +22,6 @@ const (
 	defaultReceiveQueueLimit = 4 << 20
 	defaultAsyncLimit        = 100
 	defaultMaxNamespaces     = 100
-	defaultChannel           = "flask-socketio"
-	defaultBrokerQueueLimit  = 8 << 20
 	defaultRemoteAckTimeout  = time.Minute
 	defaultMaxRooms          = 10_000
 	defaultMaxPendingAcks    = 10_000
@@ -130,10 +129,10 @@ func (o *Options) complete() (settings, error) {
 		s.Parser = s.queue
 	}
 	if s.Cluster.Channel == "" {
-		s.Cluster.Channel = defaultChannel
+		s.Cluster.Channel = broker.DefaultChannel
 	}
 	if s.Cluster.QueueLimit == 0 {
-		s.Cluster.QueueLimit = defaultBrokerQueueLimit
+		s.Cluster.QueueLimit = broker.DefaultQueueLimit
 	}
 	if s.Cluster.AckTimeout == 0 {
 		s.Cluster.AckTimeout = defaultRemoteAckTimeout

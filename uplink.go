@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/seed-d124fa34/socketio/internal/outbox"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -16,8 +17,7 @@ import (
 type uplink struct {
 	host    string // names this server or Emitter on the queue
 	channel string
-	state   *linkState
-	out     *outbox
+	out     *outbox.Outbox
 	codec   parser.Parser // JSON
 }
 
@@ -28,15 +28,14 @@ func newHost() string {
 }
 
 func newUplink(b Broker, host, channel string, limit, keep int, codec parser.Parser, log *slog.Logger, writeOnly bool) uplink {
-	u := uplink{host: host, channel: channel, codec: codec}
-	u.state = newLinkState(log, writeOnly)
-	u.out = newOutbox(b, u.state, channel, limit, keep)
-	return u
+	return uplink{host: host, channel: channel, codec: codec, out: outbox.New(outbox.Options{
+		Broker: b, Channel: channel, Limit: limit, Keep: keep, Logger: log, WriteOnly: writeOnly,
+	})}
 }
 
 // put publishes a message.
 func (u *uplink) put(msg []byte) error {
-	if !u.out.put(u.channel, msg) {
+	if !u.out.Put(u.channel, msg) {
 		return ErrBrokerUnavailable
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -55,16 +56,15 @@ func NewEmitter(b Broker, opts *EmitterOptions) *Emitter {
 		panic("socketio: NewEmitter: QueueLimit and ReplayLimit cannot be negative; leave them 0 for the defaults")
 	}
 	if o.Channel == "" {
-		o.Channel = defaultChannel
+		o.Channel = broker.DefaultChannel
 	}
 	if o.QueueLimit == 0 {
-		o.QueueLimit = defaultBrokerQueueLimit
+		o.QueueLimit = broker.DefaultQueueLimit
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	core := &emitterCore{newUplink(b, newHost(), o.Channel, o.QueueLimit, o.ReplayLimit, parser.New(o.JSON), o.Logger, true)}
-	core.out.put(o.Channel, probe) // so that the status is known
 	return &Emitter{core: core, ns: "/"}
 }
 
@@ -158,9 +158,9 @@ func (m *Emitter) CloseRoom(room string) error {
 }
 
 // BrokerStatus tells how the Emitter gets on with its broker.
-func (m *Emitter) BrokerStatus() BrokerStatus { return m.core.state.status(m.core.out) }
+func (m *Emitter) BrokerStatus() broker.Status { return m.core.out.Status() }
 
 // Close publishes what waits, until the context ends; the error says how many
 // messages were lost. What is emitted from now on is refused with
 // [ErrBrokerUnavailable]. It does not close the broker.
-func (m *Emitter) Close(ctx context.Context) error { return m.core.out.close(ctx) }
+func (m *Emitter) Close(ctx context.Context) error { return m.core.out.Close(ctx) }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 )
 
 // Batches are published as messages one by one are, and between them.
 func (s *suite) batches() {
-	broker, ok := s.connect().(socketio.BatchBroker)
+	b, ok := s.connect().(broker.BatchBroker)
 	if !ok {
 		s.Skip("it is no BatchBroker")
 	}
@@ -26,26 +26,26 @@ func (s *suite) batches() {
 	}
 	for size := range 40 {
 		messages := batch(size)
-		n, err := broker.PublishBatch(context.Background(), s.name, messages)
+		n, err := b.PublishBatch(context.Background(), s.name, messages)
 		if n != size || err != nil {
 			s.Fatalf("PublishBatch of %d messages: %d, %v", size, n, err)
 		}
 		for _, m := range messages {
 			clear(m) // they are not kept
 		}
-		s.publish(broker, s.name, string(batch(1)[0]))
+		s.publish(b, s.name, string(batch(1)[0]))
 	}
 	got.want(s.name, want...)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if n, err := broker.PublishBatch(ctx, s.name, batch(2)); n != 0 || !errors.Is(err, context.Canceled) {
+	if n, err := b.PublishBatch(ctx, s.name, batch(2)); n != 0 || !errors.Is(err, context.Canceled) {
 		s.Errorf("PublishBatch returned %d, %v, want 0, context.Canceled", n, err)
 	}
-	if err := broker.Close(); err != nil {
+	if err := b.Close(); err != nil {
 		s.Fatal(err)
 	}
-	if n, err := broker.PublishBatch(context.Background(), s.name, batch(2)); n != 0 || !errors.Is(err, socketio.ErrBrokerClosed) {
-		s.Errorf("PublishBatch returned %d, %v, want 0, ErrBrokerClosed", n, err)
+	if n, err := b.PublishBatch(context.Background(), s.name, batch(2)); n != 0 || !errors.Is(err, broker.ErrClosed) {
+		s.Errorf("PublishBatch returned %d, %v, want 0, ErrClosed", n, err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 )
 
 // Service is what Run tests: a broker and the message service behind it.
@@ -20,7 +20,7 @@ type Service struct {
 	// Connect returns a new broker, connected to the service with the
 	// defaults that its users get. Brokers from several calls see each
 	// other's messages. Run closes them.
-	Connect func(t *testing.T) socketio.Broker
+	Connect func(t *testing.T) broker.Broker
 	// Stop makes the service go away, as a crash would, and Start makes it
 	// come back at the same address. Without them outages are not tested.
 	Stop, Start func()
@@ -35,9 +35,10 @@ const patience = 30 * time.Second
 // bigMessage is the size tried when there is no limit.
 const bigMessage = 8 << 20
 
-// Run checks what [socketio.Broker] promises, and that servers on it are one
-// application, in subtests. It needs the service for itself only during the tests
-// of outages; otherwise its channels have names that nobody else uses.
+// Run checks what [broker.Broker] promises, in subtests. It needs the service for
+// itself only during the tests of outages; otherwise its channels have names that
+// nobody else uses. Package servertest checks that servers on the broker are one
+// application.
 func Run(t *testing.T, service Service) {
 	for _, test := range []struct {
 		name string
@@ -63,8 +64,6 @@ func Run(t *testing.T, service Service) {
 		{"Outage", (*suite).outage},
 		{"OutageBeforeTheFirstConnection", (*suite).outageFirst},
 		{"CloseDuringAnOutage", (*suite).closeDuringOutage},
-		{"Servers", (*suite).servers},
-		{"ServersDuringAnOutage", (*suite).serversOutage},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.run(newSuite(t, service))
@@ -75,7 +74,7 @@ func Run(t *testing.T, service Service) {
 // RoundTrip checks that a broker can publish and receive, and closes it: for each
 // way to connect, such as with TLS or credentials, where all of Run would be too
 // much.
-func RoundTrip(t *testing.T, b socketio.Broker) {
+func RoundTrip(t *testing.T, b broker.Broker) {
 	t.Helper()
 	s := newSuite(t, Service{})
 	defer b.Close()
@@ -87,8 +86,8 @@ func RoundTrip(t *testing.T, b socketio.Broker) {
 	if err := b.Close(); err != nil {
 		s.Errorf("Close: %v", err)
 	}
-	if err := got.end(); !errors.Is(err, socketio.ErrBrokerClosed) {
-		s.Errorf("Subscribe returned %v, want ErrBrokerClosed", err)
+	if err := got.end(); !errors.Is(err, broker.ErrClosed) {
+		s.Errorf("Subscribe returned %v, want ErrClosed", err)
 	}
 }
 
@@ -103,7 +102,7 @@ func newSuite(t *testing.T, service Service) *suite {
 	return &suite{T: t, service: service, name: fmt.Sprintf("brokertest-%x", rand.Uint64())}
 }
 
-func (s *suite) connect() socketio.Broker {
+func (s *suite) connect() broker.Broker {
 	s.Helper()
 	b := s.service.Connect(s.T)
 	if b == nil {
@@ -128,7 +127,7 @@ type subscriber struct {
 }
 
 // subscribe calls Subscribe in a goroutine, which ends with the test, and waits until it is ready.
-func (s *suite) subscribe(b socketio.Broker, channels ...string) *subscriber {
+func (s *suite) subscribe(b broker.Broker, channels ...string) *subscriber {
 	s.Helper()
 	sub := s.start(b, channels...)
 	select {
@@ -141,7 +140,7 @@ func (s *suite) subscribe(b socketio.Broker, channels ...string) *subscriber {
 	return sub
 }
 
-func (s *suite) start(b socketio.Broker, channels ...string) *subscriber {
+func (s *suite) start(b broker.Broker, channels ...string) *subscriber {
 	ctx, cancel := context.WithCancel(context.Background())
 	sub := &subscriber{
 		suite: s, cancel: cancel,
@@ -219,7 +218,7 @@ func (sub *subscriber) end() error {
 	}
 }
 
-func (s *suite) publish(b socketio.Broker, channel string, messages ...string) {
+func (s *suite) publish(b broker.Broker, channel string, messages ...string) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -364,8 +363,8 @@ func (s *suite) tooBigMessage() {
 	b := s.connect()
 	got := s.subscribe(b, s.name)
 	err := b.Publish(context.Background(), s.name, make([]byte, s.service.MaxMessage+1))
-	if !errors.Is(err, socketio.ErrMessageTooBig) {
-		s.Fatalf("Publish of %d bytes: %v, want ErrMessageTooBig", s.service.MaxMessage+1, err)
+	if !errors.Is(err, broker.ErrTooBig) {
+		s.Fatalf("Publish of %d bytes: %v, want ErrTooBig", s.service.MaxMessage+1, err)
 	}
 	s.publish(b, s.name, "small") // the broker still works
 	got.want(s.name, "small")
@@ -439,15 +438,15 @@ func (s *suite) close() {
 			s.Errorf("Close: %v", err)
 		}
 	}
-	if err := got.end(); !errors.Is(err, socketio.ErrBrokerClosed) {
-		s.Errorf("Subscribe returned %v, want ErrBrokerClosed", err)
+	if err := got.end(); !errors.Is(err, broker.ErrClosed) {
+		s.Errorf("Subscribe returned %v, want ErrClosed", err)
 	}
-	if err := b.Publish(context.Background(), s.name, nil); !errors.Is(err, socketio.ErrBrokerClosed) {
-		s.Errorf("Publish after Close: %v, want ErrBrokerClosed", err)
+	if err := b.Publish(context.Background(), s.name, nil); !errors.Is(err, broker.ErrClosed) {
+		s.Errorf("Publish after Close: %v, want ErrClosed", err)
 	}
 	err := b.Subscribe(context.Background(), []string{s.name}, func() {}, func(string, []byte) {})
-	if !errors.Is(err, socketio.ErrBrokerClosed) {
-		s.Errorf("Subscribe after Close: %v, want ErrBrokerClosed", err)
+	if !errors.Is(err, broker.ErrClosed) {
+		s.Errorf("Subscribe after Close: %v, want ErrClosed", err)
 	}
 }
 

@@ -3,7 +3,7 @@ package brokertest_test
 import (
 	"testing"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
@@ -24,13 +24,13 @@ func startService(t *testing.T) *service {
 	return s
 }
 
-func newBroker(_ *testing.T, url string) socketio.Broker { return services[url].Connect() }
+func newBroker(_ *testing.T, url string) broker.Broker { return services[url].Connect() }
 
 // As the package documentation shows it.
 func TestBroker(t *testing.T) {
 	service := startService(t) // the real one, on a free port
 	brokertest.Run(t, brokertest.Service{
-		Connect: func(t *testing.T) socketio.Broker { return newBroker(t, service.URL) },
+		Connect: func(t *testing.T) broker.Broker { return newBroker(t, service.URL) },
 		Stop:    service.Stop,
 		Start:   service.Start,
 	})

@@ -1,10 +1,10 @@
-// Package brokertest checks implementations of [socketio.Broker], and has one
+// Package brokertest checks implementations of [broker.Broker], and has one
 // for tests: [Memory]. The test of a broker is a call of [Run]:
 //
 //	func TestBroker(t *testing.T) {
 //		service := startService(t) // the real one, on a free port
 //		brokertest.Run(t, brokertest.Service{
-//			Connect: func(t *testing.T) socketio.Broker { return newBroker(t, service.URL) },
+//			Connect: func(t *testing.T) broker.Broker { return newBroker(t, service.URL) },
 //			Stop:    service.Stop,
 //			Start:   service.Start,
 //		})

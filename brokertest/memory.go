@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
@@ -29,7 +29,7 @@ var (
 const maxWaiting = 32 << 20
 
 // Connect returns a new broker on the service.
-func (m *Memory) Connect() socketio.Broker {
+func (m *Memory) Connect() broker.Broker {
 	return &memoryBroker{service: m, calls: calls.New(func(err error) error { return err })}
 }
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 )
 
 // closeEndsGoroutines looks for goroutines that a broker started and that
@@ -79,7 +79,7 @@ func (s *suite) stop() (start func()) {
 
 // publishFails publishes until that fails, which it does soon after the service
 // has gone, and within the context's time.
-func (s *suite) publishFails(b socketio.Broker) {
+func (s *suite) publishFails(b broker.Broker) {
 	s.Helper()
 	s.eventually("Publish to fail", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
@@ -89,12 +89,12 @@ func (s *suite) publishFails(b socketio.Broker) {
 		if took := time.Since(start); took > patience/2+5*time.Second {
 			s.Fatalf("Publish took %v, beyond its context's end", took)
 		}
-		if errors.Is(err, socketio.ErrBrokerClosed) || errors.Is(err, socketio.ErrMessageTooBig) {
+		if errors.Is(err, broker.ErrClosed) || errors.Is(err, broker.ErrTooBig) {
 			s.Fatalf("Publish returned %v, which is for ever, because of an outage", err)
 		}
 		return err != nil
 	})
-	if b, ok := b.(socketio.BatchBroker); ok {
+	if b, ok := b.(broker.BatchBroker); ok {
 		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
 		defer cancel()
 		if n, err := b.PublishBatch(ctx, s.name, [][]byte{[]byte("lost"), []byte("lost")}); n != 0 || err == nil {
@@ -104,7 +104,7 @@ func (s *suite) publishFails(b socketio.Broker) {
 }
 
 // comesBack subscribes and publishes until that works again, as servers do.
-func (s *suite) comesBack(b socketio.Broker) {
+func (s *suite) comesBack(b broker.Broker) {
 	s.Helper()
 	var sub *subscriber
 	s.eventually("Subscribe to work again", func() bool {
@@ -113,7 +113,7 @@ func (s *suite) comesBack(b socketio.Broker) {
 		case <-sub.ready:
 			return true
 		case err := <-sub.ended:
-			if errors.Is(err, socketio.ErrBrokerClosed) {
+			if errors.Is(err, broker.ErrClosed) {
 				s.Fatalf("Subscribe returned %v because of an outage", err)
 			}
 		case <-time.After(patience):
@@ -142,7 +142,7 @@ func (s *suite) outage() {
 		s.publish(b, s.name, "before")
 		sub.want(s.name, "before")
 		start := s.stop()
-		if err := sub.end(); errors.Is(err, socketio.ErrBrokerClosed) || errors.Is(err, context.Canceled) {
+		if err := sub.end(); errors.Is(err, broker.ErrClosed) || errors.Is(err, context.Canceled) {
 			s.Fatalf("Subscribe returned %v because of an outage", err)
 		}
 		s.publishFails(b)

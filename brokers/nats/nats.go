@@ -1,4 +1,4 @@
-// Package nats is a [socketio.Broker] on NATS: several socketio servers on one
+// Package nats is a [broker.Broker] on NATS: several socketio servers on one
 // NATS system are one application.
 //
 //	broker, err := nats.New("nats://localhost:4222")
@@ -24,7 +24,7 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
@@ -41,7 +41,7 @@ type Broker struct {
 	publisher *link         // nil, or lost, until it is needed
 }
 
-var _ socketio.Broker = (*Broker)(nil)
+var _ broker.Broker = (*Broker)(nil)
 
 const (
 	// A connection with an unanswered ping is given up when the next is due: a
@@ -66,7 +66,7 @@ const (
 // natsgo.UserCredentials, natsgo.Nkey and others. Those about reconnecting,
 // pings and buffers have no effect, because the broker and the server see to
 // that. New does not connect: that NATS is away shows in
-// [socketio.Server.BrokerStatus]. The error is about the URL or the options.
+// Server.BrokerStatus. The error is about the URL or the options.
 func New(url string, options ...natsgo.Option) (*Broker, error) {
 	if err := checkURL(url); err != nil {
 		return nil, fmt.Errorf("socketio: nats: %w", err)
@@ -90,7 +90,7 @@ func explain(err error) error {
 	return fmt.Errorf("socketio: nats: %w", err)
 }
 
-// Publish publishes a message, see [socketio.Broker]. It returns when the
+// Publish publishes a message, see [broker.Broker]. It returns when the
 // message is on its way; only the first on a channel, after each connecting,
 // waits until NATS has confirmed that the user may publish there.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
@@ -117,7 +117,7 @@ func (b *Broker) publish(ctx context.Context, channel string, data []byte) error
 	err := l.conn.Publish(s, data)
 	switch {
 	case errors.Is(err, natsgo.ErrMaxPayload):
-		return fmt.Errorf("%w: %d bytes, and NATS takes %d (max_payload)", socketio.ErrMessageTooBig, len(data), l.conn.MaxPayload())
+		return fmt.Errorf("%w: %d bytes, and NATS takes %d (max_payload)", broker.ErrTooBig, len(data), l.conn.MaxPayload())
 	case err == nil && !l.confirmed[s]:
 		if err = l.confirm(ctx); err == nil {
 			if len(l.confirmed) >= maxConfirmed {
@@ -140,7 +140,7 @@ func (b *Broker) hangUp() {
 	}
 }
 
-// Subscribe receives messages, see [socketio.Broker]. A subscription whose
+// Subscribe receives messages, see [broker.Broker]. A subscription whose
 // connection does not answer pings is given up after 20 to 30 seconds, and one for
 // which 64 MiB wait because handle is slow, at once.
 //
@@ -184,7 +184,7 @@ func (b *Broker) subscribe(ctx context.Context, channels []string, ready func(),
 	return cause
 }
 
-// Close ends the subscriptions and the connections, see [socketio.Broker]. It
+// Close ends the subscriptions and the connections, see [broker.Broker]. It
 // waits until the calls have returned: it is not to be called by one.
 func (b *Broker) Close() error {
 	b.calls.Close()

@@ -13,14 +13,22 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokers/nats"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/brokertest/servertest"
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
+
+// run checks the broker, and that servers on it are one application.
+func run(t *testing.T, service brokertest.Service) {
+	t.Helper()
+	brokertest.Run(t, service)
+	servertest.Run(t, service)
+}
 
 func newBroker(t *testing.T, url string, options ...natsgo.Option) *nats.Broker {
 	t.Helper()
@@ -31,8 +39,8 @@ func newBroker(t *testing.T, url string, options ...natsgo.Option) *nats.Broker 
 
 func TestSingleServer(t *testing.T) {
 	s := startNATS(t, nil)
-	brokertest.Run(t, brokertest.Service{
-		Connect:    func(t *testing.T) socketio.Broker { return newBroker(t, s.url()) },
+	run(t, brokertest.Service{
+		Connect:    func(t *testing.T) broker.Broker { return newBroker(t, s.url()) },
 		Stop:       s.Stop,
 		Start:      s.Start,
 		MaxMessage: 1 << 20,
@@ -42,16 +50,16 @@ func TestSingleServer(t *testing.T) {
 // Of several servers one may be away.
 func TestSeveralURLs(t *testing.T) {
 	s := startNATS(t, nil)
-	brokertest.Run(t, brokertest.Service{
-		Connect:    func(t *testing.T) socketio.Broker { return newBroker(t, "nats://127.0.0.1:1, "+s.url()) },
+	run(t, brokertest.Service{
+		Connect:    func(t *testing.T) broker.Broker { return newBroker(t, "nats://127.0.0.1:1, "+s.url()) },
 		MaxMessage: 1 << 20,
 	})
 }
 
 func TestBigMessages(t *testing.T) {
 	s := startNATS(t, &server.Options{MaxPayload: 16 << 20, MaxPending: 64 << 20})
-	brokertest.Run(t, brokertest.Service{
-		Connect: func(t *testing.T) socketio.Broker { return newBroker(t, s.url()) },
+	run(t, brokertest.Service{
+		Connect: func(t *testing.T) broker.Broker { return newBroker(t, s.url()) },
 	})
 }
 
@@ -255,7 +263,7 @@ func TestDialingEnds(t *testing.T) {
 	}()
 	time.Sleep(50 * time.Millisecond)
 	require.NoError(t, b.Close())
-	if err := <-ended; !errors.Is(err, socketio.ErrBrokerClosed) {
+	if err := <-ended; !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Subscribe: %v", err)
 	}
 	require.Less(t, time.Since(start), 3*time.Second)

@@ -1,4 +1,4 @@
-// Package redis is a [socketio.Broker] on Redis publish/subscribe: several
+// Package redis is a [broker.Broker] on Redis publish/subscribe: several
 // socketio servers on one Redis are one application, and so are servers of
 // Flask-SocketIO with message_queue="redis://...".
 //
@@ -34,7 +34,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
@@ -49,7 +49,7 @@ type Broker struct {
 	calls    *calls.Group  // of Publish and Subscribe
 }
 
-var _ socketio.BatchBroker = (*Broker)(nil)
+var _ broker.BatchBroker = (*Broker)(nil)
 
 const (
 	pingInterval = 10 * time.Second
@@ -67,7 +67,7 @@ const (
 // Flask-SocketIO's, user and password are those of Redis, and the name is that
 // of the master. What a URL cannot say, such as certificates or the password of
 // the Sentinels, goes to [NewFromClient]. New does not connect: that Redis is
-// away shows in [socketio.Server.BrokerStatus]. The error is about the URL.
+// away shows in Server.BrokerStatus. The error is about the URL.
 func New(url string) (*Broker, error) {
 	client, err := newClient(url)
 	if err != nil {
@@ -90,7 +90,7 @@ func NewFromClient(client goredis.UniversalClient) *Broker {
 
 func explain(err error) error { return fmt.Errorf("socketio: redis: %w", err) }
 
-// Publish publishes a message, see [socketio.Broker]. When it returns nil, Redis
+// Publish publishes a message, see [broker.Broker]. When it returns nil, Redis
 // has the message.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
 	return b.publish(ctx, func(ctx context.Context, node goredis.Cmdable) error {
@@ -98,7 +98,7 @@ func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error
 	})
 }
 
-// PublishBatch publishes messages in one round trip, see [socketio.BatchBroker].
+// PublishBatch publishes messages in one round trip, see [broker.BatchBroker].
 func (b *Broker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error) {
 	err = b.publish(ctx, func(ctx context.Context, node goredis.Cmdable) error {
 		answers, err := node.Pipelined(ctx, func(p goredis.Pipeliner) error {
@@ -138,7 +138,7 @@ func (b *Broker) publish(ctx context.Context, through func(ctx context.Context, 
 // errSilent ends a subscription whose connection is only half there.
 var errSilent = errors.New("the connection is silent")
 
-// Subscribe receives messages, see [socketio.Broker]. A connection that says
+// Subscribe receives messages, see [broker.Broker]. A connection that says
 // nothing is asked every 10 seconds, and given up when it has not answered
 // within 10 more.
 func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
@@ -236,7 +236,7 @@ func (s *subscription) watch(ctx context.Context) {
 	}
 }
 
-// Close ends the subscriptions and the connections, see [socketio.Broker]. It
+// Close ends the subscriptions and the connections, see [broker.Broker]. It
 // waits until the calls have returned: it is not to be called by one.
 func (b *Broker) Close() error {
 	if first := b.calls.Close(); !first || !b.own {

@@ -14,9 +14,10 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokers/redis"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/brokertest/servertest"
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
@@ -26,7 +27,14 @@ func TestMain(m *testing.M) {
 	leakcheck.Main(m)
 }
 
-func newBroker(t *testing.T, url string) socketio.Broker {
+// run checks the broker, and that servers on it are one application.
+func run(t *testing.T, service brokertest.Service) {
+	t.Helper()
+	brokertest.Run(t, service)
+	servertest.Run(t, service)
+}
+
+func newBroker(t *testing.T, url string) broker.Broker {
 	t.Helper()
 	b, err := redis.New(url)
 	require.NoError(t, err)
@@ -35,8 +43,8 @@ func newBroker(t *testing.T, url string) socketio.Broker {
 
 func TestSingleNode(t *testing.T) {
 	server := startRedis(t)
-	brokertest.Run(t, brokertest.Service{
-		Connect: func(t *testing.T) socketio.Broker { return newBroker(t, server.url()) },
+	run(t, brokertest.Service{
+		Connect: func(t *testing.T) broker.Broker { return newBroker(t, server.url()) },
 		Stop:    server.Stop,
 		Start:   server.Start,
 	})
@@ -67,8 +75,8 @@ func TestSentinel(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	require.NoError(t, os.WriteFile(config, []byte("sentinel monitor mymaster "+host+" "+port+" 1\n"), 0o600))
 	sentinel := startRedis(t, config, "--sentinel")
-	brokertest.Run(t, brokertest.Service{
-		Connect: func(t *testing.T) socketio.Broker {
+	run(t, brokertest.Service{
+		Connect: func(t *testing.T) broker.Broker {
 			return newBroker(t, "redis+sentinel://"+sentinel.addr+",127.0.0.1:1/0/mymaster")
 		},
 		Stop:  master.Stop,
@@ -97,8 +105,8 @@ func TestCluster(t *testing.T) {
 		}
 		return true
 	}, 30*time.Second, 50*time.Millisecond)
-	brokertest.Run(t, brokertest.Service{
-		Connect: func(t *testing.T) socketio.Broker {
+	run(t, brokertest.Service{
+		Connect: func(t *testing.T) broker.Broker {
 			return newBroker(t, "redis+cluster://"+nodes[0].addr+","+nodes[1].addr)
 		},
 	})

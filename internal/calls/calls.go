@@ -6,7 +6,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 )
 
 // Group is the calls of one broker. All methods may be called from any
@@ -31,7 +31,7 @@ func New(explain func(error) error) *Group {
 func (g *Group) Context() context.Context { return g.ctx }
 
 // Do calls f, unless the group is closed or the context has ended. The context
-// of f ends with both; if it has, the error is ErrBrokerClosed or that of ctx,
+// of f ends with both; if it has, the error is ErrClosed or that of ctx,
 // whatever f fails with.
 func (g *Group) Do(ctx context.Context, f func(context.Context) error) error {
 	call, leave, err := g.enter(ctx)
@@ -44,7 +44,7 @@ func (g *Group) Do(ctx context.Context, f func(context.Context) error) error {
 	case err == nil:
 		return nil
 	case g.ctx.Err() != nil:
-		return socketio.ErrBrokerClosed
+		return broker.ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
@@ -55,7 +55,7 @@ func (g *Group) enter(ctx context.Context) (context.Context, func(), error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ctx.Err() != nil {
-		return nil, nil, socketio.ErrBrokerClosed
+		return nil, nil, broker.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/calls"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
@@ -62,9 +62,9 @@ func TestCloseEndsCallsAndWaits(t *testing.T) {
 		assert.Empty(t, closed, "Close did not wait")
 		assert.Error(t, g.Context().Err())
 		close(release)
-		assert.Equal(t, socketio.ErrBrokerClosed, <-ended)
+		assert.Equal(t, broker.ErrClosed, <-ended)
 		assert.True(t, <-closed)
 		assert.False(t, g.Close())
-		assert.Equal(t, socketio.ErrBrokerClosed, g.Do(t.Context(), wait))
+		assert.Equal(t, broker.ErrClosed, g.Do(t.Context(), wait))
 	})
 }

@@ -2,7 +2,10 @@
 // in common: what there is to read of a server, and how errors are classed.
 package observe
 
-import "github.com/seed-d124fa34/socketio"
+import (
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
+)
 
 // Metric is something to read of a server.
 type Metric struct {
@@ -72,26 +75,26 @@ var Metrics = []*Metric{
 		one(func(st *state) uint64 { return st.Panics })},
 
 	{"broker.connected", "", "1 while messages go to the other servers and come from them, else 0.", "", false,
-		ofBroker(func(b *socketio.BrokerStatus) int {
+		ofBroker(func(b *broker.Status) int {
 			if b.Connected {
 				return 1
 			}
 			return 0
 		})},
 	{"broker.outages", "{outage}", "How often the connection with the broker was lost.", "", true,
-		ofBroker(func(b *socketio.BrokerStatus) uint64 { return b.Outages })},
+		ofBroker(func(b *broker.Status) uint64 { return b.Outages })},
 	{"broker.queue.messages", "{message}", "Messages that wait to be published.", "", false,
-		ofBroker(func(b *socketio.BrokerStatus) int { return b.Waiting })},
+		ofBroker(func(b *broker.Status) int { return b.Waiting })},
 	{"broker.queue", "By", "Bytes of the messages that wait to be published.", "", false,
-		ofBroker(func(b *socketio.BrokerStatus) int { return b.WaitingBytes })},
+		ofBroker(func(b *broker.Status) int { return b.WaitingBytes })},
 	{"broker.messages.published", "{message}", "Messages published.", "", true,
-		ofBroker(func(b *socketio.BrokerStatus) uint64 { return b.Published })},
+		ofBroker(func(b *broker.Status) uint64 { return b.Published })},
 	{"broker.messages.received", "{message}", "Messages received from other servers.", "", true,
-		ofBroker(func(b *socketio.BrokerStatus) uint64 { return b.Received })},
+		ofBroker(func(b *broker.Status) uint64 { return b.Received })},
 	{"broker.messages.dropped", "{message}", "Messages not published because the broker was away or too slow.", "", true,
-		ofBroker(func(b *socketio.BrokerStatus) uint64 { return b.Dropped })},
+		ofBroker(func(b *broker.Status) uint64 { return b.Dropped })},
 	{"broker.messages.ignored", "{message}", "Messages on the channel that could not be used.", "", true,
-		ofBroker(func(b *socketio.BrokerStatus) uint64 { return b.Ignored })},
+		ofBroker(func(b *broker.Status) uint64 { return b.Ignored })},
 }
 
 // Read reads all metrics of a server at this moment. It takes as long as
@@ -106,7 +109,7 @@ func Read(srv *socketio.Server, yield func(m *Metric, label string, value int64)
 // state is what Read reads from.
 type state struct {
 	socketio.Stats
-	broker socketio.BrokerStatus
+	broker broker.Status
 	known  []string // namespaces that the application has named
 }
 
@@ -125,7 +128,7 @@ func each[K ~string](get func(*state) map[K]uint64) func(*state, func(string, in
 }
 
 // ofBroker has no value on a server without a broker, whose status is all zero.
-func ofBroker[N number](get func(*socketio.BrokerStatus) N) func(*state, func(string, int64)) {
+func ofBroker[N number](get func(*broker.Status) N) func(*state, func(string, int64)) {
 	return func(st *state, yield func(string, int64)) {
 		if !st.broker.Since.IsZero() {
 			yield("", int64(get(&st.broker)))

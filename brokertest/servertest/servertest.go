@@ -1,13 +1,74 @@
-package brokertest
+// Package servertest checks that servers and emitters on a broker are one
+// application: what package brokertest, which knows no servers, cannot check.
+//
+//	func TestServers(t *testing.T) {
+//		servertest.Run(t, brokertest.Service{Connect: ..., Stop: ..., Start: ...})
+//	}
+package servertest
 
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
+
+// patience is how long a test waits for what should happen at once.
+const patience = 30 * time.Second
+
+// Run checks, in subtests, that servers on the service are one application. It
+// needs the service for itself only during the test of an outage, which is left
+// out if the service has no Stop and Start.
+func Run(t *testing.T, service brokertest.Service) {
+	for _, test := range []struct {
+		name string
+		run  func(*suite)
+	}{
+		{"Servers", (*suite).servers},
+		{"ServersDuringAnOutage", (*suite).outage},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.run(&suite{T: t, service: service, name: fmt.Sprintf("servertest-%x", rand.Uint64())})
+		})
+	}
+}
+
+// suite is one test.
+type suite struct {
+	*testing.T
+	service brokertest.Service
+	name    string // of its channel
+}
+
+func (s *suite) connect() broker.Broker {
+	s.Helper()
+	b := s.service.Connect(s.T)
+	s.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+	})
+	return b
+}
+
+// eventually waits for a condition.
+func (s *suite) eventually(what string, holds func() bool) {
+	s.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
 
 // server starts a server on the service, and waits until it is connected. What
 // one of its clients says, the clients of all servers get.
@@ -88,11 +149,15 @@ func (s *suite) servers() {
 }
 
 // They serve their own clients during an outage, and find each other afterwards.
-func (s *suite) serversOutage() {
-	s.needsOutage()
+func (s *suite) outage() {
+	if s.service.Stop == nil || s.service.Start == nil {
+		s.Skip("the service has no Stop and Start")
+	}
 	a, b := s.server(0), s.server(1<<20)
 	ann, bob := s.client(a), s.client(b)
-	start := s.stop()
+	start := sync.OnceFunc(s.service.Start)
+	s.Cleanup(start)
+	s.service.Stop()
 	s.eventually("both servers to notice", func() bool {
 		return !a.BrokerStatus().Connected && !b.BrokerStatus().Connected
 	})

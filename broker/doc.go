@@ -1,0 +1,15 @@
+// Package broker has what connects several Socket.IO servers to one application:
+// the interface that message brokers implement, its errors, and the state of the
+// connection.
+//
+// Programs that use a broker do not need this package: they take an
+// implementation, brokers/redis or brokers/nats, and give it to
+// socketio.Options. Who implements one starts here, and checks it with package
+// brokertest:
+//
+//   - [Broker] is required. It publishes and subscribes.
+//   - [BatchBroker] is for services that take several messages at once for less.
+//
+// What a broker can do beyond that it says by implementing further interfaces of
+// this package; a server looks for them when it starts.
+package broker
