@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // outcome names an error that a callback of OnAck heard.
@@ -42,93 +43,93 @@ func outcome(err error) string {
 }
 
 // hear is an OnAck that records what it hears of each client.
-func hear(rec *record, names map[string]string) socketio.EmitOption {
+func hear(rec *siotest.Record, names map[string]string) socketio.EmitOption {
 	return socketio.OnAck(func(c *socketio.Context, err error, v string) {
-		rec.add("%s %s %q", names[c.ID()], outcome(err), v)
+		rec.Add("%s %s %q", names[c.ID()], outcome(err), v)
 	})
 }
 
 // A callback with an error hears of each client that was asked, once.
 func TestOnAckHearsOfEveryClient(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
-		var rec record
-		var peers []*peer
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
+		var rec siotest.Record
+		var peers []*siotest.Peer
 		names := map[string]string{}
 		for _, name := range []string{"a", "b", "c", "d", "e"} {
-			p := join(t, srv, mode)
-			peers, names[p.sid] = append(peers, p), name
+			p := siotest.Join(t, srv, mode)
+			peers, names[p.SID] = append(peers, p), name
 		}
 		a, b, c, d, e := peers[0], peers[1], peers[2], peers[3], peers[4]
-		require.NoError(t, srv.Socket(e.sid).Emit("full", nil, socketio.OnAck(func(*socketio.Context) {})))
-		e.wantAckEvent(`["full"]`)
+		require.NoError(t, srv.Socket(e.SID).Emit("full", nil, socketio.OnAck(func(*socketio.Context) {})))
+		e.WantAckEvent(`["full"]`)
 
 		require.NoError(t, srv.Emit("q", nil, hear(&rec, names), socketio.AckTimeout(time.Second)))
-		rec.want(t, `e limit MaxPendingAcks ""`) // which was not sent to it
-		id := a.wantAckEvent(`["q"]`)
-		a.send("3"+id+`["yes"]`, "3"+id+`["again"]`)
-		rec.want(t, `a answer "yes"`)
-		b.wantAckEvent(`["q"]`)
-		b.send("3" + id + `[7]`)
-		rec.want(t, `b misfit ""`)
-		c.wantAckEvent(`["q"]`)
-		c.send("1")
-		rec.want(t, `c left: client disconnect ""`)
-		d.wantAckEvent(`["q"]`)
+		rec.Want(t, `e limit MaxPendingAcks ""`) // which was not sent to it
+		id := a.WantAckEvent(`["q"]`)
+		a.Send("3"+id+`["yes"]`, "3"+id+`["again"]`)
+		rec.Want(t, `a answer "yes"`)
+		b.WantAckEvent(`["q"]`)
+		b.Send("3" + id + `[7]`)
+		rec.Want(t, `b misfit ""`)
+		c.WantAckEvent(`["q"]`)
+		c.Send("1")
+		rec.Want(t, `c left: client disconnect ""`)
+		d.WantAckEvent(`["q"]`)
 		time.Sleep(999 * time.Millisecond)
-		rec.want(t)
+		rec.Want(t)
 		time.Sleep(time.Millisecond)
-		rec.want(t, `d late ""`)
-		d.send("3" + id + `["too late"]`)
-		rec.want(t)
-		require.Zero(t, srv.Socket(d.sid).PendingAcks())
-		e.quiet()
+		rec.Want(t, `d late ""`)
+		d.Send("3" + id + `["too late"]`)
+		rec.Want(t)
+		require.Zero(t, srv.Socket(d.SID).PendingAcks())
+		e.Quiet()
 	})
 }
 
 // The shapes of callbacks with and without an error, called directly and by reflection.
 func TestOnAckShapes(t *testing.T) {
 	type point struct{ X, Y int }
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.OnError(func(c *socketio.Context, err error) any { rec.add("OnError %s", outcome(err)); return nil })
-		p := join(t, srv, eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.OnError(func(c *socketio.Context, err error) any { rec.Add("OnError %s", outcome(err)); return nil })
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		back := errors.New("returned")
 		for i, test := range []struct {
 			fn                   any
 			answer, misfit, late string
 		}{
-			{func(*socketio.Context) { rec.add("called") }, "called", "called", ""},
+			{func(*socketio.Context) { rec.Add("called") }, "called", "called", ""},
 			{func(*socketio.Context) error { return back }, "OnError returned", "OnError returned", ""},
-			{func(_ *socketio.Context, err error) { rec.add("%s", outcome(err)) }, "answer", "answer", "late"},
+			{func(_ *socketio.Context, err error) { rec.Add("%s", outcome(err)) }, "answer", "answer", "late"},
 			{func(_ *socketio.Context, err error) error { return errors.New(outcome(err)) }, "OnError answer", "OnError answer", "OnError late"},
-			{func(_ *socketio.Context, n int) { rec.add("%d", n) }, "1", "OnError misfit", ""},
+			{func(_ *socketio.Context, n int) { rec.Add("%d", n) }, "1", "OnError misfit", ""},
 			{func(_ *socketio.Context, n int) error { return fmt.Errorf("%d", n) }, "OnError 1", "OnError misfit", ""},
-			{func(_ *socketio.Context, err error, n int) { rec.add("%s %d", outcome(err), n) }, "answer 1", "misfit 0", "late 0"},
+			{func(_ *socketio.Context, err error, n int) { rec.Add("%s %d", outcome(err), n) }, "answer 1", "misfit 0", "late 0"},
 			{func(_ *socketio.Context, err error, n int) error { return fmt.Errorf("%s %d", outcome(err), n) }, "OnError answer 1", "OnError misfit 0", "OnError late 0"},
-			{func(_ *socketio.Context, n int, q point) { rec.add("%d %d", n, q.Y) }, "1 3", "OnError misfit", ""},
-			{func(_ *socketio.Context, err error, n int, q point) { rec.add("%s %d %d", outcome(err), n, q.Y) }, "answer 1 3", "misfit 0 0", "late 0 0"},
+			{func(_ *socketio.Context, n int, q point) { rec.Add("%d %d", n, q.Y) }, "1 3", "OnError misfit", ""},
+			{func(_ *socketio.Context, err error, n int, q point) { rec.Add("%s %d %d", outcome(err), n, q.Y) }, "answer 1 3", "misfit 0 0", "late 0 0"},
 			{func(_ *socketio.Context, err error, n int, q ...point) error {
-				rec.add("%s %d %d", outcome(err), n, len(q))
+				rec.Add("%s %d %d", outcome(err), n, len(q))
 				return nil
 			}, "answer 1 1", "misfit 0 0", "late 0 0"},
 			{socketio.Func(func(_ *socketio.Context, n int8) error { return fmt.Errorf("%d", n) }), "OnError 1", "OnError misfit", ""},
 		} {
 			ask := func() string {
 				require.NoError(t, srv.Emit("q", nil, socketio.OnAck(test.fn), socketio.AckTimeout(time.Second)), i)
-				return p.wantAckEvent(`["q"]`)
+				return p.WantAckEvent(`["q"]`)
 			}
-			p.send("3" + ask() + `[1,{"X":2,"Y":3}]`)
-			rec.want(t, test.answer)
-			p.send("3" + ask() + `["x",5]`)
-			rec.want(t, test.misfit)
+			p.Send("3" + ask() + `[1,{"X":2,"Y":3}]`)
+			rec.Want(t, test.answer)
+			p.Send("3" + ask() + `["x",5]`)
+			rec.Want(t, test.misfit)
 			ask()
 			time.Sleep(time.Second)
 			if test.late == "" {
-				rec.want(t)
+				rec.Want(t)
 			} else {
-				rec.want(t, test.late)
+				rec.Want(t, test.late)
 			}
 		}
 	})
@@ -162,69 +163,69 @@ func TestOnAckShapesThatAreRefused(t *testing.T) {
 // The error of an Emit to one client says all; a callback without an error
 // parameter leaves what MaxPendingAcks refuses in a room to Emit.
 func TestOnAckErrorsOfEmit(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
-		p, q := join(t, srv, eiotest.WebSocket), join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
-		var rec record
-		hears := hear(&rec, map[string]string{p.sid: "p", q.sid: "q"})
-		deaf := socketio.OnAck(func(*socketio.Context) { rec.add("deaf") })
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
+		p, q := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
+		var rec siotest.Record
+		hears := hear(&rec, map[string]string{p.SID: "p", q.SID: "q"})
+		deaf := socketio.OnAck(func(*socketio.Context) { rec.Add("deaf") })
 		require.NoError(t, s.Emit("q", 1, hears))
-		id := p.wantAckEvent(`["q",1]`)
+		id := p.WantAckEvent(`["q",1]`)
 		wantLimit(t, s.Emit("q", 2, hears), "MaxPendingAcks", 1)
-		rec.want(t)
+		rec.Want(t)
 		err := srv.Emit("q", 3, deaf)
 		wantLimit(t, err, "MaxPendingAcks", 1)
 		require.ErrorContains(t, err, "1 clients did not answer: they were not asked: ")
-		q.send("3" + q.wantAckEvent(`["q",3]`) + "[]")
-		rec.want(t, "deaf")
+		q.Send("3" + q.WantAckEvent(`["q",3]`) + "[]")
+		rec.Want(t, "deaf")
 
 		require.ErrorContains(t, s.Emit("q", nil, socketio.AckTimeout(time.Second)), "AckTimeout without OnAck")
 		require.ErrorContains(t, s.Emit("q", nil, hears, socketio.AckTimeout(0)), "must be positive")
 		_, err = s.Call(t.Context(), "q", nil, socketio.AckTimeout(time.Second))
 		require.ErrorContains(t, err, "bounded by its context")
 
-		p.send("3"+id+`["x"]`, "1")
-		rec.want(t, `p answer "x"`)
+		p.Send("3"+id+`["x"]`, "1")
+		rec.Want(t, `p answer "x"`)
 		require.ErrorIs(t, s.Emit("q", 4, hears), socketio.ErrClosed)
 		require.NoError(t, srv.Emit("q", 5, socketio.To("nobody"), hears))
-		rec.want(t)
-		q.quiet()
+		rec.Want(t)
+		q.Quiet()
 	})
 }
 
 // A volatile event that is dropped has no answer.
 func TestOnAckOfDroppedVolatileEvent(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		var rec record
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("connect", func(c *socketio.Context) error {
-			return c.Emit("q", nil, socketio.Volatile(), socketio.OnAck(func(_ *socketio.Context, err error) { rec.add("%v", err) }))
+			return c.Emit("q", nil, socketio.Volatile(), socketio.OnAck(func(_ *socketio.Context, err error) { rec.Add("%v", err) }))
 		})
-		join(t, srv, eiotest.WebSocket)
-		rec.want(t, "socketio: the volatile packet was dropped")
+		siotest.Join(t, srv, eiotest.WebSocket)
+		rec.Want(t, "socketio: the volatile packet was dropped")
 	})
 }
 
 // Answer, deadline and leaving at the same moment: whoever is first is heard, alone.
 func TestOnAckOnceWhateverComesFirst(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
 		for i := range 50 {
-			p := join(t, srv, eiotest.WebSocket)
+			p := siotest.Join(t, srv, eiotest.WebSocket)
 			var mu sync.Mutex
 			calls := 0
-			require.NoError(t, srv.Socket(p.sid).Emit("q", nil, socketio.AckTimeout(time.Second), socketio.OnAck(func(*socketio.Context, error) {
+			require.NoError(t, srv.Socket(p.SID).Emit("q", nil, socketio.AckTimeout(time.Second), socketio.OnAck(func(*socketio.Context, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				calls++
 			})))
-			id := p.wantAckEvent(`["q"]`)
+			id := p.WantAckEvent(`["q"]`)
 			time.AfterFunc(time.Second, func() {
 				if i%2 == 0 {
-					p.send("3"+id+"[]", "3"+id+"[]")
+					p.Send("3"+id+"[]", "3"+id+"[]")
 				}
-				srv.Socket(p.sid).Disconnect()
+				srv.Socket(p.SID).Disconnect()
 			})
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
@@ -238,7 +239,7 @@ func TestOnAckOnceWhateverComesFirst(t *testing.T) {
 // Emits against clients that leave, outside of a bubble: one call for each that
 // an Emit without an error was for.
 func TestOnAckOnceWhileClientsLeave(t *testing.T) {
-	srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 3}})
+	srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 3}})
 	var mu sync.Mutex
 	calls := map[string]int{}
 	asked := map[string]int{}
@@ -249,8 +250,8 @@ func TestOnAckOnceWhileClientsLeave(t *testing.T) {
 	})
 	var all sync.WaitGroup
 	for range 20 {
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		all.Go(func() {
 			n := 0
 			for range 50 {
@@ -260,7 +261,7 @@ func TestOnAckOnceWhileClientsLeave(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			asked[p.sid] = n
+			asked[p.SID] = n
 		})
 		all.Go(s.Disconnect)
 	}
@@ -274,8 +275,8 @@ func TestOnAckOnceWhileClientsLeave(t *testing.T) {
 // Nothing is left of a deadline when the clients have answered or left: a timer
 // that went on would hold the callback for an hour.
 func TestAckTimeoutLeavesNothing(t *testing.T) {
-	srv := newServer(t, nil)
-	p, q := join(t, srv, eiotest.WebSocket), join(t, srv, eiotest.WebSocket)
+	srv := siotest.NewServer(t, nil)
+	p, q := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, srv, eiotest.WebSocket)
 	var calls, collected atomic.Int32
 	func() {
 		held := new(struct {
@@ -288,113 +289,113 @@ func TestAckTimeoutLeavesNothing(t *testing.T) {
 			calls.Add(1)
 		})))
 	}()
-	p.send("3" + p.wantAckEvent(`["q"]`) + "[]")
-	q.wantAckEvent(`["q"]`)
-	q.send("1")
+	p.Send("3" + p.WantAckEvent(`["q"]`) + "[]")
+	q.WantAckEvent(`["q"]`)
+	q.Send("1")
 	require.Eventually(t, func() bool { return calls.Load() == 2 }, 20*time.Second, time.Millisecond)
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		return collected.Load() == 1
 	}, 20*time.Second, time.Millisecond)
-	require.Zero(t, srv.Socket(p.sid).PendingAcks())
+	require.Zero(t, srv.Socket(p.SID).PendingAcks())
 }
 
 // Without a broker, too, the callbacks that hear of the end are waited for.
 func TestShutdownWaitsForFailedAcks(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		p := join(t, srv, eiotest.WebSocket)
-		var rec record
-		require.NoError(t, srv.Socket(p.sid).Emit("q", nil, socketio.OnAck(func(_ *socketio.Context, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		var rec siotest.Record
+		require.NoError(t, srv.Socket(p.SID).Emit("q", nil, socketio.OnAck(func(_ *socketio.Context, err error) {
 			time.Sleep(time.Second)
-			rec.add("%s", outcome(err))
+			rec.Add("%s", outcome(err))
 		})))
 		require.NoError(t, srv.Shutdown(t.Context()))
-		rec.want(t, "left: server shutdown")
+		rec.Want(t, "left: server shutdown")
 	})
 }
 
 func TestUnackedHook(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		var rec record
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		require.NoError(t, s.Emit("before", nil, socketio.OnAck(func(*socketio.Context) {})))
 		srv.AddHooks(socketio.Hooks{
-			Unacked: func(s *socketio.Socket, event string, err error) { rec.add("unacked %s %s", event, outcome(err)) },
-			Acked:   func(s *socketio.Socket, event string, _ time.Duration) { rec.add("acked %s", event) },
+			Unacked: func(s *socketio.Socket, event string, err error) { rec.Add("unacked %s %s", event, outcome(err)) },
+			Acked:   func(s *socketio.Socket, event string, _ time.Duration) { rec.Add("acked %s", event) },
 		})
 		require.NoError(t, s.Emit("late", nil, socketio.OnAck(func(*socketio.Context) {}), socketio.AckTimeout(time.Second)))
 		time.Sleep(time.Second)
-		rec.want(t, "unacked late late")
+		rec.Want(t, "unacked late late")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := s.Call(ctx, "call", nil)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		rec.want(t, "unacked call late")
+		rec.Want(t, "unacked call late")
 		require.NoError(t, s.Emit("left", nil, socketio.OnAck(func(*socketio.Context) {})))
 		s.Disconnect()
-		rec.want(t, "unacked left left: server disconnect")
+		rec.Want(t, "unacked left left: server disconnect")
 	})
 }
 
 // Clients of other servers: answers and leaving, once each; a late one if it is
 // known who was asked.
 func TestClusterOnAckWithError(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: time.Minute}})
-		var rec record
-		a, b, c := join(t, f.servers[0], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
-		names := map[string]string{a.sid: "a", b.sid: "b", c.sid: "c"}
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: time.Minute}})
+		var rec siotest.Record
+		a, b, c := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		names := map[string]string{a.SID: "a", b.SID: "b", c.SID: "c"}
 		hears := hear(&rec, names)
-		tap := f.tap()
-		require.NoError(t, f.servers[0].Emit("q", nil, hears, socketio.AckTimeout(10*time.Second)))
+		tap := newTap(f)
+		require.NoError(t, f.Servers[0].Emit("q", nil, hears, socketio.AckTimeout(10*time.Second)))
 		tap.published()
-		id := b.wantAckEvent(`["q"]`)
-		b.send("3" + id + `["yes"]`)
-		rec.want(t, `b answer "yes"`)
+		id := b.WantAckEvent(`["q"]`)
+		b.Send("3" + id + `["yes"]`)
+		rec.Want(t, `b answer "yes"`)
 		for _, m := range tap.published() { // the broker delivers it again
 			again, err := json.Marshal(m)
 			require.NoError(t, err)
 			tap.publish(string(again))
 		}
-		rec.want(t)
-		c.wantAckEvent(`["q"]`)
-		c.send("1")
-		rec.want(t, `c closed ""`)
-		a.wantAckEvent(`["q"]`)
+		rec.Want(t)
+		c.WantAckEvent(`["q"]`)
+		c.Send("1")
+		rec.Want(t, `c closed ""`)
+		a.WantAckEvent(`["q"]`)
 		time.Sleep(10 * time.Second)
-		rec.want(t, `a late ""`)
-		require.Zero(t, f.servers[0].RemoteQuestions())
+		rec.Want(t, `a late ""`)
+		require.Zero(t, f.Servers[0].RemoteQuestions())
 
 		// One client: it is known who does not answer.
-		require.NoError(t, f.servers[0].Emit("one", nil, socketio.To(b.sid), hears))
-		id = b.wantAckEvent(`["one"]`)
+		require.NoError(t, f.Servers[0].Emit("one", nil, socketio.To(b.SID), hears))
+		id = b.WantAckEvent(`["one"]`)
 		time.Sleep(time.Minute)
-		rec.want(t, `b late ""`)
-		b.send("3" + id + `["too late"]`)
-		rec.want(t)
-		require.NoError(t, f.servers[0].Emit("two", nil, socketio.To(b.sid), hears))
-		b.send("3" + b.wantAckEvent(`["two"]`) + `["2"]`)
-		rec.want(t, `b answer "2"`)
-		require.Zero(t, f.servers[0].RemoteQuestions(), "nobody else can answer")
+		rec.Want(t, `b late ""`)
+		b.Send("3" + id + `["too late"]`)
+		rec.Want(t)
+		require.NoError(t, f.Servers[0].Emit("two", nil, socketio.To(b.SID), hears))
+		b.Send("3" + b.WantAckEvent(`["two"]`) + `["2"]`)
+		rec.Want(t, `b answer "2"`)
+		require.Zero(t, f.Servers[0].RemoteQuestions(), "nobody else can answer")
 
 		// Owing too many answers is told, too, and no departure.
-		full := f.add(&socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
-		d := join(t, full, eiotest.WebSocket)
-		names[d.sid] = "d"
-		require.NoError(t, full.Emit("fill", nil, socketio.To(d.sid), socketio.OnAck(func(*socketio.Context) {})))
-		require.NoError(t, f.servers[0].Emit("full", nil, socketio.To(d.sid), hears))
-		rec.want(t, `d limit MaxPendingAcks ""`)
+		full := f.Add(&socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 1}})
+		d := siotest.Join(t, full, eiotest.WebSocket)
+		names[d.SID] = "d"
+		require.NoError(t, full.Emit("fill", nil, socketio.To(d.SID), socketio.OnAck(func(*socketio.Context) {})))
+		require.NoError(t, f.Servers[0].Emit("full", nil, socketio.To(d.SID), hears))
+		rec.Want(t, `d limit MaxPendingAcks ""`)
 
 		// The broker is away.
-		f.service.Stop()
-		require.NoError(t, f.servers[0].Emit("lost", nil))
+		f.Service.Stop()
+		require.NoError(t, f.Servers[0].Emit("lost", nil))
 		synctest.Wait()
-		require.NoError(t, f.servers[0].Emit("three", nil, socketio.To(b.sid), hears))
+		require.NoError(t, f.Servers[0].Emit("three", nil, socketio.To(b.SID), hears))
 		synctest.Wait()
-		lines := rec.take()
+		lines := rec.Take()
 		require.Len(t, lines, 1)
 		require.True(t, strings.HasPrefix(lines[0], "b socketio: the broker is unavailable"), lines[0])
 	})
@@ -402,17 +403,17 @@ func TestClusterOnAckWithError(t *testing.T) {
 
 // The answer of somebody in a room of Flask's says the room: nothing is emitted there.
 func TestClusterAckThatNamesARoom(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
-		srv := f.servers[0]
-		bystander := join(t, srv, eiotest.WebSocket)
-		require.NoError(t, srv.JoinRoom(bystander.sid, "lobby"))
-		tap := f.tap()
-		var rec record
+	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
+		srv := f.Servers[0]
+		bystander := siotest.Join(t, srv, eiotest.WebSocket)
+		require.NoError(t, srv.JoinRoom(bystander.SID, "lobby"))
+		tap := newTap(f)
+		var rec siotest.Record
 		const python = "Xo3jvSGgyrFNhsWNAAAB" // a session id of python-socketio
 		answers := func(room string) {
-			require.NoError(t, srv.Emit("q", nil, socketio.To(room), socketio.Skip(bystander.sid), socketio.OnAck(func(c *socketio.Context) {
+			require.NoError(t, srv.Emit("q", nil, socketio.To(room), socketio.Skip(bystander.SID), socketio.OnAck(func(c *socketio.Context) {
 				_, called := c.Call(t.Context(), "q", nil, socketio.Local())
-				rec.add("%q %v %v %v", c.ID(), c.Emit("thanks", nil), c.Join("x") != nil, called != nil)
+				rec.Add("%q %v %v %v", c.ID(), c.Emit("thanks", nil), c.Join("x") != nil, called != nil)
 			})))
 			m := tap.published()[0]
 			back := m["callback"].([]any)
@@ -420,12 +421,12 @@ func TestClusterAckThatNamesARoom(t *testing.T) {
 			synctest.Wait()
 		}
 		answers("lobby")
-		lines := rec.take()
+		lines := rec.Take()
 		require.Len(t, lines, 1)
 		require.Contains(t, lines[0], `"" socketio: no socket with this sid in the namespace`)
 		require.Contains(t, lines[0], "true true")
 		answers(python)
-		rec.want(t, fmt.Sprintf("%q <nil> false true", python))
-		bystander.quiet()
+		rec.Want(t, fmt.Sprintf("%q <nil> false true", python))
+		bystander.Quiet()
 	})
 }

@@ -7,21 +7,23 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 func TestNumArgs(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
 		srv.On("n", func(c *socketio.Context, _ string) int { return c.NumArgs() })
-		p := join(t, srv, eiotest.WebSocket)
-		p.send(`21["n"]`, `22["n","a"]`, `23["n",null,null,{}]`)
-		p.want(`31[0]`, `32[1]`, `33[3]`)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		p.Send(`21["n"]`, `22["n","a"]`, `23["n",null,null,{}]`)
+		p.Want(`31[0]`, `32[1]`, `33[3]`)
 	})
 }
 
@@ -31,8 +33,8 @@ func (addition) OnMethod(_ *socketio.Context, a, b int) int { return a + b }
 
 // Options.StrictArgs is Python's TypeError: the handler is not called.
 func TestStrictArgs(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{StrictArgs: true, Namespaces: []string{"/class"}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{StrictArgs: true, Namespaces: []string{"/class"}})
 		srv.OnError(func(c *socketio.Context, err error) any {
 			var wrong *socketio.ArgError
 			require.ErrorAs(t, err, &wrong)
@@ -49,7 +51,7 @@ func TestStrictArgs(t *testing.T) {
 		srv.On("rawtoo", socketio.HandlerFunc(func(c *socketio.Context) (socketio.Args, error) { return socketio.Args{c.NumArgs()}, nil }))
 		srv.On("*", func(_ *socketio.Context, event string, arg int) string { return event })
 		srv.Register("/class", addition{})
-		p := join(t, srv, eiotest.WebSocket)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		for _, test := range [][2]string{
 			{`["add",1,2]`, `[3]`},
 			{`["add",1]`, `["1int 1, and the handler takes 2: event \"add\""]`},
@@ -70,12 +72,12 @@ func TestStrictArgs(t *testing.T) {
 			{`["any"]`, `["0int 0, and the handler takes 1: event \"any\""]`},
 			{`["any",1,2]`, `["1 2, and the handler takes 1: event \"any\""]`},
 		} {
-			p.send(`21` + test[0])
-			p.want(`31` + test[1])
+			p.Send(`21` + test[0])
+			p.Want(`31` + test[1])
 		}
-		p.connect("/class")
-		p.send(`2/class,1["method",1,2]`, `2/class,2["method",1]`)
-		p.want(`3/class,1[3]`, `3/class,2["1int 1, and the handler takes 2: event \"method\""]`)
+		p.Connect("/class")
+		p.Send(`2/class,1["method",1,2]`, `2/class,2["method",1]`)
+		p.Want(`3/class,1[3]`, `3/class,2["1int 1, and the handler takes 2: event \"method\""]`)
 	})
 }
 
@@ -97,11 +99,11 @@ func TestOptionsValidate(t *testing.T) {
 
 // Clients close the connection when a packet has more than ten attachments: the log says it, once.
 func TestTooManyAttachmentsAreLogged(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		out := new(logs)
-		srv := newServer(t, &socketio.Options{Logger: slog.New(slog.NewTextHandler(out, nil))})
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+	synctest.Test(t, func(t *testing.T) {
+		out := new(siotest.Logs)
+		srv := siotest.NewServer(t, &socketio.Options{Logger: slog.New(slog.NewTextHandler(out, nil))})
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		bytes := func(n int) (args socketio.Args) {
 			for range n {
 				args = append(args, []byte{1})
@@ -119,12 +121,12 @@ func TestTooManyAttachmentsAreLogged(t *testing.T) {
 
 // A struct without exported fields would be sent as {}: an error value, mostly.
 func TestNothingOfAStructWouldBeSent(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
 		srv.On("ask", func(*socketio.Context) (any, error) { return errors.New("boom"), nil })
 		srv.OnError(func(_ *socketio.Context, err error) any { return err.Error() })
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		for name, data := range map[string]any{
 			"struct": sealed{}, "pointer": &sealed{}, "error": errors.New("boom"), "wrapped": fmt.Errorf("x: %w", errors.New("boom")),
 			"argument": socketio.Args{1, sealed{}}, "slice": []sealed{{}}, "map": map[string]*sealed{"a": {}},
@@ -134,9 +136,9 @@ func TestNothingOfAStructWouldBeSent(t *testing.T) {
 			require.ErrorContains(t, s.Emit("e", data), "it has no exported field", name)
 			require.ErrorContains(t, srv.Emit("e", data), "it has no exported field", name)
 		}
-		p.quiet()
-		p.send(`21["ask"]`)
-		p.want(`31["socketio: acknowledge \"ask\": parser: cannot encode argument 0: nothing of a *errors.errorString would be sent: it has no exported field; send err.Error()"]`)
+		p.Quiet()
+		p.Send(`21["ask"]`)
+		p.Want(`31["socketio: acknowledge \"ask\": parser: cannot encode argument 0: nothing of a *errors.errorString would be sent: it has no exported field; send err.Error()"]`)
 		at := time.Unix(0, 0).UTC()
 		for _, ok := range []struct {
 			data any
@@ -149,7 +151,7 @@ func TestNothingOfAStructWouldBeSent(t *testing.T) {
 			}{}, `{}`},
 		} {
 			require.NoError(t, s.Emit("e", ok.data))
-			p.want(`2["e",` + ok.want + `]`)
+			p.Want(`2["e",` + ok.want + `]`)
 		}
 	})
 }

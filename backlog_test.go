@@ -14,14 +14,15 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // Report B: a client that sends faster than its handlers run is held back, and all it sent is handled, in order.
 func TestClientFasterThanItsHandlers(t *testing.T) {
 	for _, tt := range []struct{ events, size int }{{6000, 1000}, {12, 900_000}} {
 		t.Run(fmt.Sprintf("%d events of %d bytes", tt.events, tt.size), func(t *testing.T) {
-			modes(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, nil)
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := siotest.NewServer(t, nil)
 				handled := 0
 				done := make(chan struct{})
 				srv.On("e", func(c *socketio.Context, n int, s string) {
@@ -32,16 +33,16 @@ func TestClientFasterThanItsHandlers(t *testing.T) {
 						close(done)
 					}
 				})
-				p := join(t, srv, mode)
+				p := siotest.Join(t, srv, mode)
 				data := strings.Repeat("x", tt.size)
 				for i := range tt.events {
-					p.send(fmt.Sprintf(`2["e",%d,"%s"]`, i, data))
+					p.Send(fmt.Sprintf(`2["e",%d,"%s"]`, i, data))
 				}
 				<-done
 				synctest.Wait()
-				require.Zero(t, srv.Socket(p.sid).Queued())
+				require.Zero(t, srv.Socket(p.SID).Queued())
 				require.Positive(t, srv.Stats().LimitHits["ReceiveQueueLimit"], "the limit has been reached")
-				p.send(`21["unknown"]`)
+				p.Send(`21["unknown"]`)
 				require.Empty(t, srv.Stats().Closed[socketio.ReasonTransportError])
 			})
 		})
@@ -49,16 +50,16 @@ func TestClientFasterThanItsHandlers(t *testing.T) {
 }
 
 // slowly has handlers that block until release is closed or gets a value.
-func slowly(t *testing.T, opts socketio.Options) (srv *socketio.Server, rec *record, log *logs, release chan struct{}) {
-	log, rec, release = new(logs), new(record), make(chan struct{})
-	opts.Logger = logger(log)
-	srv = newServer(t, &opts)
+func slowly(t *testing.T, opts socketio.Options) (srv *socketio.Server, rec *siotest.Record, log *siotest.Logs, release chan struct{}) {
+	log, rec, release = new(siotest.Logs), new(siotest.Record), make(chan struct{})
+	opts.Logger = siotest.Logger(log)
+	srv = siotest.NewServer(t, &opts)
 	srv.On("slow", func(c *socketio.Context, n int) {
-		rec.add("begin %d", n)
+		rec.Add("begin %d", n)
 		<-release
-		rec.add("end %d", n)
+		rec.Add("end %d", n)
 	})
-	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
 	t.Cleanup(func() { close(release) }) // before newServer's
 	return srv, rec, log, release
 }
@@ -70,29 +71,29 @@ func slowEvent(n int) string {
 
 // A connection is closed if none of its handlers returns while it is held back, and what waits behind them is dropped.
 func TestStuckHandlerEndsItsConnection(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		srv, rec, log, release := slowly(t, socketio.Options{Limits: socketio.Limits{ReceiveQueueLimit: 10_000}})
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
 		for i := range 30 {
-			p.send(slowEvent(i))
+			p.Send(slowEvent(i))
 		}
 		time.Sleep(40 * time.Second)
 		require.EqualValues(t, 11_000, s.Queued())
 		release <- struct{}{}
-		rec.want(t, "begin 0", "end 0", "begin 1")
+		rec.Want(t, "begin 0", "end 0", "begin 1")
 		time.Sleep(40 * time.Second) // less than 45 seconds since a handler has returned
-		require.Nil(t, p.c.Err())
+		require.Nil(t, p.Client.Err())
 		require.Equal(t, 1, srv.Stats().Paused)
 		require.NotContains(t, log.String(), "ReceiveQueueLimit")
 		time.Sleep(10 * time.Second)
-		p.closed()
+		p.Closed()
 		synctest.Wait()
 		require.EqualValues(t, 1256, s.Queued(), "what waits is dropped, although the handler has not returned")
 		require.Contains(t, log.String(), "Options.Limits.ReceiveQueueLimit")
-		rec.want(t)
+		rec.Want(t)
 		release <- struct{}{}
-		rec.want(t, "end 1", "transport error")
+		rec.Want(t, "end 1", "transport error")
 		require.Zero(t, s.Queued())
 		require.Zero(t, srv.Stats().Paused)
 	})
@@ -100,27 +101,27 @@ func TestStuckHandlerEndsItsConnection(t *testing.T) {
 
 // What a client that has gone has left behind is handled as long as handlers return, and dropped when one does not.
 func TestBacklogOfAClientThatHasGone(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		srv, rec, log, release := slowly(t, socketio.Options{})
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
 		for i := range 5 {
-			p.send(slowEvent(i))
+			p.Send(slowEvent(i))
 		}
 		synctest.Wait()
-		p.c.Close()
+		p.Client.Close()
 		time.Sleep(40 * time.Second)
 		release <- struct{}{}
 		time.Sleep(40 * time.Second)
 		require.EqualValues(t, 4256, s.Queued())
 		release <- struct{}{}
-		rec.want(t, "begin 0", "end 0", "begin 1", "end 1", "begin 2")
+		rec.Want(t, "begin 0", "end 0", "begin 1", "end 1", "begin 2")
 		time.Sleep(50 * time.Second)
 		require.EqualValues(t, 1256, s.Queued())
 		require.Contains(t, log.String(), "2 events dropped")
 		release <- struct{}{}
 		time.Sleep(time.Second)
-		lines := rec.take()
+		lines := rec.Take()
 		require.Len(t, lines, 2)
 		require.Equal(t, "end 2", lines[0])
 		require.Zero(t, s.Queued())
@@ -129,31 +130,31 @@ func TestBacklogOfAClientThatHasGone(t *testing.T) {
 
 // What the server cuts off is dropped at once, whatever its handlers do, and only that.
 func TestBacklogOfASocketThatIsCutOff(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		srv, rec, _, release := slowly(t, socketio.Options{})
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		for i := range 5 {
-			p.send(slowEvent(i))
+			p.Send(slowEvent(i))
 		}
 		synctest.Wait()
 		s.Disconnect()
 		require.EqualValues(t, 1256, s.Queued())
-		p.want("1")
-		p.send("0", `21["slow",9]`) // waits behind the disconnect handler
+		p.Want("1")
+		p.Send("0", `21["slow",9]`) // waits behind the disconnect handler
 		synctest.Wait()
 		release <- struct{}{}
-		rec.want(t, "begin 0", "end 0", "server disconnect", "begin 9")
+		rec.Want(t, "begin 0", "end 0", "server disconnect", "begin 9")
 		release <- struct{}{}
-		p.connected("/")
-		p.want("31[]")
+		p.Connected("/")
+		p.Want("31[]")
 	})
 }
 
 // With AsyncHandlers the handlers of one connection overlap, up to a limit; those above it wait in order.
 func TestAsyncLimit(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{AsyncHandlers: true})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{AsyncHandlers: true})
 		var running, most, handled atomic.Int64
 		release := make(chan struct{})
 		srv.On("e", func(c *socketio.Context, n int) {
@@ -162,15 +163,15 @@ func TestAsyncLimit(t *testing.T) {
 			running.Add(-1)
 			handled.Add(1)
 		})
-		p := join(t, srv, eiotest.WebSocket)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		before := runtime.NumGoroutine()
 		for i := range 15_000 {
-			p.send(fmt.Sprintf(`2["e",%d]`, i))
+			p.Send(fmt.Sprintf(`2["e",%d]`, i))
 		}
 		synctest.Wait()
 		require.EqualValues(t, 100, running.Load())
 		require.Less(t, runtime.NumGoroutine()-before, 120)
-		require.Nil(t, p.c.Err())
+		require.Nil(t, p.Client.Err())
 		close(release)
 		synctest.Wait()
 		require.EqualValues(t, 15_000, handled.Load())

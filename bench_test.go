@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 type benchMessage struct {
@@ -27,13 +28,13 @@ func BenchmarkEcho(b *testing.B) {
 		{"reflect", func(c *socketio.Context, m benchMessage) (benchMessage, error) { return m, nil }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			srv := newServer(b, nil)
+			srv := siotest.NewServer(b, nil)
 			srv.On("e", bench.h)
-			p := join(b, srv, eiotest.WebSocket)
+			p := siotest.Join(b, srv, eiotest.WebSocket)
 			b.ReportAllocs()
 			for b.Loop() {
-				p.send(`21["e",` + benchArgs + `]`)
-				p.next()
+				p.Send(`21["e",` + benchArgs + `]`)
+				p.Next()
 			}
 		})
 	}

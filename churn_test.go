@@ -24,6 +24,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // churnSize is how many clients come and go: the environment variable CHURN, which "make churn" sets, or a number that
@@ -220,7 +221,7 @@ var errNotToday = errors.New("not today")
 
 func newChurnServer(t *testing.T) *churnHost {
 	s := &churnHost{}
-	s.Server = newServer(t, &socketio.Options{
+	s.Server = siotest.NewServer(t, &socketio.Options{
 		PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond, UpgradeTimeout: 200 * time.Millisecond,
 		WriteTimeout: 200 * time.Millisecond, ConnectTimeout: 500 * time.Millisecond, Limits: socketio.Limits{SendQueueLimit: 256 << 10},
 		Namespaces: []string{"/quiet"}, PerMessageDeflate: true,

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -27,39 +28,39 @@ type ownParser struct{ parser.Parser }
 func TestClusterOnAck(t *testing.T) {
 	for name, opts := range parsers {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				f := newFleet(t, 3, opts)
-				var r record
-				answered := func(c *socketio.Context, s string, b []byte) { r.add("%s %s %q", c.ID(), s, b) }
-				a, b, c := join(t, f.servers[0], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket), join(t, f.servers[2], eiotest.WebSocket)
+			synctest.Test(t, func(t *testing.T) {
+				f := siotest.NewFleet(t, 3, opts)
+				var r siotest.Record
+				answered := func(c *socketio.Context, s string, b []byte) { r.Add("%s %s %q", c.ID(), s, b) }
+				a, b, c := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket), siotest.Join(t, f.Servers[2], eiotest.WebSocket)
 
-				require.NoError(t, f.servers[0].Emit("q", 1, socketio.To(b.sid), socketio.OnAck(answered)))
-				id := b.wantAckEvent(`["q",1]`)
-				b.send("3" + id + `["text"]`)
-				r.want(t, b.sid+` text ""`)
-				b.send("3" + id + `["again"]`)
-				r.want(t)
+				require.NoError(t, f.Servers[0].Emit("q", 1, socketio.To(b.SID), socketio.OnAck(answered)))
+				id := b.WantAckEvent(`["q",1]`)
+				b.Send("3" + id + `["text"]`)
+				r.Want(t, b.SID+` text ""`)
+				b.Send("3" + id + `["again"]`)
+				r.Want(t)
 
 				// Binary in the answer.
-				require.NoError(t, f.servers[0].Emit("q", 1, socketio.To(b.sid), socketio.OnAck(answered)))
-				id = b.wantAckEvent(`["q",1]`)
-				b.send("61-"+id+`["bin",{"_placeholder":true,"num":0}]`, "b:\x00\xff")
-				r.want(t, b.sid+` bin "\x00\xff"`)
+				require.NoError(t, f.Servers[0].Emit("q", 1, socketio.To(b.SID), socketio.OnAck(answered)))
+				id = b.WantAckEvent(`["q",1]`)
+				b.Send("61-"+id+`["bin",{"_placeholder":true,"num":0}]`, "b:\x00\xff")
+				r.Want(t, b.SID+` bin "\x00\xff"`)
 
 				// Everyone answers, whatever the server.
-				require.NoError(t, f.servers[0].Emit("q", 2, socketio.OnAck(answered)))
-				for _, p := range []*peer{a, b, c} {
-					p.send("3" + p.wantAckEvent(`["q",2]`) + `["all"]`)
-					r.want(t, p.sid+` all ""`)
+				require.NoError(t, f.Servers[0].Emit("q", 2, socketio.OnAck(answered)))
+				for _, p := range []*siotest.Peer{a, b, c} {
+					p.Send("3" + p.WantAckEvent(`["q",2]`) + `["all"]`)
+					r.Want(t, p.SID+` all ""`)
 				}
 
 				// An answer without arguments, and a handler that fails.
-				f.servers[0].OnError(func(c *socketio.Context, err error) any { r.add("%v", err); return nil })
-				require.NoError(t, f.servers[0].Emit("q", 3, socketio.To(c.sid), socketio.OnAck(func(c *socketio.Context) error {
+				f.Servers[0].OnError(func(c *socketio.Context, err error) any { r.Add("%v", err); return nil })
+				require.NoError(t, f.Servers[0].Emit("q", 3, socketio.To(c.SID), socketio.OnAck(func(c *socketio.Context) error {
 					return fmt.Errorf("%s failed", c.Event())
 				})))
-				c.send("3" + c.wantAckEvent(`["q",3]`) + `[]`)
-				r.want(t, "q failed")
+				c.Send("3" + c.WantAckEvent(`["q",3]`) + `[]`)
+				r.Want(t, "q failed")
 			})
 		})
 	}
@@ -68,15 +69,15 @@ func TestClusterOnAck(t *testing.T) {
 // The Socket of a client that answered from another server does what can be
 // done from here.
 func TestClusterRemoteSocket(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		near := join(t, f.servers[0], eiotest.WebSocket)
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		near := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
 		var got *socketio.Context
-		require.NoError(t, f.servers[0].Emit("q", nil, socketio.To(p.sid), socketio.OnAck(func(c *socketio.Context) { got = c })))
-		p.send("3" + p.wantAckEvent(`["q"]`) + `[]`)
+		require.NoError(t, f.Servers[0].Emit("q", nil, socketio.To(p.SID), socketio.OnAck(func(c *socketio.Context) { got = c })))
+		p.Send("3" + p.WantAckEvent(`["q"]`) + `[]`)
 		synctest.Wait()
 		require.NotNil(t, got)
-		require.Equal(t, p.sid, got.ID())
+		require.Equal(t, p.SID, got.ID())
 		require.Equal(t, "", got.Transport())
 		require.Empty(t, got.Request().Header.Get("Cookie"))
 		require.NoError(t, got.Context().Err())
@@ -84,34 +85,34 @@ func TestClusterRemoteSocket(t *testing.T) {
 		got.Session().Set("k", 1)
 
 		require.NoError(t, got.Emit("direct", nil))
-		p.want(`2["direct"]`)
+		p.Want(`2["direct"]`)
 		require.NoError(t, got.Emit("others", nil, socketio.Broadcast(), socketio.SkipSelf()))
-		near.want(`2["others"]`)
+		near.Want(`2["others"]`)
 		require.NoError(t, got.Join("r"))
 		synctest.Wait()
-		require.Equal(t, []string{p.sid, "r"}, f.servers[1].Rooms(p.sid))
+		require.Equal(t, []string{p.SID, "r"}, f.Servers[1].Rooms(p.SID))
 		got.Leave("r")
 		synctest.Wait()
-		require.Equal(t, []string{p.sid}, f.servers[1].Rooms(p.sid))
-		p.quiet()
+		require.Equal(t, []string{p.SID}, f.Servers[1].Rooms(p.SID))
+		p.Quiet()
 
 		replies := make(chan string, 1)
 		go func() {
 			reply, err := got.Call(t.Context(), "ask", nil)
 			replies <- fmt.Sprintf("%s %v %v", reply.SID, reply.Args(), err)
 		}()
-		p.send("3" + p.wantAckEvent(`["ask"]`) + `[7]`)
-		require.Equal(t, p.sid+" [7] <nil>", <-replies)
+		p.Send("3" + p.WantAckEvent(`["ask"]`) + `[7]`)
+		require.Equal(t, p.SID+" [7] <nil>", <-replies)
 
 		got.CloseConnection()
-		p.want("1")
+		p.Want("1")
 	})
 }
 
 func TestClusterCall(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		a := join(t, f.servers[0], eiotest.WebSocket)
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		a := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
 		type result struct {
 			replies []socketio.Reply
 			err     error
@@ -119,26 +120,26 @@ func TestClusterCall(t *testing.T) {
 		results := make(chan result, 1)
 		call := func(ctx context.Context, opts ...socketio.EmitOption) {
 			go func() {
-				replies, err := f.servers[0].Call(ctx, "ask", "x", opts...)
+				replies, err := f.Servers[0].Call(ctx, "ask", "x", opts...)
 				results <- result{replies, err}
 			}()
 		}
 
-		call(t.Context(), socketio.To(p.sid))
-		p.send("3" + p.wantAckEvent(`["ask","x"]`) + `[42]`)
+		call(t.Context(), socketio.To(p.SID))
+		p.Send("3" + p.WantAckEvent(`["ask","x"]`) + `[42]`)
 		got := <-results
 		require.NoError(t, got.err)
 		require.Len(t, got.replies, 1)
-		require.Equal(t, p.sid, got.replies[0].SID)
+		require.Equal(t, p.SID, got.replies[0].SID)
 		require.Equal(t, socketio.Args{42.0}, got.replies[0].Args())
 
 		// From a handler of another client.
-		f.servers[0].On("relay", func(c *socketio.Context) (int, error) {
-			return socketio.Call[int](c.Context(), c, "ask", "y", socketio.To(p.sid))
+		f.Servers[0].On("relay", func(c *socketio.Context) (int, error) {
+			return socketio.Call[int](c.Context(), c, "ask", "y", socketio.To(p.SID))
 		})
-		a.send(`25["relay"]`)
-		p.send("3" + p.wantAckEvent(`["ask","y"]`) + `[43]`)
-		a.want("35[43]")
+		a.Send(`25["relay"]`)
+		p.Send("3" + p.WantAckEvent(`["ask","y"]`) + `[43]`)
+		a.Want("35[43]")
 
 		// Nobody answers.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -149,78 +150,78 @@ func TestClusterCall(t *testing.T) {
 		var missing *socketio.CallError
 		require.ErrorAs(t, got.err, &missing)
 		require.Equal(t, []string{"nobody"}, missing.Missing)
-		require.Zero(t, f.servers[0].RemoteQuestions())
+		require.Zero(t, f.Servers[0].RemoteQuestions())
 
 		// This server only.
-		call(t.Context(), socketio.To(p.sid), socketio.Local())
+		call(t.Context(), socketio.To(p.SID), socketio.Local())
 		require.Equal(t, result{}, <-results)
 
 		// The broker is away: no use to wait.
-		f.service.Stop()
-		require.NoError(t, f.servers[0].Emit("lost", nil))
+		f.Service.Stop()
+		require.NoError(t, f.Servers[0].Emit("lost", nil))
 		synctest.Wait()
-		call(t.Context(), socketio.To(p.sid))
+		call(t.Context(), socketio.To(p.SID))
 		got = <-results
 		require.ErrorIs(t, got.err, socketio.ErrBrokerUnavailable)
-		require.Zero(t, f.servers[0].RemoteQuestions())
+		require.Zero(t, f.Servers[0].RemoteQuestions())
 	})
 }
 
 // Shutdown ends calls that wait for other servers, and forgets who was asked.
 func TestClusterCallDuringShutdown(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
+	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
 		failed := make(chan error, 1)
 		go func() {
-			_, err := f.servers[0].Call(t.Context(), "ask", nil, socketio.To("far"))
+			_, err := f.Servers[0].Call(t.Context(), "ask", nil, socketio.To("far"))
 			failed <- err
 		}()
-		require.NoError(t, f.servers[0].Emit("q", nil, socketio.OnAck(func(*socketio.Context) {})))
+		require.NoError(t, f.Servers[0].Emit("q", nil, socketio.OnAck(func(*socketio.Context) {})))
 		time.Sleep(3 * time.Second) // by when it is clear that there are no other servers
 		synctest.Wait()
-		require.Equal(t, 2, f.servers[0].RemoteQuestions())
-		require.NoError(t, f.servers[0].Shutdown(t.Context()))
+		require.Equal(t, 2, f.Servers[0].RemoteQuestions())
+		require.NoError(t, f.Servers[0].Shutdown(t.Context()))
 		require.ErrorIs(t, <-failed, socketio.ErrBrokerUnavailable)
-		require.Zero(t, f.servers[0].RemoteQuestions())
-		_, err := f.servers[0].Call(t.Context(), "ask", nil, socketio.To("far"))
+		require.Zero(t, f.Servers[0].RemoteQuestions())
+		_, err := f.Servers[0].Call(t.Context(), "ask", nil, socketio.To("far"))
 		require.ErrorIs(t, err, socketio.ErrBrokerUnavailable)
 	})
 }
 
 // A callback for clients elsewhere is forgotten in the end.
 func TestClusterAckExpires(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: time.Minute}})
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		var r record
-		require.NoError(t, f.servers[0].Emit("q", nil, socketio.OnAck(func(c *socketio.Context) { r.add("answer") })))
-		id := p.wantAckEvent(`["q"]`)
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: time.Minute}})
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		var r siotest.Record
+		require.NoError(t, f.Servers[0].Emit("q", nil, socketio.OnAck(func(c *socketio.Context) { r.Add("answer") })))
+		id := p.WantAckEvent(`["q"]`)
 		time.Sleep(59 * time.Second)
-		p.quiet() // pings are answered
-		require.Equal(t, 1, f.servers[0].RemoteQuestions())
+		p.Quiet() // pings are answered
+		require.Equal(t, 1, f.Servers[0].RemoteQuestions())
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Zero(t, f.servers[0].RemoteQuestions())
-		p.send("3" + id + "[]")
-		r.want(t)
-		require.Zero(t, f.servers[0].BrokerStatus().Ignored)
+		require.Zero(t, f.Servers[0].RemoteQuestions())
+		p.Send("3" + id + "[]")
+		r.Want(t)
+		require.Zero(t, f.Servers[0].BrokerStatus().Ignored)
 	})
 }
 
 // Shutdown publishes what waits, the emits of disconnect handlers included, and
 // leaves no goroutine behind (see TestMain).
 func TestClusterShutdownFlushes(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		f.servers[0].On("disconnect", func(c *socketio.Context) error {
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
+		f.Servers[0].On("disconnect", func(c *socketio.Context) error {
 			return c.Emit("bye", nil, socketio.Broadcast())
 		})
-		join(t, f.servers[0], eiotest.WebSocket)
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		require.NoError(t, f.servers[0].Shutdown(t.Context()))
-		p.want(`2["bye"]`)
-		require.NoError(t, f.servers[0].Emit("late", nil))
-		require.ErrorIs(t, f.servers[0].JoinRoom(p.sid, "r"), socketio.ErrBrokerUnavailable)
-		p.quiet()
-		require.NoError(t, f.servers[0].Shutdown(t.Context()))
+		siotest.Join(t, f.Servers[0], eiotest.WebSocket)
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		require.NoError(t, f.Servers[0].Shutdown(t.Context()))
+		p.Want(`2["bye"]`)
+		require.NoError(t, f.Servers[0].Emit("late", nil))
+		require.ErrorIs(t, f.Servers[0].JoinRoom(p.SID, "r"), socketio.ErrBrokerUnavailable)
+		p.Quiet()
+		require.NoError(t, f.Servers[0].Shutdown(t.Context()))
 	})
 }
 
@@ -235,9 +236,9 @@ func (b stuckBroker) Publish(ctx context.Context, channel string, data []byte) e
 // Emit does not wait for a broker that hangs, what waits is bounded, and
 // Shutdown ends with its context and says what was lost.
 func TestClusterEmitNeverBlocks(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
-		srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: stuckBroker{service.Connect()}, QueueLimit: 10_000}, Logger: logger(new(logs))})
+		srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: stuckBroker{service.Connect()}, QueueLimit: 10_000}, Logger: siotest.Logger(new(siotest.Logs))})
 		defer srv.Shutdown(t.Context())
 		start := time.Now()
 		for range 1000 {

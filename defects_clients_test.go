@@ -15,12 +15,13 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // stalled connects a client that reads nothing more than it must to get into "/", and returns its socket.
 func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.Socket {
 	t.Helper()
-	before := sidsOf(srv)
+	before := siotest.SIDs(srv)
 	raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, &eiotest.TransportOptions{ToClient: 2000}), Path: "/socket.io/"}
 	if mode == eiotest.WebSocket {
 		ws, _, err := raw.DialWS(t.Context(), nil)
@@ -34,7 +35,7 @@ func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.So
 		require.NoError(t, err)
 	}
 	synctest.Wait()
-	for _, sid := range sidsOf(srv) {
+	for _, sid := range siotest.SIDs(srv) {
 		if !slices.Contains(before, sid) {
 			return srv.Socket(sid)
 		}
@@ -46,12 +47,12 @@ func stalled(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *socketio.So
 // A slow reader took memory without a bound, and its writer waited without a timeout.
 func TestDefectL10_StalledClientCostsOthersNothing(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 50_000}})
-		var rec record
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		var others []*peer
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 50_000}})
+		var rec siotest.Record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		var others []*siotest.Peer
 		for _, mode := range eiotest.Modes {
-			others = append(others, join(t, srv, mode))
+			others = append(others, siotest.Join(t, srv, mode))
 		}
 		s := stalled(t, srv, mode)
 		start := time.Now()
@@ -59,22 +60,22 @@ func TestDefectL10_StalledClientCostsOthersNothing(t *testing.T) {
 		for range 100 {
 			require.NoError(t, srv.Emit("e", text))
 			for _, p := range others {
-				p.want(`2["e","` + text + `"]`)
+				p.Want(`2["e","` + text + `"]`)
 			}
 		}
 		require.Zero(t, time.Since(start))
 		require.ErrorIs(t, s.Emit("e", nil), socketio.ErrClosed)
-		rec.want(t, "slow client")
-		require.Len(t, sidsOf(srv), len(others))
+		rec.Want(t, "slow client")
+		require.Len(t, siotest.SIDs(srv), len(others))
 	}, eiotest.Polling, eiotest.WebSocket)
 }
 
 // One loop looked after all clients, sleeping in between and running their disconnect handlers: a client that had gone
 // was noticed up to two timeouts late.
 func TestDefectL11_PingTimeoutIsExact(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{PingInterval: 10 * time.Second, PingTimeout: 4 * time.Second})
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{PingInterval: 10 * time.Second, PingTimeout: 4 * time.Second})
+		var rec siotest.Record
 		var mu sync.Mutex
 		began := map[string]time.Time{}
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
@@ -84,15 +85,15 @@ func TestDefectL11_PingTimeoutIsExact(t *testing.T) {
 			mu.Lock()
 			start := began[c.ID()]
 			mu.Unlock()
-			rec.add("%s after %v", why, time.Since(start))
+			rec.Add("%s after %v", why, time.Since(start))
 			time.Sleep(time.Minute)
 		})
-		healthy := join(t, srv, mode)
+		healthy := siotest.Join(t, srv, mode)
 		want := []string{}
 		for i := range 5 {
 			start := time.Now()
-			p := dialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: true})
-			sid := p.connect("/")
+			p := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: true})
+			sid := p.Connect("/")
 			mu.Lock()
 			began[sid] = start
 			mu.Unlock()
@@ -100,36 +101,36 @@ func TestDefectL11_PingTimeoutIsExact(t *testing.T) {
 			time.Sleep(time.Duration(i) * time.Second)
 		}
 		time.Sleep(5 * time.Minute)
-		rec.want(t, want...)
-		require.Equal(t, []string{healthy.sid}, sidsOf(srv))
+		rec.Want(t, want...)
+		require.Equal(t, []string{healthy.SID}, siotest.SIDs(srv))
 	})
 }
 
 // A client found dead by an emit had its disconnect handlers run by the emitter, in the middle of a broadcast.
 func TestDefectL12_EmitRunsNoDisconnectHandler(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 10_000}})
-		var rec record
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 10_000}})
+		var rec siotest.Record
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
-			rec.add("%s", why)
+			rec.Add("%s", why)
 			if why == socketio.ReasonSlowClient {
 				time.Sleep(time.Hour)
-				rec.add("end")
+				rec.Add("end")
 			}
 		})
 		stalled(t, srv, mode)
-		p := join(t, srv, eiotest.WebSocket)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		stalled(t, srv, mode)
 		start := time.Now()
 		text := strings.Repeat("x", 1000)
 		for range 20 {
 			require.NoError(t, srv.Emit("e", text))
-			p.want(`2["e","` + text + `"]`)
+			p.Want(`2["e","` + text + `"]`)
 		}
 		require.Zero(t, time.Since(start))
-		rec.want(t, "slow client", "slow client")
+		rec.Want(t, "slow client", "slow client")
 		time.Sleep(2 * time.Hour)
-		rec.want(t, "end", "end")
+		rec.Want(t, "end", "end")
 	}, eiotest.Polling, eiotest.WebSocket)
 }
 
@@ -138,10 +139,10 @@ func TestDefectL15_GarbageDisconnectsAtOnce(t *testing.T) {
 	for _, garbage := range []string{"", "x", "{", "7", "€"} {
 		t.Run(fmt.Sprintf("%q", garbage), func(t *testing.T) {
 			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, nil)
-				var rec record
+				srv := siotest.NewServer(t, nil)
+				var rec siotest.Record
 				for _, ns := range []string{"/", "/a"} {
-					srv.Namespace(ns).On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+					srv.Namespace(ns).On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
 				}
 				raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"}
 				start := time.Now()
@@ -170,7 +171,7 @@ func TestDefectL15_GarbageDisconnectsAtOnce(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, 400, resp.Status)
 				}
-				rec.want(t, "parse error", "parse error")
+				rec.Want(t, "parse error", "parse error")
 				require.Zero(t, time.Since(start))
 			}, eiotest.Polling, eiotest.WebSocket)
 		})
@@ -179,15 +180,15 @@ func TestDefectL15_GarbageDisconnectsAtOnce(t *testing.T) {
 
 // In threading mode each client had three threads, and each event one more.
 func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		const clients = 20
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("e", func(c *socketio.Context) int { return 1 })
 		srv.Namespace("/a").On("x", func(c *socketio.Context) {})
 		for range clients {
-			p := join(t, srv, mode, "/", "/a")
-			p.send(`21["e"]`)
-			p.want(`31[1]`)
+			p := siotest.Join(t, srv, mode, "/", "/a")
+			p.Send(`21["e"]`)
+			p.Want(`31[1]`)
 		}
 		time.Sleep(socketio.WorkerLinger) // those of the handlers are gone by then
 		synctest.Wait()
@@ -206,10 +207,10 @@ func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
 // Leaving looked into every room of the namespace: 1.3 ms with 10,000 clients.
 func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 	const clients, many = 100, 50_000
-	srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: many}})
+	srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: many}})
 	var left sync.WaitGroup
 	srv.On("disconnect", func(c *socketio.Context) { left.Done() })
-	host := join(t, srv, eiotest.WebSocket)
+	host := siotest.Join(t, srv, eiotest.WebSocket)
 	transport := eiotest.Serve(t, srv, nil)
 	leave := func() time.Duration {
 		left.Add(clients)
@@ -236,7 +237,7 @@ func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 	}
 	few := min(leave(), leave(), leave())
 	for i := range many {
-		require.NoError(t, srv.JoinRoom(host.sid, fmt.Sprint(i)))
+		require.NoError(t, srv.JoinRoom(host.SID, fmt.Sprint(i)))
 	}
 	limit := 8*few + time.Millisecond // a look into every room takes fifty times as long
 	lots := leave()
@@ -251,12 +252,12 @@ func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
 // A client's event called "*" was taken for the catch-all's own name, and its first argument for the event's: so a client
 // could make the catch-all see "connect".
 func TestDefectS2_EventNamedStar(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("*", func(c *socketio.Context, event string, args ...any) { rec.add("%q %v", event, args) })
-		p := join(t, srv, mode)
-		p.send(`2["*","connect",5]`)
-		rec.want(t, `"*" [connect 5]`)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("*", func(c *socketio.Context, event string, args ...any) { rec.Add("%q %v", event, args) })
+		p := siotest.Join(t, srv, mode)
+		p.Send(`2["*","connect",5]`)
+		rec.Want(t, `"*" [connect 5]`)
 	})
 }

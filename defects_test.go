@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -99,23 +100,12 @@ func TestDefectTable(t *testing.T) {
 	checkTable(t, defects, ids)
 }
 
-// try sends packets of which the first may end the connection.
-func (p *peer) try(packets ...string) {
-	for _, s := range packets {
-		if bin, ok := strings.CutPrefix(s, "b:"); ok {
-			_ = p.c.SendBinary([]byte(bin))
-		} else {
-			_ = p.c.Send(s)
-		}
-	}
-}
-
 // An empty list of rooms, or an empty name, was everybody: socketio.emit(to=user.room) of a user without a room.
 func TestDefectS4_EmptyTargetReachesNobody(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		srv.Namespace("/a").On("x", func(c *socketio.Context) {})
-		p, q := join(t, srv, mode), join(t, srv, mode, "/", "/a")
+		p, q := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode, "/", "/a")
 		var none []string
 		for _, to := range [][]socketio.EmitOption{
 			{socketio.To()}, {socketio.To(none...)}, {socketio.To(), socketio.To()},
@@ -125,19 +115,19 @@ func TestDefectS4_EmptyTargetReachesNobody(t *testing.T) {
 			require.NoError(t, srv.Emit("e", nil, to...))
 			require.NoError(t, srv.Send("e", to...))
 			require.NoError(t, srv.Namespace("/a").Emit("e", nil, to...))
-			require.NoError(t, srv.Socket(p.sid).Emit("e", nil, to...))
-			require.NoError(t, srv.Socket(p.sid).Send("e", to...))
+			require.NoError(t, srv.Socket(p.SID).Emit("e", nil, to...))
+			require.NoError(t, srv.Socket(p.SID).Send("e", to...))
 		}
 		replies, err := srv.Call(t.Context(), "e", nil, socketio.To())
 		require.NoError(t, err)
 		require.Empty(t, replies)
-		_, err = srv.Socket(p.sid).Call(t.Context(), "e", nil, socketio.To())
+		_, err = srv.Socket(p.SID).Call(t.Context(), "e", nil, socketio.To())
 		require.ErrorIs(t, err, socketio.ErrUnknownSocket)
 		require.NoError(t, srv.Emit("e", nil, socketio.Except(none...), socketio.Skip(none...))) // nothing left out, though
-		p.want(`2["e"]`)
-		q.want(`2["e"]`)
-		p.quiet()
-		q.quiet()
+		p.Want(`2["e"]`)
+		q.Want(`2["e"]`)
+		p.Quiet()
+		q.Quiet()
 	})
 }
 
@@ -148,21 +138,21 @@ func TestDefectS6_AttachmentsAreBounded(t *testing.T) {
 		{`52-["e"]`, `b:` + strings.Repeat("x", 600), `b:` + strings.Repeat("x", 600)}, // of 1000 bytes
 	} {
 		modesNamed(t, packets[0], func(t *testing.T, mode eiotest.Mode) {
-			srv := newServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{AttachmentBytes: 1000}}})
-			var rec record
-			srv.On("e", func(c *socketio.Context) { rec.add("event") })
-			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-			p, other := join(t, srv, mode), join(t, srv, mode)
+			srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{AttachmentBytes: 1000}}})
+			var rec siotest.Record
+			srv.On("e", func(c *socketio.Context) { rec.Add("event") })
+			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+			p, other := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
 			start := time.Now()
-			p.try(packets...)
-			p.closed()
-			rec.want(t, "parse error")
+			p.Try(packets...)
+			p.Closed()
+			rec.Want(t, "parse error")
 			require.Zero(t, time.Since(start))
-			other.send(`510-["e"]`)
+			other.Send(`510-["e"]`)
 			for range 10 {
-				other.send(`b:` + strings.Repeat("x", 100))
+				other.Send(`b:` + strings.Repeat("x", 100))
 			}
-			rec.want(t, "event")
+			rec.Want(t, "event")
 		})
 	}
 }
@@ -172,12 +162,12 @@ func TestDefectL4_BinaryBroadcastToMixedTransports(t *testing.T) {
 	polling, ws, upgrade := eiotest.Polling, eiotest.WebSocket, eiotest.Upgrade
 	for _, order := range [][]eiotest.Mode{{polling, ws, upgrade}, {ws, upgrade, polling}, {upgrade, polling, ws}} {
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				srv := newServer(t, nil)
-				var peers []*peer
+			synctest.Test(t, func(t *testing.T) {
+				srv := siotest.NewServer(t, nil)
+				var peers []*siotest.Peer
 				for _, mode := range append(order, order...) {
-					p := join(t, srv, mode)
-					require.NoError(t, srv.JoinRoom(p.sid, "room"))
+					p := siotest.Join(t, srv, mode)
+					require.NoError(t, srv.JoinRoom(p.SID, "room"))
 					peers = append(peers, p)
 				}
 				for i := range 3 {
@@ -185,12 +175,12 @@ func TestDefectL4_BinaryBroadcastToMixedTransports(t *testing.T) {
 					require.NoError(t, srv.Emit("all", map[string]any{"d": bytes}))
 					require.NoError(t, srv.Emit("room", socketio.Args{[]byte("1"), []byte("2")}, socketio.To("room")))
 					for _, p := range peers {
-						p.want(`51-["all",{"d":{"_placeholder":true,"num":0}}]`, "b:"+string(bytes),
+						p.Want(`51-["all",{"d":{"_placeholder":true,"num":0}}]`, "b:"+string(bytes),
 							`52-["room",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, "b:1", "b:2")
 					}
 				}
 				for _, p := range peers {
-					p.quiet()
+					p.Quiet()
 				}
 			})
 		})
@@ -206,7 +196,7 @@ func TestDefectL6_FailedConnectHandlerIsAnswered(t *testing.T) {
 		"exit":            func() error { runtime.Goexit(); return nil },
 	} {
 		modesNamed(t, name, func(t *testing.T, mode eiotest.Mode) {
-			srv := newServer(t, nil)
+			srv := siotest.NewServer(t, nil)
 			broken := true
 			srv.On("connect", func(c *socketio.Context) error {
 				if broken {
@@ -215,17 +205,17 @@ func TestDefectL6_FailedConnectHandlerIsAnswered(t *testing.T) {
 				return nil
 			})
 			srv.On("disconnect", func(c *socketio.Context) { t.Error("nobody was connected") })
-			p := dial(t, srv, mode)
+			p := siotest.Dial(t, srv, mode)
 			for range 2 {
-				p.send(`0`)
-				p.want(`4{"message":"Connection rejected by server"}`)
+				p.Send(`0`)
+				p.Want(`4{"message":"Connection rejected by server"}`)
 				synctest.Wait()
 				sids, rooms, running := srv.Sizes()
 				require.Zero(t, sids+rooms+running)
 			}
 			broken = false
 			srv.On("disconnect", func(c *socketio.Context) {})
-			p.connect("/")
+			p.Connect("/")
 		})
 	}
 }
@@ -242,89 +232,89 @@ func TestDefectL8_BadPlaceholderDoesNotJam(t *testing.T) {
 		{`61-7[{"_placeholder":true,"num":3}]`, `b:x`},
 	} {
 		modesNamed(t, fmt.Sprint(packets), func(t *testing.T, mode eiotest.Mode) {
-			srv := newServer(t, nil)
-			var rec record
-			srv.On("e", func(c *socketio.Context) { rec.add("event") })
-			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-			p, other := join(t, srv, mode), join(t, srv, mode)
-			p.try(packets...)
-			p.closed()
-			rec.want(t, "parse error")
-			other.send(`2["e"]`)
-			rec.want(t, "event")
+			srv := siotest.NewServer(t, nil)
+			var rec siotest.Record
+			srv.On("e", func(c *socketio.Context) { rec.Add("event") })
+			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+			p, other := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
+			p.Try(packets...)
+			p.Closed()
+			rec.Want(t, "parse error")
+			other.Send(`2["e"]`)
+			rec.Want(t, "event")
 		})
 	}
 }
 
 // What had arrived of a packet stayed behind when the connection ended.
 func TestDefectL8_PartialPacketIsForgotten(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("e", func(c *socketio.Context, args ...any) { rec.add("%v", args) })
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
-		p.send(`52-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, `b:1`)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("e", func(c *socketio.Context, args ...any) { rec.Add("%v", args) })
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
+		p.Send(`52-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, `b:1`)
 		synctest.Wait()
-		p.c.Abort()
+		p.Client.Abort()
 		<-s.Context().Done()
-		rec.want(t)
+		rec.Want(t)
 		require.Zero(t, s.Queued())
 		sids, rooms, running := srv.Sizes()
 		require.Zero(t, sids+rooms+running)
-		p = join(t, srv, mode)
-		p.send(`2["e",1]`)
-		rec.want(t, "[1]")
+		p = siotest.Join(t, srv, mode)
+		p.Send(`2["e",1]`)
+		rec.Want(t, "[1]")
 	})
 }
 
 // The callback belonged to the client whose handler had emitted: when that had left, the answer was dropped.
 func TestDefectL16_CallbackOutlivesItsEmitter(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("ask", func(c *socketio.Context, sid string) error {
 			return c.Emit("question", nil, socketio.To(sid), socketio.OnAck(func(from *socketio.Context, answer int) error {
-				rec.add("%t %d", from.ID() == sid, answer)
+				rec.Add("%t %d", from.ID() == sid, answer)
 				return from.Emit("thanks", nil)
 			}))
 		})
-		asker, asked := join(t, srv, mode), join(t, srv, mode)
-		asker.send(`2["ask","` + asked.sid + `"]`)
-		id := asked.wantAckEvent(`["question"]`)
+		asker, asked := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
+		asker.Send(`2["ask","` + asked.SID + `"]`)
+		id := asked.WantAckEvent(`["question"]`)
 		synctest.Wait()
-		asker.c.Abort()
+		asker.Client.Abort()
 		synctest.Wait()
-		require.Nil(t, srv.Socket(asker.sid))
-		asked.send(`3` + id + `[42]`)
-		rec.want(t, "true 42")
-		asked.want(`2["thanks"]`)
+		require.Nil(t, srv.Socket(asker.SID))
+		asked.Send(`3` + id + `[42]`)
+		rec.Want(t, "true 42")
+		asked.Want(`2["thanks"]`)
 	})
 }
 
 // The acknowledgement id 0 destroyed the counter of the client: later callbacks failed with a KeyError.
 func TestDefectL16_ForgedAckIDs(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
 		ask := func() string {
-			require.NoError(t, s.Emit("q", nil, socketio.OnAck(func(c *socketio.Context, n int) { rec.add("%d", n) })))
-			return p.wantAckEvent(`["q"]`)
+			require.NoError(t, s.Emit("q", nil, socketio.OnAck(func(c *socketio.Context, n int) { rec.Add("%d", n) })))
+			return p.WantAckEvent(`["q"]`)
 		}
 		id := ask()
-		p.send(`30[1]`, `3999999999999999999[2]`, `3`+id+`[3]`, `3`+id+`[4]`, `30[5]`)
-		rec.want(t, "3")
-		p.send(`3` + ask() + `[6]`)
-		rec.want(t, "6")
+		p.Send(`30[1]`, `3999999999999999999[2]`, `3`+id+`[3]`, `3`+id+`[4]`, `30[5]`)
+		rec.Want(t, "3")
+		p.Send(`3` + ask() + `[6]`)
+		rec.Want(t, "6")
 		require.Zero(t, s.PendingAcks())
 		reply := make(chan error)
 		go func() {
 			_, err := s.Call(context.Background(), "call", nil)
 			reply <- err
 		}()
-		p.send(`30[7]`, `3`+p.wantAckEvent(`["call"]`)+`[]`)
+		p.Send(`30[7]`, `3`+p.WantAckEvent(`["call"]`)+`[]`)
 		require.NoError(t, <-reply)
 	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 var disconnectPaths = []behaviour{
@@ -55,20 +56,20 @@ type departure struct {
 type departing struct {
 	srv *socketio.Server
 	tr  *eiotest.Transport
-	p   *peer
+	p   *siotest.Peer
 	s   *socketio.Socket
 }
 
 var departures = []departure{
-	{"leaves the namespace", func(d *departing) { d.p.send(`1`) }, socketio.ReasonClientDisconnect, ""},
-	{"closes", func(d *departing) { d.p.c.Close() }, socketio.ReasonTransportClose, socketio.ReasonClientDisconnect},
-	{"vanishes", func(d *departing) { d.p.c.Abort() }, socketio.ReasonTransportClose, socketio.ReasonTransportError},
+	{"leaves the namespace", func(d *departing) { d.p.Send(`1`) }, socketio.ReasonClientDisconnect, ""},
+	{"closes", func(d *departing) { d.p.Client.Close() }, socketio.ReasonTransportClose, socketio.ReasonClientDisconnect},
+	{"vanishes", func(d *departing) { d.p.Client.Abort() }, socketio.ReasonTransportClose, socketio.ReasonTransportError},
 	{"network fails", func(d *departing) { d.tr.CloseConns() }, socketio.ReasonTransportClose, socketio.ReasonTransportError},
 	{"Disconnect", func(d *departing) { d.s.Disconnect() }, socketio.ReasonServerDisconnect, ""},
 	{"CloseConnection", func(d *departing) { d.s.CloseConnection() }, socketio.ReasonServerDisconnect, ""},
 	{"ping timeout", func(d *departing) { time.Sleep(time.Minute) }, socketio.ReasonPingTimeout, ""},
-	{"transport error", func(d *departing) { _ = d.p.c.SendPacket("2") }, socketio.ReasonTransportError, ""},
-	{"parse error", func(d *departing) { d.p.send(`9`) }, socketio.ReasonParseError, ""},
+	{"transport error", func(d *departing) { _ = d.p.Client.SendPacket("2") }, socketio.ReasonTransportError, ""},
+	{"parse error", func(d *departing) { d.p.Send(`9`) }, socketio.ReasonParseError, ""},
 	{"slow client", func(d *departing) {
 		for d.s.Context().Err() == nil { // a broadcast that finds no room, since nobody can wait for it
 			_ = d.srv.Emit("e", strings.Repeat("x", 100_000))
@@ -96,7 +97,7 @@ func (d *departure) options(async, always bool) *socketio.Options {
 // dial connects a client that will go in this way.
 func (d *departure) dial(t *testing.T, srv *socketio.Server, mode eiotest.Mode) *departing {
 	tr := eiotest.Serve(t, srv, nil)
-	p := dialWith(t, srv, eiotest.Options{Mode: mode, Transport: tr, NoAutoPong: d.reason == socketio.ReasonPingTimeout})
+	p := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, Transport: tr, NoAutoPong: d.reason == socketio.ReasonPingTimeout})
 	return &departing{srv: srv, tr: tr, p: p}
 }
 
@@ -111,17 +112,17 @@ func everyDeparture(t *testing.T, f func(t *testing.T, d departure, mode eiotest
 
 func TestDisconnectWhileHandlersRun(t *testing.T) {
 	everyDeparture(t, func(t *testing.T, d departure, mode eiotest.Mode, async, always bool) {
-		srv := newServer(t, d.options(async, always))
-		var rec record
-		srv.On("slow", func(c *socketio.Context) { time.Sleep(2 * time.Minute); rec.add("slow") })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+		srv := siotest.NewServer(t, d.options(async, always))
+		var rec siotest.Record
+		srv.On("slow", func(c *socketio.Context) { time.Sleep(2 * time.Minute); rec.Add("slow") })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
 		client := d.dial(t, srv, mode)
-		client.s = srv.Socket(client.p.connect("/"))
-		client.p.send(`2["slow"]`)
+		client.s = srv.Socket(client.p.Connect("/"))
+		client.p.Send(`2["slow"]`)
 		synctest.Wait()
 		d.leave(client)
 		time.Sleep(5 * time.Minute)
-		rec.want(t, "slow", d.want(mode))
+		rec.Want(t, "slow", d.want(mode))
 	})
 }
 
@@ -131,30 +132,30 @@ func TestDisconnectWhileConnecting(t *testing.T) {
 			if d.reason == socketio.ReasonSlowClient && !always {
 				t.Skip("nobody is slow to whom nothing has been sent")
 			}
-			srv := newServer(t, d.options(async, always))
-			var rec record
+			srv := siotest.NewServer(t, d.options(async, always))
+			var rec siotest.Record
 			entered := make(chan *socketio.Socket, 1)
 			srv.On("connect", func(c *socketio.Context) error {
 				entered <- c.Socket
 				time.Sleep(2 * time.Minute)
-				rec.add("decided")
+				rec.Add("decided")
 				if refuse {
 					return errors.New("no")
 				}
 				return nil
 			})
-			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
 			client := d.dial(t, srv, mode)
-			client.p.send(`0`)
+			client.p.Send(`0`)
 			client.s = <-entered
 			synctest.Wait()
 			d.leave(client)
 			time.Sleep(5 * time.Minute)
 			// Whom the server disconnects before it was told that it is in has been refused.
 			if refuse || d.reason == socketio.ReasonServerDisconnect && !always {
-				rec.want(t, "decided")
+				rec.Want(t, "decided")
 			} else {
-				rec.want(t, "decided", d.want(mode))
+				rec.Want(t, "decided", d.want(mode))
 			}
 		})
 	}
@@ -206,10 +207,10 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 	} {
 		for _, step := range tt.steps {
 			t.Run(tt.name+" "+step, func(t *testing.T) {
-				bubble(t, func(t *testing.T) {
-					srv := newServer(t, &socketio.Options{PingInterval: time.Second, PingTimeout: time.Second})
-					var rec record
-					srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+				synctest.Test(t, func(t *testing.T) {
+					srv := siotest.NewServer(t, &socketio.Options{PingInterval: time.Second, PingTimeout: time.Second})
+					var rec siotest.Record
+					srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
 					u := &upgrading{t: t, srv: srv, step: step}
 					u.raw = &eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"}
 					_, _, err := u.raw.Handshake(t.Context())
@@ -218,7 +219,7 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 					require.NoError(t, err)
 					_, err = u.raw.Get(t.Context())
 					require.NoError(t, err)
-					u.s = srv.Socket(sidsOf(srv)[0])
+					u.s = srv.Socket(siotest.SIDs(srv)[0])
 					u.ws, _, err = u.raw.DialWS(t.Context(), nil)
 					require.NoError(t, err)
 					defer u.ws.CloseNow()
@@ -232,7 +233,7 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 					}
 					tt.leave(u)
 					time.Sleep(time.Minute)
-					rec.want(t, string(tt.reason))
+					rec.Want(t, string(tt.reason))
 					sids, rooms, running := srv.Sizes()
 					require.Zero(t, sids+rooms+running)
 				})
@@ -245,18 +246,18 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 func TestDisconnectsAtOnce(t *testing.T) {
 	const rounds = 60
 	ends := []func(d *departing, s *socketio.Socket){
-		func(d *departing, _ *socketio.Socket) { d.p.c.Close() },
-		func(d *departing, _ *socketio.Socket) { d.p.c.Abort() },
-		func(d *departing, _ *socketio.Socket) { _ = d.p.c.Send(`1`) },
-		func(d *departing, _ *socketio.Socket) { _ = d.p.c.Send(`9`) },
+		func(d *departing, _ *socketio.Socket) { d.p.Client.Close() },
+		func(d *departing, _ *socketio.Socket) { d.p.Client.Abort() },
+		func(d *departing, _ *socketio.Socket) { _ = d.p.Client.Send(`1`) },
+		func(d *departing, _ *socketio.Socket) { _ = d.p.Client.Send(`9`) },
 		func(d *departing, s *socketio.Socket) { s.Disconnect() },
 		func(d *departing, s *socketio.Socket) { s.CloseConnection() },
-		func(d *departing, _ *socketio.Socket) { _ = d.srv.Disconnect(d.p.sid) },
+		func(d *departing, _ *socketio.Socket) { _ = d.srv.Disconnect(d.p.SID) },
 		func(d *departing, _ *socketio.Socket) { _ = d.srv.Shutdown(context.Background()) },
 	}
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		for round := range rounds {
-			srv := newServer(t, &socketio.Options{AsyncHandlers: round%3 == 0, AlwaysConnect: round%3 == 1})
+			srv := siotest.NewServer(t, &socketio.Options{AsyncHandlers: round%3 == 0, AlwaysConnect: round%3 == 1})
 			var mu sync.Mutex
 			left := map[string]int{}
 			for _, ns := range []string{"/a", "/"} {
@@ -266,8 +267,8 @@ func TestDisconnectsAtOnce(t *testing.T) {
 					left[ns]++
 				})
 			}
-			d := &departing{srv: srv, p: join(t, srv, mode, "/a", "/")}
-			s := srv.Socket(d.p.sid)
+			d := &departing{srv: srv, p: siotest.Join(t, srv, mode, "/a", "/")}
+			s := srv.Socket(d.p.SID)
 			var all sync.WaitGroup
 			for i, end := range ends {
 				// Each with the next one and the one after that, in turn; in some rounds all of them.
@@ -280,7 +281,7 @@ func TestDisconnectsAtOnce(t *testing.T) {
 			mu.Lock()
 			require.Equal(t, map[string]int{"/a": 1, "/": 1}, left, "round %d", round)
 			mu.Unlock()
-			d.p.c.Abort()
+			d.p.Client.Abort()
 		}
 	})
 }

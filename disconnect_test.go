@@ -8,79 +8,81 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // Every way to leave runs the disconnect handler once, with the rooms still there and nothing to be sent, and cleans up.
 func TestDisconnectReasons(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		leave func(t *testing.T, srv *socketio.Server, p *peer)
+		leave func(t *testing.T, srv *socketio.Server, p *siotest.Peer)
 		want  map[eiotest.Mode]socketio.Reason // "" for all
 	}{
-		{"client leaves the namespace", func(t *testing.T, srv *socketio.Server, p *peer) { p.send(`1`) },
+		{"client leaves the namespace", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) { p.Send(`1`) },
 			map[eiotest.Mode]socketio.Reason{"": socketio.ReasonClientDisconnect}},
-		{"client closes", func(t *testing.T, srv *socketio.Server, p *peer) { p.c.Close() },
+		{"client closes", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) { p.Client.Close() },
 			map[eiotest.Mode]socketio.Reason{eiotest.Polling: socketio.ReasonClientDisconnect, "": socketio.ReasonTransportClose}},
-		{"client vanishes", func(t *testing.T, srv *socketio.Server, p *peer) { p.c.Abort() },
+		{"client vanishes", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) { p.Client.Abort() },
 			map[eiotest.Mode]socketio.Reason{eiotest.Polling: socketio.ReasonTransportError, "": socketio.ReasonTransportClose}},
-		{"socket", func(t *testing.T, srv *socketio.Server, p *peer) {
-			s := srv.Socket(p.sid)
+		{"socket", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			s := srv.Socket(p.SID)
 			s.Disconnect()
 			s.Disconnect()
-			p.want(`1`)
-			p.quiet()
+			p.Want(`1`)
+			p.Quiet()
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
-		{"server", func(t *testing.T, srv *socketio.Server, p *peer) {
-			require.NoError(t, srv.Disconnect(p.sid))
-			p.want(`1`)
-			p.quiet()
+		{"server", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			require.NoError(t, srv.Disconnect(p.SID))
+			p.Want(`1`)
+			p.Quiet()
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
-		{"handler", func(t *testing.T, srv *socketio.Server, p *peer) {
-			p.send(`21["leave"]`)
-			p.want(`1`)
-			p.quiet() // no acknowledgement after it
+		{"handler", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			p.Send(`21["leave"]`)
+			p.Want(`1`)
+			p.Quiet() // no acknowledgement after it
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
-		{"connection", func(t *testing.T, srv *socketio.Server, p *peer) {
-			s := srv.Socket(p.sid)
+		{"connection", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			s := srv.Socket(p.SID)
 			s.CloseConnection()
 			s.CloseConnection()
-			p.want(`1`)
-			p.closed()
+			p.Want(`1`)
+			p.Closed()
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerDisconnect}},
-		{"parse error", func(t *testing.T, srv *socketio.Server, p *peer) { p.send(`9`); p.closed() },
+		{"parse error", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) { p.Send(`9`); p.Closed() },
 			map[eiotest.Mode]socketio.Reason{"": socketio.ReasonParseError}},
-		{"ping timeout", func(t *testing.T, srv *socketio.Server, p *peer) {
-			p.closed()
+		{"ping timeout", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			p.Closed()
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonPingTimeout}},
-		{"transport error", func(t *testing.T, srv *socketio.Server, p *peer) {
-			require.NoError(t, p.c.SendPacket("2"))
-			p.closed()
+		{"transport error", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			require.NoError(t, p.Client.SendPacket("2"))
+			p.Closed()
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonTransportError}},
-		{"slow client", func(t *testing.T, srv *socketio.Server, p *peer) {
-			for s := srv.Socket(p.sid); s.Context().Err() == nil; {
+		{"slow client", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
+			for s := srv.Socket(p.SID); s.Context().Err() == nil; {
 				require.NoError(t, srv.Emit("e", strings.Repeat("x", 1000)))
 			}
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonSlowClient}},
-		{"shutdown", func(t *testing.T, srv *socketio.Server, p *peer) {
+		{"shutdown", func(t *testing.T, srv *socketio.Server, p *siotest.Peer) {
 			require.NoError(t, srv.Shutdown(t.Context()))
-			p.closed() // without 1, so that clients come back by themselves
+			p.Closed() // without 1, so that clients come back by themselves
 		}, map[eiotest.Mode]socketio.Reason{"": socketio.ReasonServerShutdown}},
 	} {
 		for i, end := range []string{"returns", "error", "panics", "exits"} {
 			t.Run(test.name+" handler "+end, func(t *testing.T) {
-				modes(t, func(t *testing.T, mode eiotest.Mode) {
+				eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 					opts := &socketio.Options{AsyncHandlers: i%3 == 1, AlwaysConnect: i%3 == 2, Limits: socketio.Limits{SendQueueLimit: 1000}}
 					if test.name == "ping timeout" {
 						opts.PingInterval, opts.PingTimeout = time.Second, time.Second
 					}
-					srv := newServer(t, opts)
-					var rec record
+					srv := siotest.NewServer(t, opts)
+					var rec siotest.Record
 					srv.On("leave", func(c *socketio.Context) { c.Disconnect() })
 					srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) error {
 						var left *socketio.DisconnectError
@@ -92,8 +94,8 @@ func TestDisconnectReasons(t *testing.T) {
 						require.ErrorIs(t, c.Join("late"), socketio.ErrClosed)
 						require.Equal(t, socketio.Args{why}, c.Args())
 						require.Equal(t, []string{c.ID(), "room"}, c.Rooms())
-						require.Empty(t, membersOf(t, srv, "room"))
-						rec.add("%s", why)
+						require.Empty(t, siotest.Members(t, srv, "room"))
+						rec.Add("%s", why)
 						switch end {
 						case "error":
 							return errors.New("oops")
@@ -104,25 +106,25 @@ func TestDisconnectReasons(t *testing.T) {
 						}
 						return nil
 					})
-					p := dialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: test.name == "ping timeout"})
-					p.connect("/")
-					s := srv.Socket(p.sid)
+					p := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, NoAutoPong: test.name == "ping timeout"})
+					p.Connect("/")
+					s := srv.Socket(p.SID)
 					require.NoError(t, s.Join("room"))
 					require.NoError(t, s.Context().Err())
-					synctestWait() // until the poll is there, whose end the server notices
+					synctest.Wait() // until the poll is there, whose end the server notices
 					test.leave(t, srv, p)
-					synctestWait()
+					synctest.Wait()
 					want, ok := test.want[mode]
 					if !ok {
 						want = test.want[""]
 					}
-					rec.want(t, string(want))
+					rec.Want(t, string(want))
 					sids, rooms, running := srv.Sizes()
 					require.Zero(t, sids+rooms+running)
 					require.ErrorIs(t, s.Emit("gone", nil), socketio.ErrClosed)
 					require.ErrorContains(t, s.Emit("gone", nil), string(want))
 					s.Disconnect()
-					rec.want(t)
+					rec.Want(t)
 				})
 			})
 		}
@@ -131,47 +133,47 @@ func TestDisconnectReasons(t *testing.T) {
 
 // Each namespace of a connection has its own disconnect, whatever the handlers of the others do: defect L5.
 func TestNamespacesLeaveTogether(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		for _, ns := range []string{"/", "/a", "/b"} {
 			srv.Namespace(ns).On("disconnect", func(c *socketio.Context) {
-				rec.add("%s", ns)
+				rec.Add("%s", ns)
 				panic("oops")
 			})
 		}
-		p := join(t, srv, mode, "/", "/a", "/b")
-		p.send(`1/a,`)
-		rec.want(t, "/a")
-		p.c.Abort()
-		synctestWait()
-		require.ElementsMatch(t, []string{"/", "/b"}, rec.take())
+		p := siotest.Join(t, srv, mode, "/", "/a", "/b")
+		p.Send(`1/a,`)
+		rec.Want(t, "/a")
+		p.Client.Abort()
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"/", "/b"}, rec.Take())
 	})
 }
 
 // The connection stays, the same client may come back, and what was in flight is ignored: decision 3.
 func TestReconnectInNamespace(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("connect", func(c *socketio.Context) { rec.add("connect") })
-		srv.On("event", func(c *socketio.Context) { rec.add("event") })
-		srv.On("disconnect", func(c *socketio.Context) { time.Sleep(time.Second); rec.add("disconnect") })
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("connect", func(c *socketio.Context) { rec.Add("connect") })
+		srv.On("event", func(c *socketio.Context) { rec.Add("event") })
+		srv.On("disconnect", func(c *socketio.Context) { time.Sleep(time.Second); rec.Add("disconnect") })
 		srv.Namespace("/other").On("event", func(c *socketio.Context) string { return "still here" })
-		p := join(t, srv, mode, "/other", "/")
-		first := p.sid
+		p := siotest.Join(t, srv, mode, "/other", "/")
+		first := p.SID
 		srv.Socket(first).Disconnect()
-		p.want(`1`)
-		p.send(`2["event"]`, `31[]`, `1`) // sent before the 1 arrived
-		second := p.connect("/")          // waits for the first one's disconnect handler
+		p.Want(`1`)
+		p.Send(`2["event"]`, `31[]`, `1`) // sent before the 1 arrived
+		second := p.Connect("/")          // waits for the first one's disconnect handler
 		require.NotEqual(t, first, second)
-		p.send(`2["event"]`)
-		rec.want(t, "connect", "disconnect", "connect", "event")
-		p.send(`2/other,1["event"]`)
-		p.want(`3/other,1["still here"]`)
-		p.send(`1`, `1`, `2["event"]`)
+		p.Send(`2["event"]`)
+		rec.Want(t, "connect", "disconnect", "connect", "event")
+		p.Send(`2/other,1["event"]`)
+		p.Want(`3/other,1["still here"]`)
+		p.Send(`1`, `1`, `2["event"]`)
 		time.Sleep(2 * time.Second)
-		rec.want(t, "disconnect")
+		rec.Want(t, "disconnect")
 	})
 }
 
@@ -180,26 +182,26 @@ func TestReconnectInNamespace(t *testing.T) {
 func TestWaitingEventsAtTheEnd(t *testing.T) {
 	for _, byServer := range []bool{false, true} {
 		t.Run(fmt.Sprint("by server ", byServer), func(t *testing.T) {
-			modes(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, nil)
-				var rec record
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := siotest.NewServer(t, nil)
+				var rec siotest.Record
 				srv.On("event", func(c *socketio.Context, n int) {
 					time.Sleep(time.Second)
-					rec.add("event %d", n)
+					rec.Add("event %d", n)
 				})
-				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-				p := join(t, srv, mode)
-				p.send(`2["event",1]`, `2["event",2]`, `2["event",3]`)
-				synctestWait()
+				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+				p := siotest.Join(t, srv, mode)
+				p.Send(`2["event",1]`, `2["event",2]`, `2["event",3]`)
+				synctest.Wait()
 				if byServer {
-					require.NoError(t, srv.Disconnect(p.sid))
+					require.NoError(t, srv.Disconnect(p.SID))
 					time.Sleep(10 * time.Second)
-					rec.want(t, "event 1", "server disconnect")
+					rec.Want(t, "event 1", "server disconnect")
 					return
 				}
-				p.send(`1`)
+				p.Send(`1`)
 				time.Sleep(10 * time.Second)
-				rec.want(t, "event 1", "event 2", "event 3", "client disconnect")
+				rec.Want(t, "event 1", "event 2", "event 3", "client disconnect")
 			})
 		})
 	}
@@ -207,57 +209,57 @@ func TestWaitingEventsAtTheEnd(t *testing.T) {
 
 // Disconnect may be called anywhere: in an acknowledgement callback, a disconnect handler, another goroutine.
 func TestDisconnectAnywhere(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
 			c.Disconnect()
-			rec.add("%s", why)
+			rec.Add("%s", why)
 		})
-		p := join(t, srv, mode)
-		require.NoError(t, srv.Socket(p.sid).Emit("bye", nil, socketio.OnAck(func(c *socketio.Context) { c.Disconnect() })))
-		p.send("3" + p.wantAckEvent(`["bye"]`) + `[]`)
-		p.want(`1`)
-		rec.want(t, "server disconnect")
-		p.connect("/")
+		p := siotest.Join(t, srv, mode)
+		require.NoError(t, srv.Socket(p.SID).Emit("bye", nil, socketio.OnAck(func(c *socketio.Context) { c.Disconnect() })))
+		p.Send("3" + p.WantAckEvent(`["bye"]`) + `[]`)
+		p.Want(`1`)
+		rec.Want(t, "server disconnect")
+		p.Connect("/")
 		done := make(chan struct{})
-		go func() { srv.Socket(p.sid).Disconnect(); close(done) }()
+		go func() { srv.Socket(p.SID).Disconnect(); close(done) }()
 		<-done
-		p.want(`1`)
-		rec.want(t, "server disconnect")
+		p.Want(`1`)
+		rec.Want(t, "server disconnect")
 	})
 }
 
 // A handler that answers a client that has gone is no failure.
 func TestHandlerOfGoneClient(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var log logs
-		srv := newServer(t, &socketio.Options{Logger: logger(&log)})
+	synctest.Test(t, func(t *testing.T) {
+		var log siotest.Logs
+		srv := siotest.NewServer(t, &socketio.Options{Logger: siotest.Logger(&log)})
 		srv.OnError(func(c *socketio.Context, err error) any { t.Errorf("error handler called: %v", err); return nil })
 		srv.On("slow", func(c *socketio.Context) error {
 			<-c.Context().Done()
 			return fmt.Errorf("wrapped: %w", c.Emit("late", nil))
 		})
-		p := join(t, srv, eiotest.WebSocket)
-		p.send(`21["slow"]`, `1`)
-		p.quiet()
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		p.Send(`21["slow"]`, `1`)
+		p.Quiet()
 		require.Empty(t, log.String())
 	})
 }
 
 func TestContextCarriesRequest(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("connect", func(c *socketio.Context) {
-			rec.add("%s %s", c.Request().Header.Get("X-User"), c.Request().URL.Path)
+			rec.Add("%s %s", c.Request().Header.Get("X-User"), c.Request().URL.Path)
 		})
-		p := dialWith(t, srv, eiotest.Options{Mode: mode, Header: map[string][]string{"X-User": {"ann"}}})
-		p.connect("/")
-		rec.want(t, "ann /socket.io/")
-		ctx := srv.Socket(p.sid).Context()
+		p := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, Header: map[string][]string{"X-User": {"ann"}}})
+		p.Connect("/")
+		rec.Want(t, "ann /socket.io/")
+		ctx := srv.Socket(p.SID).Context()
 		require.NoError(t, ctx.Err())
-		p.c.Abort()
+		p.Client.Abort()
 		<-ctx.Done()
 		require.ErrorIs(t, context.Cause(ctx), socketio.ErrClosed)
 		require.True(t, strings.HasPrefix(context.Cause(ctx).Error(), "socketio: "))
@@ -266,37 +268,37 @@ func TestContextCarriesRequest(t *testing.T) {
 
 // CloseConnection ends every namespace of a client, in one go.
 func TestCloseConnectionLeavesEveryNamespace(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		for _, ns := range []string{"/", "/a", "/b"} {
 			srv.Namespace(ns).On("disconnect", func(c *socketio.Context, why socketio.Reason) {
-				rec.add("%s %s", c.Namespace().Name(), why)
+				rec.Add("%s %s", c.Namespace().Name(), why)
 			})
 		}
-		p := join(t, srv, mode, "/", "/a", "/b")
-		other := join(t, srv, mode)
-		synctestWait() // the connect handlers' goroutines have ended: the order below is that of the namespaces
+		p := siotest.Join(t, srv, mode, "/", "/a", "/b")
+		other := siotest.Join(t, srv, mode)
+		synctest.Wait() // the connect handlers' goroutines have ended: the order below is that of the namespaces
 		require.NoError(t, srv.Emit("last", nil))
-		srv.Namespace("/b").Socket(p.sid).CloseConnection()
-		p.want(`2["last"]`, `1`, `1/a,`, `1/b,`)
-		p.closed()
-		synctestWait()
-		require.ElementsMatch(t, []string{"/ server disconnect", "/a server disconnect", "/b server disconnect"}, rec.take())
-		other.want(`2["last"]`)
-		other.quiet()
+		srv.Namespace("/b").Socket(p.SID).CloseConnection()
+		p.Want(`2["last"]`, `1`, `1/a,`, `1/b,`)
+		p.Closed()
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"/ server disconnect", "/a server disconnect", "/b server disconnect"}, rec.Take())
+		other.Want(`2["last"]`)
+		other.Quiet()
 	})
 }
 
 // What is emitted while the server disconnects a client comes before its DISCONNECT packet or not at all.
 func TestNothingFollowsDisconnect(t *testing.T) {
-	srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 100 << 20}})
-	p := dial(t, srv, eiotest.WebSocket) // without a bubble, so that the goroutines race
+	srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 100 << 20}})
+	p := siotest.Dial(t, srv, eiotest.WebSocket) // without a bubble, so that the goroutines race
 	for range 300 {
-		p.send("0")
-		got := p.next()
+		p.Send("0")
+		got := p.Next()
 		require.True(t, strings.HasPrefix(got, "0"), "after DISCONNECT: %s", got)
-		s := srv.Socket(sidsOf(srv)[0])
+		s := srv.Socket(siotest.SIDs(srv)[0])
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
@@ -305,7 +307,7 @@ func TestNothingFollowsDisconnect(t *testing.T) {
 			})
 		}
 		wg.Go(s.Disconnect)
-		for m := p.next(); m != "1"; m = p.next() {
+		for m := p.Next(); m != "1"; m = p.Next() {
 			require.Equal(t, `2["e"]`, m)
 		}
 		wg.Wait()

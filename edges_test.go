@@ -14,12 +14,13 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // A client that is thrown out by the handler of one namespace while it connects to another is refused there: no
 // disconnect handler runs for a socket that was never accepted, and its session id is forgotten.
 func TestCloseConnectionWhileConnecting(t *testing.T) {
-	srv := newServer(t, nil) // no bubble: the read side waits with a mutex
+	srv := siotest.NewServer(t, nil) // no bubble: the read side waits with a mutex
 	var connects, disconnects atomic.Int64
 	srv.AddHooks(socketio.Hooks{SocketConnected: func(s *socketio.Socket) {
 		if s.Namespace().Name() == "/new" {
@@ -27,11 +28,11 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 		}
 	}})
 	srv.Namespace("/new").On("disconnect", func(*socketio.Context) { disconnects.Add(1) })
-	p := join(t, srv, eiotest.WebSocket)
-	s := srv.Socket(p.sid)
+	p := siotest.Join(t, srv, eiotest.WebSocket)
+	s := srv.Socket(p.SID)
 
 	unlock := srv.LockIndex("/")
-	p.send("0/new,")
+	p.Send("0/new,")
 	for s.Seats() < 2 { // the read side has found a seat, and waits for the index
 		runtime.Gosched()
 	}
@@ -40,8 +41,8 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 	time.Sleep(10 * time.Millisecond) // a disconnect handler would run by now
 	require.Zero(t, disconnects.Load(), "the client was never in /new")
 	unlock()
-	p.want("1")
-	p.closed()
+	p.Want("1")
+	p.Closed()
 	require.Eventually(t, func() bool {
 		sids, rooms, running := srv.Sizes()
 		return sids+rooms+running == 0
@@ -52,8 +53,8 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 // A flood of CONNECT and DISCONNECT with names that never come again makes no goroutine for each, although disconnect
 // handlers take their time.
 func TestFloodOfNamespaces(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 10}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 10}})
 		release := make(chan struct{})
 		var connects, disconnects atomic.Int64
 		srv.Namespace("*").On("connect", func(*socketio.Context) { connects.Add(1) })
@@ -61,11 +62,11 @@ func TestFloodOfNamespaces(t *testing.T) {
 			<-release
 			disconnects.Add(1)
 		})
-		p := join(t, srv, eiotest.WebSocket)
-		s, before := srv.Socket(p.sid), runtime.NumGoroutine()
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s, before := srv.Socket(p.SID), runtime.NumGoroutine()
 		for i := range 5000 {
-			_ = p.c.Send(fmt.Sprintf("0/%d,", i)) // once there are too many it is refused, and to leave is against the protocol
-			_ = p.c.Send(fmt.Sprintf("1/%d,", i))
+			_ = p.Client.Send(fmt.Sprintf("0/%d,", i)) // once there are too many it is refused, and to leave is against the protocol
+			_ = p.Client.Send(fmt.Sprintf("1/%d,", i))
 		}
 		synctest.Wait()
 		require.Less(t, runtime.NumGoroutine()-before, 25)
@@ -80,12 +81,12 @@ func TestFloodOfNamespaces(t *testing.T) {
 
 // DISCONNECT packets count for EventRate.
 func TestDisconnectsCountAsEvents(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{EventRate: 10}})
-		p := dial(t, srv, eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{EventRate: 10}})
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
 		for range 9 {
-			_ = p.c.Send("0")
-			_ = p.c.Send("1")
+			_ = p.Client.Send("0")
+			_ = p.Client.Send("1")
 		}
 		synctest.Wait()
 		require.Positive(t, srv.Stats().LimitHits["EventRate"])
@@ -95,32 +96,32 @@ func TestDisconnectsCountAsEvents(t *testing.T) {
 // The disconnect handler of a socket ends before the connect handler of the next one in the namespace begins, whatever
 // other namespaces come and go meanwhile.
 func TestConnectFollowsDisconnect(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 3}})
-		var rec record
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 3}})
+		var rec siotest.Record
 		a := srv.Namespace("/a")
-		a.On("connect", func(c *socketio.Context) { rec.add("connect") })
+		a.On("connect", func(c *socketio.Context) { rec.Add("connect") })
 		a.On("disconnect", func(c *socketio.Context) {
 			time.Sleep(time.Second)
-			rec.add("disconnect")
+			rec.Add("disconnect")
 		})
-		p := join(t, srv, eiotest.WebSocket, "/a")
-		p.send("1/a,")
+		p := siotest.Join(t, srv, eiotest.WebSocket, "/a")
+		p.Send("1/a,")
 		for i := range 20 {
 			ns := fmt.Sprintf("/%d", i)
-			p.connect(ns)
-			p.send("1" + ns + ",")
+			p.Connect(ns)
+			p.Send("1" + ns + ",")
 		}
-		p.connect("/a")
-		rec.want(t, "connect", "disconnect", "connect")
+		p.Connect("/a")
+		rec.Want(t, "connect", "disconnect", "connect")
 	})
 }
 
 // A connect handler that fails because its client has left is no failure for OnError.
 func TestConnectHandlerOfAClientThatLeft(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		begun := make(chan bool)
 		srv.On("connect", func(c *socketio.Context) error {
 			close(begun)
@@ -128,65 +129,65 @@ func TestConnectHandlerOfAClientThatLeft(t *testing.T) {
 			return c.Join("room")
 		})
 		srv.OnError(func(c *socketio.Context, err error) any {
-			rec.add("OnError %v", errors.Is(err, socketio.ErrClosed))
+			rec.Add("OnError %v", errors.Is(err, socketio.ErrClosed))
 			return err
 		})
-		p := dial(t, srv, mode)
-		p.send("0")
+		p := siotest.Dial(t, srv, mode)
+		p.Send("0")
 		<-begun
-		p.c.Close()
+		p.Client.Close()
 		time.Sleep(time.Second)
-		rec.want(t)
+		rec.Want(t)
 		require.Zero(t, srv.Stats().HandlerErrors)
 	})
 }
 
 // Who has left is in no count, list or selection, although the disconnect handler still runs.
 func TestLeftButNotGone(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		release := make(chan bool)
-		var rec record
+		var rec siotest.Record
 		srv.On("connect", func(c *socketio.Context) error { return c.Join("room") })
 		srv.On("disconnect", func(c *socketio.Context) {
-			rec.add("%v", len(c.Rooms()))
+			rec.Add("%v", len(c.Rooms()))
 			<-release
 		})
-		p, q := join(t, srv, mode), join(t, srv, mode)
-		p.send("1")
-		rec.want(t, "2")
+		p, q := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
+		p.Send("1")
+		rec.Want(t, "2")
 		root := srv.Namespace("/")
-		require.Equal(t, []string{q.sid}, membersOf(t, srv, "room"))
-		require.Empty(t, membersOf(t, srv, p.sid))
+		require.Equal(t, []string{q.SID}, siotest.Members(t, srv, "room"))
+		require.Empty(t, siotest.Members(t, srv, p.SID))
 		require.Equal(t, 1, root.Count())
 		require.Len(t, slices.Collect(root.Sockets()), 1)
 		require.Equal(t, map[string]int{"/": 1}, srv.Stats().Sockets)
 		n, err := root.CountRoom("room")
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		n, err = root.CountRoom(p.sid)
+		n, err = root.CountRoom(p.SID)
 		require.NoError(t, err)
 		require.Zero(t, n)
 
 		got := make(chan []socketio.Reply)
 		go func() {
-			replies, err := root.Call(t.Context(), "ask", nil, socketio.To("room", p.sid))
+			replies, err := root.Call(t.Context(), "ask", nil, socketio.To("room", p.SID))
 			require.NoError(t, err)
 			got <- replies
 		}()
-		q.send("3" + q.wantAckEvent(`["ask"]`) + "[]")
+		q.Send("3" + q.WantAckEvent(`["ask"]`) + "[]")
 		require.Len(t, <-got, 1)
-		require.NoError(t, srv.Emit("hello", nil, socketio.To("room", p.sid)))
-		q.want(`2["hello"]`)
-		p.quiet()
+		require.NoError(t, srv.Emit("hello", nil, socketio.To("room", p.SID)))
+		q.Want(`2["hello"]`)
+		p.Quiet()
 		close(release)
 	})
 }
 
 // CloseRoom also removes who joined in a connect handler that has not decided.
 func TestCloseRoomWhileConnecting(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
 		joined, decide := make(chan bool), make(chan bool)
 		srv.On("connect", func(c *socketio.Context) error {
 			_ = c.Join("closed")
@@ -195,14 +196,14 @@ func TestCloseRoomWhileConnecting(t *testing.T) {
 			<-decide
 			return nil
 		})
-		p := dial(t, srv, eiotest.WebSocket)
-		p.send("0")
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Send("0")
 		<-joined
 		srv.CloseRoom("closed")
 		decide <- true
-		p.connected("/")
-		require.Empty(t, membersOf(t, srv, "closed"))
-		require.Equal(t, []string{p.sid}, membersOf(t, srv, "open"))
+		p.Connected("/")
+		require.Empty(t, siotest.Members(t, srv, "closed"))
+		require.Equal(t, []string{p.SID}, siotest.Members(t, srv, "open"))
 		require.Zero(t, srv.Undecided())
 	})
 }

@@ -5,29 +5,31 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // Flask-SocketIO 1.10, case by case, without its traps: who receives what A emits, or the server. A and B are in r1, B
 // and C in r2, D is in another namespace, A as well.
 func TestRecipients(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		srv.Namespace("/other").On("x", func(c *socketio.Context) {})
 		srv.Namespace("/empty").On("x", func(c *socketio.Context) {})
-		peers := map[string]*peer{}
+		peers := map[string]*siotest.Peer{}
 		sids := map[string]string{}
 		for _, name := range []string{"A", "B", "C"} {
-			peers[name] = join(t, srv, mode)
-			sids[name] = peers[name].sid
+			peers[name] = siotest.Join(t, srv, mode)
+			sids[name] = peers[name].SID
 		}
-		peers["D"] = join(t, srv, mode, "/other")
-		sids["D"] = peers["D"].sid
-		sids["A/other"] = peers["A"].connect("/other")
+		peers["D"] = siotest.Join(t, srv, mode, "/other")
+		sids["D"] = peers["D"].SID
+		sids["A/other"] = peers["A"].Connect("/other")
 		for _, in := range []string{"A r1", "B r1", "B r2", "C r2"} {
 			name, room, _ := strings.Cut(in, " ")
 			require.NoError(t, srv.JoinRoom(sids[name], room))
@@ -102,20 +104,20 @@ func TestRecipients(t *testing.T) {
 				if name >= 'a' || name == 'D' {
 					ns = "/other,"
 				}
-				require.Equal(t, fmt.Sprintf(`2%s["e",%d]`, ns, i), peers[who].next(), "case %d: %s", i, string(name))
+				require.Equal(t, fmt.Sprintf(`2%s["e",%d]`, ns, i), peers[who].Next(), "case %d: %s", i, string(name))
 			}
 		}
 		for _, p := range peers {
-			p.quiet()
+			p.Quiet()
 		}
 	})
 }
 
 func TestEmitData(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
 		type doc struct {
 			Name string   `json:"name"`
 			Data []byte   `json:"data"`
@@ -129,7 +131,7 @@ func TestEmitData(t *testing.T) {
 		changed["x"] = 2
 		require.NoError(t, s.Send("hi"))
 		require.NoError(t, srv.Send([]int{1}, socketio.Compress(false)))
-		p.want(`2["e"]`, `2["e"]`, `2["e",1]`, `2["e","é<>&"]`, `2["e",[1,2]]`, `2["e",1,null,"x"]`, `2["e",{"x":1}]`,
+		p.Want(`2["e"]`, `2["e"]`, `2["e",1]`, `2["e","é<>&"]`, `2["e",[1,2]]`, `2["e",1,null,"x"]`, `2["e",{"x":1}]`,
 			`51-["e",{"_placeholder":true,"num":0}]`, `b:bin`,
 			`53-["e",{"name":"n","data":{"_placeholder":true,"num":0},"more":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]}]`,
 			`b:1`, `b:2`, `b:3`,
@@ -139,10 +141,10 @@ func TestEmitData(t *testing.T) {
 }
 
 func TestEmitErrors(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		for _, event := range []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"} {
 			require.ErrorContains(t, s.Emit(event, nil), event)
 			require.ErrorContains(t, srv.Emit(event, nil), "reserve")
@@ -157,7 +159,7 @@ func TestEmitErrors(t *testing.T) {
 		require.ErrorContains(t, srv.Namespace("/a,b").Emit("e", nil), "comma")
 		require.ErrorContains(t, srv.Emit("e", nil, socketio.InNamespace("/a?b")), "question mark")
 		require.ErrorIs(t, s.Emit("e", nil, socketio.InNamespace("/not there")), socketio.ErrUnknownSocket)
-		p.quiet()
+		p.Quiet()
 	})
 }
 
@@ -165,9 +167,9 @@ func TestEmitErrors(t *testing.T) {
 func TestEmitOrderAndAtomicity(t *testing.T) {
 	eiotest.Run(t, func(t *testing.T, mode eiotest.Mode) {
 		const writers, each = 4, 50
-		srv := newServer(t, nil)
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
+		srv := siotest.NewServer(t, nil)
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
 		for w := range writers {
 			go func() {
 				for i := range each {
@@ -183,53 +185,53 @@ func TestEmitOrderAndAtomicity(t *testing.T) {
 		next := make([]int, writers)
 		for range writers * each {
 			var w, i int
-			_, err := fmt.Sscanf(p.next(), `52-["e",%d,%d,`, &w, &i)
+			_, err := fmt.Sscanf(p.Next(), `52-["e",%d,%d,`, &w, &i)
 			require.NoError(t, err)
 			require.Equal(t, next[w], i)
 			next[w]++
-			p.want("b:"+fmt.Sprint(w, i), "b:second")
+			p.Want("b:"+fmt.Sprint(w, i), "b:second")
 		}
 	})
 }
 
 func TestSlowClient(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 1000}})
-		var rec record
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		q := join(t, srv, eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 1000}})
+		var rec siotest.Record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		q := siotest.Join(t, srv, eiotest.WebSocket)
 		raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"} // polls only when told to
 		_, _, err := raw.Handshake(t.Context())
 		require.NoError(t, err)
 		_, err = raw.Post(t.Context(), "40")
 		require.NoError(t, err)
-		synctestWait()
+		synctest.Wait()
 		var s *socketio.Socket
-		for _, sid := range sidsOf(srv) {
-			if sid != q.sid {
+		for _, sid := range siotest.SIDs(srv) {
+			if sid != q.SID {
 				s = srv.Socket(sid)
 			}
 		}
 		for range 2 {
 			require.NoError(t, srv.Emit("e", strings.Repeat("x", 300)))
-			q.want(`2["e","` + strings.Repeat("x", 300) + `"]`)
+			q.Want(`2["e","` + strings.Repeat("x", 300) + `"]`)
 		}
 		require.ErrorIs(t, s.Emit("e", strings.Repeat("x", 300)), socketio.ErrSendQueueFull)
 		require.NoError(t, s.Context().Err(), "who emits to one client can wait")
 		require.NoError(t, srv.Emit("e", strings.Repeat("x", 300))) // nobody can
-		q.want(`2["e","` + strings.Repeat("x", 300) + `"]`)
-		rec.want(t, "slow client")
+		q.Want(`2["e","` + strings.Repeat("x", 300) + `"]`)
+		rec.Want(t, "slow client")
 		require.ErrorIs(t, s.Emit("e", 1), socketio.ErrClosed)
 		require.NoError(t, srv.Emit("e", 1))
-		q.want(`2["e",1]`)
+		q.Want(`2["e",1]`)
 	})
 }
 
 // What a connect handler emits is held, and bounded as everything that waits to be sent.
 func TestHeldEmits(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 1000}})
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: 1000}})
+		var rec siotest.Record
 		srv.On("connect", func(c *socketio.Context) error {
 			require.NoError(t, c.Emit("dropped", 1, socketio.Volatile()))
 			require.NoError(t, c.Emit("e", strings.Repeat("x", 300)))
@@ -240,36 +242,36 @@ func TestHeldEmits(t *testing.T) {
 			require.ErrorIs(t, c.Emit("e", strings.Repeat("x", 600)), socketio.ErrSendQueueFull)
 			require.NoError(t, c.Emit("e", 1))
 		})
-		srv.Namespace("/more").On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := dial(t, srv, mode)
-		p.connect("/")
-		p.want(`2["e","`+strings.Repeat("x", 300)+`"]`, `2["e",2]`)
-		more := p.connect("/more")
-		p.want(`2/more,["e","`+strings.Repeat("x", 600)+`"]`, `2/more,["e",1]`)
+		srv.Namespace("/more").On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		p := siotest.Dial(t, srv, mode)
+		p.Connect("/")
+		p.Want(`2["e","`+strings.Repeat("x", 300)+`"]`, `2["e",2]`)
+		more := p.Connect("/more")
+		p.Want(`2/more,["e","`+strings.Repeat("x", 600)+`"]`, `2/more,["e",1]`)
 		srv.Namespace("/more").Socket(more).CloseConnection()
-		rec.want(t, "server disconnect")
+		rec.Want(t, "server disconnect")
 	})
 }
 
 // JS 158: volatile events reach those who can take them now.
 func TestVolatile(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		p := join(t, srv, eiotest.WebSocket)
-		synctestWait()
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		synctest.Wait()
 		require.NoError(t, srv.Emit("v", 1, socketio.Volatile()))
-		p.want(`2["v",1]`)
+		p.Want(`2["v",1]`)
 		raw := eiotest.Raw{Transport: eiotest.Serve(t, srv, nil), Path: "/socket.io/"}
 		_, _, err := raw.Handshake(t.Context())
 		require.NoError(t, err)
 		_, err = raw.Post(t.Context(), "40")
 		require.NoError(t, err)
-		synctestWait()
+		synctest.Wait()
 		require.NoError(t, srv.Emit("v", 2, socketio.Volatile(), socketio.OnAck(func(c *socketio.Context) {})))
-		p.wantAckEvent(`["v",2]`)
-		for _, sid := range sidsOf(srv) {
+		p.WantAckEvent(`["v",2]`)
+		for _, sid := range siotest.SIDs(srv) {
 			want := 0
-			if sid == p.sid {
+			if sid == p.SID {
 				want = 1
 			}
 			require.Equal(t, want, srv.Socket(sid).PendingAcks())

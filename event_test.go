@@ -7,18 +7,20 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // Flask-SocketIO 1.7: what a handler returns is the acknowledgement.
 func TestAckFromReturnValue(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		type thing struct {
 			N    int    `json:"n"`
 			Data []byte `json:"data"`
@@ -35,7 +37,7 @@ func TestAckFromReturnValue(t *testing.T) {
 		srv.On("bytes", func(c *socketio.Context) []byte { return []byte("raw") })
 		srv.On("struct", func(c *socketio.Context) (thing, error) { return thing{1, []byte("xy")}, nil })
 		srv.On("emits first", func(c *socketio.Context) (string, error) { return "ack", c.Emit("first", 1) })
-		p := join(t, srv, mode)
+		p := siotest.Join(t, srv, mode)
 		for i, test := range []struct {
 			event string
 			want  []string
@@ -53,14 +55,14 @@ func TestAckFromReturnValue(t *testing.T) {
 			{"struct", []string{`61-%d[{"n":1,"data":{"_placeholder":true,"num":0}}]`, `b:xy`}},
 			{"emits first", []string{`2["first",1]`, `3%d["ack"]`}},
 		} {
-			p.send(fmt.Sprintf(`2%d["%s"]`, i, test.event)) // id 0 is an id
+			p.Send(fmt.Sprintf(`2%d["%s"]`, i, test.event)) // id 0 is an id
 			for _, want := range test.want {
-				p.want(strings.ReplaceAll(want, "%d", fmt.Sprint(i)))
+				p.Want(strings.ReplaceAll(want, "%d", fmt.Sprint(i)))
 			}
-			p.send(fmt.Sprintf(`2["%s"]`, test.event)) // no id, no acknowledgement
+			p.Send(fmt.Sprintf(`2["%s"]`, test.event)) // no id, no acknowledgement
 		}
-		p.want(`2["first",1]`)
-		p.quiet()
+		p.Want(`2["first",1]`)
+		p.Quiet()
 	})
 }
 
@@ -71,51 +73,51 @@ type point struct {
 
 // Each accepted shape gets its arguments; missing ones are zero, extra ones ignored.
 func TestHandlerShapes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var rec record
+	synctest.Test(t, func(t *testing.T) {
+		var rec siotest.Record
 		type named func(c *socketio.Context, n int) error
 		type text string
 		handlers := map[string]any{
-			"none":         func(c *socketio.Context) { rec.add("%v", c.Args()) },
-			"string":       func(c *socketio.Context, s string) { rec.add("%q", s) },
-			"string err":   func(c *socketio.Context, s string) error { rec.add("%q", s); return nil },
-			"string ack":   func(c *socketio.Context, s string) (any, error) { rec.add("%q", s); return nil, nil },
-			"bytes":        func(c *socketio.Context, b []byte) { rec.add("%q", b) },
-			"bytes err":    func(c *socketio.Context, b []byte) error { rec.add("%q", b); return nil },
-			"bytes ack":    func(c *socketio.Context, b []byte) (any, error) { rec.add("%q", b); return nil, nil },
-			"raw":          func(c *socketio.Context, r json.RawMessage) { rec.add("%s", []byte(r)) },
-			"raw err":      func(c *socketio.Context, r json.RawMessage) error { rec.add("%s", []byte(r)); return nil },
-			"raw ack":      func(c *socketio.Context, r json.RawMessage) (any, error) { rec.add("%s", []byte(r)); return nil, nil },
-			"any":          func(c *socketio.Context, v any) { rec.add("%v", v) },
-			"any err":      func(c *socketio.Context, v any) error { rec.add("%v", v); return nil },
-			"any ack":      func(c *socketio.Context, v any) (any, error) { rec.add("%v", v); return nil, nil },
-			"map":          func(c *socketio.Context, m map[string]any) { rec.add("%v", m) },
-			"map err":      func(c *socketio.Context, m map[string]any) error { rec.add("%v", m); return nil },
-			"map ack":      func(c *socketio.Context, m map[string]any) (any, error) { rec.add("%v", m); return nil, nil },
-			"args":         func(c *socketio.Context) (socketio.Args, error) { rec.add("%v", c.Args()); return nil, nil },
-			"ctx ack":      func(c *socketio.Context) (any, error) { rec.add("%v", c.Args()); return nil, nil },
-			"ctx err":      func(c *socketio.Context) error { rec.add("%v", c.Args()); return nil },
-			"handlerfunc":  socketio.HandlerFunc(func(c *socketio.Context) (socketio.Args, error) { rec.add("%v", c.Args()); return nil, nil }),
-			"func":         socketio.Func(func(c *socketio.Context, p point) error { rec.add("%v", p); return nil }),
-			"funcack":      socketio.FuncAck(func(c *socketio.Context, p *point) (int, error) { rec.add("%v", p); return 1, nil }),
-			"struct":       func(c *socketio.Context, p point) { rec.add("%v", p) },
-			"two":          func(c *socketio.Context, a int, b text) { rec.add("%v %v", a, b) },
-			"variadic":     func(c *socketio.Context, a int, rest ...string) { rec.add("%v %q", a, rest) },
-			"variadic any": func(c *socketio.Context, all ...any) { rec.add("%v", all) },
-			"named":        named(func(c *socketio.Context, n int) error { rec.add("%d", n); return nil }),
+			"none":         func(c *socketio.Context) { rec.Add("%v", c.Args()) },
+			"string":       func(c *socketio.Context, s string) { rec.Add("%q", s) },
+			"string err":   func(c *socketio.Context, s string) error { rec.Add("%q", s); return nil },
+			"string ack":   func(c *socketio.Context, s string) (any, error) { rec.Add("%q", s); return nil, nil },
+			"bytes":        func(c *socketio.Context, b []byte) { rec.Add("%q", b) },
+			"bytes err":    func(c *socketio.Context, b []byte) error { rec.Add("%q", b); return nil },
+			"bytes ack":    func(c *socketio.Context, b []byte) (any, error) { rec.Add("%q", b); return nil, nil },
+			"raw":          func(c *socketio.Context, r json.RawMessage) { rec.Add("%s", []byte(r)) },
+			"raw err":      func(c *socketio.Context, r json.RawMessage) error { rec.Add("%s", []byte(r)); return nil },
+			"raw ack":      func(c *socketio.Context, r json.RawMessage) (any, error) { rec.Add("%s", []byte(r)); return nil, nil },
+			"any":          func(c *socketio.Context, v any) { rec.Add("%v", v) },
+			"any err":      func(c *socketio.Context, v any) error { rec.Add("%v", v); return nil },
+			"any ack":      func(c *socketio.Context, v any) (any, error) { rec.Add("%v", v); return nil, nil },
+			"map":          func(c *socketio.Context, m map[string]any) { rec.Add("%v", m) },
+			"map err":      func(c *socketio.Context, m map[string]any) error { rec.Add("%v", m); return nil },
+			"map ack":      func(c *socketio.Context, m map[string]any) (any, error) { rec.Add("%v", m); return nil, nil },
+			"args":         func(c *socketio.Context) (socketio.Args, error) { rec.Add("%v", c.Args()); return nil, nil },
+			"ctx ack":      func(c *socketio.Context) (any, error) { rec.Add("%v", c.Args()); return nil, nil },
+			"ctx err":      func(c *socketio.Context) error { rec.Add("%v", c.Args()); return nil },
+			"handlerfunc":  socketio.HandlerFunc(func(c *socketio.Context) (socketio.Args, error) { rec.Add("%v", c.Args()); return nil, nil }),
+			"func":         socketio.Func(func(c *socketio.Context, p point) error { rec.Add("%v", p); return nil }),
+			"funcack":      socketio.FuncAck(func(c *socketio.Context, p *point) (int, error) { rec.Add("%v", p); return 1, nil }),
+			"struct":       func(c *socketio.Context, p point) { rec.Add("%v", p) },
+			"two":          func(c *socketio.Context, a int, b text) { rec.Add("%v %v", a, b) },
+			"variadic":     func(c *socketio.Context, a int, rest ...string) { rec.Add("%v %q", a, rest) },
+			"variadic any": func(c *socketio.Context, all ...any) { rec.Add("%v", all) },
+			"named":        named(func(c *socketio.Context, n int) error { rec.Add("%d", n); return nil }),
 			"bind": func(c *socketio.Context) error {
 				a, b, n := 0, "kept", 5
 				err := c.Bind(&a, nil, &b, &n)
-				rec.add("%d %s %d", a, b, n)
+				rec.Add("%d %s %d", a, b, n)
 				return err
 			},
 		}
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		for event, h := range handlers {
 			srv.On(event, h)
 		}
-		srv.OnError(func(c *socketio.Context, err error) any { rec.add("error: %v", err); return nil })
-		p := join(t, srv, eiotest.WebSocket)
+		srv.OnError(func(c *socketio.Context, err error) any { rec.Add("error: %v", err); return nil })
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		for _, test := range []struct{ event, args, want string }{
 			{"none", `,1,"x"`, `[1 x]`},
 			{"string", `,"a"`, `"a"`}, {"string", ``, `""`}, {"string", `,"a",2`, `"a"`},
@@ -134,22 +136,22 @@ func TestHandlerShapes(t *testing.T) {
 			{"named", `,4`, `4`},
 			{"bind", `,1,2`, `1 kept 5`}, {"bind", `,1,2,"three",4`, `1 three 4`},
 		} {
-			p.send(fmt.Sprintf(`2["%s"%s]`, test.event, test.args))
-			rec.want(t, test.want)
+			p.Send(fmt.Sprintf(`2["%s"%s]`, test.event, test.args))
+			rec.Want(t, test.want)
 		}
-		p.send(`51-["struct",{"X":1,"Raw":{"_placeholder":true,"num":0}}]`, `b:raw`)
-		rec.want(t, `{1 0 [114 97 119]}`)
-		p.send(`52-["variadic any",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]`, `b:a`, `b:b`)
-		rec.want(t, `[[98] [[97]]]`)
+		p.Send(`51-["struct",{"X":1,"Raw":{"_placeholder":true,"num":0}}]`, `b:raw`)
+		rec.Want(t, `{1 0 [114 97 119]}`)
+		p.Send(`52-["variadic any",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]`, `b:a`, `b:b`)
+		rec.Want(t, `[[98] [[97]]]`)
 	})
 }
 
 // An argument that does not fit is an error for the error handler; nothing a client sends is a panic.
 func TestArgErrors(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		called := func() { rec.add("called") }
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		called := func() { rec.Add("called") }
 		srv.On("int", func(c *socketio.Context, n int) { called() })
 		srv.On("second", func(c *socketio.Context, a, b int) { called() })
 		srv.On("rest", func(c *socketio.Context, rest ...int) { called() })
@@ -165,20 +167,20 @@ func TestArgErrors(t *testing.T) {
 			require.NotNil(t, arg.Err)
 			return socketio.Args{arg.Event, arg.Index, arg.Type}
 		})
-		p := join(t, srv, mode)
-		p.send(`21["int","x"]`, `22["second",1,{}]`, `23["rest",1,2,"3"]`, `24["struct",[1]]`, `25["bind",1,"x"]`)
-		p.want(`31["int",0,"int"]`, `32["second",1,"int"]`, `33["rest",2,"int"]`, `34["struct",0,"socketio_test.point"]`, `35["bind",1,"int"]`)
-		p.send(`51-6["string",{"_placeholder":true,"num":0}]`, `b:x`)
-		p.want(`36["string",0,"string"]`)
-		rec.want(t)
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["int","x"]`, `22["second",1,{}]`, `23["rest",1,2,"3"]`, `24["struct",[1]]`, `25["bind",1,"x"]`)
+		p.Want(`31["int",0,"int"]`, `32["second",1,"int"]`, `33["rest",2,"int"]`, `34["struct",0,"socketio_test.point"]`, `35["bind",1,"int"]`)
+		p.Send(`51-6["string",{"_placeholder":true,"num":0}]`, `b:x`)
+		p.Want(`36["string",0,"string"]`)
+		rec.Want(t)
 	})
 }
 
 // Flask-SocketIO 1.8, but an error handler's return value never leaks an error.
 func TestErrors(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		var log logs
-		srv := newServer(t, &socketio.Options{Logger: logger(&log)})
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		var log siotest.Logs
+		srv := siotest.NewServer(t, &socketio.Options{Logger: siotest.Logger(&log)})
 		boom := errors.New("secret detail")
 		register := func(n *socketio.Namespace) {
 			n.On("fail", func(c *socketio.Context) (int, error) { return 5, boom })
@@ -209,40 +211,40 @@ func TestErrors(t *testing.T) {
 		})
 		srv.Namespace("/bad").OnError(func(c *socketio.Context, err error) any { panic("again") })
 
-		p := join(t, srv, mode, "/", "/own", "/bad")
+		p := siotest.Join(t, srv, mode, "/", "/own", "/bad")
 		// No error handler: the typed error is acknowledged, the others are logged only.
-		p.send(`21["fail"]`, `22["panic"]`, `23["typed"]`, `2["fail"]`, `2["typed"]`, `24["unencodable"]`, `25["goexit"]`, `26["ok"]`)
-		p.want(`33[{"error":{"message":"m","data":7}}]`, `36[]`)
+		p.Send(`21["fail"]`, `22["panic"]`, `23["typed"]`, `2["fail"]`, `2["typed"]`, `24["unencodable"]`, `25["goexit"]`, `26["ok"]`)
+		p.Want(`33[{"error":{"message":"m","data":7}}]`, `36[]`)
 		require.Contains(t, log.String(), "secret detail")
 		require.Contains(t, log.String(), "secret panic")
 		require.Contains(t, log.String(), "event_test.go") // the stack
-		require.NotContains(t, log.String(), p.sid)        // ids are not for logs
+		require.NotContains(t, log.String(), p.SID)        // ids are not for logs
 		// The namespace's error handler.
-		p.send(`2/own,1["fail"]`, `2/own,2["panic"]`, `2/own,3["typed"]`, `2/own,4["unencodable"]`, `2/own,5["unknown"]`, `2/own,6["ok"]`)
-		p.want(`3/own,1[]`, `3/own,2["panic","secret panic"]`, `3/own,3[{"error":{"message":"m","data":7}}]`, `3/own,6[]`)
+		p.Send(`2/own,1["fail"]`, `2/own,2["panic"]`, `2/own,3["typed"]`, `2/own,4["unencodable"]`, `2/own,5["unknown"]`, `2/own,6["ok"]`)
+		p.Want(`3/own,1[]`, `3/own,2["panic","secret panic"]`, `3/own,3[{"error":{"message":"m","data":7}}]`, `3/own,6[]`)
 		// An error handler that panics.
-		p.send(`2/bad,1["fail"]`, `2/bad,2["ok"]`)
-		p.want(`3/bad,2[]`)
-		p.quiet()
+		p.Send(`2/bad,1["fail"]`, `2/bad,2["ok"]`)
+		p.Want(`3/bad,2[]`)
+		p.Quiet()
 	})
 }
 
 // Flask-SocketIO 1.3: who handles an event.
 func TestDispatchPrecedence(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}})
 		a, star := srv.Namespace("/a"), srv.Namespace("*")
-		p := dial(t, srv, eiotest.WebSocket)
-		p.connect("/a")
-		p.connect("/b")
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Connect("/a")
+		p.Connect("/b")
 		check := func(packet, want string) {
 			t.Helper()
-			p.send(packet)
+			p.Send(packet)
 			if want == "" {
-				p.quiet()
+				p.Quiet()
 				return
 			}
-			p.want(want)
+			p.Want(want)
 		}
 		check(`2/a,1["ev",5]`, ``)
 		srv.Register("*", &classAny{})
@@ -280,72 +282,72 @@ func (*classA) OnEv(c *socketio.Context, n int) (string, int) { return "class a"
 
 // A catch-all never sees connect and disconnect.
 func TestCatchAll(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("*", func(c *socketio.Context, event string, args ...any) {
-			rec.add("%s %v | %s %v", event, args, c.Event(), c.Args())
+			rec.Add("%s %v | %s %v", event, args, c.Event(), c.Args())
 		})
-		p := join(t, srv, mode)
-		p.send(`2["a",1,"x"]`, `2["b"]`, `1`)
-		rec.want(t, "a [1 x] | a [1 x]", "b [] | b []")
+		p := siotest.Join(t, srv, mode)
+		p.Send(`2["a",1,"x"]`, `2["b"]`, `1`)
+		rec.Want(t, "a [1 x] | a [1 x]", "b [] | b []")
 
-		srv.On("*", func(c *socketio.Context) { rec.add("%s", c.Event()) })
-		p.connect("/")
-		p.send(`2["a",1]`)
-		rec.want(t, "a")
-		srv.On("*", func(c *socketio.Context, event json.RawMessage, arg int) { rec.add("%s %d", event, arg) })
-		p.send(`2["a\"b",1]`)
-		rec.want(t, `"a\"b" 1`)
+		srv.On("*", func(c *socketio.Context) { rec.Add("%s", c.Event()) })
+		p.Connect("/")
+		p.Send(`2["a",1]`)
+		rec.Want(t, "a")
+		srv.On("*", func(c *socketio.Context, event json.RawMessage, arg int) { rec.Add("%s %d", event, arg) })
+		p.Send(`2["a\"b",1]`)
+		rec.Want(t, `"a\"b" 1`)
 	})
 }
 
 // Decision 1: the events of one socket run one after another, in order, and other sockets do not wait.
 func TestEventsRunInOrder(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("ev", func(c *socketio.Context, n int) {
 			if n%2 == 0 {
 				time.Sleep(time.Second) // the next one must wait
 			}
-			rec.add("%d", n)
+			rec.Add("%d", n)
 		})
 		srv.On("block", func(c *socketio.Context) { time.Sleep(time.Hour) })
-		p, q := join(t, srv, mode), join(t, srv, mode)
+		p, q := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
 		var want []string
 		for i := range 20 {
-			p.send(fmt.Sprintf(`2["ev",%d]`, i))
+			p.Send(fmt.Sprintf(`2["ev",%d]`, i))
 			want = append(want, fmt.Sprint(i))
 		}
 		time.Sleep(time.Minute)
-		rec.want(t, want...)
-		p.send(`2["block"]`)
-		q.send(`2["ev",1]`)
+		rec.Want(t, want...)
+		p.Send(`2["block"]`)
+		q.Send(`2["ev",1]`)
 		time.Sleep(time.Minute) // longer than ping interval and timeout: defect L19
-		rec.want(t, "1")
+		rec.Want(t, "1")
 		time.Sleep(time.Hour)
-		p.send(`2["ev",3]`)
-		rec.want(t, "3")
+		p.Send(`2["ev",3]`)
+		rec.Want(t, "3")
 	})
 }
 
 func TestAsyncHandlers(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{AsyncHandlers: true})
-		var rec record
-		srv.On("connect", func(c *socketio.Context) { time.Sleep(time.Second); rec.add("connect") })
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{AsyncHandlers: true})
+		var rec siotest.Record
+		srv.On("connect", func(c *socketio.Context) { time.Sleep(time.Second); rec.Add("connect") })
 		srv.On("sleep", func(c *socketio.Context, n int) int { time.Sleep(time.Duration(n) * time.Second); return n })
-		srv.On("disconnect", func(c *socketio.Context) { rec.add("disconnect %d", c.Queued()) })
-		p := dial(t, srv, mode)
-		p.send(`0`, `23["sleep",3]`, `21["sleep",1]`, `22["sleep",2]`)
-		p.connected("/")
-		p.want(`31[1]`, `32[2]`, `33[3]`)
-		rec.want(t, "connect")
-		p.send(`2["sleep",5]`, `1`)
-		rec.want(t) // it waits for the handler
+		srv.On("disconnect", func(c *socketio.Context) { rec.Add("disconnect %d", c.Queued()) })
+		p := siotest.Dial(t, srv, mode)
+		p.Send(`0`, `23["sleep",3]`, `21["sleep",1]`, `22["sleep",2]`)
+		p.Connected("/")
+		p.Want(`31[1]`, `32[2]`, `33[3]`)
+		rec.Want(t, "connect")
+		p.Send(`2["sleep",5]`, `1`)
+		rec.Want(t) // it waits for the handler
 		time.Sleep(6 * time.Second)
-		rec.want(t, "disconnect 256")
+		rec.Want(t, "disconnect 256")
 	})
 }
 
@@ -357,35 +359,35 @@ func TestProtocolViolations(t *testing.T) {
 		`2/never,["e"]`, `3/never,1[]`, `1/never,`, `4{"message":"x"}`, `51-["e",{"_placeholder":true,"num":5}]`,
 	} {
 		t.Run(packet, func(t *testing.T) {
-			modes(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, nil)
-				var rec record
-				srv.On("connect", func(c *socketio.Context) { rec.add("connect") })
-				srv.On("*", func(c *socketio.Context) { rec.add("event") })
-				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-				p := join(t, srv, mode)
-				rec.want(t, "connect")
-				p.send(packet)
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := siotest.NewServer(t, nil)
+				var rec siotest.Record
+				srv.On("connect", func(c *socketio.Context) { rec.Add("connect") })
+				srv.On("*", func(c *socketio.Context) { rec.Add("event") })
+				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+				p := siotest.Join(t, srv, mode)
+				rec.Want(t, "connect")
+				p.Send(packet)
 				if strings.HasPrefix(packet, "51-") {
-					p.try("b:x") // closed by then, perhaps
+					p.Try("b:x") // closed by then, perhaps
 				}
-				p.closed()
-				rec.want(t, "parse error")
+				p.Closed()
+				rec.Want(t, "parse error")
 			})
 		})
 	}
 }
 
 func TestMiddleware(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		var rec record
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		built := 0
 		mw := func(name string) func(socketio.HandlerFunc) socketio.HandlerFunc {
 			return func(next socketio.HandlerFunc) socketio.HandlerFunc {
 				built++
 				return func(c *socketio.Context) (socketio.Args, error) {
-					rec.add("%s %s", name, c.Event())
+					rec.Add("%s %s", name, c.Event())
 					if c.Event() == "stop" {
 						return socketio.Args{"stopped by " + name}, nil
 					}
@@ -404,26 +406,26 @@ func TestMiddleware(t *testing.T) {
 		srv.Namespace("*").Use(mw("any2"))
 		srv.Namespace("/x").On("ev", func(c *socketio.Context) error { return nil })
 		require.Equal(t, 4, built)
-		p := dial(t, srv, eiotest.WebSocket)
-		p.connect("/") // without a handler for it
-		rec.want(t, "any connect", "any2 connect", "first connect", "second connect")
-		p.send(`21["ev"]`, `22["stop"]`)
-		p.want(`31["handler","second","first","any2","any"]`, `32["stopped by any"]`)
-		rec.take()
-		p.connect("/x")
-		rec.want(t, "any connect", "any2 connect")
-		p.send(`2/x,1["none"]`)
-		p.want(`3/x,1["default","any"]`)
-		rec.take()
-		p.send(`1`)
-		rec.want(t, "any disconnect", "any2 disconnect", "first disconnect", "second disconnect")
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Connect("/") // without a handler for it
+		rec.Want(t, "any connect", "any2 connect", "first connect", "second connect")
+		p.Send(`21["ev"]`, `22["stop"]`)
+		p.Want(`31["handler","second","first","any2","any"]`, `32["stopped by any"]`)
+		rec.Take()
+		p.Connect("/x")
+		rec.Want(t, "any connect", "any2 connect")
+		p.Send(`2/x,1["none"]`)
+		p.Want(`3/x,1["default","any"]`)
+		rec.Take()
+		p.Send(`1`)
+		rec.Want(t, "any disconnect", "any2 disconnect", "first disconnect", "second disconnect")
 	})
 }
 
 // Middleware may refuse clients.
 func TestMiddlewareRefuses(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
 		srv.Use(func(next socketio.HandlerFunc) socketio.HandlerFunc {
 			return func(c *socketio.Context) (socketio.Args, error) {
 				var a auth
@@ -433,10 +435,10 @@ func TestMiddlewareRefuses(t *testing.T) {
 				return next(c)
 			}
 		})
-		p := dial(t, srv, eiotest.WebSocket)
-		p.send(`0{"token":"bad"}`)
-		p.want(`4{"message":"bad token"}`)
-		p.send(`0{"token":"good"}`)
-		p.connected("/")
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Send(`0{"token":"bad"}`)
+		p.Want(`4{"message":"bad token"}`)
+		p.Send(`0{"token":"good"}`)
+		p.Connected("/")
 	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 const serversChannel = "flask-socketio#servers"
@@ -35,16 +36,16 @@ func (f filter) Publish(ctx context.Context, channel string, data []byte) error 
 	return f.Broker.Publish(ctx, channel, data)
 }
 
-// lossy makes the next servers of a fleet lose messages. The function is called
+// lossy makes the next servers of a fleet lose messages. The function lose is called
 // by one after the other.
-func (f *fleet) lossy(lose func(data []byte) bool) {
+func lossy(f *siotest.Fleet, lose func(data []byte) bool) {
 	var mu sync.Mutex
 	one := func(data []byte) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return lose(data)
 	}
-	f.wrap = func(b socketio.Broker) socketio.Broker { return filter{b, one} }
+	f.Wrap = func(b socketio.Broker) socketio.Broker { return filter{b, one} }
 }
 
 func is(kind string, data []byte) bool { return bytes.Contains(data, []byte(`"is":"`+kind+`"`)) }
@@ -77,30 +78,30 @@ func wantMissing(t *testing.T, err, is error, servers ...*socketio.Server) {
 func TestClusterAnswers(t *testing.T) {
 	for _, n := range []int{0, 1, 3} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				f := &fleet{t: t}
+			synctest.Test(t, func(t *testing.T) {
+				f := &siotest.Fleet{T: t}
 				if n == 0 {
-					f.servers = []*socketio.Server{newServer(t, nil)}
+					f.Servers = []*socketio.Server{siotest.NewServer(t, nil)}
 				} else {
-					f = newFleet(t, n, nil)
+					f = siotest.NewFleet(t, n, nil)
 				}
-				last := f.servers[len(f.servers)-1]
+				last := f.Servers[len(f.Servers)-1]
 				last.Namespace("/other").On("x", func(*socketio.Context) {})
-				var peers []*peer
+				var peers []*siotest.Peer
 				var sids []string
 				for i := range 6 {
-					p := join(t, f.servers[i%len(f.servers)], eiotest.WebSocket)
-					peers, sids = append(peers, p), append(sids, p.sid)
+					p := siotest.Join(t, f.Servers[i%len(f.Servers)], eiotest.WebSocket)
+					peers, sids = append(peers, p), append(sids, p.SID)
 				}
-				other := join(t, last, eiotest.WebSocket, "/other")
+				other := siotest.Join(t, last, eiotest.WebSocket, "/other")
 				for _, i := range []int{0, 1, 2, 3} {
-					require.NoError(t, f.servers[0].JoinRoom(sids[i], "r"))
+					require.NoError(t, f.Servers[0].JoinRoom(sids[i], "r"))
 				}
 				synctest.Wait()
 				ctx := soon(t)
-				for _, srv := range f.servers {
+				for _, srv := range f.Servers {
 					c := srv.Cluster()
-					require.Len(t, c.Servers(), len(f.servers))
+					require.Len(t, c.Servers(), len(f.Servers))
 					got, err := c.Members(ctx, "r")
 					require.NoError(t, err)
 					require.Equal(t, sorted(sids[:4]...), sorted(got...))
@@ -127,13 +128,13 @@ func TestClusterAnswers(t *testing.T) {
 						require.NoError(t, err)
 						require.True(t, ok)
 					}
-					_, err = c.Rooms(ctx, other.sid)
+					_, err = c.Rooms(ctx, other.SID)
 					require.ErrorIs(t, err, socketio.ErrUnknownSocket)
-					ok, err := c.Connected(ctx, other.sid)
+					ok, err := c.Connected(ctx, other.SID)
 					require.NoError(t, err)
 					require.False(t, ok)
 				}
-				c := f.servers[0].Cluster()
+				c := f.Servers[0].Cluster()
 				moved, err := c.MoveRoom(ctx, "r", "s")
 				require.NoError(t, err)
 				require.Equal(t, 4, moved)
@@ -148,13 +149,13 @@ func TestClusterAnswers(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, 4, gone)
 				for _, p := range peers[:4] {
-					p.want("1")
+					p.Want("1")
 				}
 				synctest.Wait()
 				left, err := c.Members(ctx, "all")
 				require.NoError(t, err)
 				require.Equal(t, sorted(sids[4:]...), sorted(left...))
-				for _, srv := range f.servers {
+				for _, srv := range f.Servers {
 					if n > 0 {
 						require.Zero(t, srv.Surveys())
 						require.Zero(t, srv.BrokerStatus().Ignored)
@@ -166,9 +167,9 @@ func TestClusterAnswers(t *testing.T) {
 				cancel()
 				_, err = c.Count(done)
 				require.ErrorIs(t, err, context.Canceled)
-				_, err = f.servers[0].Namespace("*").Cluster().Count(ctx)
+				_, err = f.Servers[0].Namespace("*").Cluster().Count(ctx)
 				require.ErrorContains(t, err, "namespace *")
-				_, err = f.servers[0].Namespace("a,b").Cluster().Count(ctx)
+				_, err = f.Servers[0].Namespace("a,b").Cluster().Count(ctx)
 				require.ErrorContains(t, err, "comma")
 			})
 		})
@@ -178,16 +179,16 @@ func TestClusterAnswers(t *testing.T) {
 // A server that does not answer is named until it is forgotten; what the others
 // say is returned.
 func TestClusterSilentServer(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, nil)
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, nil)
 		var dead atomic.Bool
-		f.lossy(func([]byte) bool { return dead.Load() })
-		f.add(nil)
+		lossy(f, func([]byte) bool { return dead.Load() })
+		f.Add(nil)
 		var sids []string
-		for _, srv := range f.servers {
-			sids = append(sids, join(t, srv, eiotest.WebSocket).sid)
+		for _, srv := range f.Servers {
+			sids = append(sids, siotest.Join(t, srv, eiotest.WebSocket).SID)
 		}
-		c := f.servers[0].Cluster()
+		c := f.Servers[0].Cluster()
 		count, err := c.Count(soon(t))
 		require.NoError(t, err)
 		require.Equal(t, 3, count)
@@ -196,7 +197,7 @@ func TestClusterSilentServer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		got, err := c.SIDs(ctx)
-		wantMissing(t, err, context.DeadlineExceeded, f.servers[2])
+		wantMissing(t, err, context.DeadlineExceeded, f.Servers[2])
 		require.Equal(t, sorted(sids[:2]...), sorted(got...))
 		// Who has the socket is enough.
 		ok, err := c.Connected(ctx, sids[0])
@@ -210,7 +211,7 @@ func TestClusterSilentServer(t *testing.T) {
 		start := time.Now()
 		count, err = c.Count(t.Context())
 		require.Error(t, err)
-		wantMissing(t, err, errors.Unwrap(err), f.servers[2])
+		wantMissing(t, err, errors.Unwrap(err), f.Servers[2])
 		require.Equal(t, 2, count)
 		require.Less(t, time.Since(start), 22*time.Second)
 		require.Len(t, c.Servers(), 2)
@@ -229,11 +230,11 @@ func TestClusterSilentServer(t *testing.T) {
 // A server that shuts down is not missing, also when it does so instead of
 // answering.
 func TestClusterServerLeaves(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, nil)
-		f.lossy(func(data []byte) bool { return is("answer", data) })
-		f.add(nil)
-		c := f.servers[0].Cluster()
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, nil)
+		lossy(f, func(data []byte) bool { return is("answer", data) })
+		f.Add(nil)
+		c := f.Servers[0].Cluster()
 		time.Sleep(3 * time.Second)
 		counted := make(chan error, 1)
 		go func() {
@@ -241,8 +242,8 @@ func TestClusterServerLeaves(t *testing.T) {
 			counted <- err
 		}()
 		synctest.Wait()
-		require.Equal(t, 1, f.servers[0].Surveys())
-		require.NoError(t, f.servers[2].Shutdown(t.Context()))
+		require.Equal(t, 1, f.Servers[0].Surveys())
+		require.NoError(t, f.Servers[2].Shutdown(t.Context()))
 		synctest.Wait()
 		select {
 		case err := <-counted:
@@ -257,17 +258,17 @@ func TestClusterServerLeaves(t *testing.T) {
 		require.Zero(t, time.Since(start))
 
 		// One's own.
-		f.lossy(func(data []byte) bool { return is("answer", data) })
-		f.add(nil)
+		lossy(f, func(data []byte) bool { return is("answer", data) })
+		f.Add(nil)
 		go func() {
 			_, err := c.Count(t.Context())
 			counted <- err
 		}()
 		synctest.Wait()
-		require.NoError(t, f.servers[0].Shutdown(t.Context()))
+		require.NoError(t, f.Servers[0].Shutdown(t.Context()))
 		err = <-counted
 		require.ErrorContains(t, err, "shuts down")
-		wantMissing(t, err, errors.Unwrap(err), f.servers[3])
+		wantMissing(t, err, errors.Unwrap(err), f.Servers[3])
 		_, err = c.Count(t.Context())
 		require.ErrorContains(t, err, "shuts down")
 	})
@@ -275,10 +276,10 @@ func TestClusterServerLeaves(t *testing.T) {
 
 // A server that comes while others are waited for is asked, too.
 func TestClusterServerJoins(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 1, nil)
-		f.lossy(func(data []byte) bool { return is("answer", data) })
-		f.add(nil)
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 1, nil)
+		lossy(f, func(data []byte) bool { return is("answer", data) })
+		f.Add(nil)
 		time.Sleep(3 * time.Second)
 		type answer struct {
 			sids []string
@@ -286,37 +287,37 @@ func TestClusterServerJoins(t *testing.T) {
 		}
 		got := make(chan answer, 1)
 		go func() {
-			sids, err := f.servers[0].Cluster().SIDs(soon(t))
+			sids, err := f.Servers[0].Cluster().SIDs(soon(t))
 			got <- answer{sids, err}
 		}()
 		synctest.Wait()
-		f.wrap = nil
-		third := f.add(nil)
-		p := join(t, third, eiotest.WebSocket)
+		f.Wrap = nil
+		third := f.Add(nil)
+		p := siotest.Join(t, third, eiotest.WebSocket)
 		// Its first answer was from when it had nobody.
 		a := <-got
-		wantMissing(t, a.err, context.DeadlineExceeded, f.servers[1])
+		wantMissing(t, a.err, context.DeadlineExceeded, f.Servers[1])
 		require.Empty(t, a.sids)
 		sids, err := third.Cluster().SIDs(soon(t))
-		wantMissing(t, err, context.DeadlineExceeded, f.servers[1])
-		require.Equal(t, []string{p.sid}, sids)
+		wantMissing(t, err, context.DeadlineExceeded, f.Servers[1])
+		require.Equal(t, []string{p.SID}, sids)
 
 		// A new server waits until it knows the others.
-		f.add(nil)
-		fourth := f.add(nil)
-		require.NoError(t, f.servers[1].Shutdown(t.Context()))
+		f.Add(nil)
+		fourth := f.Add(nil)
+		require.NoError(t, f.Servers[1].Shutdown(t.Context()))
 		sids, err = fourth.Cluster().SIDs(soon(t))
 		require.NoError(t, err)
-		require.Equal(t, []string{p.sid}, sids)
+		require.Equal(t, []string{p.SID}, sids)
 		require.Len(t, fourth.Cluster().Servers(), 4)
 	})
 }
 
 // Messages that are lost are sent again, and nothing is counted or done twice.
 func TestClusterLostMessages(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		lost := map[string]int{}
-		f := &fleet{t: t, service: newFleet(t, 0, nil).service}
+		f := &siotest.Fleet{T: t, Service: siotest.NewFleet(t, 0, nil).Service}
 		var active atomic.Bool
 		lose := func(data []byte) bool {
 			for _, kind := range []string{"ask", "answer"} {
@@ -327,12 +328,12 @@ func TestClusterLostMessages(t *testing.T) {
 			}
 			return false
 		}
-		f.lossy(lose)
-		f.add(nil)
-		f.add(nil)
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		require.NoError(t, f.servers[1].JoinRoom(p.sid, "r"))
-		c := f.servers[0].Cluster()
+		lossy(f, lose)
+		f.Add(nil)
+		f.Add(nil)
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		require.NoError(t, f.Servers[1].JoinRoom(p.SID, "r"))
+		c := f.Servers[0].Cluster()
 		time.Sleep(3 * time.Second)
 		active.Store(true)
 		count, err := c.Count(soon(t))
@@ -348,17 +349,17 @@ func TestClusterLostMessages(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, gone)
 		require.Equal(t, map[string]int{"ask": 1, "answer": 1}, lost)
-		p.want("1")
+		p.Want("1")
 	})
 }
 
 // An answer that is bigger than brokers take comes in parts, of which none is
 // missing.
 func TestClusterBigAnswer(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 1, nil)
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 1, nil)
 		parts, biggest := 0, 0
-		f.lossy(func(data []byte) bool {
+		lossy(f, func(data []byte) bool {
 			if !is("answer", data) {
 				return false
 			}
@@ -366,14 +367,14 @@ func TestClusterBigAnswer(t *testing.T) {
 			biggest = max(biggest, len(data))
 			return parts == 3
 		})
-		f.add(nil)
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		want := []string{p.sid}
+		f.Add(nil)
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		want := []string{p.SID}
 		for i := range 1000 {
 			want = append(want, strings.Repeat("x", 1000)+fmt.Sprint(i))
-			require.NoError(t, f.servers[1].JoinRoom(p.sid, want[i+1]))
+			require.NoError(t, f.Servers[1].JoinRoom(p.SID, want[i+1]))
 		}
-		got, err := f.servers[0].Cluster().Rooms(soon(t), p.sid)
+		got, err := f.Servers[0].Cluster().Rooms(soon(t), p.SID)
 		require.NoError(t, err)
 		require.Equal(t, sorted(want...), sorted(got...))
 		require.Greater(t, parts, 12)
@@ -383,29 +384,29 @@ func TestClusterBigAnswer(t *testing.T) {
 
 // While the broker is away nobody is asked, and that is said.
 func TestClusterWithoutBroker(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		p := join(t, f.servers[0], eiotest.WebSocket)
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
+		p := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
 		time.Sleep(3 * time.Second)
-		c := f.servers[0].Cluster()
-		f.service.Stop()
+		c := f.Servers[0].Cluster()
+		f.Service.Stop()
 		for range 2 {
 			synctest.Wait()
 			start := time.Now()
 			got, err := c.SIDs(t.Context())
-			wantMissing(t, err, socketio.ErrBrokerUnavailable, f.servers[1])
+			wantMissing(t, err, socketio.ErrBrokerUnavailable, f.Servers[1])
 			require.Zero(t, time.Since(start))
-			require.Equal(t, []string{p.sid}, got)
+			require.Equal(t, []string{p.SID}, got)
 			time.Sleep(time.Minute) // nobody is forgotten meanwhile
 		}
-		f.service.Start()
+		f.Service.Start()
 		time.Sleep(10 * time.Second)
 		count, err := c.Count(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, count)
 
 		// It goes away while answers are waited for.
-		f.lossy(func(data []byte) bool { return is("answer", data) })
-		f.add(nil)
+		lossy(f, func(data []byte) bool { return is("answer", data) })
+		f.Add(nil)
 		counted := make(chan error, 1)
 		go func() {
 			_, err := c.Count(t.Context())
@@ -413,15 +414,15 @@ func TestClusterWithoutBroker(t *testing.T) {
 		}()
 		synctest.Wait()
 		start := time.Now()
-		f.service.Stop()
-		wantMissing(t, <-counted, socketio.ErrBrokerUnavailable, f.servers[2])
+		f.Service.Stop()
+		wantMissing(t, <-counted, socketio.ErrBrokerUnavailable, f.Servers[2])
 		require.Zero(t, time.Since(start))
-		for _, srv := range f.servers {
+		for _, srv := range f.Servers {
 			require.Zero(t, srv.BrokerStatus().Dropped) // of messages for clients
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		for _, srv := range f.servers {
+		for _, srv := range f.Servers {
 			require.NoError(t, srv.Shutdown(ctx))
 		}
 	})
@@ -429,9 +430,9 @@ func TestClusterWithoutBroker(t *testing.T) {
 
 // What arrives from elsewhere is counted, and servers of another version named.
 func TestClusterForeignMessages(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
 		time.Sleep(3 * time.Second)
-		b := f.service.Connect()
+		b := f.Service.Connect()
 		defer b.Close()
 		garbage := []string{"", "x", "[]", `{"v":1}`, `{"v":1,"is":"here"}`, `{"v":1,"is":"what","host":"h"}`, `{"v":1,"is":"answer","host":"h"}`,
 			`{"v":1,"is":"here","host":"` + strings.Repeat("h", 300) + `"}`, `{"v":1,"is":"ask","host":"h","id":-1}`, `{"v":"1","is":"here","host":"h"}`}
@@ -439,8 +440,8 @@ func TestClusterForeignMessages(t *testing.T) {
 			require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(m)))
 		}
 		synctest.Wait()
-		require.EqualValues(t, len(garbage), f.servers[0].BrokerStatus().Ignored)
-		c := f.servers[0].Cluster()
+		require.EqualValues(t, len(garbage), f.Servers[0].BrokerStatus().Ignored)
+		c := f.Servers[0].Cluster()
 		require.Len(t, c.Servers(), 2)
 		_, err := c.Count(soon(t))
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -16,7 +17,7 @@ func reply(c *socketio.Context, data any) error { return c.Emit("response", data
 func TestFlaskEmit(t *testing.T) {
 	type object = map[string]any
 	flask(t, "13 emit: one value is one argument", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("event", reply)
 		ann, bob := enter(t, srv, via, "/"), enter(t, srv, via, "/")
 		ann.Emit("event", object{"a": "b"})
@@ -27,7 +28,7 @@ func TestFlaskEmit(t *testing.T) {
 		bob.ExpectNothing()
 	})
 	flask(t, "14 emit_binary: bytes inside an object, both ways", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		type document struct {
 			A []byte `json:"a"`
 		}
@@ -44,7 +45,7 @@ func TestFlaskEmit(t *testing.T) {
 		ann.ExpectNothing()
 	})
 	flask(t, "15 emit_catch_all_event: * gets the name and the data, and emits several arguments", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("known", func(c *socketio.Context) error { return c.Emit("known", nil) })
 		srv.On("*", func(c *socketio.Context, event string, data any) error {
 			return c.Emit("response", socketio.Args{event, data})
@@ -57,7 +58,7 @@ func TestFlaskEmit(t *testing.T) {
 		ann.ExpectNothing()
 	})
 	flask(t, "16 send_catch_all_namespace: a handler of namespace * answers in the client's own", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"/test"}})
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"/test"}})
 		srv.Namespace("*").On("wildcard", func(c *socketio.Context, data any) error {
 			require.Equal(t, "/test", c.Namespace().Name())
 			return c.Emit("response", data)
@@ -68,28 +69,28 @@ func TestFlaskEmit(t *testing.T) {
 		ann.ExpectNothing()
 	})
 	flask(t, "17 request_event_data: the context has the event's name and arguments; one function for two events", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
-		var rec record
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		watch := func(c *socketio.Context, data any) error {
-			rec.add("%s %v", c.Event(), c.Args())
+			rec.Add("%s %v", c.Event(), c.Args())
 			return c.Emit("response", data)
 		}
 		srv.On("other event", watch)
 		srv.On("and another event", watch)
-		srv.On("*", func(c *socketio.Context) { rec.add("* %s %v", c.Event(), c.Args()) })
+		srv.On("*", func(c *socketio.Context) { rec.Add("* %s %v", c.Event(), c.Args()) })
 		ann := enter(t, srv, via, "/")
 		ann.Emit("other event", "foo")
-		rec.want(t, "other event [foo]")
+		rec.Want(t, "other event [foo]")
 		ann.Emit("and another event", "bar", 1)
-		rec.want(t, "and another event [bar 1]")
+		rec.Want(t, "and another event [bar 1]")
 		ann.Emit("unknown", "baz")
-		rec.want(t, "* unknown [baz]") // Flask-SocketIO calls it *
+		rec.Want(t, "* unknown [baz]") // Flask-SocketIO calls it *
 		ann.Expect("response", "foo")
 		ann.Expect("response", "bar")
 		ann.ExpectNothing()
 	})
 	flask(t, "18 emit_namespace: to the sender, in its namespace, named or not", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.Namespace("/test").On("plain", reply)
 		srv.Namespace("/test").On("named", func(c *socketio.Context, data any) error {
 			return c.Emit("response", data, socketio.InNamespace("/test"))
@@ -108,7 +109,7 @@ func TestFlaskEmit(t *testing.T) {
 			name = "20 broadcast_namespace: everyone in the namespace, nobody in /"
 		}
 		flask(t, name, func(t *testing.T, via socketiotest.Transport) {
-			srv := newServer(t, &socketio.Options{Namespaces: []string{other}})
+			srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{other}})
 			srv.Namespace(ns).On("event", func(c *socketio.Context, data any) error {
 				return c.Emit("response", data, socketio.Broadcast())
 			})
@@ -125,7 +126,7 @@ func TestFlaskEmit(t *testing.T) {
 		})
 	}
 	flask(t, "30 on_event: one function for several events and namespaces", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		for _, ns := range []string{"/", "/test"} {
 			for _, event := range []string{"event", "yet another event"} {
 				srv.Namespace(ns).On(event, reply)
@@ -144,7 +145,7 @@ func TestFlaskEmit(t *testing.T) {
 
 func TestFlaskRooms(t *testing.T) {
 	flask(t, "23 room: who is in gets it, of this namespace only, until it leaves, is gone, or the room is closed", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		test := srv.Namespace("/test")
 		for _, n := range []*socketio.Namespace{srv.Namespace("/"), test} {
 			n.On("join room", func(c *socketio.Context, room string) error { return c.Join(room) })

@@ -10,17 +10,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
 // Three namespaces: / and /test have an error handler, /unused has the server's.
-func newFailing(t *testing.T, rec *record) *socketio.Server {
-	srv := newServer(t, nil)
+func newFailing(t *testing.T, rec *siotest.Record) *socketio.Server {
+	srv := siotest.NewServer(t, nil)
 	failure := errors.New("assertion failed")
 	watch := func(who string) func(*socketio.Context, error) any {
 		return func(c *socketio.Context, err error) any {
 			require.ErrorIs(t, err, failure)
-			rec.add("%s: %s %s", who, c.Namespace().Name(), c.Event())
+			rec.Add("%s: %s %s", who, c.Namespace().Name(), c.Event())
 			return "error of " + who
 		}
 	}
@@ -40,20 +41,20 @@ func TestFlaskErrors(t *testing.T) {
 		{"26 error_handling_default: the default is called for a namespace without its own", "/unused", "default"},
 	} {
 		flask(t, test.name, func(t *testing.T, via socketiotest.Transport) {
-			var rec record
+			var rec siotest.Record
 			ann := enter(t, newFailing(t, &rec), via, test.namespace)
 			ann.Emit("fail", "")
-			rec.want(t, test.who+": "+test.namespace+" fail")
+			rec.Want(t, test.who+": "+test.namespace+" fail")
 			ann.ExpectNothing()
 			require.True(t, ann.Connected())
 		})
 	}
 	flask(t, "29 error_handling_ack: what the error handler returns is the acknowledgement", func(t *testing.T, via socketiotest.Transport) {
-		var rec record
+		var rec siotest.Record
 		srv := newFailing(t, &rec)
 		for ns, who := range map[string]string{"/": "root", "/test": "test", "/unused": "default"} {
 			require.Equal(t, []any{"error of " + who}, enter(t, srv, via, ns).Call("fail", "").Values())
-			rec.want(t, who+": "+ns+" fail")
+			rec.Want(t, who+": "+ns+" fail")
 		}
 	})
 }
@@ -61,7 +62,7 @@ func TestFlaskErrors(t *testing.T) {
 func TestFlaskAcks(t *testing.T) {
 	type object = map[string]any
 	newEcho := func(t *testing.T) *socketio.Server {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		echo := func(c *socketio.Context, data any) any {
 			if data == "quiet" {
 				return nil
@@ -117,7 +118,7 @@ func cookieSession(r *http.Request) map[string]any {
 
 func TestFlaskSessions(t *testing.T) {
 	flask(t, "21 managed_session: it begins as the HTTP session, and changes last from event to event", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, &socketio.Options{Session: cookieSession})
+		srv := siotest.NewServer(t, &socketio.Options{Session: cookieSession})
 		srv.On("change", func(c *socketio.Context, to string) { c.Session().Set("a", to) })
 		srv.On("show", func(c *socketio.Context) map[string]any { return c.Session().Values() })
 		ann := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: via, Cookies: []*http.Cookie{cookieOf(t, map[string]any{"foo": "bar"})}})
@@ -134,7 +135,7 @@ func TestFlaskSessions(t *testing.T) {
 		require.Empty(t, show(enter(t, srv, via, "/"))) // another client, without a cookie
 	})
 	flask(t, "22 unmanaged_session: an app that reads its own session gets that of the handshake, in every event", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("change", func(c *socketio.Context) (map[string]any, int) {
 			session := cookieSession(c.Request())
 			was := len(session)

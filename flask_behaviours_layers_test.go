@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -101,7 +102,7 @@ func (c counted) MarshalJSON() ([]byte, error) {
 
 func TestFlaskPython(t *testing.T) {
 	flask(t, "P06 a refused client may try again on its connection, with the same request", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"/lobby"}})
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"/lobby"}})
 		srv.On("connect", func(c *socketio.Context, a auth) error {
 			if a.Token != "good" {
 				return &socketio.Error{Message: "bad token", Data: c.Request().URL.Query().Get("EIO")}
@@ -120,24 +121,24 @@ func TestFlaskPython(t *testing.T) {
 		require.True(t, lobby.Connected())
 	})
 	modesNamed(t, "P14 a packet whose attachments are on their way when the client is sent away is dropped, and nothing else", func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("event", func(c *socketio.Context, args ...any) { rec.add("event %v", args) })
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("event", func(c *socketio.Context, args ...any) { rec.Add("event %v", args) })
 		srv.Namespace("/other").On("event", func(c *socketio.Context, args ...any) int { return len(args) })
-		p := join(t, srv, mode, "/other", "/")
-		p.send(`52-["event",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, `b:1`)
+		p := siotest.Join(t, srv, mode, "/other", "/")
+		p.Send(`52-["event",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, `b:1`)
 		synctest.Wait()
-		require.NoError(t, srv.Disconnect(p.sid))
-		p.want(`1`)
-		p.send(`b:2`, `51-/other,7["event",{"_placeholder":true,"num":0}]`, `b:3`)
-		p.want(`3/other,7[1]`)
-		p.connect("/")
-		p.send(`2["event"]`)
-		rec.want(t, "event []")
+		require.NoError(t, srv.Disconnect(p.SID))
+		p.Want(`1`)
+		p.Send(`b:2`, `51-/other,7["event",{"_placeholder":true,"num":0}]`, `b:3`)
+		p.Want(`3/other,7[1]`)
+		p.Connect("/")
+		p.Send(`2["event"]`)
+		rec.Want(t, "event []")
 	})
 	t.Run("P18 each server has its own JSON codec", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			loud, plain := newServer(t, &socketio.Options{JSON: shouting{}}), newServer(t, nil)
+		synctest.Test(t, func(t *testing.T) {
+			loud, plain := siotest.NewServer(t, &socketio.Options{JSON: shouting{}}), siotest.NewServer(t, nil)
 			for _, srv := range []*socketio.Server{loud, plain} {
 				srv.On("connect", func(c *socketio.Context) error { return c.Emit("hi", map[string]string{"k": "v"}) })
 			}
@@ -147,7 +148,7 @@ func TestFlaskPython(t *testing.T) {
 		})
 	})
 	flask(t, "P26 an event is encoded once, for however many clients, rooms, transports and callbacks", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		var clients []*socketiotest.Client
 		for _, via := range []socketiotest.Transport{via, via, socketiotest.Polling, socketiotest.WebSocket, socketiotest.Upgrade} {
 			c := enter(t, srv, via, "/")
@@ -174,21 +175,21 @@ func TestFlaskPython(t *testing.T) {
 		{`2/a-b,999999999999999999["e"]`, `3/a-b,999999999999999999["e",null]`},
 	} {
 		modesNamed(t, "P39 odd packet "+test.packet[:min(40, len(test.packet))], func(t *testing.T, mode eiotest.Mode) {
-			srv := newServer(t, nil)
+			srv := siotest.NewServer(t, nil)
 			n := srv.Namespace("/a-b")
 			n.On("*", func(c *socketio.Context, event string, data any) (string, any) { return event, data })
 			n.OnError(func(c *socketio.Context, err error) any {
 				return socketio.Args{c.Event(), err.Error()[:len("socketio: argument 0")]}
 			})
-			p := join(t, srv, mode, "/a-b")
-			p.send(test.packet)
+			p := siotest.Join(t, srv, mode, "/a-b")
+			p.Send(test.packet)
 			if test.packet[0] == '5' {
-				p.send("b:x")
-				p.want(test.want, "b:x")
+				p.Send("b:x")
+				p.Want(test.want, "b:x")
 			} else {
-				p.want(test.want)
+				p.Want(test.want)
 			}
-			p.quiet()
+			p.Quiet()
 		})
 	}
 }
@@ -196,18 +197,18 @@ func TestFlaskPython(t *testing.T) {
 // modesNamed is modes in a subtest with a name.
 func modesNamed(t *testing.T, name string, f func(t *testing.T, mode eiotest.Mode)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) { modes(t, f) })
+	t.Run(name, func(t *testing.T) { eiotest.RunSync(t, f) })
 }
 
 func TestFlaskEngine(t *testing.T) {
 	modesNamed(t, "E01 ids are unique: of connections and of sockets", func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"/a"}})
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"/a"}})
 		seen := map[string]bool{}
 		for range 20 {
-			p := join(t, srv, mode)
-			root := p.sid
-			other := p.connect("/a")
-			for _, id := range []string{p.c.Handshake().SID, root, other} {
+			p := siotest.Join(t, srv, mode)
+			root := p.SID
+			other := p.Connect("/a")
+			for _, id := range []string{p.Client.Handshake().SID, root, other} {
 				require.False(t, seen[id], id)
 				seen[id] = true
 			}
@@ -215,8 +216,8 @@ func TestFlaskEngine(t *testing.T) {
 	})
 	t.Run("E05 the Upgrade header in any case", func(t *testing.T) {
 		for _, upgrade := range []string{"websocket", "WebSocket", "WEBSOCKET"} {
-			bubble(t, func(t *testing.T) {
-				conn, err := eiotest.Serve(t, newServer(t, nil), nil).DialConn(t.Context())
+			synctest.Test(t, func(t *testing.T) {
+				conn, err := eiotest.Serve(t, siotest.NewServer(t, nil), nil).DialConn(t.Context())
 				require.NoError(t, err)
 				defer conn.Close()
 				_, err = fmt.Fprintf(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server.test\r\nConnection: upgrade\r\n"+

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -96,7 +97,7 @@ func visitor(c *socketio.Context) error {
 
 func TestFlaskConnect(t *testing.T) {
 	flask(t, "01 connect: auth reaches the handler, its messages the client, and one client leaves alone", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("connect", func(c *socketio.Context, a auth) error {
 			if a.Token != "secret" {
 				return &socketio.Error{Message: "wrong token"}
@@ -118,14 +119,14 @@ func TestFlaskConnect(t *testing.T) {
 		synctest.Wait()
 		require.False(t, ann.Connected())
 		require.True(t, bob.Connected())
-		require.Equal(t, []string{bob.ID()}, sidsOf(srv))
+		require.Equal(t, []string{bob.ID()}, siotest.SIDs(srv))
 		bob.Disconnect()
 		synctest.Wait()
 		require.False(t, bob.Connected())
-		require.Empty(t, sidsOf(srv))
+		require.Empty(t, siotest.SIDs(srv))
 	})
 	flask(t, "02 connect_query_string_and_headers: repeated values and custom headers are in the request", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("connect", visitor)
 		ann := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: via, Query: url.Values{"foo": {"bar", "baz"}},
 			Header: http.Header{"Authorization": {"Bearer foobar"}}})
@@ -133,66 +134,66 @@ func TestFlaskConnect(t *testing.T) {
 		enter(t, srv, via, "/").Expect("seen", nil, "")
 	})
 	flask(t, "03 connect_namespace: the handlers of that namespace run, those of / do not", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
-		var rec record
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		for _, ns := range []string{"/", "/test"} {
-			srv.Namespace(ns).On("connect", func(c *socketio.Context) { rec.add("%s connect", ns) })
-			srv.Namespace(ns).On("disconnect", func(c *socketio.Context) { rec.add("%s disconnect", ns) })
+			srv.Namespace(ns).On("connect", func(c *socketio.Context) { rec.Add("%s connect", ns) })
+			srv.Namespace(ns).On("disconnect", func(c *socketio.Context) { rec.Add("%s disconnect", ns) })
 		}
 		ann := enter(t, srv, via, "/test")
-		rec.want(t, "/test connect")
-		require.Equal(t, []string{ann.ID()}, sidsOf(srv.Namespace("/test")))
-		require.Empty(t, sidsOf(srv))
+		rec.Want(t, "/test connect")
+		require.Equal(t, []string{ann.ID()}, siotest.SIDs(srv.Namespace("/test")))
+		require.Empty(t, siotest.SIDs(srv))
 		ann.Disconnect()
-		rec.want(t, "/test disconnect")
+		rec.Want(t, "/test disconnect")
 		require.False(t, ann.Connected())
 	})
 	flask(t, "04 connect_namespace_query_string_and_headers: in a namespace as well", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.Namespace("/test").On("connect", visitor)
 		ann := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: via, Namespace: "/test", Query: url.Values{"foo": {"bar"}},
 			Header: http.Header{"Authorization": {"Basic foobar"}}})
 		ann.Expect("seen", []string{"bar"}, "Basic foobar")
 	})
 	flask(t, "05 connect_rejected: the client is told why, and is not connected", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
-		var rec record
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("connect", func(c *socketio.Context) error {
 			if c.Request().URL.Query().Has("fail") {
 				return &socketio.Error{Message: "failed!"}
 			}
 			return nil
 		})
-		srv.On("disconnect", func(c *socketio.Context) { rec.add("disconnect") })
+		srv.On("disconnect", func(c *socketio.Context) { rec.Add("disconnect") })
 		_, err := socketiotest.TryConnect(t, srv, &socketiotest.Options{Transport: via, Query: url.Values{"fail": {"1"}}})
 		var refused *socketiotest.ConnectError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, &socketiotest.ConnectError{Namespace: "/", Message: "failed!"}, refused)
-		rec.want(t)
-		require.Empty(t, sidsOf(srv))
+		rec.Want(t)
+		require.Empty(t, siotest.SIDs(srv))
 		require.True(t, enter(t, srv, via, "/").Connected())
 	})
 	flask(t, "06 disconnect: the handler runs, and gets the reason", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s %s", c.Event(), why) })
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s %s", c.Event(), why) })
 		enter(t, srv, via, "/").Disconnect()
-		rec.want(t, "disconnect client disconnect")
+		rec.Want(t, "disconnect client disconnect")
 	})
 	flask(t, "07 disconnect_namespace: a handler without the reason runs, beside an error handler", func(t *testing.T, via socketiotest.Transport) {
-		srv := newServer(t, nil)
-		var rec record
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		test := srv.Namespace("/test")
-		test.On("disconnect", func(c *socketio.Context) { rec.add("disconnect") })
-		test.OnError(func(c *socketio.Context, err error) any { rec.add("error %v", err); return err })
+		test.On("disconnect", func(c *socketio.Context) { rec.Add("disconnect") })
+		test.OnError(func(c *socketio.Context, err error) any { rec.Add("error %v", err); return err })
 		enter(t, srv, via, "/test").Disconnect()
-		rec.want(t, "disconnect")
+		rec.Want(t, "disconnect")
 	})
 }
 
 func TestFlaskSend(t *testing.T) {
 	newEcho := func(t *testing.T) *socketio.Server {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("message", func(c *socketio.Context, text string) error { return c.Send(text) })
 		srv.On("json", func(c *socketio.Context, data any) error { return c.Emit("json", data, socketio.Broadcast()) })
 		test := srv.Namespace("/test")

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 type fuzzed struct {
@@ -119,7 +120,7 @@ func FuzzHandlers(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var called, failed atomic.Int64
-			srv := newServer(t, nil)
+			srv := siotest.NewServer(t, nil)
 			srv.OnError(func(c *socketio.Context, err error) any {
 				var arg *socketio.ArgError
 				var panicked *socketio.PanicError
@@ -301,7 +302,7 @@ func FuzzServe(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var in atomic.Int64
-			srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPayload: 2000, SendQueueLimit: 8000, ReceiveQueueLimit: 8000, MaxNamespaces: 3},
+			srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxPayload: 2000, SendQueueLimit: 8000, ReceiveQueueLimit: 8000, MaxNamespaces: 3},
 				Namespaces: []string{"*"}, AsyncHandlers: flags&1 != 0, AlwaysConnect: flags&2 != 0})
 			all := srv.Namespace("*")
 			srv.OnError(func(_ *socketio.Context, err error) any {
@@ -378,7 +379,7 @@ func FuzzServersMessage(f *testing.F) {
 			var service brokertest.Memory
 			b := service.Connect()
 			defer b.Close()
-			srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: b}})
+			srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: b}})
 			defer srv.Shutdown(t.Context())
 			time.Sleep(3 * time.Second)
 			_ = srv.FromServers(data)

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -29,8 +30,8 @@ func wantLimit(t *testing.T, err error, limit string, most int) {
 }
 
 func TestMaxRooms(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: 2}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: 2}})
 		var inConnect error
 		srv.On("connect", func(c *socketio.Context) error {
 			require.NoError(t, c.Join("one"))
@@ -38,47 +39,47 @@ func TestMaxRooms(t *testing.T) {
 			inConnect = c.Join("three")
 			return nil
 		})
-		p := join(t, srv, eiotest.WebSocket)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		wantLimit(t, inConnect, "MaxRooms", 2)
-		s := srv.Socket(p.sid)
+		s := srv.Socket(p.SID)
 		require.NoError(t, s.Join("two"), "where it is already")
-		require.NoError(t, s.Join(p.sid), "its own room does not count")
+		require.NoError(t, s.Join(p.SID), "its own room does not count")
 		wantLimit(t, s.Join("three"), "MaxRooms", 2)
-		wantLimit(t, srv.JoinRoom(p.sid, "three"), "MaxRooms", 2)
-		require.Empty(t, membersOf(t, srv, "three"))
+		wantLimit(t, srv.JoinRoom(p.SID, "three"), "MaxRooms", 2)
+		require.Empty(t, siotest.Members(t, srv, "three"))
 		s.Leave("one")
 		require.NoError(t, s.Join("three"))
-		require.ElementsMatch(t, []string{p.sid, "two", "three"}, s.Rooms())
+		require.ElementsMatch(t, []string{p.SID, "two", "three"}, s.Rooms())
 		require.EqualValues(t, 3, srv.Stats().LimitHits["MaxRooms"])
 		require.Equal(t, 2, srv.Stats().Rooms)
 
-		q := join(t, srv, eiotest.WebSocket)
-		require.Len(t, srv.Rooms(q.sid), 3, "another socket has its own limit")
+		q := siotest.Join(t, srv, eiotest.WebSocket)
+		require.Len(t, srv.Rooms(q.SID), 3, "another socket has its own limit")
 	})
 }
 
 // Clients may choose the names of rooms and namespaces, which the server keeps.
 func TestLongNames(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}})
-		p := join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.sid)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}})
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 		require.NoError(t, s.Join(strings.Repeat("x", 1024)))
 		require.ErrorIs(t, s.Join(strings.Repeat("x", 1025)), socketio.ErrRoomName)
-		p.connect("/" + strings.Repeat("x", 1023))
+		p.Connect("/" + strings.Repeat("x", 1023))
 		long := "/" + strings.Repeat("x", 1024)
-		p.send("0" + long + ",")
-		p.want("4" + long + `,{"message":"Invalid namespace"}`)
+		p.Send("0" + long + ",")
+		p.Want("4" + long + `,{"message":"Invalid namespace"}`)
 	})
 }
 
 func TestMaxPendingAcks(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 2}})
-		p := join(t, srv, mode)
-		s := srv.Socket(p.sid)
-		var rec record
-		onAck := func(n int) socketio.EmitOption { return socketio.OnAck(func(*socketio.Context) { rec.add("%d", n) }) }
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 2}})
+		p := siotest.Join(t, srv, mode)
+		s := srv.Socket(p.SID)
+		var rec siotest.Record
+		onAck := func(n int) socketio.EmitOption { return socketio.OnAck(func(*socketio.Context) { rec.Add("%d", n) }) }
 		require.NoError(t, s.Emit("e", 1, onAck(1)))
 		ctx, cancel := context.WithCancel(t.Context())
 		called := make(chan error, 1)
@@ -94,46 +95,46 @@ func TestMaxPendingAcks(t *testing.T) {
 		wantLimit(t, err, "MaxPendingAcks", 2)
 		require.Empty(t, replies)
 		// Others get a broadcast, and what needs no acknowledgement everybody.
-		q := join(t, srv, mode)
+		q := siotest.Join(t, srv, mode)
 		err = srv.Emit("e", 4, onAck(4)) // not silently
 		wantLimit(t, err, "MaxPendingAcks", 2)
 		var missing *socketio.CallError
 		require.ErrorAs(t, err, &missing)
-		require.Equal(t, []string{p.sid}, missing.Missing)
+		require.Equal(t, []string{p.SID}, missing.Missing)
 		require.NoError(t, s.Emit("plain", nil))
-		id := p.wantAckEvent(`["e",1]`)
-		p.wantAckEvent(`["e",2]`)
-		p.want(`2["plain"]`)
-		q.send("3" + q.wantAckEvent(`["e",4]`) + "[]")
-		rec.want(t, "4")
+		id := p.WantAckEvent(`["e",1]`)
+		p.WantAckEvent(`["e",2]`)
+		p.Want(`2["plain"]`)
+		q.Send("3" + q.WantAckEvent(`["e",4]`) + "[]")
+		rec.Want(t, "4")
 		require.EqualValues(t, 4, srv.Stats().LimitHits["MaxPendingAcks"])
 
 		// An answer makes room, and so does a call that is given up.
-		p.send("3" + id + "[]")
-		rec.want(t, "1")
+		p.Send("3" + id + "[]")
+		rec.Want(t, "1")
 		require.NoError(t, s.Emit("e", 5, onAck(5)))
 		wantLimit(t, s.Emit("e", 6, onAck(6)), "MaxPendingAcks", 2)
 		cancel()
 		require.ErrorIs(t, <-called, context.Canceled)
 		require.NoError(t, s.Emit("e", 6, onAck(6)))
-		p.wantAckEvent(`["e",5]`)
-		p.wantAckEvent(`["e",6]`)
-		p.quiet()
+		p.WantAckEvent(`["e",5]`)
+		p.WantAckEvent(`["e",6]`)
+		p.Quiet()
 		require.Equal(t, 2, s.PendingAcks())
 	})
 }
 
 func TestMaxNamespaces(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxNamespaces: 2}, Namespaces: []string{"*"}})
-		p := join(t, srv, eiotest.WebSocket, "/", "/a")
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxNamespaces: 2}, Namespaces: []string{"*"}})
+		p := siotest.Join(t, srv, eiotest.WebSocket, "/", "/a")
 		for range 2 {
-			p.send("0/b,")
-			p.want(`4/b,{"message":"Too many namespaces"}`)
+			p.Send("0/b,")
+			p.Want(`4/b,{"message":"Too many namespaces"}`)
 		}
-		p.send("1/a,")
-		synctestWait() // until /a is forgotten
-		p.connect("/b")
+		p.Send("1/a,")
+		synctest.Wait() // until /a is forgotten
+		p.Connect("/b")
 		st := srv.Stats()
 		require.EqualValues(t, 2, st.LimitHits["MaxNamespaces"])
 		require.EqualValues(t, 2, st.ConnectErrors)
@@ -153,21 +154,21 @@ func TestPacketLimits(t *testing.T) {
 		"id":               {"Packet.IDDigits", []string{`2999["quiet"]`}, []string{`21000["e"]`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			modes(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{Attachments: 2, AttachmentBytes: 6, Depth: 3, IDDigits: 3}}})
-				var rec record
-				srv.On("*", func(c *socketio.Context, event string) { rec.add("event") })
-				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-				p := join(t, srv, mode)
-				p.send(tt.fits...)
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{Attachments: 2, AttachmentBytes: 6, Depth: 3, IDDigits: 3}}})
+				var rec siotest.Record
+				srv.On("*", func(c *socketio.Context, event string) { rec.Add("event") })
+				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+				p := siotest.Join(t, srv, mode)
+				p.Send(tt.fits...)
 				if name == "id" {
-					p.want(`3999[]`)
+					p.Want(`3999[]`)
 				}
-				rec.want(t, "event")
+				rec.Want(t, "event")
 				require.Zero(t, srv.Stats().LimitHits[tt.limit])
-				p.send(tt.above...)
-				rec.want(t, "parse error")
-				p.closed()
+				p.Send(tt.above...)
+				rec.Want(t, "parse error")
+				p.Closed()
 				require.EqualValues(t, 1, srv.Stats().LimitHits[tt.limit])
 			})
 		})
@@ -176,8 +177,8 @@ func TestPacketLimits(t *testing.T) {
 
 // What is passed on to the transport layer has its effect there.
 func TestTransportLimits(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{MaxConnections: 3, MaxConnectionsPerIP: 2, MaxPayload: 1000}, TrustForwarded: true})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxConnections: 3, MaxConnectionsPerIP: 2, MaxPayload: 1000}, TrustForwarded: true})
 		tr := eiotest.Serve(t, srv, nil)
 		session := func(ip string) (*eiotest.Raw, error) {
 			raw := &eiotest.Raw{Transport: tr, Path: "/socket.io/", Header: http.Header{"X-Forwarded-For": {ip}}}
@@ -214,125 +215,125 @@ func TestTransportLimits(t *testing.T) {
 
 // A burst passes; what comes faster is dropped, told and counted, and what comes in time again passes.
 func TestEventRate(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		var rec record
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10, EventBurst: 5}, Namespaces: []string{"/other"}})
-		srv.On("e", func(c *socketio.Context, n int) int { rec.add("%d", n); return n })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, mode) // one of five
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		var rec siotest.Record
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10, EventBurst: 5}, Namespaces: []string{"/other"}})
+		srv.On("e", func(c *socketio.Context, n int) int { rec.Add("%d", n); return n })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		p := siotest.Join(t, srv, mode) // one of five
 		for i := range 4 {
-			p.send(fmt.Sprintf(`2%d["e",%d]`, i, i))
-			p.want(fmt.Sprintf(`3%d[%d]`, i, i))
+			p.Send(fmt.Sprintf(`2%d["e",%d]`, i, i))
+			p.Want(fmt.Sprintf(`3%d[%d]`, i, i))
 		}
-		p.send(`25["e",5]`, `2["e",6]`)
-		p.want(`35[{"error":{"message":"Too many events"}}]`)
-		rec.want(t, "0", "1", "2", "3")
-		p.send("0/other,")
-		p.want(`4/other,{"message":"Too many events"}`)
+		p.Send(`25["e",5]`, `2["e",6]`)
+		p.Want(`35[{"error":{"message":"Too many events"}}]`)
+		rec.Want(t, "0", "1", "2", "3")
+		p.Send("0/other,")
+		p.Want(`4/other,{"message":"Too many events"}`)
 
 		time.Sleep(100 * time.Millisecond)
-		p.send(`27["e",7]`, `28["e",8]`)
-		p.want(`37[7]`, `38[{"error":{"message":"Too many events"}}]`)
+		p.Send(`27["e",7]`, `28["e",8]`)
+		p.Want(`37[7]`, `38[{"error":{"message":"Too many events"}}]`)
 		time.Sleep(time.Hour)
 		for i := range 5 { // no more than the burst, however long the pause
-			p.send(fmt.Sprintf(`2%d["e",%d]`, i, i))
-			p.want(fmt.Sprintf(`3%d[%d]`, i, i))
+			p.Send(fmt.Sprintf(`2%d["e",%d]`, i, i))
+			p.Want(fmt.Sprintf(`3%d[%d]`, i, i))
 		}
-		p.send(`25["e",5]`)
-		p.want(`35[{"error":{"message":"Too many events"}}]`)
+		p.Send(`25["e",5]`)
+		p.Want(`35[{"error":{"message":"Too many events"}}]`)
 		st := srv.Stats()
 		require.EqualValues(t, 5, st.LimitHits["EventRate"])
 		require.Zero(t, st.HandlerErrors)
 
 		// Others have a rate of their own.
-		q := join(t, srv, mode)
-		q.send(`21["e",1]`)
-		q.want(`31[1]`)
-		rec.want(t, "7", "0", "1", "2", "3", "4", "1")
+		q := siotest.Join(t, srv, mode)
+		q.Send(`21["e",1]`)
+		q.Want(`31[1]`)
+		rec.Want(t, "7", "0", "1", "2", "3", "4", "1")
 	})
 }
 
 // A client that does not stop is closed, when as many events as the burst have been dropped.
 func TestEventRateFlood(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		var rec record
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
-		srv.On("e", func(c *socketio.Context) { rec.add("e") })
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		var rec siotest.Record
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
+		srv.On("e", func(c *socketio.Context) { rec.Add("e") })
 		var cause error
 		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
-			rec.add("%s", why)
+			rec.Add("%s", why)
 			cause = context.Cause(c.Context())
 		})
-		p := join(t, srv, mode)
+		p := siotest.Join(t, srv, mode)
 		for range 19 {
-			p.send(`2["e"]`)
+			p.Send(`2["e"]`)
 		}
-		rec.want(t, "e", "e", "e", "e", "e", "e", "e", "e", "e")
-		require.NotNil(t, srv.Socket(p.sid))
-		p.send(`2["e"]`)
-		rec.want(t, "transport error")
+		rec.Want(t, "e", "e", "e", "e", "e", "e", "e", "e", "e")
+		require.NotNil(t, srv.Socket(p.SID))
+		p.Send(`2["e"]`)
+		rec.Want(t, "transport error")
 		wantLimit(t, errors.Unwrap(cause), "EventRate", 10)
-		p.closed()
+		p.Closed()
 		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonTransportError])
 	})
 }
 
 // At twice the rate half of the events are dropped, for ever; nobody is closed for that.
 func TestEventRateSustained(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 10}})
 		handled := 0
 		srv.On("e", func(c *socketio.Context) { handled++ })
-		p := join(t, srv, eiotest.WebSocket)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		for range 20 * 100 {
-			p.send(`2["e"]`)
+			p.Send(`2["e"]`)
 			time.Sleep(50 * time.Millisecond)
 		}
 		synctest.Wait()
-		require.NotNil(t, srv.Socket(p.sid))
+		require.NotNil(t, srv.Socket(p.SID))
 		require.InDelta(t, 1000, handled, 11)
 	})
 }
 
 // The error handler is told which events were dropped, in order with the others, and may decide otherwise about the client.
 func TestEventRateAndErrorHandler(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var rec record
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 2}})
-		srv.On("e", func(c *socketio.Context, n int) { time.Sleep(time.Millisecond); rec.add("%d", n) })
+	synctest.Test(t, func(t *testing.T) {
+		var rec siotest.Record
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 2}})
+		srv.On("e", func(c *socketio.Context, n int) { time.Sleep(time.Millisecond); rec.Add("%d", n) })
 		srv.OnError(func(c *socketio.Context, err error) any {
 			wantLimit(t, err, "EventRate", 2)
-			rec.add("%s %v", c.Event(), c.Args())
+			rec.Add("%s %v", c.Event(), c.Args())
 			c.CloseConnection()
 			return "slower, please"
 		})
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, eiotest.WebSocket)
-		p.send(`2["e",1]`, `21["e",2]`)
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		p.Send(`2["e",1]`, `21["e",2]`)
 		time.Sleep(time.Second)
-		rec.want(t, "1", "e [2]", "server disconnect")
+		rec.Want(t, "1", "e [2]", "server disconnect")
 	})
 }
 
 // Every limit that ends a connection says so in Stats; each ends it with the reason that its documentation has.
 func TestLimitHits(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{ReceiveQueueLimit: 600}, ConnectTimeout: time.Second})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{ReceiveQueueLimit: 600}, ConnectTimeout: time.Second})
 		block := make(chan struct{})
 		srv.On("e", func(c *socketio.Context) { <-block })
 		defer close(block)
 
-		dial(t, srv, eiotest.WebSocket)
+		siotest.Dial(t, srv, eiotest.WebSocket)
 		time.Sleep(2 * time.Second)
 		require.EqualValues(t, 1, srv.Stats().LimitHits["ConnectTimeout"])
 		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonServerDisconnect])
 
-		p := join(t, srv, eiotest.WebSocket)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		synctest.Wait() // the connect handler has returned, and counts no more
-		p.send(`2["e"]`, `2["e"]`)
+		p.Send(`2["e"]`, `2["e"]`)
 		synctest.Wait()
 		require.Zero(t, srv.Stats().LimitHits["ReceiveQueueLimit"])
-		p.send(`2["e"]`)
+		p.Send(`2["e"]`)
 		synctest.Wait()
 		require.EqualValues(t, 1, srv.Stats().LimitHits["ReceiveQueueLimit"])
 		require.Equal(t, 1, srv.Stats().Paused)

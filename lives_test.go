@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // ledger counts the connect handlers that accepted and the disconnect handlers, by session id.
@@ -46,7 +47,7 @@ func (l *ledger) disconnected(sid string) {
 // end: each accepted connect has one disconnect, and nothing is left.
 func TestStormOfLives(t *testing.T) {
 	const clients, steps = 24, 200
-	srv := newServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 20}, DrainWindow: -1})
+	srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 20}, DrainWindow: -1})
 	l := &ledger{n: make(map[string]int)}
 	every := srv.Namespace("*")
 	every.On("connect", func(c *socketio.Context, auth struct{ Do string }) error {

@@ -15,24 +15,25 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // The broker goes away and comes back: clients here are served meanwhile, the
 // others again afterwards, and all of it can be seen.
 func TestOutage(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var l logs
-		f := newFleet(t, 2, &socketio.Options{Logger: logger(&l)})
-		srv := f.servers[0]
-		near, far := join(t, srv, eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		var l siotest.Logs
+		f := siotest.NewFleet(t, 2, &socketio.Options{Logger: siotest.Logger(&l)})
+		srv := f.Servers[0]
+		near, far := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
 		require.NoError(t, srv.Emit("e", "before"))
-		near.want(`2["e","before"]`)
-		far.want(`2["e","before"]`)
+		near.Want(`2["e","before"]`)
+		far.Want(`2["e","before"]`)
 		connected := srv.BrokerStatus()
 		require.NoError(t, connected.Err)
 		require.EqualValues(t, 1, connected.Published)
 
-		f.service.Stop()
+		f.Service.Stop()
 		synctest.Wait()
 		st := srv.BrokerStatus()
 		require.False(t, st.Connected)
@@ -40,7 +41,7 @@ func TestOutage(t *testing.T) {
 		require.EqualValues(t, 1, st.Outages)
 		for i := range 10 {
 			require.NoError(t, srv.Emit("e", i))
-			near.want(fmt.Sprintf(`2["e",%d]`, i))
+			near.Want(fmt.Sprintf(`2["e",%d]`, i))
 			time.Sleep(time.Second)
 		}
 		st = srv.BrokerStatus()
@@ -48,15 +49,15 @@ func TestOutage(t *testing.T) {
 		require.Zero(t, st.Waiting)
 		require.ErrorIs(t, srv.Disconnect("far"), socketio.ErrBrokerUnavailable)
 
-		f.service.Start()
+		f.Service.Start()
 		time.Sleep(20 * time.Second) // the longest pause, and more
 		st = srv.BrokerStatus()
 		require.True(t, st.Connected)
 		require.NoError(t, st.Err)
 		require.True(t, st.Since.After(connected.Since))
-		far.quiet() // nothing was kept
+		far.Quiet() // nothing was kept
 		require.NoError(t, srv.Emit("e", "after"))
-		far.want(`2["e","after"]`)
+		far.Want(`2["e","after"]`)
 		require.Equal(t, 2, strings.Count(l.String(), "the connection with the broker is lost"), l.String()) // both servers
 		require.Equal(t, 2, strings.Count(l.String(), "the connection with the broker is back"), l.String())
 		require.Contains(t, l.String(), "dropped=11")
@@ -66,11 +67,11 @@ func TestOutage(t *testing.T) {
 // With ReplayLimit the newest messages are published afterwards, in order,
 // before what comes then.
 func TestOutageReplay(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{ReplayLimit: 2000}})
-		srv := f.servers[0]
-		far := join(t, f.servers[1], eiotest.WebSocket)
-		f.service.Stop()
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{ReplayLimit: 2000}})
+		srv := f.Servers[0]
+		far := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		f.Service.Stop()
 		synctest.Wait()
 		for i := range 20 {
 			require.NoError(t, srv.Emit("e", i))
@@ -81,37 +82,37 @@ func TestOutageReplay(t *testing.T) {
 		require.LessOrEqual(t, st.WaitingBytes, 2000)
 		require.EqualValues(t, 21, st.Dropped+uint64(st.Waiting))
 		require.Greater(t, st.Waiting, 5)
-		require.NoError(t, srv.JoinRoom(far.sid, "r")) // kept as well, instead of an older one
+		require.NoError(t, srv.JoinRoom(far.SID, "r")) // kept as well, instead of an older one
 		require.LessOrEqual(t, srv.BrokerStatus().WaitingBytes, 2000)
 
-		f.service.Start()
+		f.Service.Start()
 		time.Sleep(5 * time.Second) // the longest pause
 		require.True(t, srv.BrokerStatus().Connected)
-		require.True(t, f.servers[1].BrokerStatus().Connected)
+		require.True(t, f.Servers[1].BrokerStatus().Connected)
 		require.NoError(t, srv.Emit("e", "after"))
 		kept := srv.BrokerStatus().Waiting - 2
 		for i := 20 - kept; i < 20; i++ {
-			far.want(fmt.Sprintf(`2["e",%d]`, i))
+			far.Want(fmt.Sprintf(`2["e",%d]`, i))
 		}
-		far.want(`2["e","after"]`)
-		require.Equal(t, []string{far.sid, "r"}, f.servers[1].Rooms(far.sid))
+		far.Want(`2["e","after"]`)
+		require.Equal(t, []string{far.SID, "r"}, f.Servers[1].Rooms(far.SID))
 	})
 }
 
 // A server made while the broker is away works without it, and with it when it
 // comes.
 func TestOutageAtTheStart(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
 		service.Stop()
 		broker := service.Connect()
 		defer broker.Close()
-		var l logs
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}, Logger: logger(&l)})
-		p := join(t, srv, eiotest.WebSocket)
+		var l siotest.Logs
+		srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}, Logger: siotest.Logger(&l)})
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		time.Sleep(time.Minute)
 		require.NoError(t, srv.Emit("e", 1))
-		p.want(`2["e",1]`)
+		p.Want(`2["e",1]`)
 		st := srv.BrokerStatus()
 		require.False(t, st.Connected)
 		require.Error(t, st.Err)
@@ -127,10 +128,10 @@ func TestOutageAtTheStart(t *testing.T) {
 // Closing the broker before the server is a mistake, and ends nothing but the
 // traffic.
 func TestBrokerClosedBeforeTheServer(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
 		b := service.Connect()
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: b, ReplayLimit: 1 << 20}})
+		srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: b, ReplayLimit: 1 << 20}})
 		synctest.Wait()
 		require.NoError(t, b.Close())
 		require.NoError(t, srv.Emit("e", 1))
@@ -143,35 +144,35 @@ func TestBrokerClosedBeforeTheServer(t *testing.T) {
 }
 
 func TestEmitter(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		f.servers[1].Namespace("/chat").On("x", func(*socketio.Context) {})
-		m := f.emitter(nil)
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
+		f.Servers[1].Namespace("/chat").On("x", func(*socketio.Context) {})
+		m := f.Emitter(nil)
 		synctest.Wait()
 		require.True(t, m.BrokerStatus().Connected)
-		a, b := join(t, f.servers[0], eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
-		chat := join(t, f.servers[1], eiotest.WebSocket, "/chat")
+		a, b := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		chat := siotest.Join(t, f.Servers[1], eiotest.WebSocket, "/chat")
 
 		require.NoError(t, m.Emit("e", 1))
-		a.want(`2["e",1]`)
-		b.want(`2["e",1]`)
-		require.NoError(t, m.Emit("e", []byte("x"), socketio.Skip(a.sid)))
-		b.want(`51-["e",{"_placeholder":true,"num":0}]`, "b:x")
-		require.NoError(t, m.JoinRoom(b.sid, "r"))
+		a.Want(`2["e",1]`)
+		b.Want(`2["e",1]`)
+		require.NoError(t, m.Emit("e", []byte("x"), socketio.Skip(a.SID)))
+		b.Want(`51-["e",{"_placeholder":true,"num":0}]`, "b:x")
+		require.NoError(t, m.JoinRoom(b.SID, "r"))
 		require.NoError(t, m.Emit("e", 2, socketio.To("r")))
-		b.want(`2["e",2]`)
-		require.NoError(t, m.LeaveRoom(b.sid, "r"))
+		b.Want(`2["e",2]`)
+		require.NoError(t, m.LeaveRoom(b.SID, "r"))
 		require.NoError(t, m.Emit("e", 3, socketio.To("r")))
 		require.NoError(t, m.Send("hi", socketio.InNamespace("/chat")))
-		chat.want(`2/chat,["message","hi"]`)
-		require.NoError(t, m.Namespace("chat").JoinRoom(chat.sid, "r"))
+		chat.Want(`2/chat,["message","hi"]`)
+		require.NoError(t, m.Namespace("chat").JoinRoom(chat.SID, "r"))
 		require.NoError(t, m.Namespace("/chat").Emit("e", 4, socketio.To("r")))
-		chat.want(`2/chat,["e",4]`)
+		chat.Want(`2/chat,["e",4]`)
 		require.NoError(t, m.Namespace("/chat").CloseRoom("r"))
 		require.NoError(t, m.Namespace("/chat").Emit("e", 5, socketio.To("r")))
-		require.NoError(t, m.Disconnect(a.sid))
-		a.want("1")
-		b.quiet()
-		chat.quiet()
+		require.NoError(t, m.Disconnect(a.SID))
+		a.Want("1")
+		b.Quiet()
+		chat.Quiet()
 
 		for _, opt := range []socketio.EmitOption{socketio.Local(), socketio.SkipSelf(), socketio.OnAck(func(*socketio.Context) {})} {
 			require.Error(t, m.Emit("e", nil, opt))
@@ -188,7 +189,7 @@ func TestEmitter(t *testing.T) {
 		require.ErrorIs(t, m.JoinRoom("s", ""), socketio.ErrRoomName)
 		require.ErrorIs(t, m.CloseRoom(""), socketio.ErrRoomName)
 		require.ErrorIs(t, m.Disconnect(""), socketio.ErrUnknownSocket)
-		chat.quiet()
+		chat.Quiet()
 
 		// Close publishes what waits.
 		for i := range 100 {
@@ -196,7 +197,7 @@ func TestEmitter(t *testing.T) {
 		}
 		require.NoError(t, m.Close(t.Context()))
 		for i := range 100 {
-			b.want(fmt.Sprintf(`2["last",%d]`, i))
+			b.Want(fmt.Sprintf(`2["last",%d]`, i))
 		}
 		require.ErrorIs(t, m.Emit("late", nil), socketio.ErrBrokerUnavailable)
 		require.NoError(t, m.Close(t.Context()))
@@ -204,12 +205,12 @@ func TestEmitter(t *testing.T) {
 }
 
 func TestEmitterOutage(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 1, nil)
-		p := join(t, f.servers[0], eiotest.WebSocket)
-		forgets, keeps := f.emitter(nil), f.emitter(&socketio.EmitterOptions{ReplayLimit: 10_000})
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 1, nil)
+		p := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
+		forgets, keeps := f.Emitter(nil), f.Emitter(&socketio.EmitterOptions{ReplayLimit: 10_000})
 		synctest.Wait()
-		f.service.Stop()
+		f.Service.Stop()
 		require.NoError(t, forgets.Emit("e", "lost")) // not known yet
 		require.NoError(t, keeps.Emit("e", "kept"))
 		synctest.Wait()
@@ -217,17 +218,17 @@ func TestEmitterOutage(t *testing.T) {
 		require.NoError(t, keeps.Emit("e", "kept"))
 		require.False(t, keeps.BrokerStatus().Connected)
 		time.Sleep(time.Minute)
-		f.service.Start()
-		for !f.servers[0].BrokerStatus().Connected {
+		f.Service.Start()
+		for !f.Servers[0].BrokerStatus().Connected {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(20 * time.Second)
 		require.True(t, keeps.BrokerStatus().Connected)
 		require.True(t, forgets.BrokerStatus().Connected)
 		require.NoError(t, forgets.Emit("e", "again"))
-		require.Contains(t, p.received(), `2["e","again"]`)
+		require.Contains(t, p.Received(), `2["e","again"]`)
 
-		f.service.Stop()
+		f.Service.Stop()
 		require.NoError(t, keeps.Emit("e", "never"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -255,12 +256,12 @@ func (b wrapped) Subscribe(ctx context.Context, channels []string, ready func(),
 // The subscription that is back is a sign for publishing, which does not wait
 // for its own next attempt then.
 func TestOutageEndsForBothDirections(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
 		broker := service.Connect()
 		defer broker.Close()
 		var back atomic.Bool
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+		srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
 			return broker.Subscribe(ctx, channels, func() { back.Store(true); ready() }, handle)
 		}}}})
 		for range 10 { // whichever would come first by chance
@@ -282,7 +283,7 @@ func TestOutageEndsForBothDirections(t *testing.T) {
 // An answer that arrives while the server shuts down is handled before Shutdown
 // returns.
 func TestClusterAnswerDuringShutdown(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
 		broker, other := service.Connect(), service.Connect()
 		defer broker.Close()
@@ -290,7 +291,7 @@ func TestClusterAnswerDuringShutdown(t *testing.T) {
 		var question string
 		go other.Subscribe(t.Context(), []string{channel}, func() {}, func(_ string, data []byte) { question = string(data) })
 		synctest.Wait()
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
+		srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
 			ready()
 			<-ctx.Done() // and a last message
 			m := jsonMap(t, question)

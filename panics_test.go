@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -256,20 +258,20 @@ var userFunctions = []bomb{
 func TestPanics(t *testing.T) {
 	for _, b := range userFunctions {
 		t.Run(b.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) { b.run(t, false) })
+			synctest.Test(t, func(t *testing.T) { b.run(t, false) })
 		})
 		if len(b.exits) == 1 && b.exits[0] == "-" {
 			continue
 		}
 		t.Run(b.name+", exits", func(t *testing.T) {
-			bubble(t, func(t *testing.T) { b.run(t, true) })
+			synctest.Test(t, func(t *testing.T) { b.run(t, true) })
 		})
 	}
 }
 
 func (b bomb) run(t *testing.T, exit bool) {
-	var log logs
-	var rec record
+	var log siotest.Logs
+	var rec siotest.Record
 	booms := 0
 	boom := func() {
 		booms++
@@ -278,21 +280,21 @@ func (b bomb) run(t *testing.T, exit bool) {
 		}
 		panic("ouch")
 	}
-	opts := &socketio.Options{Logger: logger(&log)}
+	opts := &socketio.Options{Logger: siotest.Logger(&log)}
 	if b.opts != nil {
 		b.opts(opts, boom)
 	}
-	srv := newServer(t, opts)
+	srv := siotest.NewServer(t, opts)
 	b.set(srv, boom)
 	srv.On("ok", func(c *socketio.Context) {})
-	srv.Namespace("/beside").On("disconnect", func(c *socketio.Context) { rec.add("left") })
-	p := join(t, srv, eiotest.WebSocket, "/", "/beside")
-	beside := srv.Namespace("/beside").Socket(p.sid)
-	other := join(t, srv, eiotest.WebSocket)
+	srv.Namespace("/beside").On("disconnect", func(c *socketio.Context) { rec.Add("left") })
+	p := siotest.Join(t, srv, eiotest.WebSocket, "/", "/beside")
+	beside := srv.Namespace("/beside").Socket(p.SID)
+	other := siotest.Join(t, srv, eiotest.WebSocket)
 	time.Sleep(time.Minute) // for EventRate
 	for _, packet := range b.send {
-		p.send(packet)
-		synctestWait()
+		p.Send(packet)
+		synctest.Wait()
 	}
 	want := b.want
 	if exit && b.exits != nil {
@@ -300,17 +302,17 @@ func (b bomb) run(t *testing.T, exit bool) {
 	}
 	for _, w := range want {
 		if w == "0/boom," || w == "0/class," {
-			p.connected(w[1 : len(w)-1])
+			p.Connected(w[1 : len(w)-1])
 			continue
 		}
-		p.want(w)
+		p.Want(w)
 	}
-	p.quiet()
+	p.Quiet()
 	require.Equal(t, 1, booms)
 	time.Sleep(time.Minute)
-	for _, r := range []*peer{p, other} { // they go on
-		r.send(`29["ok"]`)
-		r.want(`39[]`)
+	for _, r := range []*siotest.Peer{p, other} { // they go on
+		r.Send(`29["ok"]`)
+		r.Want(`39[]`)
 	}
 	if exit {
 		require.Zero(t, srv.Stats().Panics)
@@ -322,21 +324,21 @@ func (b bomb) run(t *testing.T, exit bool) {
 		require.Contains(t, log.String(), "ouch")
 		require.Contains(t, log.String(), "panics_test.go", "the stack")
 	}
-	synctestWait()
+	synctest.Wait()
 	require.Zero(t, beside.Queued())
-	rec.want(t)
-	p.c.Close()
-	rec.want(t, "left")
+	rec.Want(t)
+	p.Client.Close()
+	rec.Want(t, "left")
 }
 
 // What cannot go on without the function that panicked ends: a connection whose session cannot be seeded or whose packets
 // cannot be decoded. The others go on.
 func TestPanicsThatEndTheConnection(t *testing.T) {
 	ok := func(t *testing.T, srv *socketio.Server, tr *eiotest.Transport) {
-		p := dialWith(t, srv, eiotest.Options{Mode: eiotest.WebSocket, Transport: tr})
-		p.connect("/")
-		p.send(`21["ok"]`)
-		p.want(`31[]`)
+		p := siotest.DialWith(t, srv, eiotest.Options{Mode: eiotest.WebSocket, Transport: tr})
+		p.Connect("/")
+		p.Send(`21["ok"]`)
+		p.Want(`31[]`)
 	}
 	for name, tt := range map[string]struct {
 		opts   func(boom func()) *socketio.Options
@@ -361,8 +363,8 @@ func TestPanicsThatEndTheConnection(t *testing.T) {
 	} {
 		for _, exit := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", exits"}[exit], func(t *testing.T) {
-				bubble(t, func(t *testing.T) {
-					var log logs
+				synctest.Test(t, func(t *testing.T) {
+					var log siotest.Logs
 					armed := true
 					opts := tt.opts(func() {
 						switch {
@@ -373,22 +375,22 @@ func TestPanicsThatEndTheConnection(t *testing.T) {
 							panic("ouch")
 						}
 					})
-					opts.Logger = logger(&log)
-					srv := newServer(t, opts)
-					var rec record
+					opts.Logger = siotest.Logger(&log)
+					srv := siotest.NewServer(t, opts)
+					var rec siotest.Record
 					srv.On("ok", func(*socketio.Context) {})
-					srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
+					srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
 					tr := eiotest.Serve(t, srv, nil)
 					c, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Path: "/socket.io/", Mode: eiotest.WebSocket, Transport: tr, Header: tt.header})
 					if tt.status == 0 {
 						require.NoError(t, err)
-						p := &peer{t: t, c: c}
+						p := siotest.NewPeer(t, c)
 						armed = false
-						p.connect("/")
+						p.Connect("/")
 						armed = true
 						require.NoError(t, c.Send(`2["ok"]`))
 						<-c.Closed()
-						rec.want(t, "server disconnect")
+						rec.Want(t, "server disconnect")
 					} else if !exit {
 						var refused *eiotest.RefusedError
 						require.ErrorAs(t, err, &refused)
@@ -401,7 +403,7 @@ func TestPanicsThatEndTheConnection(t *testing.T) {
 					} else {
 						require.Error(t, err)
 					}
-					synctestWait()
+					synctest.Wait()
 					st := srv.Stats()
 					require.Zero(t, st.Polling+st.WebSocket)
 					if !exit {
@@ -440,21 +442,21 @@ func (d decoderBomb) Decode(data []byte, binary bool) (parser.Packet, bool, erro
 
 // Whoever emits what cannot be encoded without a panic gets an error, wherever that is: it must not end the program.
 func TestEmitPanics(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		p := join(t, srv, eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		bad := fuse{func() { panic(errors.ErrUnsupported) }}
 		_, callErr := srv.Call(t.Context(), "e", bad)
-		for _, err := range []error{srv.Emit("e", bad), srv.Socket(p.sid).Emit("e", bad), callErr} {
+		for _, err := range []error{srv.Emit("e", bad), srv.Socket(p.SID).Emit("e", bad), callErr} {
 			var e *socketio.PanicError
 			require.ErrorAs(t, err, &e)
 			require.Contains(t, string(e.Stack), "panics_test.go")
 			require.ErrorIs(t, err, errors.ErrUnsupported)
 			require.ErrorContains(t, err, `socketio: emit "e": socketio: encoding panicked`)
 		}
-		p.quiet()
+		p.Quiet()
 		require.EqualValues(t, 3, srv.Stats().Panics)
 		require.NoError(t, srv.Emit("e", 1))
-		p.want(`2["e",1]`)
+		p.Want(`2["e",1]`)
 	})
 }

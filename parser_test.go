@@ -3,12 +3,14 @@ package socketio_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -42,58 +44,58 @@ func (p badParser) Decode(data []byte, binary bool) (parser.Packet, bool, error)
 
 // A parser that cannot encode the answer to a client leaves it refused, not waiting.
 func TestParserFailsToConnect(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Parser: badParser{Parser: parser.New(nil), fails: parser.Connect}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Parser: badParser{Parser: parser.New(nil), fails: parser.Connect}})
 		srv.On("disconnect", func(c *socketio.Context) { t.Error("never connected") })
-		p := dial(t, srv, eiotest.WebSocket)
-		p.send("0")
-		p.want(`4{"message":"Connection rejected by server"}`)
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Send("0")
+		p.Want(`4{"message":"Connection rejected by server"}`)
 	})
 }
 
 // Defect S2, whatever the parser lets pass: a client cannot call connect and disconnect handlers.
 func TestReservedEventFromParser(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var rec record
-		srv := newServer(t, &socketio.Options{Parser: badParser{Parser: parser.New(nil), fails: 99, rename: "connect"}})
-		srv.On("connect", func(c *socketio.Context) { rec.add("connect") })
-		p := join(t, srv, eiotest.WebSocket)
-		p.send(`2["x"]`)
-		p.closed()
-		rec.want(t, "connect")
+	synctest.Test(t, func(t *testing.T) {
+		var rec siotest.Record
+		srv := siotest.NewServer(t, &socketio.Options{Parser: badParser{Parser: parser.New(nil), fails: 99, rename: "connect"}})
+		srv.On("connect", func(c *socketio.Context) { rec.Add("connect") })
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		p.Send(`2["x"]`)
+		p.Closed()
+		rec.Want(t, "connect")
 	})
 }
 
 // A connect handler that had not begun when the server shut down does not begin.
 func TestShutdownDropsWaitingConnect(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("connect", func(c *socketio.Context) { rec.add("connect") })
-		srv.On("disconnect", func(c *socketio.Context) { time.Sleep(time.Minute); rec.add("disconnect") })
-		p := join(t, srv, mode)
-		p.send(`1`, `0`)
-		synctestWait()
-		rec.want(t, "connect")
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("connect", func(c *socketio.Context) { rec.Add("connect") })
+		srv.On("disconnect", func(c *socketio.Context) { time.Sleep(time.Minute); rec.Add("disconnect") })
+		p := siotest.Join(t, srv, mode)
+		p.Send(`1`, `0`)
+		synctest.Wait()
+		rec.Want(t, "connect")
 		require.NoError(t, srv.Shutdown(t.Context()))
-		rec.want(t, "disconnect")
+		rec.Want(t, "disconnect")
 	})
 }
 
 // Arguments that cannot be decoded are nil where no error can be returned.
 func TestArgsOfBadCodec(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{JSON: codec{}})
-		var rec record
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{JSON: codec{}})
+		var rec siotest.Record
 		srv.On("e", func(c *socketio.Context) {
 			var m map[string]int
-			rec.add("%v %v", c.Args(), c.Bind(&m) != nil)
+			rec.Add("%v %v", c.Args(), c.Bind(&m) != nil)
 		})
-		p := dial(t, srv, eiotest.WebSocket)
-		p.send("0")
-		synctestWait()
-		p.send(`2["e",{"x":1}]`)
-		rec.want(t, "[<nil>] true")
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Send("0")
+		synctest.Wait()
+		p.Send(`2["e",{"x":1}]`)
+		rec.Want(t, "[<nil>] true")
 		require.Equal(t, socketio.Args{}, socketio.Reply{}.Args())
 	})
 }

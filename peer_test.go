@@ -18,11 +18,12 @@ import (
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // balanced is a fleet whose servers hand over to each other, behind a balancer that sends each request to the next.
 type balanced struct {
-	*fleet
+	*siotest.Fleet
 	front *eiotest.Transport
 
 	mu        sync.Mutex
@@ -34,7 +35,7 @@ type balanced struct {
 
 func newBalanced(t *testing.T, n int, opts *socketio.Options) *balanced {
 	t.Helper()
-	b := &balanced{fleet: newFleet(t, 0, nil), addresses: map[string]*eiotest.Transport{}}
+	b := &balanced{Fleet: siotest.NewFleet(t, 0, nil), addresses: map[string]*eiotest.Transport{}}
 	for range n {
 		b.add(opts)
 	}
@@ -43,15 +44,15 @@ func newBalanced(t *testing.T, n int, opts *socketio.Options) *balanced {
 }
 
 func (b *balanced) add(opts *socketio.Options) *socketio.Server {
-	b.t.Helper()
+	b.T.Helper()
 	var o socketio.Options
 	if opts != nil {
 		o = *opts
 	}
-	address := fmt.Sprintf("10.0.0.%d:8080", len(b.servers))
+	address := fmt.Sprintf("10.0.0.%d:8080", len(b.Servers))
 	o.Cluster.PeerURL, o.Cluster.PeerTransport = "http://"+address, b
-	srv := b.fleet.add(&o)
-	tr := eiotest.Serve(b.t, srv, nil)
+	srv := b.Fleet.Add(&o)
+	tr := eiotest.Serve(b.T, srv, nil)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.addresses[address] = tr
@@ -72,7 +73,7 @@ func (b *balanced) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (b *balanced) serve(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
-	srv := b.servers[b.nth%len(b.servers)]
+	srv := b.Servers[b.nth%len(b.Servers)]
 	if !b.stick {
 		b.nth++
 	}
@@ -87,30 +88,30 @@ func (b *balanced) to(i int) {
 	b.nth, b.stick = i, true
 }
 
-func (b *balanced) join(mode eiotest.Mode) *peer {
-	b.t.Helper()
-	p := dialWith(b.t, nil, eiotest.Options{Mode: mode, Transport: b.front})
-	p.connect("/")
+func (b *balanced) join(mode eiotest.Mode) *siotest.Peer {
+	b.T.Helper()
+	p := siotest.DialWith(b.T, nil, eiotest.Options{Mode: mode, Transport: b.front})
+	p.Connect("/")
 	return p
 }
 
 // raw opens a polling session at a server.
 func (b *balanced) raw(at int) *eiotest.Raw {
-	b.t.Helper()
+	b.T.Helper()
 	b.to(at)
 	raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/"}
-	_, _, err := raw.Handshake(b.t.Context())
-	require.NoError(b.t, err)
+	_, _, err := raw.Handshake(b.T.Context())
+	require.NoError(b.T, err)
 	return raw
 }
 
 // Clients of all kinds behind a balancer that knows of no sessions: connected, with rooms, events and acknowledgements
 // across servers. Their session ids are not published.
 func TestPeers(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		b := newBalanced(t, 0, nil)
 		var published bytes.Buffer
-		b.lossy(func(data []byte) bool { published.Write(data); return false })
+		lossy(b.Fleet, func(data []byte) bool { published.Write(data); return false })
 		opts := &socketio.Options{Path: "/socket.io"}
 		for range 3 {
 			srv := b.add(opts)
@@ -119,34 +120,34 @@ func TestPeers(t *testing.T) {
 				return "said " + text, c.Emit("said", text, socketio.To(room))
 			})
 		}
-		var all []*peer
+		var all []*siotest.Peer
 		for range 4 {
 			p := b.join(mode)
-			p.send(`20["join","room"]`)
-			p.want(`30[]`)
+			p.Send(`20["join","room"]`)
+			p.Want(`30[]`)
 			all = append(all, p)
 		}
 		for i, p := range all {
 			for j := range 5 {
 				text := fmt.Sprint(i, ".", j)
-				p.send(`21["say","room","` + text + `"]`)
+				p.Send(`21["say","room","` + text + `"]`)
 				for _, other := range all {
 					want := []string{`2["said","` + text + `"]`}
 					if other == p {
 						want = append(want, `31["said `+text+`"]`)
 					}
-					other.want(want...)
+					other.Want(want...)
 				}
 			}
 		}
 		time.Sleep(2 * time.Minute)
 		for _, p := range all {
-			p.quiet()
-			p.c.Close()
+			p.Quiet()
+			p.Client.Close()
 		}
 		synctest.Wait()
 		var handed, refused uint64
-		for _, srv := range b.servers {
+		for _, srv := range b.Servers {
 			st := srv.Stats()
 			handed += st.HandedOver
 			refused += st.Refused["unknown session"] + st.Refused["peer"]
@@ -157,7 +158,7 @@ func TestPeers(t *testing.T) {
 		assert.Equal(t, mode != eiotest.WebSocket, handed > 0)
 		assert.Contains(t, published.String(), "10.0.0.1:8080/socket.io/")
 		for _, p := range all {
-			sid := p.c.Handshake().SID
+			sid := p.Client.Handshake().SID
 			require.Len(t, sid, 22+1+32)
 			assert.NotContains(t, published.String(), sid[:22])
 		}
@@ -166,9 +167,9 @@ func TestPeers(t *testing.T) {
 
 // Sessions of servers without the option are refused as ever, and by such servers, too.
 func TestPeersNeedTheOption(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBalanced(t, 1, nil)
-		b.fleet.add(nil)
+		b.Fleet.Add(nil)
 		time.Sleep(3 * time.Second)
 		for at := range 2 {
 			raw := b.raw(at)
@@ -190,13 +191,13 @@ func TestPeersNeedTheOption(t *testing.T) {
 // Who asks for sessions that do not exist is refused at once, or, for a server that nobody has heard of, a little later,
 // and has nothing published.
 func TestPeersAndGuessedSIDs(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBalanced(t, 2, nil)
 		raw := b.raw(0)
 		time.Sleep(3 * time.Second)
 		b.to(1)
 		random := strings.Repeat("A", 22)
-		before := b.servers[1].BrokerStatus().Published
+		before := b.Servers[1].BrokerStatus().Published
 		for sid, wait := range map[string]time.Duration{
 			random: 0, random + ".": 0, random + ".x": 0, random + raw.SID[22:]: 0,
 			random + "." + strings.Repeat("0", 32): time.Second,
@@ -210,8 +211,8 @@ func TestPeersAndGuessedSIDs(t *testing.T) {
 			require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "session ID unknown: the session has ended")
 			require.Equal(t, wait, time.Since(begin), sid)
 		}
-		require.Equal(t, before, b.servers[1].BrokerStatus().Published)
-		require.EqualValues(t, 1, b.servers[1].Stats().HandedOver)
+		require.Equal(t, before, b.Servers[1].BrokerStatus().Published)
+		require.EqualValues(t, 1, b.Servers[1].Stats().HandedOver)
 
 		// Only so many wait.
 		raw.SID = random + "." + strings.Repeat("1", 32)
@@ -238,7 +239,7 @@ func TestPeersAndGuessedSIDs(t *testing.T) {
 
 // A server that has just begun waits for what it has not heard yet, and others wait for it.
 func TestPeersOfANewServer(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBalanced(t, 1, nil)
 		raw := b.raw(0)
 		b.add(nil)
@@ -252,11 +253,11 @@ func TestPeersOfANewServer(t *testing.T) {
 		// It serves clients before it is on the broker.
 		time.Sleep(time.Minute)
 		late := &slowToSubscribe{until: make(chan struct{})}
-		b.wrap = func(inner socketio.Broker) socketio.Broker { late.Broker = inner; return late }
-		o := &socketio.Options{Cluster: socketio.ClusterOptions{PeerURL: "http://10.0.0.2:8080", PeerTransport: b, Broker: b.wrap(b.service.Connect())}}
-		srv := newServer(t, o)
+		b.Wrap = func(inner socketio.Broker) socketio.Broker { late.Broker = inner; return late }
+		o := &socketio.Options{Cluster: socketio.ClusterOptions{PeerURL: "http://10.0.0.2:8080", PeerTransport: b, Broker: b.Wrap(b.Service.Connect())}}
+		srv := siotest.NewServer(t, o)
 		t.Cleanup(func() { require.NoError(t, o.Cluster.Broker.Close()) })
-		b.servers = append(b.servers, srv)
+		b.Servers = append(b.Servers, srv)
 		b.addresses["10.0.0.2:8080"] = eiotest.Serve(t, srv, nil)
 		raw = b.raw(2)
 		b.to(0)
@@ -286,16 +287,16 @@ func (s *slowToSubscribe) Subscribe(ctx context.Context, channels []string, read
 
 // Without the broker, servers that are known are handed to as before; about others nothing can be known.
 func TestPeersWhileTheBrokerIsAway(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBalanced(t, 2, nil)
 		p := b.join(eiotest.Polling)
 		synctest.Wait()
-		b.service.Stop()
+		b.Service.Stop()
 		time.Sleep(time.Minute)
 		for i := range 5 {
-			require.NoError(t, b.servers[0].Emit("e", i))
-			require.NoError(t, b.servers[1].Emit("e", i))
-			p.want(fmt.Sprintf(`2["e",%d]`, i))
+			require.NoError(t, b.Servers[0].Emit("e", i))
+			require.NoError(t, b.Servers[1].Emit("e", i))
+			p.Want(fmt.Sprintf(`2["e",%d]`, i))
 		}
 		b.to(1)
 		raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/", SID: strings.Repeat("A", 22) + "." + strings.Repeat("0", 32)}
@@ -305,13 +306,13 @@ func TestPeersWhileTheBrokerIsAway(t *testing.T) {
 		require.Equal(t, 503, resp.Status)
 		require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "the broker is away")
 		require.Zero(t, time.Since(begin))
-		require.EqualValues(t, 1, b.servers[1].Stats().Refused["peer"])
+		require.EqualValues(t, 1, b.Servers[1].Stats().Refused["peer"])
 	})
 }
 
 // Servers that end: nothing is handed to one that has shut down, a dead one is found out at once, and then forgotten.
 func TestPeersThatEnd(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBalanced(t, 3, nil)
 		raws := []*eiotest.Raw{b.raw(0), b.raw(1)}
 		time.Sleep(3 * time.Second)
@@ -326,7 +327,7 @@ func TestPeersThatEnd(t *testing.T) {
 		require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "cannot be reached (Options.PeerURL)")
 		require.Zero(t, time.Since(begin))
 
-		require.NoError(t, b.servers[1].Shutdown(soon(t)))
+		require.NoError(t, b.Servers[1].Shutdown(soon(t)))
 		synctest.Wait()
 		handed := b.handed
 		resp, err = raws[1].Get(t.Context())
@@ -338,10 +339,10 @@ func TestPeersThatEnd(t *testing.T) {
 
 // What is published about a server is checked before anything is sent there.
 func TestPeerURLsFromTheBroker(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		b := newBalanced(t, 1, nil)
 		time.Sleep(3 * time.Second)
-		evil := b.service.Connect()
+		evil := b.Service.Connect()
 		t.Cleanup(func() { require.NoError(t, evil.Close()) })
 		host := strings.Repeat("e", 32)
 		raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/", SID: strings.Repeat("A", 22) + "." + host}
@@ -350,7 +351,7 @@ func TestPeerURLsFromTheBroker(t *testing.T) {
 			resp, err := raw.Get(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 400, resp.Status, at)
-			require.EqualValues(t, i+1, b.servers[0].BrokerStatus().Ignored)
+			require.EqualValues(t, i+1, b.Servers[0].BrokerStatus().Ignored)
 		}
 		require.Zero(t, b.handed)
 		// A good one counts from then on, and no more when the server says so.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 const channel = "flask-socketio"
@@ -30,10 +31,10 @@ type tap struct {
 	sent map[string]bool
 }
 
-// tap begins to record what is published.
-func (f *fleet) tap() *tap {
-	f.t.Helper()
-	p := &tap{t: f.t, broker: f.service.Connect(), sent: map[string]bool{"{}": true}} // what means nothing is not noted
+// newTap begins to record what is published.
+func newTap(f *siotest.Fleet) *tap {
+	f.T.Helper()
+	p := &tap{t: f.T, broker: f.Service.Connect(), sent: map[string]bool{"{}": true}} // what means nothing is not noted
 	go p.broker.Subscribe(context.Background(), []string{channel}, func() {}, func(_ string, data []byte) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -41,7 +42,7 @@ func (f *fleet) tap() *tap {
 			p.got = append(p.got, bytes.Clone(data))
 		}
 	})
-	f.t.Cleanup(func() { require.NoError(f.t, p.broker.Close()) })
+	f.T.Cleanup(func() { require.NoError(f.T, p.broker.Close()) })
 	synctest.Wait()
 	return p
 }
@@ -157,14 +158,14 @@ func TestQueueAccepts(t *testing.T) {
 		{`{"method": "emit", "event": "e", "data": [1], "except": ["r1"], "volatile": false, "compress": false` + end, []string{`2["e",1]`}},
 	} {
 		t.Run(test.msg, func(t *testing.T) {
-			inFleet(t, 1, func(t *testing.T, f *fleet) {
-				p, tap := join(t, f.servers[0], eiotest.WebSocket), f.tap()
+			siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
+				p, tap := siotest.Join(t, f.Servers[0], eiotest.WebSocket), newTap(f)
 				for _, room := range []string{"room", "5"} {
-					require.NoError(t, f.servers[0].JoinRoom(p.sid, room))
+					require.NoError(t, f.Servers[0].JoinRoom(p.SID, room))
 				}
-				tap.publish(strings.NewReplacer("SID", p.sid, "ROOM", "room").Replace(test.msg))
-				require.Equal(t, test.want, p.received())
-				st := f.servers[0].BrokerStatus()
+				tap.publish(strings.NewReplacer("SID", p.SID, "ROOM", "room").Replace(test.msg))
+				require.Equal(t, test.want, p.Received())
+				st := f.Servers[0].BrokerStatus()
 				require.EqualValues(t, 0, st.Ignored)
 				require.EqualValues(t, 1, st.Received)
 				require.Empty(t, tap.published()) // nothing in return
@@ -174,36 +175,36 @@ func TestQueueAccepts(t *testing.T) {
 }
 
 func TestQueueAcceptsOperations(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
-		srv := f.servers[0]
-		var r record
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { r.add("%s", why) })
-		p, tap := join(t, srv, eiotest.WebSocket), f.tap()
+	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
+		srv := f.Servers[0]
+		var r siotest.Record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { r.Add("%s", why) })
+		p, tap := siotest.Join(t, srv, eiotest.WebSocket), newTap(f)
 		do := func(msg string) {
 			t.Helper()
-			tap.publish(strings.ReplaceAll(msg, "SID", p.sid))
+			tap.publish(strings.ReplaceAll(msg, "SID", p.SID))
 			tap.published()
 		}
 		do(`{"method": "enter_room", "sid": "SID", "room": "rr", "namespace": "/", "host_id": "d46c"}`)
 		do(`{"method": "enter_room", "sid": "SID", "room": 7, "namespace": "/", "host_id": "d46c"}`)
 		do(`{"method": "enter_room", "sid": "SID", "room": "no", "namespace": "/x", "host_id": "d46c"}`)
 		do(`{"method": "enter_room", "sid": "other", "room": "no", "namespace": "/", "host_id": "d46c"}`)
-		require.Equal(t, []string{p.sid, "7", "rr"}, srv.Rooms(p.sid))
+		require.Equal(t, []string{p.SID, "7", "rr"}, srv.Rooms(p.SID))
 		do(`{"method": "leave_room", "sid": "SID", "room": "rr", "namespace": "/", "host_id": "d46c"}`)
 		do(`{"method": "leave_room", "sid": "SID", "room": "never", "namespace": "/", "host_id": "d46c"}`)
-		require.Equal(t, []string{p.sid, "7"}, srv.Rooms(p.sid))
+		require.Equal(t, []string{p.SID, "7"}, srv.Rooms(p.SID))
 		do(`{"method": "close_room", "room": 7, "namespace": "/", "host_id": "d46c"}`)
 		do(`{"method": "close_room", "room": "never", "namespace": "/", "host_id": "d46c"}`)
 		do(`{"method": "close_room", "room": null, "namespace": "/", "host_id": "d46c"}`)
-		require.Equal(t, []string{p.sid}, srv.Rooms(p.sid))
+		require.Equal(t, []string{p.SID}, srv.Rooms(p.SID))
 		do(`{"method": "callback", "host_id": "another", "sid": "SID", "namespace": "/", "id": 1, "args": ["r", 2]}`)
-		p.quiet()
-		r.want(t)
+		p.Quiet()
+		r.Want(t)
 		do(`{"method": "disconnect", "sid": "SID", "namespace": "/x", "host_id": "d46c"}`)
-		p.quiet()
+		p.Quiet()
 		do(`{"method": "disconnect", "sid": "SID", "namespace": "/", "host_id": "d46c"}`)
-		p.want("1")
-		r.want(t, "server disconnect")
+		p.Want("1")
+		r.Want(t, "server disconnect")
 		require.EqualValues(t, 1, srv.BrokerStatus().Ignored)   // close_room without a room
 		require.EqualValues(t, 11, srv.BrokerStatus().Received) // all but the answer for another
 	})
@@ -213,37 +214,37 @@ func TestQueueAcceptsOperations(t *testing.T) {
 func TestQueueCallback(t *testing.T) {
 	for name, opts := range parsers {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				f := newFleet(t, 1, opts)
-				p, tap := join(t, f.servers[0], eiotest.WebSocket), f.tap()
+			synctest.Test(t, func(t *testing.T) {
+				f := siotest.NewFleet(t, 1, opts)
+				p, tap := siotest.Join(t, f.Servers[0], eiotest.WebSocket), newTap(f)
 				ask := func(more string) (id string) {
 					t.Helper()
-					tap.publish(`{"method": "emit", "event": "q", "data": [{"a": 1}], "binary": false, "namespace": "/", "room": "` + p.sid +
-						`", "skip_sid": null, "callback": ["` + p.sid + `", "/", 17]` + more + `, "host_id": "d46c"}`)
-					got := p.next()
+					tap.publish(`{"method": "emit", "event": "q", "data": [{"a": 1}], "binary": false, "namespace": "/", "room": "` + p.SID +
+						`", "skip_sid": null, "callback": ["` + p.SID + `", "/", 17]` + more + `, "host_id": "d46c"}`)
+					got := p.Next()
 					tap.published()
 					id, _, _ = strings.Cut(got[1:], "[")
 					require.NotEmpty(t, id, got)
 					return id
 				}
 				reply := func(args string) map[string]any {
-					return jsonMap(t, `{"method":"callback","host_id":"d46c","sid":"`+p.sid+`","namespace":"/","id":17,"from":"`+p.sid+`",`+args+`}`)
+					return jsonMap(t, `{"method":"callback","host_id":"d46c","sid":"`+p.SID+`","namespace":"/","id":17,"from":"`+p.SID+`",`+args+`}`)
 				}
-				p.send("3" + ask("") + `["r",2,12345678901234567890]`)
+				p.Send("3" + ask("") + `["r",2,12345678901234567890]`)
 				require.Equal(t, []map[string]any{reply(`"args":["r",2,12345678901234567890]`)}, tap.published())
-				p.send("3" + ask("") + `[]`)
+				p.Send("3" + ask("") + `[]`)
 				require.Equal(t, []map[string]any{reply(`"args":[]`)}, tap.published())
 				// Python has no binary answers: they come as base64 text.
-				p.send("61-"+ask("")+`[{"b":{"_placeholder":true,"num":0}}]`, "b:\x01\xff")
+				p.Send("61-"+ask("")+`[{"b":{"_placeholder":true,"num":0}}]`, "b:\x01\xff")
 				require.Equal(t, []map[string]any{reply(`"args":[{"b":"Af8="}]`)}, tap.published())
 				// We do.
-				p.send("61-"+ask(`, "bytes": true`)+`[{"b":{"_placeholder":true,"num":0}},1]`, "b:\x01\xff")
+				p.Send("61-"+ask(`, "bytes": true`)+`[{"b":{"_placeholder":true,"num":0}},1]`, "b:\x01\xff")
 				require.Equal(t, []map[string]any{reply(`"binary":true,"args":[[{"b":{"_placeholder":true,"num":0}},1],"Af8="]`)}, tap.published())
 				// A second answer, and one of a client that leaves, are none.
 				id := ask("")
-				p.send("1")
+				p.Send("1")
 				require.Empty(t, tap.published())
-				p.send("3" + id + `[]`)
+				p.Send("3" + id + `[]`)
 				require.Empty(t, tap.published())
 			})
 		})
@@ -252,9 +253,9 @@ func TestQueueCallback(t *testing.T) {
 
 // What python-socketio answers when we ask, and what it might.
 func TestQueueAnswers(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
-		var r record
-		tap := f.tap()
+	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
+		var r siotest.Record
+		tap := newTap(f)
 		for _, test := range []struct{ msg, want string }{
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": ["r", 2]}`, ` [r 2]`},
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": []}`, ` []`},
@@ -268,8 +269,8 @@ func TestQueueAnswers(t *testing.T) {
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/x", "id": ID, "args": [1]}`, ``},
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": 99999, "args": [1]}`, ``},
 		} {
-			require.NoError(t, f.servers[0].Emit("q", nil, socketio.To("far"), socketio.OnAck(func(c *socketio.Context) {
-				r.add("%s %v", c.ID(), c.Args())
+			require.NoError(t, f.Servers[0].Emit("q", nil, socketio.To("far"), socketio.OnAck(func(c *socketio.Context) {
+				r.Add("%s %v", c.ID(), c.Args())
 			})))
 			m := tap.published()[0]
 			back := m["callback"].([]any)
@@ -277,13 +278,13 @@ func TestQueueAnswers(t *testing.T) {
 			require.Equal(t, "/", back[1])
 			tap.publish(strings.NewReplacer("HOST", m["host_id"].(string), "ID", back[2].(json.Number).String()).Replace(test.msg))
 			if test.want == "" {
-				r.want(t)
+				r.Want(t)
 			} else {
-				r.want(t, test.want)
+				r.Want(t, test.want)
 			}
 			tap.published()
 		}
-		require.Zero(t, f.servers[0].BrokerStatus().Ignored)
+		require.Zero(t, f.Servers[0].BrokerStatus().Ignored)
 	})
 }
 
@@ -291,12 +292,12 @@ func TestQueueAnswers(t *testing.T) {
 func TestQueuePublishes(t *testing.T) {
 	for name, opts := range parsers {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				f := newFleet(t, 1, opts)
-				srv, tap := f.servers[0], f.tap()
-				ann := join(t, srv, eiotest.WebSocket)
-				socket := srv.Socket(ann.sid)
-				m := f.emitter(nil)
+			synctest.Test(t, func(t *testing.T) {
+				f := siotest.NewFleet(t, 1, opts)
+				srv, tap := f.Servers[0], newTap(f)
+				ann := siotest.Join(t, srv, eiotest.WebSocket)
+				socket := srv.Socket(ann.SID)
+				m := f.Emitter(nil)
 				synctest.Wait()
 				tap.published()
 				emit := func(rest string) string {
@@ -343,10 +344,10 @@ func TestQueuePublishes(t *testing.T) {
 				require.Equal(t, jsonMap(t, emit(`"event":"message","data":["hi"]`)), tap.one())
 
 				require.NoError(t, socket.Emit("e", 1, socketio.Broadcast(), socketio.SkipSelf()))
-				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"skip_sid":["`+ann.sid+`"]`)), tap.one())
+				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"skip_sid":["`+ann.SID+`"]`)), tap.one())
 				require.NoError(t, socket.Emit("e", 1, to("r"), socketio.SkipSelf(), socketio.Skip("x")))
-				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"room":"r","skip_sid":["x","`+ann.sid+`"]`)), tap.one())
-				require.NoError(t, srv.Emit("e", 1, to("r", ann.sid))) // she is here, and nowhere else
+				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"room":"r","skip_sid":["x","`+ann.SID+`"]`)), tap.one())
+				require.NoError(t, srv.Emit("e", 1, to("r", ann.SID))) // she is here, and nowhere else
 				require.Equal(t, jsonMap(t, emit(`"event":"e","data":[1],"room":"r"`)), tap.one())
 				require.NoError(t, srv.Emit("e", nil, to("far"), socketio.OnAck(func(*socketio.Context) {})))
 				got := tap.one()
@@ -354,12 +355,12 @@ func TestQueuePublishes(t *testing.T) {
 				delete(got, "callback")
 				require.Equal(t, jsonMap(t, emit(`"event":"e","room":"far","bytes":true,"callback":null`)), with(got, "callback", nil))
 
-				for _, nothing := range []opts{{to()}, {to(ann.sid)}, {socketio.Local()}} {
+				for _, nothing := range []opts{{to()}, {to(ann.SID)}, {socketio.Local()}} {
 					require.NoError(t, srv.Emit("e", 1, nothing...))
 				}
 				require.NoError(t, socket.Emit("e", 1))
-				require.NoError(t, srv.JoinRoom(ann.sid, "x"))
-				require.NoError(t, srv.LeaveRoom(ann.sid, "x"))
+				require.NoError(t, srv.JoinRoom(ann.SID, "x"))
+				require.NoError(t, srv.LeaveRoom(ann.SID, "x"))
 				require.NoError(t, m.Emit("e", 1, to()))
 				require.Empty(t, tap.published())
 
@@ -391,9 +392,9 @@ func with(m map[string]any, key string, value any) map[string]any {
 
 // Invalid UTF-8, which Python does not read, is not published.
 func TestQueuePublishesUTF8(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
-		tap := f.tap()
-		require.NoError(t, f.servers[0].Emit("e", json.RawMessage("\"\xff\""), socketio.To("r\xff")))
+	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
+		tap := newTap(f)
+		require.NoError(t, f.Servers[0].Emit("e", json.RawMessage("\"\xff\""), socketio.To("r\xff")))
 		synctest.Wait()
 		tap.mu.Lock()
 		raw := slices.Concat(tap.got...)
@@ -436,29 +437,29 @@ func TestQueueGarbage(t *testing.T) {
 		`{"method": "callback", "host_id": "HOST", "id": "x", "args": []}`,
 		`{"method": "callback", "host_id": "HOST", "id": 1}`,
 	}
-	bubble(t, func(t *testing.T) {
-		var l logs
-		f := newFleet(t, 1, &socketio.Options{Logger: logger(&l)})
-		srv, tap := f.servers[0], f.tap()
-		p := join(t, srv, eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		var l siotest.Logs
+		f := siotest.NewFleet(t, 1, &socketio.Options{Logger: siotest.Logger(&l)})
+		srv, tap := f.Servers[0], newTap(f)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		require.NoError(t, srv.Emit("q", nil, socketio.OnAck(func(*socketio.Context) { t.Error("called") })))
 		host := tap.published()[0]["host_id"].(string)
-		p.received()
+		p.Received()
 		for i, msg := range garbage {
-			tap.publish(strings.NewReplacer("SID", p.sid, "HOST", host).Replace(msg))
+			tap.publish(strings.NewReplacer("SID", p.SID, "HOST", host).Replace(msg))
 			synctest.Wait()
 			require.EqualValues(t, i+1, srv.BrokerStatus().Ignored, "%.100s", msg)
 		}
-		require.Equal(t, []string{p.sid}, srv.Rooms(p.sid))
-		p.quiet()
+		require.Equal(t, []string{p.SID}, srv.Rooms(p.SID))
+		p.Quiet()
 		require.Equal(t, 1, strings.Count(l.String(), "is ignored"), l.String())
 		tap.publish(`{"method": "emit", "event": "e", "data": [1], "namespace": "/", "room": null}`)
-		p.want(`2["e",1]`)
+		p.Want(`2["e",1]`)
 	})
-	bubble(t, func(t *testing.T) {
-		var l logs
-		f := newFleet(t, 1, &socketio.Options{Logger: logger(&l)})
-		f.tap().publish("\x80\x04\x95")
+	synctest.Test(t, func(t *testing.T) {
+		var l siotest.Logs
+		f := siotest.NewFleet(t, 1, &socketio.Options{Logger: siotest.Logger(&l)})
+		newTap(f).publish("\x80\x04\x95")
 		synctest.Wait()
 		require.Contains(t, l.String(), "python-socketio before 5.14")
 	})
@@ -480,11 +481,11 @@ func FuzzQueue(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		bubble(t, func(t *testing.T) {
-			fl := newFleet(t, 1, nil)
-			srv := fl.servers[0]
-			p := join(t, srv, eiotest.WebSocket)
-			tap := fl.tap()
+		synctest.Test(t, func(t *testing.T) {
+			fl := siotest.NewFleet(t, 1, nil)
+			srv := fl.Servers[0]
+			p := siotest.Join(t, srv, eiotest.WebSocket)
+			tap := newTap(fl)
 			before := srv.BrokerStatus()
 			tap.publish(string(data))
 			synctest.Wait()
@@ -492,7 +493,7 @@ func FuzzQueue(f *testing.F) {
 			if after.Ignored > before.Ignored+1 || after.Received > before.Received+1 {
 				t.Fatalf("one message counts as %+v", after)
 			}
-			for _, m := range p.received() { // the client would have closed the connection over a bad packet
+			for _, m := range p.Received() { // the client would have closed the connection over a bad packet
 				if !strings.HasPrefix(m, "2") && !strings.HasPrefix(m, "5") && !strings.HasPrefix(m, "b:") {
 					t.Fatalf("the client got %q", m)
 				}
@@ -500,8 +501,8 @@ func FuzzQueue(f *testing.F) {
 					t.Fatalf("the client got %q", m)
 				}
 			}
-			require.NoError(t, srv.Emit("after", nil, socketio.To(p.sid)))
-			p.want(`2["after"]`)
+			require.NoError(t, srv.Emit("after", nil, socketio.To(p.SID)))
+			p.Want(`2["after"]`)
 		})
 	})
 }

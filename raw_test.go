@@ -3,18 +3,20 @@ package socketio_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // A relay passes on what it got, exactly: integers above 2^53, which any loses, the
 // order of keys, numbers as they were written, and binary data.
 func TestRawRelay(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		type addressed struct {
 			To   string       `json:"to"`
 			Data socketio.Raw `json:"data"`
@@ -28,47 +30,47 @@ func TestRawRelay(t *testing.T) {
 		})
 		srv.OnError(func(_ *socketio.Context, err error) any { return err.Error() })
 		srv.On("*", func(c *socketio.Context) error { return c.Emit(c.Event(), c.RawArgs(), socketio.To(c.ID())) })
-		p := join(t, srv, mode)
+		p := siotest.Join(t, srv, mode)
 		const value = `{"z":9007199254740993,"a":[1.0,1e3,"\u00e9"],"z":12345678901234567890}`
 		for _, packet := range []string{
 			`2["param",` + value + `]`, `2["field",{"to":"ann","data":` + value + `}]`, `2["other",1.0,` + value + `,null]`, `2["none"]`,
 			`2["param",{"_placeholder":true,"num":0}]`,
 		} {
-			p.send(packet)
-			p.want(packet)
+			p.Send(packet)
+			p.Want(packet)
 		}
-		p.send(`21["func",`+value+`]`, `22["rest",1,`+value+`]`)
-		p.want(`31[`+value+`]`, `32[`+value+`]`)
-		p.send(`51-["param",{"_placeholder":true,"num":0}]`, "b:data")
-		p.want(`51-["param",{"_placeholder":true,"num":0}]`, "b:data")
-		p.send(`52-["field",{"to":"ann","data":[{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}},9007199254740993]}]`, "b:data", "b:more")
-		p.want(`52-["field",{"to":"ann","data":[{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}},9007199254740993]}]`, "b:data", "b:more")
+		p.Send(`21["func",`+value+`]`, `22["rest",1,`+value+`]`)
+		p.Want(`31[`+value+`]`, `32[`+value+`]`)
+		p.Send(`51-["param",{"_placeholder":true,"num":0}]`, "b:data")
+		p.Want(`51-["param",{"_placeholder":true,"num":0}]`, "b:data")
+		p.Send(`52-["field",{"to":"ann","data":[{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}},9007199254740993]}]`, "b:data", "b:more")
+		p.Want(`52-["field",{"to":"ann","data":[{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}},9007199254740993]}]`, "b:data", "b:more")
 
 		// Data that looks like a placeholder is not taken for the attachment beside it.
-		p.send(`21["both",{"_placeholder":true,"num":0}]`)
-		p.want(`31["socketio: emit \"both\": parser: cannot encode: an object with the key \"_placeholder\", which stands for an attachment, is in the data beside attachments"]`)
-		p.send(`2["both",1]`)
-		p.want(`51-["both",{"_placeholder":true,"num":0},1]`, "b:mine")
+		p.Send(`21["both",{"_placeholder":true,"num":0}]`)
+		p.Want(`31["socketio: emit \"both\": parser: cannot encode: an object with the key \"_placeholder\", which stands for an attachment, is in the data beside attachments"]`)
+		p.Send(`2["both",1]`)
+		p.Want(`51-["both",{"_placeholder":true,"num":0},1]`, "b:mine")
 	})
 }
 
 // An answer of a client on another server, binary or not, keeps all digits.
 func TestRawAnswerThroughTheBroker(t *testing.T) {
-	inFleet(t, 2, func(t *testing.T, f *fleet) {
-		p := join(t, f.servers[1], eiotest.WebSocket)
-		synctestWait()
+	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
+		p := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		synctest.Wait()
 		replies := make(chan socketio.Reply, 1)
 		for _, answer := range []string{`3ID[9007199254740993]`, `61-ID[{"n":9007199254740993,"b":{"_placeholder":true,"num":0}}]`} {
 			go func() {
-				all, err := f.servers[0].Call(t.Context(), "ask", nil)
+				all, err := f.Servers[0].Call(t.Context(), "ask", nil)
 				require.NoError(t, err)
 				replies <- all[0]
 			}()
-			packets := []string{strings.ReplaceAll(answer, "ID", p.wantAckEvent(`["ask"]`))}
+			packets := []string{strings.ReplaceAll(answer, "ID", p.WantAckEvent(`["ask"]`))}
 			if answer[0] == '6' {
 				packets = append(packets, "b:bytes")
 			}
-			p.send(packets...)
+			p.Send(packets...)
 			var n struct {
 				N int64
 				B []byte

@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -30,8 +32,8 @@ func TestStructsWithoutExportedFields(t *testing.T) {
 	type embeds struct{ sealed }
 	type open struct{ Room string }
 	type embedsOpen struct{ open }
-	require.Contains(t, panicOf(t, func() { newServer(t, nil).On("e", func(*socketio.Context, embeds) {}) }), "no exported field")
-	srv := newServer(t, nil)
+	require.Contains(t, panicOf(t, func() { siotest.NewServer(t, nil).On("e", func(*socketio.Context, embeds) {}) }), "no exported field")
+	srv := siotest.NewServer(t, nil)
 	srv.On("empty", func(_ *socketio.Context, _ struct{}) struct{} { return struct{}{} })
 	srv.On("embedded", func(_ *socketio.Context, e embedsOpen) embedsOpen { return e })
 	srv.On("time", func(_ *socketio.Context, at time.Time) time.Time { return at })
@@ -40,7 +42,7 @@ func TestStructsWithoutExportedFields(t *testing.T) {
 
 // A wrong handler panics when registered, and says which, of what type, and where.
 func TestRegistrationPanics(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := siotest.NewServer(t, nil)
 	type ctx = *socketio.Context
 	for name, test := range map[string]struct {
 		event string
@@ -158,14 +160,14 @@ func (codec) Marshal(v any) ([]byte, error)      { return []byte(`{}`), nil }
 func (codec) Unmarshal(data []byte, v any) error { return errors.New("not today") }
 
 func TestCustomJSON(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{JSON: objectCodec{}})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{JSON: objectCodec{}})
 		srv.On("e", func(c *socketio.Context, v point) any { return v })
-		p := dial(t, srv, eiotest.WebSocket)
-		p.send("0")
-		p.want(`0{"custom":true}`)
-		p.send(`21["e",{"x":1}]`)
-		p.want(`31[{"custom":true}]`)
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Send("0")
+		p.Want(`0{"custom":true}`)
+		p.Send(`21["e",{"x":1}]`)
+		p.Want(`31[{"custom":true}]`)
 	})
 }
 
@@ -174,17 +176,17 @@ type objectCodec struct{}
 func (objectCodec) Marshal(v any) ([]byte, error)      { return []byte(`{"custom":true}`), nil }
 func (objectCodec) Unmarshal(data []byte, v any) error { return nil }
 
-type chatRoom struct{ rec *record }
+type chatRoom struct{ rec *siotest.Record }
 
 func (r *chatRoom) OnConnect(c *socketio.Context, a auth) error {
-	r.rec.add("connect %s", a.Token)
+	r.rec.Add("connect %s", a.Token)
 	if a.Token == "bad" {
 		return &socketio.Error{Message: "bad"}
 	}
 	return nil
 }
 func (r *chatRoom) OnDisconnect(c *socketio.Context, why socketio.Reason) {
-	r.rec.add("disconnect %s", why)
+	r.rec.Add("disconnect %s", why)
 }
 func (r *chatRoom) OnMyEvent(c *socketio.Context, m string) (string, error) {
 	if m == "" {
@@ -198,20 +200,20 @@ func (r *chatRoom) On()                                        {}
 
 // Flask-SocketIO 1.13: class-based namespaces. Defect S5: nothing but handlers can be reached.
 func TestRegister(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.Register("/chat", &chatRoom{&rec})
-		p := dial(t, srv, mode)
-		p.send(`0/chat,{"token":"bad"}`)
-		p.want(`4/chat,{"message":"bad"}`)
-		p.send(`0/chat,{"token":"good"}`)
-		p.connected("/chat")
-		p.send(`2/chat,1["my_event","hi"]`, `2/chat,2["my_event"]`, `2/chat,3["line"]`, `2/chat,4["OnMyEvent","x"]`, `2/chat,5["online"]`,
+		p := siotest.Dial(t, srv, mode)
+		p.Send(`0/chat,{"token":"bad"}`)
+		p.Want(`4/chat,{"message":"bad"}`)
+		p.Send(`0/chat,{"token":"good"}`)
+		p.Connected("/chat")
+		p.Send(`2/chat,1["my_event","hi"]`, `2/chat,2["my_event"]`, `2/chat,3["line"]`, `2/chat,4["OnMyEvent","x"]`, `2/chat,5["online"]`,
 			`2/chat,6["error","x"]`, `2/chat,7["my_event","end"]`)
-		p.want(`3/chat,1["hi!"]`, `3/chat,2["error: empty"]`, `3/chat,7["end!"]`)
-		p.send(`1/chat,`)
-		rec.want(t, "connect bad", "connect good", "disconnect client disconnect")
+		p.Want(`3/chat,1["hi!"]`, `3/chat,2["error: empty"]`, `3/chat,7["end!"]`)
+		p.Send(`1/chat,`)
+		rec.Want(t, "connect bad", "connect good", "disconnect client disconnect")
 	})
 }
 
@@ -233,7 +235,7 @@ func (twice) OnFooBar(c *socketio.Context)  {}
 func (twice) OnFoo_bar(c *socketio.Context) {} //nolint:revive // that is the point
 
 func TestRegisterPanics(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := siotest.NewServer(t, nil)
 	for want, v := range map[string]any{
 		"method OnMyEvent":          wrongShape{},
 		"method OnError":            wrongError{},
@@ -258,8 +260,8 @@ func TestSnakeCase(t *testing.T) {
 
 // Handler mounts the server around an app, as Flask-SocketIO wraps one.
 func TestHandlerAroundApp(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{Path: "realtime"})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Path: "realtime"})
 		h := srv.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 		for path, want := range map[string]int{"/": http.StatusTeapot, "/realtime": http.StatusBadRequest, "/realtimes": http.StatusTeapot, "/realtime/": http.StatusBadRequest,
 			"/realtime/?EIO=4&transport=polling": http.StatusOK} {

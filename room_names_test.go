@@ -10,16 +10,17 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // An empty variable as a room is an error everywhere: it never selects everyone.
 func TestAnEmptyRoomIsAnError(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, nil)
-		srv := f.servers[0]
-		p, q := join(t, srv, eiotest.WebSocket), join(t, f.servers[1], eiotest.WebSocket)
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, nil)
+		srv := f.Servers[0]
+		p, q := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
 		synctest.Wait()
-		s := srv.Socket(p.sid)
+		s := srv.Socket(p.SID)
 		e := socketio.NewEmitter(new(brokertest.Memory).Connect(), nil)
 		defer e.Close(t.Context())
 		ctx, room := soon(t), ""
@@ -28,10 +29,10 @@ func TestAnEmptyRoomIsAnError(t *testing.T) {
 			"Members":             only(srv.Members(room)),
 			"CountRoom":           only(srv.CountRoom(room)),
 			"CloseRoom":           srv.CloseRoom(room),
-			"JoinRoom":            srv.JoinRoom(p.sid, room),
-			"JoinRoom far":        srv.JoinRoom(q.sid, room),
-			"LeaveRoom":           srv.LeaveRoom(p.sid, room),
-			"LeaveRoom far":       srv.LeaveRoom(q.sid, room),
+			"JoinRoom":            srv.JoinRoom(p.SID, room),
+			"JoinRoom far":        srv.JoinRoom(q.SID, room),
+			"LeaveRoom":           srv.LeaveRoom(p.SID, room),
+			"LeaveRoom far":       srv.LeaveRoom(q.SID, room),
 			"Join":                s.Join(room),
 			"Emit To":             srv.Emit("e", nil, socketio.To(room)),
 			"Emit To one of":      srv.Emit("e", nil, socketio.To("r", room)),
@@ -53,8 +54,8 @@ func TestAnEmptyRoomIsAnError(t *testing.T) {
 			"JoinAll":             only(srv.Cluster().JoinAll(ctx, room)),
 			"Emitter To":          e.Emit("e", nil, socketio.To(room)),
 			"Emitter Except":      e.Emit("e", nil, socketio.Except(room)),
-			"Emitter JoinRoom":    e.JoinRoom(p.sid, room),
-			"Emitter LeaveRoom":   e.LeaveRoom(p.sid, room),
+			"Emitter JoinRoom":    e.JoinRoom(p.SID, room),
+			"Emitter LeaveRoom":   e.LeaveRoom(p.SID, room),
 			"Emitter CloseRoom":   e.CloseRoom(room),
 		} {
 			require.ErrorIs(t, err, socketio.ErrRoomName, name)
@@ -62,28 +63,28 @@ func TestAnEmptyRoomIsAnError(t *testing.T) {
 		s.Leave(room)
 		require.False(t, s.InRoom(room))
 		synctest.Wait()
-		p.quiet()
-		q.quiet()
-		for _, srv := range f.servers {
+		p.Quiet()
+		q.Quiet()
+		for _, srv := range f.Servers {
 			require.Equal(t, 1, srv.Count())
-			require.Len(t, sidsOf(srv), 1)
+			require.Len(t, siotest.SIDs(srv), 1)
 		}
 	})
 }
 
 // Everyone has names of its own, here and on all servers.
 func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		f := newFleet(t, 2, nil)
-		one, two := f.servers[0], f.servers[1]
+	synctest.Test(t, func(t *testing.T) {
+		f := siotest.NewFleet(t, 2, nil)
+		one, two := f.Servers[0], f.Servers[1]
 		one.Namespace("/a").On("x", func(*socketio.Context) {})
-		p, q, r := join(t, one, eiotest.WebSocket), join(t, one, eiotest.WebSocket), join(t, two, eiotest.WebSocket)
-		first := p.sid
-		p.connect("/a")
+		p, q, r := siotest.Join(t, one, eiotest.WebSocket), siotest.Join(t, one, eiotest.WebSocket), siotest.Join(t, two, eiotest.WebSocket)
+		first := p.SID
+		p.Connect("/a")
 		synctest.Wait()
 		require.Equal(t, 2, one.Count())
 		require.Equal(t, 1, one.Namespace("/a").Count())
-		require.Equal(t, sorted(first, q.sid), sorted(sidsOf(one)...))
+		require.Equal(t, sorted(first, q.SID), sorted(siotest.SIDs(one)...))
 		for s := range one.Sockets() { // a loop may end early, and its body may change what it is over
 			s.Disconnect()
 			break
@@ -91,7 +92,7 @@ func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 1, one.Count())
 		require.Zero(t, one.Namespace("a,b").Count())
-		require.Empty(t, sidsOf(one.Namespace("a,b")))
+		require.Empty(t, siotest.SIDs(one.Namespace("a,b")))
 
 		ctx := soon(t)
 		all := one.Cluster()
@@ -104,7 +105,7 @@ func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
 		n, err := two.CountRoom("room")
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		n, err = two.CountRoom(r.sid)
+		n, err = two.CountRoom(r.SID)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
 		n, err = all.DisconnectAll(ctx)
@@ -120,10 +121,10 @@ func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
 
 // What arrives from the broker with an empty room name reaches nobody either.
 func TestAnEmptyRoomFromTheBroker(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		service := new(brokertest.Memory)
-		srv := newServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
-		p := join(t, srv, eiotest.WebSocket)
+		srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}})
+		p := siotest.Join(t, srv, eiotest.WebSocket)
 		synctest.Wait()
 		other := service.Connect()
 		publish := func(channel, message string) {
@@ -136,22 +137,22 @@ func TestAnEmptyRoomFromTheBroker(t *testing.T) {
 			`{"method":"emit","host_id":"x","namespace":"/","room":null,"except":[""],"event":"e","data":["text"]}`,
 			`{"method":"close_room","host_id":"x","namespace":"/","room":""}`,
 			`{"method":"close_room","host_id":"x","namespace":"/"}`,
-			`{"method":"enter_room","host_id":"x","namespace":"/","room":"","sid":"` + p.sid + `"}`,
-			`{"method":"leave_room","host_id":"x","namespace":"/","room":"","sid":"` + p.sid + `"}`,
+			`{"method":"enter_room","host_id":"x","namespace":"/","room":"","sid":"` + p.SID + `"}`,
+			`{"method":"leave_room","host_id":"x","namespace":"/","room":"","sid":"` + p.SID + `"}`,
 			`{"method":"disconnect","host_id":"x","namespace":"/","room":"","sid":""}`,
 		} {
 			publish("flask-socketio", message)
 		}
 		for _, order := range []string{
 			`"do":"disconnect","ns":"/"`, `"do":"disconnect","ns":"/","room":""`, `"do":"disconnect","ns":"/","room":null`,
-			`"do":"move","ns":"/","other":"r"`, `"do":"move","ns":"/","room":"` + p.sid + `","other":""`,
+			`"do":"move","ns":"/","other":"r"`, `"do":"move","ns":"/","room":"` + p.SID + `","other":""`,
 			`"do":"select","ns":"/","rooms":[""]`, `"do":"members","ns":"/"`, `"do":"count","ns":"/"`,
 		} {
 			publish(serversChannel, `{"v":1,"is":"ask","host":"x","name":"x","id":1,`+order+`}`)
 		}
 		synctest.Wait()
-		require.Equal(t, []string{p.sid}, srv.Rooms(p.sid))
+		require.Equal(t, []string{p.SID}, srv.Rooms(p.SID))
 		require.Equal(t, 1, srv.Count())
-		p.quiet()
+		p.Quiet()
 	})
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // plainLog writes what it is given as it is, as careless log handlers do, all of it on one line.
@@ -47,9 +48,9 @@ func (l *plainLog) Handle(_ context.Context, r slog.Record) error {
 // The log tells nobody enough to take over a session or to send to a socket, whatever goes wrong, and clients do not write
 // lines of their own into it.
 func TestLogsHoldNoSIDs(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		log := &plainLog{}
-		srv := newServer(t, &socketio.Options{Logger: slog.New(log), Limits: socketio.Limits{SendQueueLimit: 1000, MaxNamespaces: 2, MaxRooms: 2, EventRate: 20}, Namespaces: []string{"*"},
+		srv := siotest.NewServer(t, &socketio.Options{Logger: slog.New(log), Limits: socketio.Limits{SendQueueLimit: 1000, MaxNamespaces: 2, MaxRooms: 2, EventRate: 20}, Namespaces: []string{"*"},
 			Session: func(r *http.Request) map[string]any {
 				if r.Header.Get("Refuse") != "" {
 					panic("no session")
@@ -86,14 +87,14 @@ func TestLogsHoldNoSIDs(t *testing.T) {
 		})
 		tr := eiotest.Serve(t, srv, nil)
 		var sids []string
-		dial := func() *peer {
-			p := dialWith(t, srv, eiotest.Options{Mode: mode, Transport: tr})
-			sids = append(sids, p.c.Handshake().SID)
+		dial := func() *siotest.Peer {
+			p := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, Transport: tr})
+			sids = append(sids, p.Client.Handshake().SID)
 			return p
 		}
-		joined := func() *peer {
+		joined := func() *siotest.Peer {
 			p := dial()
-			sids = append(sids, p.connect("/"))
+			sids = append(sids, p.Connect("/"))
 			return p
 		}
 
@@ -111,29 +112,29 @@ func TestLogsHoldNoSIDs(t *testing.T) {
 			}
 		}
 		p := joined()
-		p.send(`0/other,`)
-		elsewhere := p.connected("/other")
+		p.Send(`0/other,`)
+		elsewhere := p.Connected("/other")
 		sids = append(sids, elsewhere)
-		p.send(`2["panic"]`, `21["int","x"]`, `2["other","`+elsewhere+`"]`, `2["room","`+first.sid+`"]`, `2["call"]`, `2["unencodable"]`, "0/third,")
+		p.Send(`2["panic"]`, `21["int","x"]`, `2["other","`+elsewhere+`"]`, `2["room","`+first.SID+`"]`, `2["call"]`, `2["unencodable"]`, "0/third,")
 		synctest.Wait()
 		for _, name := range []string{"line\ntime=now level=ERROR msg=forged", "\x1b[31mred\u2028", strings.Repeat("long", 10_000)} {
 			quoted, _ := json.Marshal(name)
 			every.On(name, func(c *socketio.Context, n int) {})
 			p := joined()
-			p.send(fmt.Sprintf(`2[%s,"no number"]`, quoted), fmt.Sprintf(`2[%s,1.%s1]`, quoted, strings.Repeat("0", 5000)), `9`)
+			p.Send(fmt.Sprintf(`2[%s,"no number"]`, quoted), fmt.Sprintf(`2[%s,1.%s1]`, quoted, strings.Repeat("0", 5000)), `9`)
 			synctest.Wait()
 		}
 		refused := dial()
-		refused.send(`0{"refuse":"no\nthanks"}`)
+		refused.Send(`0{"refuse":"no\nthanks"}`)
 		for range 10 {
 			p := joined()
-			p.send(`2["flood"]`)
+			p.Send(`2["flood"]`)
 			synctest.Wait()
-			p.c.Abort()
+			p.Client.Abort()
 		}
 		quick := joined()
 		for range 50 {
-			if quick.c.Send(`21["int",1]`) != nil {
+			if quick.Client.Send(`21["int",1]`) != nil {
 				break // closed already, for more events than it may send
 			}
 		}
@@ -164,7 +165,7 @@ func TestLogsHoldNoSIDs(t *testing.T) {
 // Session ids are 128 bits from a cryptographic source, and the id by which other clients know a socket says nothing
 // about the one by which its client proves who it is.
 func TestSIDs(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := siotest.NewServer(t, nil)
 	seen := map[string]bool{}
 	var ones [128]int
 	const n = 500

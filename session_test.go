@@ -4,19 +4,21 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // Flask-SocketIO 1.14: the namespaces of one connection share a session, other connections have their own.
 func TestSession(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		seed := map[string]any{"shared": "map"}
 		calls := 0
-		srv := newServer(t, &socketio.Options{Session: func(r *http.Request) map[string]any {
+		srv := siotest.NewServer(t, &socketio.Options{Session: func(r *http.Request) map[string]any {
 			calls++
 			seed["user"] = r.Header.Get("X-User")
 			return seed
@@ -27,21 +29,21 @@ func TestSession(t *testing.T) {
 		}
 		srv.On("count", count)
 		srv.Namespace("/x").On("count", count)
-		p := dialWith(t, srv, eiotest.Options{Mode: mode, Header: http.Header{"X-User": {"ann"}}})
-		p.connect("/")
-		p.connect("/x")
-		q := dialWith(t, srv, eiotest.Options{Mode: mode, Header: http.Header{"X-User": {"bob"}}})
-		q.connect("/")
-		p.send(`21["count"]`)
-		p.want(`31[1,"ann"]`)
-		p.send(`2/x,1["count"]`)
-		p.want(`3/x,1[2,"ann"]`)
-		q.send(`21["count"]`)
-		q.want(`31[1,"bob"]`)
-		p.send(`1`)
-		p.connect("/") // the session is the connection's
-		p.send(`21["count"]`)
-		p.want(`31[3,"ann"]`)
+		p := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, Header: http.Header{"X-User": {"ann"}}})
+		p.Connect("/")
+		p.Connect("/x")
+		q := siotest.DialWith(t, srv, eiotest.Options{Mode: mode, Header: http.Header{"X-User": {"bob"}}})
+		q.Connect("/")
+		p.Send(`21["count"]`)
+		p.Want(`31[1,"ann"]`)
+		p.Send(`2/x,1["count"]`)
+		p.Want(`3/x,1[2,"ann"]`)
+		q.Send(`21["count"]`)
+		q.Want(`31[1,"bob"]`)
+		p.Send(`1`)
+		p.Connect("/") // the session is the connection's
+		p.Send(`21["count"]`)
+		p.Want(`31[3,"ann"]`)
 		require.Equal(t, 2, calls)
 		require.Len(t, seed, 2)
 	})
@@ -49,9 +51,9 @@ func TestSession(t *testing.T) {
 
 // A panic of the function that seeds sessions refuses the connection, and only that.
 func TestSessionSeedPanics(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		fail := true
-		srv := newServer(t, &socketio.Options{Session: func(r *http.Request) map[string]any {
+		srv := siotest.NewServer(t, &socketio.Options{Session: func(r *http.Request) map[string]any {
 			if fail {
 				panic("no store")
 			}
@@ -63,7 +65,7 @@ func TestSessionSeedPanics(t *testing.T) {
 		require.Equal(t, http.StatusInternalServerError, refused.Response.Status)
 		require.NotContains(t, refused.Response.Body, "no store")
 		fail = false
-		join(t, srv, eiotest.Polling)
+		siotest.Join(t, srv, eiotest.Polling)
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -27,50 +28,50 @@ func shutdown(ctx context.Context, srv *socketio.Server) <-chan error {
 
 // Events that arrived are handled, in order, and acknowledged before the connection is closed.
 func TestShutdown(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
-		srv.On("slow", func(c *socketio.Context, n int) int { time.Sleep(time.Second); rec.add("slow %d", n); return n })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, mode)
-		p.send(`21["slow",1]`, `22["slow",2]`, `2["slow",3]`)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		srv.On("slow", func(c *socketio.Context, n int) int { time.Sleep(time.Second); rec.Add("slow %d", n); return n })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["slow",1]`, `22["slow",2]`, `2["slow",3]`)
 		synctest.Wait()
 		begin := time.Now()
 		ended := shutdown(t.Context(), srv)
 		synctest.Wait()
 		_, err := eiotest.Dial(t.Context(), srv, &eiotest.Options{Mode: mode, Path: "/socket.io/"})
 		require.ErrorContains(t, err, "503")
-		p.want(`31[1]`)
-		p.send(`24["slow",4]`) // it is still busy
-		p.want(`32[2]`, `34[4]`)
-		p.closed()
+		p.Want(`31[1]`)
+		p.Send(`24["slow",4]`) // it is still busy
+		p.Want(`32[2]`, `34[4]`)
+		p.Closed()
 		require.NoError(t, <-ended)
 		require.Equal(t, 4*time.Second, time.Since(begin))
-		rec.want(t, "slow 1", "slow 2", "slow 3", "slow 4", "server shutdown")
+		rec.Want(t, "slow 1", "slow 2", "slow 3", "slow 4", "server shutdown")
 		require.NoError(t, srv.Shutdown(t.Context()))
 	})
 }
 
 // The end of the context cuts off, and another call waits for what is left.
 func TestShutdownCutsOff(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{DrainTimeout: time.Hour})
-		var rec record
-		srv.On("slow", func(c *socketio.Context) { time.Sleep(10 * time.Second); rec.add("slow") })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, mode)
-		p.send(`21["slow"]`, `22["slow"]`)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{DrainTimeout: time.Hour})
+		var rec siotest.Record
+		srv.On("slow", func(c *socketio.Context) { time.Sleep(10 * time.Second); rec.Add("slow") })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["slow"]`, `22["slow"]`)
 		synctest.Wait()
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, srv.Shutdown(ctx), context.DeadlineExceeded)
-		p.closed()
+		p.Closed()
 		require.Equal(t, time.Second, time.Since(begin))
-		rec.want(t)
+		rec.Want(t)
 		require.NoError(t, srv.Shutdown(t.Context()))
 		require.Equal(t, 10*time.Second, time.Since(begin))
-		rec.want(t, "slow", "server shutdown")
+		rec.Want(t, "slow", "server shutdown")
 	})
 }
 
@@ -78,13 +79,13 @@ func TestShutdownCutsOff(t *testing.T) {
 func TestShutdownInAHurry(t *testing.T) {
 	for _, second := range []bool{false, true} {
 		t.Run(fmt.Sprint("second call ", second), func(t *testing.T) {
-			modes(t, func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, &socketio.Options{DrainWindow: time.Hour})
-				var rec record
-				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-				var peers []*peer
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				srv := siotest.NewServer(t, &socketio.Options{DrainWindow: time.Hour})
+				var rec siotest.Record
+				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+				var peers []*siotest.Peer
 				for range 5 {
-					peers = append(peers, join(t, srv, mode))
+					peers = append(peers, siotest.Join(t, srv, mode))
 				}
 				synctest.Wait()
 				begin := time.Now()
@@ -92,15 +93,15 @@ func TestShutdownInAHurry(t *testing.T) {
 				left := 5
 				if second {
 					first, left = shutdown(t.Context(), srv), 4
-					rec.want(t, "server shutdown") // whose turn it was first
+					rec.Want(t, "server shutdown") // whose turn it was first
 				}
 				over, cancel := context.WithCancel(t.Context())
 				cancel()
 				require.ErrorIs(t, srv.Shutdown(over), context.Canceled)
 				synctest.Wait()
-				require.Len(t, rec.take(), left)
+				require.Len(t, rec.Take(), left)
 				for _, p := range peers {
-					p.closed()
+					p.Closed()
 				}
 				if second {
 					require.NoError(t, <-first)
@@ -113,15 +114,15 @@ func TestShutdownInAHurry(t *testing.T) {
 
 // The clients go one after the other, and may use the server until it is their turn.
 func TestShutdownSpreadsTheEnds(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{DrainWindow: 10 * time.Second})
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{DrainWindow: 10 * time.Second})
 		begin := time.Now()
-		var rec record
+		var rec siotest.Record
 		srv.On("add", func(c *socketio.Context, a, b int) int { return a + b })
-		srv.On("disconnect", func(c *socketio.Context) { rec.add("%v", time.Since(begin)) })
-		var peers []*peer
+		srv.On("disconnect", func(c *socketio.Context) { rec.Add("%v", time.Since(begin)) })
+		var peers []*siotest.Peer
 		for range 5 {
-			peers = append(peers, join(t, srv, mode))
+			peers = append(peers, siotest.Join(t, srv, mode))
 		}
 		synctest.Wait()
 		begin = time.Now()
@@ -129,16 +130,16 @@ func TestShutdownSpreadsTheEnds(t *testing.T) {
 		time.Sleep(time.Second)
 		served := 0
 		for _, p := range peers {
-			if p.c.Err() == nil {
-				p.send(`21["add",1,2]`)
-				p.want(`31[3]`)
+			if p.Client.Err() == nil {
+				p.Send(`21["add",1,2]`)
+				p.Want(`31[3]`)
 				served++
 			}
 		}
 		require.Equal(t, 4, served)
 		require.NoError(t, <-ended)
 		require.Equal(t, 8*time.Second, time.Since(begin))
-		rec.want(t, "0s", "2s", "4s", "6s", "8s")
+		rec.Want(t, "0s", "2s", "4s", "6s", "8s")
 	})
 }
 
@@ -146,24 +147,24 @@ func TestShutdownSpreadsTheEnds(t *testing.T) {
 func TestDrainTimeout(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: time.Minute} {
 		modesNamed(t, want.String(), func(t *testing.T, mode eiotest.Mode) {
-			srv := newServer(t, &socketio.Options{DrainTimeout: timeout})
-			var rec record
+			srv := siotest.NewServer(t, &socketio.Options{DrainTimeout: timeout})
+			var rec siotest.Record
 			srv.On("stream", func(c *socketio.Context) error {
 				<-c.Context().Done()
 				var left *socketio.DisconnectError
 				require.ErrorAs(t, context.Cause(c.Context()), &left)
-				rec.add("ends: %s", left.Reason)
+				rec.Add("ends: %s", left.Reason)
 				return nil
 			})
-			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-			p := join(t, srv, mode)
-			p.send(`21["stream"]`, `22["stream"]`) // the second one is not handled any more
+			srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+			p := siotest.Join(t, srv, mode)
+			p.Send(`21["stream"]`, `22["stream"]`) // the second one is not handled any more
 			synctest.Wait()
 			begin := time.Now()
 			require.NoError(t, srv.Shutdown(t.Context()))
 			require.Equal(t, want, time.Since(begin))
-			rec.want(t, "ends: server shutdown", "server shutdown")
-			p.closed()
+			rec.Want(t, "ends: server shutdown", "server shutdown")
+			p.Closed()
 		})
 	}
 	require.PanicsWithValue(t, "socketio: NewServer: field Options.DrainTimeout is -1ns: set a positive duration, or leave it 0 for the default of 5s",
@@ -172,70 +173,70 @@ func TestDrainTimeout(t *testing.T) {
 
 // A client that keeps its handlers busy cannot keep the server up.
 func TestShutdownUnderAFlood(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, &socketio.Options{DrainTimeout: time.Hour})
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{DrainTimeout: time.Hour})
 		var handled atomic.Int32
 		srv.On("e", func(c *socketio.Context) { time.Sleep(time.Millisecond); handled.Add(1) })
-		p := join(t, srv, eiotest.WebSocket)
-		p.send(`21["e"]`)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		p.Send(`21["e"]`)
 		synctest.Wait()
 		ended := shutdown(t.Context(), srv)
 		synctest.Wait()
 		for range 3000 {
-			p.send(`21["e"]`)
+			p.Send(`21["e"]`)
 		}
 		require.NoError(t, <-ended)
 		require.EqualValues(t, 1000, handled.Load())
 		for range handled.Load() { // not one of them without its acknowledgement
-			p.want(`31[]`)
+			p.Want(`31[]`)
 		}
-		p.closed()
+		p.Closed()
 	})
 }
 
 // A handler that asks its client gets the answer, and callbacks are waited for.
 func TestShutdownWaitsForAnswers(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		srv.On("ask", func(c *socketio.Context) (string, error) {
 			return socketio.Call[string](t.Context(), c, "question", nil)
 		})
-		p := join(t, srv, mode)
-		p.send(`21["ask"]`)
-		id := p.wantAckEvent(`["question"]`)
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["ask"]`)
+		id := p.WantAckEvent(`["question"]`)
 		require.NoError(t, srv.Emit("q", nil, socketio.OnAck(func(c *socketio.Context) {
 			time.Sleep(time.Second)
-			rec.add("called back")
+			rec.Add("called back")
 		})))
-		callback := p.wantAckEvent(`["q"]`)
+		callback := p.WantAckEvent(`["q"]`)
 		ended := shutdown(t.Context(), srv)
 		synctest.Wait()
-		p.send("3"+callback+`[]`, "3"+id+`["answer"]`)
-		p.want(`31["answer"]`)
-		p.closed()
+		p.Send("3"+callback+`[]`, "3"+id+`["answer"]`)
+		p.Want(`31["answer"]`)
+		p.Closed()
 		require.NoError(t, <-ended)
-		rec.want(t, "called back")
+		rec.Want(t, "called back")
 	})
 }
 
 // Handlers that run at the same time are waited for, all of them.
 func TestShutdownWithAsyncHandlers(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{AsyncHandlers: true})
-		var rec record
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{AsyncHandlers: true})
+		var rec siotest.Record
 		srv.On("sleep", func(c *socketio.Context, s int) { time.Sleep(time.Duration(s) * time.Second) })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		p := join(t, srv, mode, "/")
-		p.send(`23["sleep",3]`, `21["sleep",1]`, `22["sleep",2]`)
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		p := siotest.Join(t, srv, mode, "/")
+		p.Send(`23["sleep",3]`, `21["sleep",1]`, `22["sleep",2]`)
 		synctest.Wait()
 		ended := shutdown(t.Context(), srv)
-		p.want(`31[]`, `32[]`)
-		rec.want(t)
-		p.want(`33[]`)
-		p.closed()
+		p.Want(`31[]`, `32[]`)
+		rec.Want(t)
+		p.Want(`33[]`)
+		p.Closed()
 		require.NoError(t, <-ended)
-		rec.want(t, "server shutdown")
+		rec.Want(t, "server shutdown")
 	})
 }
 
@@ -244,8 +245,8 @@ func TestShutdownDuringConnect(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		for _, always := range []bool{false, true} {
 			modesNamed(t, fmt.Sprintf("refuse %v always %v", refuse, always), func(t *testing.T, mode eiotest.Mode) {
-				srv := newServer(t, &socketio.Options{AlwaysConnect: always})
-				var rec record
+				srv := siotest.NewServer(t, &socketio.Options{AlwaysConnect: always})
+				var rec siotest.Record
 				srv.On("connect", func(c *socketio.Context) error {
 					time.Sleep(time.Second)
 					require.NoError(t, c.Emit("hello", nil))
@@ -254,27 +255,27 @@ func TestShutdownDuringConnect(t *testing.T) {
 					}
 					return nil
 				})
-				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-				p := dial(t, srv, mode)
-				p.send(`0`)
+				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+				p := siotest.Dial(t, srv, mode)
+				p.Send(`0`)
 				synctest.Wait()
 				ended := shutdown(t.Context(), srv)
 				switch {
 				case !refuse:
-					p.connected("/")
-					p.want(`2["hello"]`)
+					p.Connected("/")
+					p.Want(`2["hello"]`)
 				case always:
-					p.connected("/")
-					p.want(`2["hello"]`, `1`)
+					p.Connected("/")
+					p.Want(`2["hello"]`, `1`)
 				default:
-					p.want(`4{"message":"Connection rejected by server"}`)
+					p.Want(`4{"message":"Connection rejected by server"}`)
 				}
-				p.closed()
+				p.Closed()
 				require.NoError(t, <-ended)
 				if refuse {
-					rec.want(t)
+					rec.Want(t)
 				} else {
-					rec.want(t, "server shutdown")
+					rec.Want(t, "server shutdown")
 				}
 			})
 		}
@@ -284,65 +285,65 @@ func TestShutdownDuringConnect(t *testing.T) {
 // Who asks for a namespace now has to go to another server, at once: a connect_error would keep official clients from
 // reconnecting.
 func TestConnectDuringShutdown(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, &socketio.Options{DrainWindow: time.Hour})
-		var rec record
-		srv.On("connect", func(c *socketio.Context) { rec.add("connect") })
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{DrainWindow: time.Hour})
+		var rec siotest.Record
+		srv.On("connect", func(c *socketio.Context) { rec.Add("connect") })
 		srv.On("slow", func(c *socketio.Context) string { time.Sleep(time.Second); return "done" })
-		srv.Namespace("/b").On("connect", func(c *socketio.Context) { rec.add("connect /b") })
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s", why) })
-		var fresh, busy []*peer
+		srv.Namespace("/b").On("connect", func(c *socketio.Context) { rec.Add("connect /b") })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		var fresh, busy []*siotest.Peer
 		for range 3 { // whose turn is first is not known
-			fresh, busy = append(fresh, dial(t, srv, mode)), append(busy, join(t, srv, mode))
+			fresh, busy = append(fresh, siotest.Dial(t, srv, mode)), append(busy, siotest.Join(t, srv, mode))
 		}
-		rec.want(t, "connect", "connect", "connect")
+		rec.Want(t, "connect", "connect", "connect")
 		ended := shutdown(t.Context(), srv)
 		synctest.Wait()
 		begin := time.Now()
 		for i := range 3 {
-			if fresh[i].c.Err() == nil {
-				fresh[i].send(`0`)
-				fresh[i].closed()
+			if fresh[i].Client.Err() == nil {
+				fresh[i].Send(`0`)
+				fresh[i].Closed()
 			}
-			if busy[i].c.Err() == nil {
-				busy[i].send(`21["slow"]`, `0/b,`)
-				busy[i].want(`31["done"]`)
-				busy[i].closed()
+			if busy[i].Client.Err() == nil {
+				busy[i].Send(`21["slow"]`, `0/b,`)
+				busy[i].Want(`31["done"]`)
+				busy[i].Closed()
 			}
 		}
 		require.NoError(t, <-ended)
 		require.LessOrEqual(t, time.Since(begin), 3*time.Second)
-		rec.want(t, "server shutdown", "server shutdown", "server shutdown")
+		rec.Want(t, "server shutdown", "server shutdown", "server shutdown")
 	})
 }
 
 // A handler may start a shutdown, and is acknowledged. One that waits for it waits for itself.
 func TestShutdownFromAHandler(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		ended := make(chan error, 2)
 		srv.On("stop", func(c *socketio.Context) string {
 			go func() { ended <- srv.Shutdown(context.Background()) }()
 			return "stopping"
 		})
-		p := join(t, srv, mode)
-		p.send(`21["stop"]`)
-		p.want(`31["stopping"]`)
-		p.closed()
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["stop"]`)
+		p.Want(`31["stopping"]`)
+		p.Closed()
 		require.NoError(t, <-ended)
 	})
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		ended := make(chan error, 1)
 		srv.On("stop", func(c *socketio.Context) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
 			ended <- srv.Shutdown(ctx)
 		})
-		p, q := join(t, srv, mode), join(t, srv, mode)
-		p.send(`21["stop"]`)
-		q.closed()
-		p.closed()
+		p, q := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
+		p.Send(`21["stop"]`)
+		q.Closed()
+		p.Closed()
 		require.ErrorIs(t, <-ended, context.DeadlineExceeded)
 		require.NoError(t, srv.Shutdown(t.Context()))
 	})
@@ -356,7 +357,7 @@ func TestShutdownLosesNoAcknowledgement(t *testing.T) {
 			if round%3 == 0 {
 				opts.DrainWindow = 5 * time.Millisecond
 			}
-			srv := newServer(t, opts)
+			srv := siotest.NewServer(t, opts)
 			var mu sync.Mutex
 			handled := map[string]int{}
 			total := make(chan bool, 100_000)
@@ -369,13 +370,13 @@ func TestShutdownLosesNoAcknowledgement(t *testing.T) {
 			var clients sync.WaitGroup
 			acked := map[string]int{}
 			for i := range 4 {
-				p := join(t, srv, mode)
+				p := siotest.Join(t, srv, mode)
 				clients.Go(func() { // four events on their way at a time
 					for n := 0; ; n++ {
-						for p.c.Err() == nil && p.c.Send(fmt.Sprintf(`2%d["n","%d %d"]`, n, i, n)) == nil && n < 4 {
+						for p.Client.Err() == nil && p.Client.Send(fmt.Sprintf(`2%d["n","%d %d"]`, n, i, n)) == nil && n < 4 {
 							n++
 						}
-						m, err := p.c.Receive(t.Context())
+						m, err := p.Client.Receive(t.Context())
 						if err != nil {
 							return
 						}
@@ -425,21 +426,21 @@ func (d lateDecoder) Decode(data []byte, binary bool) (parser.Packet, bool, erro
 func TestEventThatComesTooLate(t *testing.T) {
 	for range 50 { // without a bubble: the server waits with a mutex
 		arrived, goOn := make(chan bool), make(chan bool)
-		srv := newServer(t, &socketio.Options{Parser: lateParser{parser.New(nil), func() {
+		srv := siotest.NewServer(t, &socketio.Options{Parser: lateParser{parser.New(nil), func() {
 			arrived <- true
 			<-goOn
 		}}})
 		handled := make(chan bool, 1)
 		srv.On("e", func(c *socketio.Context) { handled <- true })
-		p := join(t, srv, eiotest.WebSocket)
-		ctx := srv.Socket(p.sid).Request().Context()
-		p.send(`21["e"]`)
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		ctx := srv.Socket(p.SID).Request().Context()
+		p.Send(`21["e"]`)
 		<-arrived
 		ended := shutdown(t.Context(), srv)
 		<-ctx.Done()
 		close(goOn)
 		require.NoError(t, <-ended)
 		require.Empty(t, handled)
-		p.closed()
+		p.Closed()
 	}
 }

@@ -16,12 +16,13 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // crowd is many clients that read all they are sent, which has to be numbered without gaps.
 type crowd struct {
 	t        *testing.T
-	clients  []*peer
+	clients  []*siotest.Peer
 	done     sync.WaitGroup
 	got      []atomic.Int64 // the last number, by client
 	volatile atomic.Int64
@@ -31,17 +32,17 @@ func newCrowd(t *testing.T, srv *socketio.Server, n int) *crowd {
 	c := &crowd{t: t, got: make([]atomic.Int64, n)}
 	tr := eiotest.Serve(t, srv, nil)
 	for i := range n {
-		p := dialWith(t, srv, eiotest.Options{Mode: eiotest.WebSocket, Transport: tr})
-		p.connect("/")
+		p := siotest.DialWith(t, srv, eiotest.Options{Mode: eiotest.WebSocket, Transport: tr})
+		p.Connect("/")
 		c.clients = append(c.clients, p)
 		c.done.Go(func() { c.read(i, p) })
 	}
 	return c
 }
 
-func (c *crowd) read(i int, p *peer) {
+func (c *crowd) read(i int, p *siotest.Peer) {
 	for {
-		m, err := p.c.Receive(context.Background())
+		m, err := p.Client.Receive(context.Background())
 		if err != nil {
 			return
 		}
@@ -63,14 +64,14 @@ func stalledClient(t *testing.T, srv *socketio.Server, tr *eiotest.Transport) st
 	ws, _, err := raw.DialWS(t.Context(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { ws.CloseNow() })
-	before := sidsOf(srv)
+	before := siotest.SIDs(srv)
 	require.NoError(t, ws.Write(t.Context(), websocket.MessageText, []byte("40")))
 	synctest.Wait()
 	known := map[string]bool{}
 	for _, sid := range before {
 		known[sid] = true
 	}
-	for _, sid := range sidsOf(srv) {
+	for _, sid := range siotest.SIDs(srv) {
 		if !known[sid] {
 			return sid
 		}
@@ -90,15 +91,15 @@ func heap() uint64 {
 // more waits for it than the limit allows. Until then it takes no more memory than that, volatile events pass it by, and
 // the others get every event, in order, at once. Its disconnect handler runs, once.
 func TestOneStalledAmongAThousand(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		const limit, timeout = 100_000, 5 * time.Second
 		readers := 1000
 		if raceEnabled {
 			readers = 100
 		}
-		srv := newServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: limit}, WriteTimeout: timeout, PingInterval: time.Hour}) // no pings among the volatile events
-		var rec record
-		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.add("%s %s", c.ID(), why) })
+		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: limit}, WriteTimeout: timeout, PingInterval: time.Hour}) // no pings among the volatile events
+		var rec siotest.Record
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s %s", c.ID(), why) })
 		c := newCrowd(t, srv, readers)
 		narrow := eiotest.Serve(t, srv, &eiotest.TransportOptions{ToClient: 10_000})
 
@@ -139,7 +140,7 @@ func TestOneStalledAmongAThousand(t *testing.T) {
 		took := time.Since(began)
 		require.GreaterOrEqual(t, took, timeout)
 		require.LessOrEqual(t, took, 3*timeout+500*time.Millisecond)
-		rec.want(t, stalled+" slow client")
+		rec.Want(t, stalled+" slow client")
 		require.Less(t, most, int64(limit))
 		require.EqualValues(t, 1, srv.Stats().LimitHits["WriteTimeout"])
 
@@ -151,7 +152,7 @@ func TestOneStalledAmongAThousand(t *testing.T) {
 			require.Less(t, sent, int64(200), "the stalled client is still there")
 		}
 		require.Zero(t, time.Since(began))
-		rec.want(t, stalled+" slow client")
+		rec.Want(t, stalled+" slow client")
 		require.Greater(t, most, int64(limit/2), "the limit was not what was tested")
 		require.LessOrEqual(t, most, int64(limit+20_100))
 		require.EqualValues(t, 1, srv.Stats().LimitHits["SendQueueLimit"])
@@ -167,10 +168,10 @@ func TestOneStalledAmongAThousand(t *testing.T) {
 		require.Less(t, grown, int64(readers*2048), "heap")
 
 		for _, p := range c.clients {
-			p.c.Abort()
+			p.Client.Abort()
 		}
 		c.done.Wait()
 		synctest.Wait()
-		require.Len(t, rec.take(), readers)
+		require.Len(t, rec.Take(), readers)
 	})
 }

@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 func TestStats(t *testing.T) {
-	modes(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := newServer(t, nil)
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
 		srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
 		srv.On("echo", func(c *socketio.Context, v string) (string, error) { return v, c.Emit("echo", v) })
 		srv.On("fail", func(c *socketio.Context) error { return errors.New("failed") })
@@ -22,23 +24,23 @@ func TestStats(t *testing.T) {
 		srv.Namespace("/chat").On("connect", func(c *socketio.Context) error { return nil })
 		srv.Namespace("/closed").On("connect", func(c *socketio.Context) error { return &socketio.Error{Message: "no"} })
 
-		p := join(t, srv, mode, "/", "/chat")
-		q := join(t, srv, mode)
-		p.send("0/closed,")
-		p.want(`4/closed,{"message":"no"}`)
-		p.send("0/nowhere,")
-		p.want(`4/nowhere,{"message":"Invalid namespace"}`)
-		p.send(`2["join","a"]`, `2["join","b"]`, `21["echo","x"]`)
-		p.want(`2["echo","x"]`, `31["x"]`)
-		q.send(`21["join","b"]`, `2["fail"]`, `2["panic"]`, `2["number","no number"]`, `2["unknown"]`, `22["unknown"]`)
-		q.want(`31[]`)
-		synctestWait()
+		p := siotest.Join(t, srv, mode, "/", "/chat")
+		q := siotest.Join(t, srv, mode)
+		p.Send("0/closed,")
+		p.Want(`4/closed,{"message":"no"}`)
+		p.Send("0/nowhere,")
+		p.Want(`4/nowhere,{"message":"Invalid namespace"}`)
+		p.Send(`2["join","a"]`, `2["join","b"]`, `21["echo","x"]`)
+		p.Want(`2["echo","x"]`, `31["x"]`)
+		q.Send(`21["join","b"]`, `2["fail"]`, `2["panic"]`, `2["number","no number"]`, `2["unknown"]`, `22["unknown"]`)
+		q.Want(`31[]`)
+		synctest.Wait()
 		require.NoError(t, srv.Emit("all", nil))
-		require.NoError(t, srv.Emit("room", nil, socketio.To("b"), socketio.Skip(q.sid)))
+		require.NoError(t, srv.Emit("room", nil, socketio.To("b"), socketio.Skip(q.SID)))
 		require.NoError(t, srv.Emit("nobody", nil, socketio.To("nobody")))
-		p.want(`2["all"]`, `2["room"]`)
-		q.want(`2["all"]`)
-		p.quiet()
+		p.Want(`2["all"]`, `2["room"]`)
+		q.Want(`2["all"]`)
+		p.Quiet()
 
 		st := srv.Stats()
 		require.Equal(t, map[string]int{"/": 2, "/chat": 1}, st.Sockets)
@@ -58,9 +60,9 @@ func TestStats(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(text), `"Opened":2`, "the fields of both layers are side by side")
 
-		p.c.Close()
-		q.c.Close()
-		synctestWait()
+		p.Client.Close()
+		q.Client.Close()
+		synctest.Wait()
 		st = srv.Stats()
 		require.Empty(t, st.Sockets)
 		require.Zero(t, st.Rooms)
@@ -70,10 +72,10 @@ func TestStats(t *testing.T) {
 // What is volatile and dropped is counted, whether the connection is busy or the client not connected yet; a call counts
 // as one event for each client.
 func TestStatsOfEmits(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
 		srv.On("connect", func(c *socketio.Context) error { return c.Emit("early", nil, socketio.Volatile()) })
-		p, q := join(t, srv, eiotest.WebSocket), join(t, srv, eiotest.WebSocket)
+		p, q := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, srv, eiotest.WebSocket)
 		require.EqualValues(t, 2, srv.Stats().VolatileDropped)
 		require.Zero(t, srv.Stats().EventsOut)
 
@@ -82,21 +84,21 @@ func TestStatsOfEmits(t *testing.T) {
 		require.NoError(t, err)
 		_, err = raw.Post(t.Context(), "40")
 		require.NoError(t, err)
-		synctestWait()
+		synctest.Wait()
 		require.NoError(t, srv.Emit("position", 1, socketio.Volatile()))
 		st := srv.Stats()
 		require.EqualValues(t, 4, st.VolatileDropped, "the one who does not poll")
 		require.EqualValues(t, 2, st.EventsOut)
-		for _, r := range []*peer{p, q} {
-			r.want(`2["position",1]`)
+		for _, r := range []*siotest.Peer{p, q} {
+			r.Want(`2["position",1]`)
 		}
 
 		go func() {
-			for _, r := range []*peer{p, q} {
-				r.send("3" + r.wantAckEvent(`["ask"]`) + `["yes"]`)
+			for _, r := range []*siotest.Peer{p, q} {
+				r.Send("3" + r.WantAckEvent(`["ask"]`) + `["yes"]`)
 			}
 		}()
-		_, err = srv.Call(t.Context(), "ask", nil, socketio.To(p.sid, q.sid))
+		_, err = srv.Call(t.Context(), "ask", nil, socketio.To(p.SID, q.SID))
 		require.NoError(t, err)
 		require.EqualValues(t, 4, srv.Stats().EventsOut)
 		_, err = raw.Post(t.Context(), "1")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // Everything at once: clients that come, join, leave, are disconnected or vanish, while others broadcast, call, list and
@@ -20,14 +21,14 @@ import (
 func TestStorm(t *testing.T) {
 	for _, async := range []bool{false, true} {
 		t.Run(fmt.Sprint("async ", async), func(t *testing.T) {
-			modes(t, func(t *testing.T, mode eiotest.Mode) { storm(t, mode, async) })
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) { storm(t, mode, async) })
 		})
 	}
 }
 
 func storm(t *testing.T, mode eiotest.Mode, async bool) {
 	const clients, lives = 6, 4
-	srv := newServer(t, &socketio.Options{AsyncHandlers: async})
+	srv := siotest.NewServer(t, &socketio.Options{AsyncHandlers: async})
 	rooms := []string{"a", "b", "c"}
 	var accepted, left, refused atomic.Int64
 	online := sync.Map{} // sid -> true
@@ -71,7 +72,7 @@ func storm(t *testing.T, mode eiotest.Mode, async bool) {
 		})
 	}
 	some := func() string {
-		if sids := sidsOf(srv); len(sids) > 0 {
+		if sids := siotest.SIDs(srv); len(sids) > 0 {
 			return sids[rand.IntN(len(sids))]
 		}
 		return "nobody"

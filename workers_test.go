@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
 // workerStacks returns how many goroutines of this bubble run or wait for handlers. Those of other tests' servers may
@@ -28,47 +29,47 @@ func workerStacks() (n int) {
 // Each handler that takes its time has a goroutine of its own; afterwards few of
 // them wait for more, not for long, and not at all when everybody has left.
 func TestWorkers(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		srv := newServer(t, nil)
-		var rec record
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
 		release := make(chan struct{})
 		srv.On("wait", func(c *socketio.Context) {
-			rec.add("waits")
+			rec.Add("waits")
 			<-release
 		})
 		srv.On("exit", func(c *socketio.Context) { runtime.Goexit() })
-		var peers []*peer
+		var peers []*siotest.Peer
 		const clients = 50
 		for range clients {
-			p := join(t, srv, eiotest.WebSocket)
+			p := siotest.Join(t, srv, eiotest.WebSocket)
 			peers = append(peers, p)
-			p.send(`2["wait"]`)
-			p.send(`2["exit"]`)
+			p.Send(`2["wait"]`)
+			p.Send(`2["exit"]`)
 		}
 		synctest.Wait()
-		require.Len(t, rec.take(), clients)
+		require.Len(t, rec.Take(), clients)
 		require.Equal(t, clients, workerStacks())
 
 		close(release)
 		synctest.Wait()
 		require.LessOrEqual(t, workerStacks(), runtime.GOMAXPROCS(0))
 		for _, p := range peers { // they are taken again, and again
-			p.send(`2["wait"]`)
+			p.Send(`2["wait"]`)
 			synctest.Wait()
 		}
 		require.Positive(t, workerStacks())
 		require.LessOrEqual(t, workerStacks(), runtime.GOMAXPROCS(0))
-		require.Len(t, rec.take(), clients)
+		require.Len(t, rec.Take(), clients)
 
 		time.Sleep(socketio.WorkerLinger)
 		synctest.Wait()
 		require.Zero(t, workerStacks())
 
-		peers[0].send(`2["wait"]`)
+		peers[0].Send(`2["wait"]`)
 		synctest.Wait()
 		require.Equal(t, 1, workerStacks())
 		for _, p := range peers {
-			p.send("1")
+			p.Send("1")
 		}
 		synctest.Wait()
 		require.Zero(t, workerStacks())
