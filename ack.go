@@ -39,7 +39,7 @@ var errAlreadyFailed = errors.New("socketio: the client left while it was asked"
 // ask delivers a packet to the socket and registers who wants the answer, if
 // anybody does. Without sent the target hears nothing more of this socket, and
 // has heard nothing unless the error is errAlreadyFailed.
-func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *member) (sent bool, err error) {
+func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *place) (sent bool, err error) {
 	if target == nil {
 		return s.deliver(p, volatile, via)
 	}

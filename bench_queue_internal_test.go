@@ -30,7 +30,9 @@ func newQueueServer(b *testing.B) *Server {
 	b.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
 	s := srv.farSocket("/", strings.Repeat("s", sidLen))
 	s.reason = ReasonTransportClose // what is delivered stops here
-	srv.index.add(roomKey{"/", "here"}, s)
+	s.membership.Init(s, s.name, s.sid)
+	srv.index.Enter(&s.membership)
+	srv.index.Join(&s.membership, "here")
 	return srv
 }
 

@@ -54,7 +54,7 @@ func BenchmarkRecipients(b *testing.B) {
 			n := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				r.srv.each(e, false, nil, func(*Socket, *member) error { n++; return nil })
+				r.srv.each(e, false, nil, func(*Socket, *place) error { n++; return nil })
 			}
 			require.Positive(b, n)
 		})

@@ -36,7 +36,7 @@ func BenchmarkJoinLeave(b *testing.B) {
 					b.Fatal(err)
 				}
 				if bench.emit {
-					r.srv.index.members("/", "room")
+					r.srv.index.Members("/", "room")
 				}
 				s.Leave("room")
 			}

@@ -75,7 +75,7 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 		return Reply{}, err
 	}
 	var asked []recipient
-	srv.each(e, from != nil, self, func(s *Socket, via *member) error {
+	srv.each(e, from != nil, self, func(s *Socket, via *place) error {
 		asked = append(asked, recipient{s, via})
 		return nil
 	})
@@ -109,7 +109,7 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 	}
 	defer e.free()
 	var asked []recipient
-	srv.each(e, false, nil, func(s *Socket, via *member) error {
+	srv.each(e, false, nil, func(s *Socket, via *place) error {
 		asked = append(asked, recipient{s, via})
 		return nil
 	})
@@ -157,7 +157,7 @@ func (srv *Server) selectFar(ctx context.Context, e *emission, here []recipient)
 // recipient is a socket, and its place in the room through which it is reached, or nil.
 type recipient struct {
 	s   *Socket
-	via *member
+	via *place
 }
 
 // call asks the sockets, and those of other servers that are known to be far, and

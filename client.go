@@ -332,7 +332,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	// Whoever finds the socket in its seat may make it leave at once: it has to be
 	// complete by then, and its connect handler first in the mailbox.
 	cl.srv.running.add() // until Socket.finish
-	cl.srv.index.addSID(s)
+	cl.srv.index.Add(&s.membership)
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	st.sock = s

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/outbox"
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -194,7 +195,7 @@ func (c *cluster) judge(m *arrival) bool {
 		return true // to be told off
 	}
 	if m.everyone = absent(m.room); m.everyone {
-		return c.srv.index.occupied(m.ns, everyone)
+		return c.srv.occupied(m.ns, rooms.Everyone)
 	}
 	if m.rooms, m.err = names(m.room); m.err != nil {
 		return true
@@ -202,7 +203,7 @@ func (c *cluster) judge(m *arrival) bool {
 	// To Python an empty name is a room that nobody is in.
 	m.rooms = slices.DeleteFunc(m.rooms, func(room string) bool { return room == "" })
 	for _, room := range m.rooms {
-		if c.srv.index.occupied(m.ns, room) {
+		if c.srv.occupied(m.ns, room) {
 			return true
 		}
 	}
@@ -229,11 +230,11 @@ func (c *cluster) carryOut(m *arrival) error {
 		if !hasRoom || room == "" {
 			return fmt.Errorf("close_room: %w", errEmptyRoom)
 		}
-		c.srv.index.closeRoom(ns, room)
+		c.srv.closeRoom(ns, room)
 		return nil
 	}
 	sid, _ := name(m.sid)
-	s := c.srv.index.socket(sid)
+	s := c.srv.findSocket(sid)
 	if s == nil || s.name != ns {
 		return nil
 	}
@@ -317,7 +318,7 @@ func (c *cluster) emitHere(m *arrival) error {
 		told.Elsewhere, told.args = true, decoded.Args
 	}
 	reached := uint64(0)
-	c.srv.each(e, false, nil, func(s *Socket, via *member) error {
+	c.srv.each(e, false, nil, func(s *Socket, via *place) error {
 		sent, err := s.ask(out, e.volatile, h.ID, target, via) // those who cannot be reached are leaving
 		if sent {
 			reached++
@@ -366,7 +367,7 @@ func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data a
 		if q.after == 0 {
 			q.after = c.srv.opts.Cluster.AckTimeout
 		}
-		if cb.hears() && e.targeted && len(e.rooms) == 1 && isClientID(e.rooms[0]) && c.srv.index.socket(e.rooms[0]) == nil {
+		if cb.hears() && e.targeted && len(e.rooms) == 1 && isClientID(e.rooms[0]) && c.srv.findSocket(e.rooms[0]) == nil {
 			q.only = c.srv.farSocket(e.ns, e.rooms[0])
 		}
 	}
@@ -388,7 +389,7 @@ func (c *cluster) ask(e *emission, self *Socket, p packet, event string, data an
 		notices: q != nil && q.notices,
 	}
 	for _, room := range e.rooms {
-		if s := c.srv.index.socket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
+		if s := c.srv.findSocket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
 			o.rooms = append(o.rooms, room)
 		}
 	}

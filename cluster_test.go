@@ -89,12 +89,15 @@ func TestClusterRecipients(t *testing.T) {
 
 func TestClusterVolatileIsNotHeld(t *testing.T) {
 	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
-		connecting := make(chan struct{})
-		f.Servers[1].On("connect", func(c *socketio.Context) { <-connecting })
+		connecting, sids := make(chan struct{}), make(chan string, 1)
+		f.Servers[1].On("connect", func(c *socketio.Context) {
+			sids <- c.ID()
+			<-connecting
+		})
 		p := siotest.Dial(t, f.Servers[1], eiotest.WebSocket)
 		p.Send("0")
 		synctest.Wait()
-		sid := f.Servers[1].AnySID()
+		sid := <-sids
 		require.NoError(t, f.Servers[0].Emit("v", nil, socketio.To(sid), socketio.Volatile()))
 		require.NoError(t, f.Servers[0].Emit("e", nil, socketio.To(sid)))
 		synctest.Wait()

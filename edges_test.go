@@ -15,12 +15,14 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
+	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // A client that is thrown out by the handler of one namespace while it connects to another is refused there: no
 // disconnect handler runs for a socket that was never accepted, and its session id is forgotten.
 func TestCloseConnectionWhileConnecting(t *testing.T) {
-	srv := siotest.NewServer(t, nil) // no bubble: the read side waits with a mutex
+	gate := &connectGate{Parser: parser.New(nil), reached: make(chan bool), open: make(chan bool)}
+	srv := siotest.NewServer(t, &socketio.Options{Parser: gate})
 	var connects, disconnects atomic.Int64
 	srv.AddHooks(socketio.Hooks{SocketConnected: func(s *socketio.Socket) {
 		if s.Namespace().Name() == "/new" {
@@ -31,16 +33,13 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 	p := siotest.Join(t, srv, eiotest.WebSocket)
 	s := srv.Socket(p.SID)
 
-	unlock := srv.LockIndex("/")
 	p.Send("0/new,")
-	for s.Seats() < 2 { // the read side has found a seat, and waits for the index
-		runtime.Gosched()
-	}
-	time.Sleep(time.Millisecond)
+	<-gate.reached
+	require.Equal(t, 2, s.Seats(), "the read side has found a seat")
 	s.CloseConnection()
 	time.Sleep(10 * time.Millisecond) // a disconnect handler would run by now
 	require.Zero(t, disconnects.Load(), "the client was never in /new")
-	unlock()
+	close(gate.open)
 	p.Want("1")
 	p.Closed()
 	require.Eventually(t, func() bool {
@@ -48,6 +47,42 @@ func TestCloseConnectionWhileConnecting(t *testing.T) {
 		return sids+rooms+running == 0
 	}, 20*time.Second, time.Millisecond)
 	require.Equal(t, connects.Load(), disconnects.Load())
+}
+
+// connectGate stops the read side at a CONNECT for /new, between the moment in which it finds a seat and that in which
+// the socket is in it.
+type connectGate struct {
+	parser.Parser
+	reached, open chan bool
+}
+
+func (g *connectGate) NewDecoder(l parser.Limits) parser.Decoder {
+	return gatedDecoder{g.Parser.NewDecoder(l), g}
+}
+
+type gatedDecoder struct {
+	parser.Decoder
+	gate *connectGate
+}
+
+func (d gatedDecoder) Decode(data []byte, binary bool) (parser.Packet, bool, error) {
+	p, ok, err := d.Decoder.Decode(data, binary)
+	if ok && p.Type == parser.Connect && p.Namespace == "/new" {
+		p.Args = gatedArgs{p.Args, d.gate}
+	}
+	return p, ok, err
+}
+
+type gatedArgs struct {
+	parser.Args
+	gate *connectGate
+}
+
+// Size is called when the server counts what the packet holds.
+func (a gatedArgs) Size() int {
+	a.gate.reached <- true
+	<-a.gate.open
+	return 0
 }
 
 // A flood of CONNECT and DISCONNECT with names that never come again makes no goroutine for each, although disconnect

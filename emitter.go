@@ -130,7 +130,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	var refused *CallError // by MaxPendingAcks, and nobody else hears of it
 	direct := e.direct(from)
 	reached := uint64(0)
-	srv.each(e, from != nil, self, func(s *Socket, via *member) error {
+	srv.each(e, from != nil, self, func(s *Socket, via *place) error {
 		var sent bool
 		var err error
 		if cb == nil {

@@ -9,14 +9,8 @@ import (
 // Sizes returns what a server remembers: sockets by session id, rooms (the
 // room of everyone included) and sockets that have not ended.
 func (srv *Server) Sizes() (sids, rooms, running int) {
-	for i := range srv.index.shards {
-		sh := &srv.index.shards[i]
-		sh.mu.Lock()
-		sids += len(sh.sids)
-		rooms += len(sh.rooms)
-		sh.mu.Unlock()
-	}
-	return sids, rooms, int(srv.running.n.Load())
+	sizes := srv.index.Sizes()
+	return sizes.IDs, sizes.Rooms + len(sizes.Entered), int(srv.running.n.Load())
 }
 
 // PendingAcks returns how many acknowledgements are expected from the client.
@@ -31,19 +25,6 @@ func (s *Socket) Queued() int64 { return s.client.queued.Load() }
 
 // SnakeCase is snakeCase.
 var SnakeCase = snakeCase
-
-// AnySID returns the session id of some socket.
-func (srv *Server) AnySID() string {
-	for i := range srv.index.shards {
-		sh := &srv.index.shards[i]
-		sh.mu.Lock()
-		defer sh.mu.Unlock()
-		for sid := range sh.sids {
-			return sid
-		}
-	}
-	return ""
-}
 
 // RemoteQuestions returns how many acknowledgements of clients on other servers
 // are waited for.
@@ -84,7 +65,7 @@ func (srv *Server) EmitDuring(f func(), event string, rooms ...string) error {
 	if err != nil {
 		return err
 	}
-	srv.each(e, false, nil, func(s *Socket, via *member) error {
+	srv.each(e, false, nil, func(s *Socket, via *place) error {
 		f()
 		f = func() {}
 		_, err := s.ask(p, false, 0, nil, via)
@@ -100,7 +81,7 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 		return nil, err
 	}
 	var asked []recipient
-	srv.each(e, false, nil, func(s *Socket, via *member) error {
+	srv.each(e, false, nil, func(s *Socket, via *place) error {
 		asked = append(asked, recipient{s, via})
 		return nil
 	})
@@ -123,24 +104,6 @@ var SimilarName = similarName
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
 func (s *Socket) AssemblyWatched() bool { return s.client.assembly.armed.Load() }
 
-// LockIndex stops nearly everything that looks up session ids and rooms, until unlock: a
-// socket of the namespace may leave it.
-func (srv *Server) LockIndex(but string) (unlock func()) {
-	open := srv.index.roomShard(roomKey{but, everyone})
-	for i := range srv.index.shards {
-		if sh := &srv.index.shards[i]; sh != open {
-			sh.mu.Lock()
-		}
-	}
-	return func() {
-		for i := range srv.index.shards {
-			if sh := &srv.index.shards[i]; sh != open {
-				sh.mu.Unlock()
-			}
-		}
-	}
-}
-
 // Seats returns how many seats the socket's connection remembers.
 func (s *Socket) Seats() int {
 	s.client.mu.Lock()
@@ -149,12 +112,4 @@ func (s *Socket) Seats() int {
 }
 
 // Undecided returns how many sockets the index knows that wait for their connect handlers.
-func (srv *Server) Undecided() (n int) {
-	for i := range srv.index.shards {
-		sh := &srv.index.shards[i]
-		sh.mu.Lock()
-		n += len(sh.connecting)
-		sh.mu.Unlock()
-	}
-	return n
-}
+func (srv *Server) Undecided() int { return srv.index.Sizes().Waiting }

@@ -2,8 +2,6 @@ package socketio
 
 import (
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -90,9 +88,9 @@ func (s *Socket) admit() (accepted bool) {
 		case !s.told: // in the index first: once told, the client may ask others to emit to it
 			s.told, s.accepted = true, true
 			s.state.Store(stateAdmitting)
-			s.srv().index.enter(s)
+			s.srv().index.Enter(&s.membership)
 			if s.srv().hooks.Load() != nil {
-				rooms = slices.Sorted(maps.Keys(s.rooms))
+				rooms = s.membership.Rooms()
 			}
 			s.mu.Unlock()
 			s.client.stopTimer()
@@ -176,7 +174,7 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	if s.state.Load() == stateJoined {
 		s.close(stateLeaving, goodbye)
 	}
-	s.srv().index.withdraw(s)
+	s.srv().index.Withdraw(&s.membership)
 	s.mu.Unlock()
 	s.detach()
 	if s.srv().debugs() {
@@ -263,10 +261,10 @@ func (s *Socket) finish() {
 	hs := s.srv().hooks.Load()
 	var rooms []string
 	if hs != nil && s.told {
-		rooms = slices.Sorted(maps.Keys(s.rooms))
+		rooms = s.membership.Rooms()
 	}
 	accepted, reason, cause := s.accepted, s.reason, s.cause
-	s.srv().index.remove(s)
+	s.srv().index.Remove(&s.membership)
 	s.mu.Unlock()
 	defer s.srv().ended() // whatever hooks do
 	s.detach()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -188,39 +189,11 @@ func (n *Namespace) Socket(sid string) *Socket {
 	if n.err != nil {
 		return nil
 	}
-	s := n.srv.index.socket(sid)
+	s := n.srv.findSocket(sid)
 	if s == nil || s.name != n.name {
 		return nil
 	}
 	return s
-}
-
-// JoinRoom adds a socket to a room; being there already is fine. The error is
-// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Cluster.Broker, a
-// socket that is not here is left to the other servers, as with LeaveRoom and
-// Disconnect: whether one of them has it, and can do it, is not heard, and the
-// error is [ErrBrokerUnavailable] or nil.
-func (n *Namespace) JoinRoom(sid, room string) error {
-	if err := n.checkRoom(room); err != nil {
-		return err
-	}
-	if s := n.Socket(sid); s != nil {
-		return s.Join(room)
-	}
-	return n.elsewhere("enter_room", sid, room)
-}
-
-// LeaveRoom removes a socket from a room; not being there is fine. The error is
-// [ErrUnknownSocket], [ErrRoomName] for an empty name, or that of the broker, see JoinRoom.
-func (n *Namespace) LeaveRoom(sid, room string) error {
-	if err := n.checkRoom(room); err != nil {
-		return err
-	}
-	if s := n.Socket(sid); s != nil {
-		s.Leave(room)
-		return nil
-	}
-	return n.elsewhere("leave_room", sid, room)
 }
 
 // Disconnect makes a client leave the namespace, see [Socket.Disconnect]. The
@@ -233,63 +206,6 @@ func (n *Namespace) Disconnect(sid string) error {
 	return n.elsewhere("disconnect", sid, "")
 }
 
-// CloseRoom removes everyone from a room, on every server. Nothing is sent to
-// them. The error is [ErrRoomName] for an empty name. Whether the other servers
-// hear of it is not reported: see [Server.BrokerStatus].
-func (n *Namespace) CloseRoom(room string) error {
-	if err := n.checkRoom(room); err != nil {
-		return err
-	}
-	n.srv.index.closeRoom(n.name, room)
-	if c := n.srv.cluster; c != nil && n.name != anyName {
-		c.closeRoom(n.name, room)
-	}
-	return nil
-}
-
-// checkRoom checks the name of a room that is to be looked at, in a namespace that
-// there can be.
-func (n *Namespace) checkRoom(room string) error {
-	switch {
-	case n.err != nil:
-		return n.err
-	case room == "":
-		return errEmptyRoom
-	}
-	return nil
-}
-
-// errEmptyRoom is what an empty room name gets everywhere.
-var errEmptyRoom = fmt.Errorf("%w: its name is empty", ErrRoomName)
-
-// Rooms returns the rooms of a socket, see [Socket.Rooms]; nil if the
-// namespace has no such socket.
-func (n *Namespace) Rooms(sid string) []string {
-	if s := n.Socket(sid); s != nil {
-		return s.Rooms()
-	}
-	return nil
-}
-
-// Members returns the session ids in a room on this server, in no particular
-// order. A session id is a room with that socket alone. The error is
-// [ErrRoomName] for an empty name: for everyone see [Namespace.Sockets].
-func (n *Namespace) Members(room string) ([]string, error) {
-	if err := n.checkRoom(room); err != nil {
-		return nil, err
-	}
-	return n.srv.index.sids(n.name, room), nil
-}
-
-// CountRoom returns how many sockets are in a room on this server, at the cost of
-// one look-up. The error is [ErrRoomName] for an empty name.
-func (n *Namespace) CountRoom(room string) (int, error) {
-	if err := n.checkRoom(room); err != nil {
-		return 0, err
-	}
-	return n.srv.index.count(n.name, room), nil
-}
-
 // Sockets returns everyone in the namespace on this server, in no particular
 // order. Who comes while the loop runs is not in it; who leaves may be. Each loop
 // over it begins with who is there then.
@@ -298,8 +214,8 @@ func (n *Namespace) Sockets() iter.Seq[*Socket] {
 		if n.err != nil {
 			return
 		}
-		for m := range n.srv.index.members(n.name, everyone).all() {
-			if !yield(m.s) {
+		for p := range n.srv.index.Members(n.name, rooms.Everyone).All() {
+			if !yield(p.Member()) {
 				return
 			}
 		}
@@ -312,5 +228,5 @@ func (n *Namespace) Count() int {
 	if n.err != nil {
 		return 0
 	}
-	return n.srv.index.count(n.name, everyone)
+	return n.srv.index.Count(n.name, rooms.Everyone)
 }

@@ -17,12 +17,13 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 	var all []*Socket
 	for i := range 600 { // more than one part of a room
 		s := &Socket{client: &client{srv: srv}, name: "/", sid: newSID()}
-		srv.index.addSID(s)
+		s.membership.Init(s, s.name, s.sid)
+		srv.index.Add(&s.membership)
 		s.state.Store(stateJoined)
-		srv.index.enter(s)
+		srv.index.Enter(&s.membership)
 		for room := range 5 {
 			if rand.IntN(5) > room || i == 0 {
-				require.NoError(t, srv.index.join(s, fmt.Sprint(room)))
+				require.NoError(t, s.join(fmt.Sprint(room)))
 			}
 		}
 		all = append(all, s)
@@ -41,8 +42,7 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 	}
 	in := func(s *Socket, rooms []string) bool {
 		return slices.ContainsFunc(rooms, func(room string) bool {
-			_, in := s.rooms[room]
-			return in || room == s.sid
+			return s.membership.Has(room) || room == s.sid
 		})
 	}
 	for range 500 {
@@ -54,7 +54,7 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 			e.rooms = nil
 		}
 		found := map[*Socket]int{}
-		srv.each(e, false, nil, func(s *Socket, _ *member) error { found[s]++; return nil })
+		srv.each(e, false, nil, func(s *Socket, _ *place) error { found[s]++; return nil })
 		for _, s := range all {
 			want := 0
 			if (!e.targeted || in(s, e.rooms)) && !in(s, e.except) && !slices.Contains(e.skip, s.sid) {
@@ -70,14 +70,15 @@ func TestRecipientsThatLeftAreLookedForAgain(t *testing.T) {
 	srv := NewServer(nil)
 	defer srv.Shutdown(context.Background())
 	s := &Socket{client: &client{srv: srv}, name: "/", sid: newSID()}
-	srv.index.addSID(s)
+	s.membership.Init(s, s.name, s.sid)
+	srv.index.Add(&s.membership)
 	s.state.Store(stateJoined)
-	srv.index.enter(s)
+	srv.index.Enter(&s.membership)
 	for _, room := range []string{"a", "b", "c", "d"} {
-		require.NoError(t, srv.index.join(s, room))
+		require.NoError(t, s.join(room))
 	}
 	visits := 0
-	srv.each(&emission{ns: "/", targeted: true, rooms: []string{"a", "b", "c", "d", s.sid}}, false, nil, func(*Socket, *member) error {
+	srv.each(&emission{ns: "/", targeted: true, rooms: []string{"a", "b", "c", "d", s.sid}}, false, nil, func(*Socket, *place) error {
 		if visits++; visits < 3 {
 			return errLeftRoom
 		}

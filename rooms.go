@@ -2,226 +2,233 @@ package socketio
 
 import (
 	"fmt"
-	"hash/maphash"
 	"iter"
-	"sync"
+
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
-// index knows every socket by its session id, and the members of every room of
-// every namespace. It is sharded so that servers with many cores do not queue
-// at one lock. A socket knows its own rooms, so that leaving costs what it
-// joined and not what exists.
-type index struct {
-	seed   maphash.Seed
-	shards [64]shard
-}
+// Rooms are kept in internal/rooms. What is here is what sockets have to do with them:
+// who may join, and what is sent to whom meanwhile.
 
-type shard struct {
-	mu    sync.Mutex // taken after Socket.mu
-	sids  map[string]*Socket
-	rooms map[roomKey]*room
-	// connecting has the sockets that joined a room before they were accepted.
-	connecting map[*Socket]struct{}
-}
+// place is that of a socket in a room. An event that is for the room reaches the socket
+// through it. The mark of those who have left is written with both Socket.mu and
+// Socket.sending held.
+type place = rooms.Place[*Socket]
 
-// roomKey names a room.
-type roomKey struct{ ns, name string }
-
-// everyone is the name, in the index, of the room of all who are in a namespace.
-// Names that come from outside are checked: none of them is it.
-const everyone = ""
-
-func (x *index) init() { x.seed = maphash.MakeSeed() }
-
-func (x *index) shard(name string) *shard {
-	return &x.shards[maphash.String(x.seed, name)%uint64(len(x.shards))]
-}
-
-func (x *index) roomShard(k roomKey) *shard {
-	name := k.name
-	if name == everyone { // the namespaces' rooms of everyone are not to share a shard
-		name = k.ns
+// Join adds the socket to a room of its namespace; being there already is fine.
+// In a connect handler it takes effect when the client is accepted. The error
+// is [ErrRoomName] for an empty name, one longer than 1,024 bytes or the session
+// id of another socket, on whichever server, a [*LimitError] beyond [Options].Limits.MaxRooms, and
+// [ErrClosed] if the client has left.
+func (s *Socket) Join(room string) error {
+	if s == nil {
+		return ErrUnknownSocket
 	}
-	return x.shard(name)
+	if s.remote() {
+		return s.Namespace().JoinRoom(s.sid, room)
+	}
+	return s.join(room)
 }
 
-// socket returns the socket with a session id, nil if there is none.
-func (x *index) socket(sid string) *Socket {
-	if len(sid) != sidLen { // a room, as a rule
+// Leave removes the socket from a room: when it has returned, nothing more is
+// sent to the client for that room. Not being there is fine, and the room that is
+// its session id cannot be left.
+func (s *Socket) Leave(room string) {
+	if s == nil {
+		return
+	}
+	if s.remote() {
+		_ = s.Namespace().LeaveRoom(s.sid, room) // whether it is there nobody knows
+		return
+	}
+	s.leaveRoom(room)
+}
+
+// Rooms returns the rooms the socket is in, its session id first and the others
+// sorted. When its client has gone it is still in them until its disconnect
+// handler has returned, and then in none.
+func (s *Socket) Rooms() []string {
+	if s == nil {
 		return nil
 	}
-	sh := x.shard(sid)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	return sh.sids[sid]
-}
-
-// elsewhere reports whether a socket of this server has the session id, in another
-// namespace: none of this one can have it.
-func (x *index) elsewhere(sid, ns string) bool {
-	s := x.socket(sid)
-	return s != nil && s.name != ns
-}
-
-// addSID makes a new socket known by its session id. It is in no room yet.
-func (x *index) addSID(s *Socket) {
-	sh := x.shard(s.sid)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.sids == nil {
-		sh.sids = make(map[string]*Socket)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() == stateGone {
+		return nil
 	}
-	sh.sids[s.sid] = s
+	return s.membership.Rooms(s.sid)
 }
 
-// members returns who is in a room now.
-func (x *index) members(ns, name string) roster {
-	k := roomKey{ns, name}
-	sh := x.roomShard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if r := sh.rooms[k]; r != nil {
-		return r.roster()
+// InRoom reports whether the socket is in a room, that of its session id included:
+// whether [Socket.Rooms] has it. (To emit to a room see [To].)
+func (s *Socket) InRoom(room string) bool {
+	if s == nil {
+		return false
 	}
-	return roster{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return (s.membership.Has(room) || room == s.sid) && s.state.Load() != stateGone
 }
 
-// inRoom returns who is in a room now, also if its name is a session id.
-func (x *index) inRoom(ns, name string) iter.Seq[*Socket] {
+// JoinRoom adds a socket to a room; being there already is fine. The error is
+// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Cluster.Broker, a
+// socket that is not here is left to the other servers, as with LeaveRoom and
+// Disconnect: whether one of them has it, and can do it, is not heard, and the
+// error is [ErrBrokerUnavailable] or nil.
+func (n *Namespace) JoinRoom(sid, room string) error {
+	if err := n.checkRoom(room); err != nil {
+		return err
+	}
+	if s := n.Socket(sid); s != nil {
+		return s.Join(room)
+	}
+	return n.elsewhere("enter_room", sid, room)
+}
+
+// LeaveRoom removes a socket from a room; not being there is fine. The error is
+// [ErrUnknownSocket], [ErrRoomName] for an empty name, or that of the broker, see JoinRoom.
+func (n *Namespace) LeaveRoom(sid, room string) error {
+	if err := n.checkRoom(room); err != nil {
+		return err
+	}
+	if s := n.Socket(sid); s != nil {
+		s.Leave(room)
+		return nil
+	}
+	return n.elsewhere("leave_room", sid, room)
+}
+
+// CloseRoom removes everyone from a room, on every server. Nothing is sent to
+// them. The error is [ErrRoomName] for an empty name. Whether the other servers
+// hear of it is not reported: see [Server.BrokerStatus].
+func (n *Namespace) CloseRoom(room string) error {
+	if err := n.checkRoom(room); err != nil {
+		return err
+	}
+	n.srv.closeRoom(n.name, room)
+	if c := n.srv.cluster; c != nil && n.name != anyName {
+		c.closeRoom(n.name, room)
+	}
+	return nil
+}
+
+// checkRoom checks the name of a room that is to be looked at, in a namespace that
+// there can be.
+func (n *Namespace) checkRoom(room string) error {
+	switch {
+	case n.err != nil:
+		return n.err
+	case room == "":
+		return errEmptyRoom
+	}
+	return nil
+}
+
+// errEmptyRoom is what an empty room name gets everywhere.
+var errEmptyRoom = fmt.Errorf("%w: its name is empty", ErrRoomName)
+
+// Rooms returns the rooms of a socket, see [Socket.Rooms]; nil if the
+// namespace has no such socket.
+func (n *Namespace) Rooms(sid string) []string {
+	if s := n.Socket(sid); s != nil {
+		return s.Rooms()
+	}
+	return nil
+}
+
+// Members returns the session ids in a room on this server, in no particular
+// order. A session id is a room with that socket alone. The error is
+// [ErrRoomName] for an empty name: for everyone see [Namespace.Sockets].
+func (n *Namespace) Members(room string) ([]string, error) {
+	if err := n.checkRoom(room); err != nil {
+		return nil, err
+	}
+	return n.srv.sidsIn(n.name, room), nil
+}
+
+// CountRoom returns how many sockets are in a room on this server, at the cost of
+// one look-up. The error is [ErrRoomName] for an empty name.
+func (n *Namespace) CountRoom(room string) (int, error) {
+	if err := n.checkRoom(room); err != nil {
+		return 0, err
+	}
+	return n.srv.countIn(n.name, room), nil
+}
+
+// findSocket returns the socket of this server with a session id, in whatever
+// namespace, nil if there is none.
+func (srv *Server) findSocket(sid string) *Socket {
+	if len(sid) != sidLen { // most names are those of rooms
+		return nil
+	}
+	return srv.index.Find(sid)
+}
+
+// ownRoom returns the socket whose own room has this name, nil if there is none in the
+// namespace. Nobody else can be in that room.
+func (srv *Server) ownRoom(ns, room string) *Socket {
+	if s := srv.findSocket(room); s != nil && s.name == ns {
+		return s
+	}
+	return nil
+}
+
+// socketsIn returns who is in a room now, also if its name is a session id.
+func (srv *Server) socketsIn(ns, room string) iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
-		if s := x.socket(name); s != nil && s.name == ns {
+		if s := srv.ownRoom(ns, room); s != nil {
 			if s.present() {
 				yield(s)
 			}
-			return // nobody else can be in this room
+			return
 		}
-		for m := range x.members(ns, name).all() {
-			if !yield(m.s) {
+		for p := range srv.index.Members(ns, room).All() {
+			if !yield(p.Member()) {
 				return
 			}
 		}
 	}
 }
 
-// sids returns the session ids in a room.
-func (x *index) sids(ns, name string) []string {
-	sids := make([]string, 0, x.count(ns, name))
-	for s := range x.inRoom(ns, name) {
+// sidsIn returns the session ids in a room.
+func (srv *Server) sidsIn(ns, room string) []string {
+	sids := make([]string, 0, srv.countIn(ns, room))
+	for s := range srv.socketsIn(ns, room) {
 		sids = append(sids, s.sid)
 	}
 	return sids
 }
 
-// count returns how many are in a room.
-func (x *index) count(ns, name string) int {
-	if s := x.socket(name); s != nil && s.name == ns {
+// countIn returns how many are in a room.
+func (srv *Server) countIn(ns, room string) int {
+	if s := srv.ownRoom(ns, room); s != nil {
 		if !s.present() {
 			return 0
 		}
 		return 1
 	}
-	k := roomKey{ns, name}
-	sh := x.roomShard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if r := sh.rooms[k]; r != nil {
-		return r.len()
-	}
-	return 0
+	return srv.index.Count(ns, room)
 }
 
-// occupied reports whether anybody is in a room, or has its name as session id.
-func (x *index) occupied(ns, name string) bool {
-	k := roomKey{ns, name}
-	sh := x.roomShard(k)
-	sh.mu.Lock()
-	_, ok := sh.rooms[k]
-	sh.mu.Unlock()
-	if !ok && name != everyone {
-		s := x.socket(name)
-		ok = s != nil && s.name == ns && !s.hasLeft()
+// occupied reports whether an event for a room can reach anybody: whether somebody is
+// in it, or has its name as session id and has not left.
+func (srv *Server) occupied(ns, room string) bool {
+	if srv.index.Occupied(ns, room) {
+		return true
 	}
-	return ok
+	s := srv.ownRoom(ns, room)
+	return s != nil && !s.hasLeft()
 }
 
-// enter adds an accepted socket to its namespace and to the rooms it joined
-// while its connect handler decided. s.mu is held.
-func (x *index) enter(s *Socket) {
-	s.everyone = x.add(roomKey{s.name, everyone}, s)
-	for name := range s.rooms {
-		s.rooms[name] = x.add(roomKey{s.name, name}, s)
+// closeRoom removes everyone from a room, those included who will be in it when they
+// are accepted: a socket enters the room before it is forgotten as one that waits.
+func (srv *Server) closeRoom(ns, room string) {
+	for _, s := range srv.index.Waiting(ns) {
+		s.Leave(room)
 	}
-	x.settle(s)
-}
-
-// withdraw takes a socket that leaves out of everything but its session id. It
-// knows its rooms until its disconnect handler has returned. s.mu is held.
-func (x *index) withdraw(s *Socket) {
-	if s.everyone != nil {
-		x.drop(roomKey{s.name, everyone}, s.everyone)
-		s.everyone = nil
+	for p := range srv.index.Members(ns, room).All() {
+		p.Member().Leave(room)
 	}
-	for name, m := range s.rooms {
-		if m != nil {
-			x.drop(roomKey{s.name, name}, m)
-			s.rooms[name] = nil
-		}
-	}
-	x.settle(s)
-}
-
-// remove takes a socket out of everything. s.mu is held.
-func (x *index) remove(s *Socket) {
-	x.withdraw(s)
-	s.rooms = nil
-	sh := x.shard(s.sid)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	delete(sh.sids, s.sid)
-}
-
-// await notes a socket that joined a room before its connect handler decided, so
-// that closeRoom finds it. s.mu is held.
-func (x *index) await(s *Socket) {
-	if s.pending {
-		return
-	}
-	s.pending = true
-	sh := x.shard(s.sid)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.connecting == nil {
-		sh.connecting = make(map[*Socket]struct{})
-	}
-	sh.connecting[s] = struct{}{}
-}
-
-// settle is the end of await. s.mu is held.
-func (x *index) settle(s *Socket) {
-	if !s.pending {
-		return
-	}
-	s.pending = false
-	sh := x.shard(s.sid)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	delete(sh.connecting, s)
-}
-
-// undecided returns the sockets of a namespace that joined rooms and about which
-// their connect handlers have not decided.
-func (x *index) undecided(ns string) (all []*Socket) {
-	for i := range x.shards {
-		sh := &x.shards[i]
-		sh.mu.Lock()
-		for s := range sh.connecting {
-			if s.name == ns {
-				all = append(all, s)
-			}
-		}
-		sh.mu.Unlock()
-	}
-	return all
 }
 
 // checkRoomName checks the name of a room that is to be joined.
@@ -235,110 +242,74 @@ func checkRoomName(name string) error {
 	return nil
 }
 
-// join is Socket.Join.
-func (x *index) join(s *Socket, name string) error {
-	if err := checkRoomName(name); err != nil {
+func (s *Socket) join(room string) error {
+	if err := checkRoomName(room); err != nil {
 		return err
 	}
-	if name == s.sid {
+	if room == s.sid {
 		return nil // always there
 	}
-	if isSID(name) && !x.elsewhere(name, s.name) {
-		return fmt.Errorf("%w: its name is the session id of another socket", ErrRoomName)
+	if isSID(room) {
+		// A socket of this server in another namespace is in none of this one: its
+		// session id is a name like any other here.
+		if other := s.srv().findSocket(room); other == nil || other.name == s.name {
+			return fmt.Errorf("%w: its name is the session id of another socket", ErrRoomName)
+		}
 	}
-	joined, err := x.place(s, name)
+	joined, err := s.enterRoom(room)
 	if hs := s.srv().hooks.Load(); hs != nil && joined {
-		hs.joined(s, name)
+		hs.joined(s, room)
 	}
 	return err
 }
 
-// place puts a socket in a room, or notes that it is to be there when accepted.
+// enterRoom puts the socket in a room, or notes that it is to be there when accepted.
 // joined is set if it is there now and was not before.
-func (x *index) place(s *Socket, name string) (joined bool, err error) {
+func (s *Socket) enterRoom(room string) (joined bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reason != "" {
 		return false, &DisconnectError{s.reason, s.cause}
 	}
-	if _, in := s.rooms[name]; in {
+	if s.membership.Has(room) {
 		return false, nil
 	}
-	if most := s.srv().opts.Limits.MaxRooms; len(s.rooms) >= most {
+	if most := s.srv().opts.Limits.MaxRooms; s.membership.Len() >= most {
 		s.srv().stats.hit(limitRooms)
 		return false, &LimitError{limitRooms, most}
 	}
-	if s.rooms == nil {
-		s.rooms = make(map[string]*member)
-	}
-	var m *member
-	if s.state.Load() != stateConnecting {
-		m = x.add(roomKey{s.name, name}, s)
-	} else {
-		x.await(s)
-	}
-	s.rooms[name] = m
-	return m != nil, nil
+	return s.srv().index.Join(&s.membership, room), nil
 }
 
-// leave is Socket.Leave.
-func (x *index) leave(s *Socket, name string) {
-	left := x.displace(s, name)
+func (s *Socket) leaveRoom(room string) {
+	left := s.exitRoom(room)
 	if hs := s.srv().hooks.Load(); hs != nil && left {
-		hs.left(s, name)
+		hs.left(s, room)
 	}
 }
 
-// displace takes a socket out of a room, and reports whether it was there.
-func (x *index) displace(s *Socket, name string) bool {
+// exitRoom takes the socket out of a room, and reports whether it was there.
+func (s *Socket) exitRoom(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, in := s.rooms[name]
-	if m != nil {
-		x.drop(roomKey{s.name, name}, m)
+	p, had := s.srv().index.Leave(&s.membership, room)
+	if p != nil {
 		s.sending.Lock() // when it is unlocked, every emit that got through is queued
-		m.left = true
+		p.MarkLeft()
 		s.sending.Unlock()
 	}
-	delete(s.rooms, name)
-	return m != nil || in && s.told // in its disconnect handler
+	return p != nil || had && s.told // in its disconnect handler
 }
 
-// closeRoom removes everyone from a room, those included who will be in it when
-// they are accepted: a socket enters the room before it is forgotten as undecided.
-func (x *index) closeRoom(ns, name string) {
-	for _, s := range x.undecided(ns) {
-		s.Leave(name)
-	}
-	for m := range x.members(ns, name).all() {
-		m.s.Leave(name)
-	}
+// hasLeft reports whether the socket has left its namespace, or is to leave.
+func (s *Socket) hasLeft() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason != ""
 }
 
-// add appends to a room, which is made if need be.
-func (x *index) add(k roomKey, s *Socket) *member {
-	sh := x.roomShard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.rooms == nil {
-		sh.rooms = make(map[roomKey]*room)
-	}
-	r := sh.rooms[k]
-	if r == nil {
-		r = new(room)
-		sh.rooms[k] = r
-	}
-	return r.add(s)
-}
-
-// drop removes a member from its room, which vanishes with the last one.
-func (x *index) drop(k roomKey, m *member) {
-	sh := x.roomShard(k)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	r := sh.rooms[k]
-	r.remove(m)
-	if r.len() == 0 {
-		delete(sh.rooms, k)
-	}
+// present reports whether the socket is in its namespace.
+func (s *Socket) present() bool {
+	state := s.state.Load()
+	return state == stateAdmitting || state == stateJoined
 }

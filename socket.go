@@ -3,9 +3,7 @@ package socketio
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
 // Socket is one client in one namespace, from its connect handler to its
@@ -37,21 +36,19 @@ type Socket struct {
 	// its DISCONNECT packet. It is taken after mu.
 	sending sync.RWMutex
 
-	mu       sync.Mutex
-	told     bool   // the client knows that it is, or was, connected
-	accepted bool   // its disconnect handler will run
-	reason   Reason // why it leaves; empty until then
-	cause    error
-	drop     bool               // events that wait are not handled
-	pending  bool               // it joined rooms before it was accepted: shard.connecting has it
-	rooms    map[string]*member // nil member: to be joined when accepted
-	everyone *member            // its place among all of the namespace
-	held     []packet           // to be sent when accepted
-	heldSize int64
-	acks     map[uint64]ackTarget
-	ackBox   *mailbox // callbacks of OnAck
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
+	mu         sync.Mutex
+	told       bool   // the client knows that it is, or was, connected
+	accepted   bool   // its disconnect handler will run
+	reason     Reason // why it leaves; empty until then
+	cause      error
+	drop       bool                  // events that wait are not handled
+	membership rooms.Member[*Socket] // of the namespace and its rooms
+	held       []packet              // to be sent when accepted
+	heldSize   int64
+	acks       map[uint64]ackTarget
+	ackBox     *mailbox // callbacks of OnAck
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
 }
 
 // States of a socket.
@@ -64,7 +61,9 @@ const (
 )
 
 func newSocket(cl *client, ns string) *Socket {
-	return &Socket{client: cl, name: ns, sid: newSID()}
+	s := &Socket{client: cl, name: ns, sid: newSID()}
+	s.membership.Init(s, s.name, s.sid)
+	return s
 }
 
 // ID returns the session id: 27 characters, different for every namespace and
@@ -163,65 +162,6 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 	return s.srv().callOne(ctx, s, event, data, opts)
 }
 
-// Join adds the socket to a room of its namespace; being there already is fine.
-// In a connect handler it takes effect when the client is accepted. The error
-// is [ErrRoomName] for an empty name, one longer than 1,024 bytes or the session
-// id of another socket, on whichever server, a [*LimitError] beyond [Options].Limits.MaxRooms, and
-// [ErrClosed] if the client has left.
-func (s *Socket) Join(room string) error {
-	if s == nil {
-		return ErrUnknownSocket
-	}
-	if s.remote() {
-		return s.Namespace().JoinRoom(s.sid, room)
-	}
-	return s.srv().index.join(s, room)
-}
-
-// Leave removes the socket from a room: when it has returned, nothing more is
-// sent to the client for that room. Not being there is fine, and the room that is
-// its session id cannot be left.
-func (s *Socket) Leave(room string) {
-	if s == nil {
-		return
-	}
-	if s.remote() {
-		_ = s.Namespace().LeaveRoom(s.sid, room) // whether it is there nobody knows
-		return
-	}
-	s.srv().index.leave(s, room)
-}
-
-// Rooms returns the rooms the socket is in, its session id first and the others
-// sorted. When its client has gone it is still in them until its disconnect
-// handler has returned, and then in none.
-func (s *Socket) Rooms() []string {
-	if s == nil {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Load() == stateGone {
-		return nil
-	}
-	names := slices.AppendSeq(make([]string, 1, 1+len(s.rooms)), maps.Keys(s.rooms))
-	names[0] = s.sid
-	slices.Sort(names[1:])
-	return names
-}
-
-// InRoom reports whether the socket is in a room, that of its session id included:
-// whether [Socket.Rooms] has it. (To emit to a room see [To].)
-func (s *Socket) InRoom(room string) bool {
-	if s == nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, in := s.rooms[room]
-	return (in || room == s.sid) && s.state.Load() != stateGone
-}
-
 // Connected reports whether the client is in the namespace: its connect handler has
 // accepted it, and it has not left. It is false for a client of another server,
 // of which nothing is known here: see Remote and [Cluster.Connected].
@@ -298,7 +238,7 @@ var errLeftRoom = errors.New("socketio: left the room")
 // told that it is connected. volatile packets are sent only if that can be done
 // now, which sent tells. via is the socket's place in the room that the packet is
 // for, nil if it is for the socket: the error is errLeftRoom if it has left.
-func (s *Socket) deliver(p packet, volatile bool, via *member) (sent bool, err error) {
+func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err error) {
 	if s.state.Load() != stateJoined {
 		held, err := s.hold(p, volatile, via)
 		if held || err != nil {
@@ -311,7 +251,7 @@ func (s *Socket) deliver(p packet, volatile bool, via *member) (sent bool, err e
 	}
 	s.sending.RLock()
 	switch {
-	case via != nil && via.left:
+	case via.Left():
 		s.sending.RUnlock()
 		return false, errLeftRoom
 	case s.state.Load() != stateJoined:
@@ -330,11 +270,11 @@ func (s *Socket) deliver(p packet, volatile bool, via *member) (sent bool, err e
 
 // hold keeps a packet of a socket whose client has not been told that it is
 // connected. Without an error and not held, it is to be sent.
-func (s *Socket) hold(p packet, volatile bool, via *member) (held bool, err error) {
+func (s *Socket) hold(p packet, volatile bool, via *place) (held bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case via != nil && via.left:
+	case via.Left():
 		return false, errLeftRoom
 	case s.state.Load() == stateJoined: // by now
 		return false, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/notice"
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
 // Server is a Socket.IO server: an [http.Handler] to be mounted at
@@ -25,9 +26,9 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	log      *slog.Logger
 	regMu    sync.Mutex // one registration at a time
 	registry atomic.Pointer[registry]
-	index    index
-	ackIDs   atomic.Uint64 // last acknowledgement id asked for
-	running  group         // sockets whose handlers may still run
+	index    *rooms.Index[*Socket] // who is where
+	ackIDs   atomic.Uint64         // last acknowledgement id asked for
+	running  group                 // sockets whose handlers may still run
 	workers  workers
 	cluster  *cluster    // the other servers; nil without a broker
 	closing  atomic.Bool // Shutdown was called
@@ -51,7 +52,7 @@ func NewServer(opts *Options) *Server {
 	srv.notices.Logger = s.Logger
 	srv.stats.init()
 	srv.registry.Store(new(registry))
-	srv.index.init()
+	srv.index = rooms.NewIndex[*Socket]()
 	srv.workers.init(srv)
 	host := newHost()
 	engine := srv.opts.engine(srv.newClient)

@@ -119,24 +119,7 @@ func (srv *Server) Stats() Stats {
 		st.EventsIn += e.in.Load()
 		st.EventsOut += e.out.Load()
 	}
-	st.Sockets, st.Rooms = srv.index.sizes()
+	sizes := srv.index.Sizes()
+	st.Sockets, st.Rooms = sizes.Entered, sizes.Rooms
 	return st
-}
-
-// sizes returns how many sockets each namespace has, and the number of rooms.
-func (x *index) sizes() (sockets map[string]int, rooms int) {
-	sockets = make(map[string]int)
-	for i := range x.shards {
-		sh := &x.shards[i]
-		sh.mu.Lock()
-		for k, r := range sh.rooms {
-			if k.name == "" {
-				sockets[k.ns] = r.len()
-			} else {
-				rooms++
-			}
-		}
-		sh.mu.Unlock()
-	}
-	return sockets, rooms
 }

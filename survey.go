@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
 const (
@@ -298,16 +300,16 @@ func (srv *Server) examine(m *serversMessage) (r result) {
 	room := m.Room
 	switch {
 	case m.Everyone:
-		room = everyone
+		room = rooms.Everyone
 	case room == "" && m.roomNeeded(): // never everyone by accident
 		r.err = errEmptyRoom.Error()
 		return r
 	}
 	switch m.Do {
 	case doMembers:
-		r.names = srv.index.sids(m.NS, room)
+		r.names = srv.sidsIn(m.NS, room)
 	case doCount:
-		r.count = srv.index.count(m.NS, room)
+		r.count = srv.countIn(m.NS, room)
 	case doRooms:
 		if s := n.Socket(m.SID); s != nil && s.present() {
 			r.found, r.names = true, s.Rooms()
@@ -318,20 +320,20 @@ func (srv *Server) examine(m *serversMessage) (r result) {
 			return r
 		}
 		e := &emission{ns: m.NS, targeted: !m.Everyone, rooms: m.Rooms, skip: m.Skip, except: m.Except}
-		srv.each(e, false, nil, func(s *Socket, _ *member) error {
+		srv.each(e, false, nil, func(s *Socket, _ *place) error {
 			r.names = append(r.names, s.sid)
 			return nil
 		})
 	case doDisconnect:
-		for s := range srv.index.inRoom(m.NS, room) {
+		for s := range srv.socketsIn(m.NS, room) {
 			s.Disconnect()
 			r.count++
 		}
 	case doMove:
-		for s := range srv.index.inRoom(m.NS, room) {
+		for s := range srv.socketsIn(m.NS, room) {
 			switch err := s.Join(m.Other); {
 			case err == nil:
-				if room != m.Other && room != everyone {
+				if room != m.Other && room != rooms.Everyone {
 					s.Leave(room)
 				}
 				r.count++
@@ -343,17 +345,4 @@ func (srv *Server) examine(m *serversMessage) (r result) {
 		r.err = fmt.Sprintf("it does not know the question %.40q", m.Do)
 	}
 	return r
-}
-
-// hasLeft reports whether the socket has left its namespace, or is to leave.
-func (s *Socket) hasLeft() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.reason != ""
-}
-
-// present reports whether the socket is in its namespace.
-func (s *Socket) present() bool {
-	state := s.state.Load()
-	return state == stateAdmitting || state == stateJoined
 }

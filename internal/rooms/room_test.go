@@ -1,4 +1,4 @@
-package socketio
+package rooms
 
 import (
 	"math/rand/v2"
@@ -14,12 +14,12 @@ import (
 func TestRoomMembers(t *testing.T) {
 	for _, size := range []int{1, 3, partSize - 1, partSize, partSize + 1, 2 * partSize, 5*partSize + 7} {
 		r := rand.New(rand.NewPCG(uint64(size), 1))
-		var rm room
-		want := map[*member]bool{}
-		var members []*member // the same
+		var rm room[*int]
+		want := map[*Place[*int]]bool{}
+		var members []*Place[*int] // the same
 		type handedOut struct {
-			roster
-			was []*member
+			Roster[*int]
+			was []*Place[*int]
 		}
 		var out []handedOut
 		grow := true
@@ -31,7 +31,7 @@ func TestRoomMembers(t *testing.T) {
 				grow = false
 			}
 			if more := r.IntN(3) > 0; more == grow || len(want) == 0 {
-				m := rm.add(new(Socket))
+				m := rm.add(new(int))
 				members = append(members, m)
 				want[m] = true
 			} else {
@@ -43,8 +43,8 @@ func TestRoomMembers(t *testing.T) {
 			require.Equal(t, len(want), rm.len())
 			if r.IntN(10) == 0 {
 				ro := rm.roster()
-				out = append(out, handedOut{ro, slices.Collect(ro.all())})
-				require.Len(t, out[len(out)-1].was, ro.len())
+				out = append(out, handedOut{ro, slices.Collect(ro.All())})
+				require.Len(t, out[len(out)-1].was, ro.Len())
 				for i, m := range out[len(out)-1].was {
 					require.True(t, want[m])
 					require.Equal(t, i, m.i)
@@ -52,7 +52,7 @@ func TestRoomMembers(t *testing.T) {
 			}
 			if len(out) > 20 {
 				for _, o := range out {
-					require.True(t, slices.Equal(o.was, slices.Collect(o.all())), "what was handed out has changed")
+					require.True(t, slices.Equal(o.was, slices.Collect(o.All())), "what was handed out has changed")
 				}
 				out = nil
 			}
@@ -63,10 +63,10 @@ func TestRoomMembers(t *testing.T) {
 // A roster is read while the room changes.
 func TestRosterConcurrently(t *testing.T) {
 	var mu sync.Mutex
-	var rm room
-	var members []*member
+	var rm room[*int]
+	var members []*Place[*int]
 	for range 3 * partSize {
-		members = append(members, rm.add(new(Socket)))
+		members = append(members, rm.add(new(int)))
 	}
 	stay := members[:10]
 	members = members[10:]
@@ -78,7 +78,7 @@ func TestRosterConcurrently(t *testing.T) {
 				ro := rm.roster()
 				mu.Unlock()
 				found := 0
-				for m := range ro.all() {
+				for m := range ro.All() {
 					if slices.Contains(stay, m) {
 						found++
 					}
@@ -96,7 +96,7 @@ func TestRosterConcurrently(t *testing.T) {
 			rm.remove(members[i])
 			members = slices.Delete(members, i, i+1)
 		} else {
-			members = append(members, rm.add(new(Socket)))
+			members = append(members, rm.add(new(int)))
 		}
 		mu.Unlock()
 	}

@@ -1,0 +1,42 @@
+package rooms
+
+import (
+	"maps"
+	"slices"
+)
+
+// Member is one who can be in rooms, as an [Index] knows it, with the rooms that it is
+// in: so leaving them costs what it joined, and not what exists. It belongs to a value
+// with a lock of its own, which guards it; Init is to be called before anything else.
+type Member[M comparable] struct {
+	self     M
+	ns, id   string
+	everyone *Place[M]            // its place among all of the namespace; nil: not entered, or withdrawn
+	rooms    map[string]*Place[M] // nil places: to be joined when it enters
+	waiting  bool                 // shard.waiting has it
+}
+
+// Init says whose Member it is, in which namespace, and what its id is.
+func (m *Member[M]) Init(self M, ns, id string) { m.self, m.ns, m.id = self, ns, id }
+
+// Has reports whether the member is in a room, or will be when it enters.
+func (m *Member[M]) Has(room string) bool {
+	_, has := m.rooms[room]
+	return has
+}
+
+// In reports whether the member has entered a room.
+func (m *Member[M]) In(room string) bool { return m.rooms[room] != nil }
+
+// Len returns how many rooms Rooms returns.
+func (m *Member[M]) Len() int { return len(m.rooms) }
+
+// Rooms returns the rooms that the member is in, or will be when it enters, sorted,
+// behind the names given. After [Index.Withdraw] they are those it was in.
+func (m *Member[M]) Rooms(before ...string) []string {
+	names := make([]string, len(before), len(before)+len(m.rooms))
+	copy(names, before)
+	names = slices.AppendSeq(names, maps.Keys(m.rooms))
+	slices.Sort(names[len(before):])
+	return names
+}
