@@ -86,8 +86,8 @@ func (cb *ackCallback) arm(srv *Server) {
 
 // expire ends the wait for everybody who has not answered.
 func (cb *ackCallback) expire(srv *Server) {
-	srv.running.add() // before takeAck, so that Shutdown waits for the callbacks
-	defer srv.ended()
+	srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
+	defer srv.workers.End()
 	d := cb.deadline
 	d.mu.Lock()
 	late := d.waiting
@@ -150,19 +150,19 @@ func (cb *ackCallback) failed(s *Socket, err error) {
 // put has the function called in a mailbox of its own, apart from the events: a
 // handler may wait for it.
 func (cb *ackCallback) put(s *Socket, args parser.Args, more *extra) {
-	s.srv().running.add() // until runAck
+	s.srv().workers.Begin() // until runAck
 	s.mu.Lock()
 	if s.ackBox == nil {
-		s.ackBox = new(mailbox)
+		s.ackBox = new(box)
 	}
-	box := s.ackBox
+	callbacks := s.ackBox
 	s.mu.Unlock()
-	box.put(&Context{Socket: s, kind: kindAck, event: cb.event, args: args, more: more})
+	s.srv().queue(callbacks, &Context{Socket: s, kind: kindAck, event: cb.event, args: args, more: more})
 }
 
 // runAck calls the function given to OnAck.
 func (c *Context) runAck() {
-	defer c.srv().ended()
+	defer c.srv().workers.End()
 	var err error
 	if hs := c.srv().hooks.Load(); hs != nil {
 		_, err = hs.run(c, true, func() (Args, error) { return nil, c.invokeAck() })

@@ -156,7 +156,7 @@ func (cl *client) dropBacklog() {
 	cl.mu.Unlock()
 	dropped := 0
 	for _, st := range seats {
-		dropped += st.box.drop(nil)
+		dropped += cl.dropEvents(&st.box, nil)
 	}
 	if dropped > 0 {
 		cl.warnStalled("dropped backlog", "socketio: events of a client that has gone were dropped because a handler before them does not return: "+

@@ -41,7 +41,7 @@ type client struct {
 	assembly *assembly // nil until a packet came in parts
 	broken   bool      // the connection is being closed; what still arrives is ignored
 
-	slot  uint16        // of the workers
+	slot  uint16        // of Server.workers
 	async chan struct{} // holds one for each event that runs; nil without Options.AsyncHandlers
 
 	mu    sync.Mutex
@@ -56,7 +56,7 @@ type client struct {
 type seat struct {
 	ns   string
 	sock *Socket // guarded by client.mu; nil when left or refused
-	box  mailbox
+	box  box
 }
 
 var _ engineio.Receiver = (*client)(nil)
@@ -66,7 +66,7 @@ const eventOverhead = 256
 
 // newClient is called by the engine for each new connection.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
-	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.next()}
+	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.NextSlot()}
 	if srv.opts.AsyncHandlers {
 		cl.async = make(chan struct{}, srv.opts.Limits.AsyncLimit)
 	}
@@ -169,7 +169,7 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		return
 	}
 	if cl.enqueue(c, footprint(p, size)) {
-		s.seat.box.put(c)
+		cl.srv.queue(&s.seat.box, c)
 	}
 }
 
@@ -331,12 +331,12 @@ func (cl *client) connect(p parser.Packet, size int) {
 	}
 	// Whoever finds the socket in its seat may make it leave at once: it has to be
 	// complete by then, and its connect handler first in the mailbox.
-	cl.srv.running.add() // until Socket.finish
+	cl.srv.workers.Begin() // until Socket.finish
 	cl.srv.index.Add(&s.membership)
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	st.sock = s
-	st.box.put(c)
+	cl.srv.queue(&st.box, c)
 }
 
 // takeSeat returns the seat for a namespace and its socket, if there is one; no
@@ -372,7 +372,7 @@ func (cl *client) occupied() (n int) {
 // of sockets.
 func (cl *client) dropSeat() bool {
 	for i, st := range cl.seats {
-		if st.sock == nil && st.box.idle() {
+		if st.sock == nil && st.box.Idle() {
 			cl.seats = slices.Delete(cl.seats, i, i+1)
 			return true
 		}

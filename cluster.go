@@ -91,7 +91,7 @@ func (c *cluster) close(ctx context.Context) error {
 	for _, q := range asked {
 		q.end(errQuestionEnds)
 	}
-	err := c.srv.running.wait(ctx) // callbacks of answers that came last
+	err := c.srv.workers.Wait(ctx) // callbacks of answers that came last
 	if failed := c.out.Close(ctx); failed != nil {
 		err = failed
 	}

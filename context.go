@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -21,9 +22,9 @@ type Context struct {
 	kind  handlerKind
 	// acking is what becomes of the acknowledgement: ackOpen and so on.
 	acking atomic.Uint32
-	more   *extra   // what few events have; nil: nothing
-	size   int      // what the event counts in the connection's receive queue
-	next   *Context // in the mailbox
+	more   *extra // what few events have; nil: nothing
+	size   int    // what the event counts in the connection's receive queue
+	link   mailbox.Link[*task]
 }
 
 // extra is what only some contexts have.

@@ -4,11 +4,38 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+
+	"github.com/seed-d124fa34/socketio/internal/mailbox"
 )
 
-// process runs what a mailbox holds.
-func (c *Context) process() {
-	s := c.Socket
+// task is a Context as its mailbox sees it.
+type task Context
+
+// box has the events of one socket handled one after another.
+type box = mailbox.Box[*task]
+
+// queue puts an event into a box. It never waits.
+func (srv *Server) queue(b *box, c *Context) { b.Put(srv.workers, (*task)(c)) }
+
+// largeEvent is what an event counts from which it is worth to make more room on the
+// stack: what is decoded from it goes deeper.
+const largeEvent = 2 * eventOverhead
+
+// Link is where the mailbox keeps the event behind this one.
+func (t *task) Link() *mailbox.Link[*task] { return &t.link }
+
+// Slot is that of the connection: its events share a goroutine.
+func (t *task) Slot() uint16 { return t.client.slot }
+
+// Large reports whether runEvent makes room on the stack.
+func (t *task) Large() bool { return t.size > largeEvent }
+
+// Aborted is the end of an event whose handling did not return.
+func (t *task) Aborted(v any) { (*Context)(t).aborted(v) }
+
+// Run handles the event.
+func (t *task) Run() {
+	c, s := (*Context)(t), t.Socket
 	switch c.kind {
 	case kindConnect:
 		s.runConnect(c)
@@ -26,13 +53,21 @@ func (c *Context) process() {
 	}
 }
 
+// dropEvents removes the events that wait in a box, of one socket or, for nil, of any,
+// and returns how many there were. What decides about the life of a socket stays.
+func (cl *client) dropEvents(b *box, s *Socket) int {
+	return b.Drop(func(t *task) bool {
+		return (t.kind == kindEvent || t.kind == kindDropped) && (s == nil || t.Socket == s)
+	}, func(t *task) { cl.handled((*Context)(t)) })
+}
+
 // runAlone is runEvent in a goroutine that no mailbox looks after.
 func (c *Context) runAlone() {
 	ended := false
 	defer func() {
 		<-c.client.async
 		if !ended {
-			c.broke(recover())
+			c.aborted(recover())
 		}
 	}()
 	c.runEvent()
@@ -46,7 +81,7 @@ func (c *Context) runEvent() {
 		return
 	}
 	if c.size > largeEvent {
-		growStackMore()
+		mailbox.GrowStack()
 	}
 	c.settle(c.invoke())
 }
@@ -209,10 +244,10 @@ func (c *Context) recovered(where string, v any) *PanicError {
 	return c.srv().recovered(where, v, "namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid))
 }
 
-// broke is called when the handling of an event ended otherwise than by
+// aborted is called when the handling of an event ended otherwise than by
 // returning: with a panic that nothing else has recovered (in a method of an
 // error of the app's, say) or, if v is nil, with runtime.Goexit.
-func (c *Context) broke(v any) {
+func (c *Context) aborted(v any) {
 	var why error = errGoexit
 	if v != nil {
 		why = c.recovered("handler", v)

@@ -3,8 +3,6 @@ package socketio
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
@@ -61,7 +59,7 @@ func (srv *Server) shutdown(ctx context.Context) error {
 	if err := srv.engine.Shutdown(ctx); err != nil {
 		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)
 	}
-	if err := srv.running.wait(ctx); err != nil {
+	if err := srv.workers.Wait(ctx); err != nil {
 		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
 	}
 	return nil
@@ -132,48 +130,3 @@ func (cl *client) undeferred() {
 
 // idle reports whether nothing is to be handled and nothing to be acknowledged.
 func (cl *client) idle() bool { return cl.queued.Load() == 0 && cl.deferred.Load() == 0 }
-
-// group counts what must have ended before Shutdown returns. Unlike a
-// sync.WaitGroup it may grow while it is waited for.
-type group struct {
-	n    atomic.Int64
-	mu   sync.Mutex    // taken by who waits, and by the last
-	zero chan struct{} // closed when n is 0; nil while nobody waits
-}
-
-func (g *group) add() { g.n.Add(1) }
-
-// done reports whether that was the last.
-func (g *group) done() (last bool) {
-	if g.n.Add(-1) > 0 {
-		return false
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.zero != nil && g.empty() { // otherwise one has come meanwhile, whose end comes here, too
-		close(g.zero)
-		g.zero = nil
-	}
-	return true
-}
-
-func (g *group) empty() bool { return g.n.Load() == 0 }
-
-func (g *group) wait(ctx context.Context) error {
-	g.mu.Lock()
-	if g.empty() {
-		g.mu.Unlock()
-		return nil
-	}
-	if g.zero == nil {
-		g.zero = make(chan struct{})
-	}
-	zero := g.zero
-	g.mu.Unlock()
-	select {
-	case <-zero:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

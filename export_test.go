@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 
+	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -10,7 +11,7 @@ import (
 // room of everyone included) and sockets that have not ended.
 func (srv *Server) Sizes() (sids, rooms, running int) {
 	sizes := srv.index.Sizes()
-	return sizes.IDs, sizes.Rooms + len(sizes.Entered), int(srv.running.n.Load())
+	return sizes.IDs, sizes.Rooms + len(sizes.Entered), srv.workers.Alive()
 }
 
 // PendingAcks returns how many acknowledgements are expected from the client.
@@ -93,7 +94,7 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 func (srv *Server) Sessions() int { return srv.engine.Len() }
 
 // WorkerLinger is how long the goroutine of a handler waits for another event at most.
-const WorkerLinger = workerLinger
+const WorkerLinger = mailbox.Linger
 
 // Deferred returns how many acknowledgements of a socket's connection are deferred.
 func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client.deferred.Load() }

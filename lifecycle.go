@@ -24,7 +24,7 @@ var errGoexit = errors.New("socketio: the handler called runtime.Goexit")
 func (s *Socket) runConnect(c *Context) {
 	decided := false
 	defer func() {
-		if !decided { // Context.broke tells of it
+		if !decided { // Context.aborted tells of it
 			s.sendAway(&Error{Message: rejected})
 		}
 		s.client.handled(c)
@@ -181,7 +181,7 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 		s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
 	}
 	if drop {
-		s.seat.box.drop(s) // the handler before them may take its time
+		s.client.dropEvents(&s.seat.box, s) // the handler before them may take its time
 	}
 	s.depart()
 }
@@ -203,7 +203,7 @@ func (s *Socket) depart() {
 		s.seat.sock = nil
 	}
 	cl.queued.Add(eventOverhead)
-	s.seat.box.put(c)
+	cl.srv.queue(&s.seat.box, c)
 }
 
 // close ends the sending to the socket, with s.mu held. When it returns, every
@@ -266,7 +266,7 @@ func (s *Socket) finish() {
 	accepted, reason, cause := s.accepted, s.reason, s.cause
 	s.srv().index.Remove(&s.membership)
 	s.mu.Unlock()
-	defer s.srv().ended() // whatever hooks do
+	defer s.srv().workers.End() // whatever hooks do
 	s.detach()
 	s.client.vacate(s) // a socket that was refused
 	if accepted && hs != nil {

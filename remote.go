@@ -147,8 +147,8 @@ func (c *cluster) forget(id uint64) *question {
 
 // expire ends a question whose time is over.
 func (c *cluster) expire(id uint64) {
-	c.srv.running.add() // before forget, so that Shutdown waits for the callback
-	defer c.srv.ended()
+	c.srv.workers.Begin() // before forget, so that Shutdown waits for the callback
+	defer c.srv.workers.End()
 	if q := c.forget(id); q != nil {
 		event, _ := q.target.asked()
 		q.end(lateAck(event, q.after))

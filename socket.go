@@ -46,7 +46,7 @@ type Socket struct {
 	held       []packet              // to be sent when accepted
 	heldSize   int64
 	acks       map[uint64]ackTarget
-	ackBox     *mailbox // callbacks of OnAck
+	ackBox     *box // callbacks of OnAck
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
@@ -28,13 +29,13 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	registry atomic.Pointer[registry]
 	index    *rooms.Index[*Socket] // who is where
 	ackIDs   atomic.Uint64         // last acknowledgement id asked for
-	running  group                 // sockets whose handlers may still run
-	workers  workers
-	cluster  *cluster    // the other servers; nil without a broker
-	closing  atomic.Bool // Shutdown was called
-	stats    stats
-	hooks    atomic.Pointer[hooks] // nil: none
-	began    time.Time
+	// workers run handlers. Alive in them are the sockets whose handlers may still run.
+	workers *mailbox.Workers[*task]
+	cluster *cluster    // the other servers; nil without a broker
+	closing atomic.Bool // Shutdown was called
+	stats   stats
+	hooks   atomic.Pointer[hooks] // nil: none
+	began   time.Time
 
 	unknown unknownNames // that the log has told of
 	notices notice.Log   // what clients can provoke
@@ -53,7 +54,7 @@ func NewServer(opts *Options) *Server {
 	srv.stats.init()
 	srv.registry.Store(new(registry))
 	srv.index = rooms.NewIndex[*Socket]()
-	srv.workers.init(srv)
+	srv.workers = mailbox.NewWorkers[*task]()
 	host := newHost()
 	engine := srv.opts.engine(srv.newClient)
 	if srv.opts.Cluster.PeerURL != "" {

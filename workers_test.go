@@ -19,7 +19,7 @@ import (
 func workerStacks() (n int) {
 	stacks := make([]byte, 4<<20)
 	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
-		if strings.Contains(stack, ", synctest bubble ") && strings.Contains(stack, "socketio.(*workers).run(") {
+		if strings.Contains(stack, ", synctest bubble ") && strings.Contains(stack, "mailbox.(*Workers[") {
 			n++
 		}
 	}
