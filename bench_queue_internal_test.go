@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
 // deafBroker takes everything, and brings nothing.
@@ -28,7 +30,7 @@ func newQueueServer(b *testing.B) *Server {
 	b.Helper()
 	srv := NewServer(&Options{Cluster: ClusterOptions{Broker: deafBroker{}}, Logger: slog.New(slog.DiscardHandler)})
 	b.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
-	s := srv.farSocket("/", strings.Repeat("s", sidLen))
+	s := srv.farSocket("/", strings.Repeat("s", sessionid.Len))
 	s.reason = ReasonTransportClose // what is delivered stops here
 	s.membership.Init(s, s.name, s.sid)
 	srv.index.Enter(&s.membership)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -33,13 +34,13 @@ type client struct {
 
 	// Read side.
 	dec      parser.Decoder
-	events   pace      // Options.Limits.EventRate
-	dropped  pace      // the same for the events that are dropped because of it
-	wasted   pace      // Options.Limits.ControlRate
-	slow     bool      // because of it
-	partial  int       // bytes of the packet being received
-	assembly *assembly // nil until a packet came in parts
-	broken   bool      // the connection is being closed; what still arrives is ignored
+	events   pace.Bucket //  Options.Limits.EventRate
+	dropped  pace.Bucket // the same for the events that are dropped because of it
+	wasted   pace.Bucket // Options.Limits.ControlRate
+	slow     bool        // because of it
+	partial  int         // bytes of the packet being received
+	assembly *assembly   // nil until a packet came in parts
+	broken   bool        // the connection is being closed; what still arrives is ignored
 
 	slot  uint16        // of Server.workers
 	async chan struct{} // holds one for each event that runs; nil without Options.AsyncHandlers

@@ -99,9 +99,6 @@ const WorkerLinger = mailbox.Linger
 // Deferred returns how many acknowledgements of a socket's connection are deferred.
 func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client.deferred.Load() }
 
-// SimilarName is similarName.
-var SimilarName = similarName
-
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
 func (s *Socket) AssemblyWatched() bool { return s.client.assembly.armed.Load() }
 

@@ -33,20 +33,6 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("socketio: "+what+" (Options.Limits.%s)", e.Max, e.Limit)
 }
 
-// pace is a token bucket: how long after Server.began all its tokens are back.
-type pace struct{ full time.Duration }
-
-// take takes a token of a bucket that gets one every interval and holds what
-// comes in burst. It reports false if there is none.
-func (p *pace) take(now, interval, burst time.Duration) bool {
-	full := max(p.full, now) + interval
-	if full-now > burst {
-		return false
-	}
-	p.full = full
-	return true
-}
-
 // verdict is what EventRate makes of an event.
 type verdict uint8
 
@@ -65,11 +51,11 @@ func (cl *client) throttle() verdict {
 	now := time.Since(cl.srv.began)
 	interval := time.Second / time.Duration(o.Limits.EventRate)
 	burst := interval * time.Duration(o.Limits.EventBurst)
-	if cl.events.take(now, interval, burst) {
+	if cl.events.Take(now, interval, burst) {
 		return inTime
 	}
 	cl.srv.stats.hit(limitEventRate)
-	if cl.dropped.take(now, interval, burst) {
+	if cl.dropped.Take(now, interval, burst) {
 		return tooFast
 	}
 	return flood

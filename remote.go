@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -79,7 +80,7 @@ type question struct {
 func isClientID(name string) bool {
 	const pythonLen, random = 20, 16
 	if len(name) != pythonLen {
-		return isSID(name)
+		return sessionid.Is(name)
 	}
 	if _, err := base64.RawURLEncoding.DecodeString(name); err != nil {
 		return false

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
 // Rooms are kept in internal/rooms. What is here is what sockets have to do with them:
@@ -158,7 +159,7 @@ func (n *Namespace) CountRoom(room string) (int, error) {
 // findSocket returns the socket of this server with a session id, in whatever
 // namespace, nil if there is none.
 func (srv *Server) findSocket(sid string) *Socket {
-	if len(sid) != sidLen { // most names are those of rooms
+	if len(sid) != sessionid.Len { // most names are those of rooms
 		return nil
 	}
 	return srv.index.Find(sid)
@@ -249,7 +250,7 @@ func (s *Socket) join(room string) error {
 	if room == s.sid {
 		return nil // always there
 	}
-	if isSID(room) {
+	if sessionid.Is(room) {
 		// A socket of this server in another namespace is in none of this one: its
 		// session id is a name like any other here.
 		if other := s.srv().findSocket(room); other == nil || other.name == s.name {

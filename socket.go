@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
 // Socket is one client in one namespace, from its connect handler to its
@@ -61,7 +62,7 @@ const (
 )
 
 func newSocket(cl *client, ns string) *Socket {
-	s := &Socket{client: cl, name: ns, sid: newSID()}
+	s := &Socket{client: cl, name: ns, sid: sessionid.New()}
 	s.membership.Init(s, s.name, s.sid)
 	return s
 }

@@ -37,7 +37,7 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	hooks   atomic.Pointer[hooks] // nil: none
 	began   time.Time
 
-	unknown unknownNames // that the log has told of
+	unknown notice.Names // used by clients, and registered by nobody
 	notices notice.Log   // what clients can provoke
 }
 

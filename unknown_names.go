@@ -3,45 +3,10 @@ package socketio
 import (
 	"context"
 	"log/slog"
-	"strings"
-	"sync"
+
+	"github.com/seed-d124fa34/socketio/internal/notice"
+	"github.com/seed-d124fa34/socketio/internal/similar"
 )
-
-// mostUnknown is how many names that clients use, and nobody has registered, the
-// log tells of one by one.
-const mostUnknown = 32
-
-// unknownNames remembers the names without handler of which the log has told, so
-// that clients, which make them up, cannot fill it.
-type unknownNames struct {
-	mu   sync.Mutex
-	told map[[2]string]bool // by namespace and event, which is empty for the namespace itself
-}
-
-// novelty is what the log does about a name.
-type novelty uint8
-
-const (
-	newName  novelty = iota // a line of its own
-	oldName                 // known to the log
-	moreName                // one of too many: they share a line now and then
-)
-
-func (u *unknownNames) look(ns, event string) novelty {
-	ns, event = printable(ns), printable(event)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case u.told[[2]string{ns, event}]:
-		return oldName
-	case len(u.told) == mostUnknown:
-		return moreName
-	case u.told == nil:
-		u.told = make(map[[2]string]bool)
-	}
-	u.told[[2]string{strings.Clone(ns), strings.Clone(event)}] = true // they may be parts of something large
-	return newName
-}
 
 // logUnknown logs that a client used a name that nobody has registered. kind is
 // what it is for internal/notice, similar finds a registered name like it.
@@ -49,8 +14,8 @@ func (srv *Server) logUnknown(ctx context.Context, kind, msg, ns, event string, 
 	if !srv.log.Enabled(ctx, slog.LevelWarn) {
 		return
 	}
-	novelty := srv.unknown.look(ns, event)
-	if novelty == oldName && !srv.log.Enabled(ctx, slog.LevelDebug) || novelty == moreName && !srv.notices.Enabled(ctx, kind) {
+	novelty := srv.unknown.Look(printable(ns), printable(event))
+	if novelty == notice.OldName && !srv.log.Enabled(ctx, slog.LevelDebug) || novelty == notice.TooManyNames && !srv.notices.Enabled(ctx, kind) {
 		return
 	}
 	attrs = append([]any{"namespace", printable(ns)}, attrs...)
@@ -61,11 +26,11 @@ func (srv *Server) logUnknown(ctx context.Context, kind, msg, ns, event string, 
 		attrs = append(attrs, "did_you_mean", name)
 	}
 	switch novelty {
-	case newName:
+	case notice.NewName:
 		srv.log.WarnContext(ctx, msg, attrs...)
-	case oldName:
+	case notice.OldName:
 		srv.log.DebugContext(ctx, msg, attrs...)
-	case moreName:
+	case notice.TooManyNames:
 		srv.notices.Warn(ctx, kind, msg, attrs...)
 	}
 }
@@ -90,14 +55,14 @@ func (c *Context) similarEvent() string {
 			}
 		}
 	}
-	return similarName(c.event, names)
+	return similar.Name(c.event, names)
 }
 
 // logNoNamespace logs a CONNECT for a namespace that does not exist.
 func (cl *client) logNoNamespace(ns string) {
 	cl.srv.logUnknown(cl.context(), "unknown namespace",
 		"socketio: a client asks for a namespace that does not exist: register a handler in it, or add it to Options.Namespaces",
-		ns, "", func() string { return similarName(ns, cl.srv.Namespaces()) }, "connection", short(cl.conn.ID()))
+		ns, "", func() string { return similar.Name(ns, cl.srv.Namespaces()) }, "connection", short(cl.conn.ID()))
 }
 
 // logMisfit logs an argument that does not fit: for each handler now and then,

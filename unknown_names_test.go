@@ -120,17 +120,6 @@ func TestMisfitsAreLoggedNowAndThen(t *testing.T) {
 	})
 }
 
-func TestSimilarNames(t *testing.T) {
-	names := []string{"say", "message", "new_message", "room:join", "/chat", "*"}
-	for name, want := range map[string]string{
-		"Say": "say", "sya": "", "mesage": "message", "massage": "message", "newMessage": "new_message", "room-join": "room:join",
-		"joinroom": "", "/Chat/": "/chat", "caht": "/chat", "": "", "x": "", "quite different": "", "say": "",
-		strings.Repeat("message", 100): "", "\xff": "",
-	} {
-		require.Equal(t, want, socketio.SimilarName(name, names), name)
-	}
-}
-
 // Who knows the JavaScript server registers for "connection", which is an event like any other here.
 func TestConnectionIsNotConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -19,7 +19,7 @@ const (
 // useless counts a packet that means nothing. It is called on the read side.
 func (cl *client) useless() {
 	interval := time.Second / time.Duration(cl.srv.opts.Limits.ControlRate)
-	if cl.wasted.take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.Limits.ControlRate)*uselessBurst) {
+	if cl.wasted.Take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.Limits.ControlRate)*uselessBurst) {
 		return
 	}
 	cl.slow = true

@@ -1,14 +1,15 @@
-package socketio
+// Package similar finds what somebody meant who misspelt a name.
+package similar
 
 import (
 	"slices"
 	"strings"
 )
 
-// similarName returns the one of the names that was most likely meant by name,
+// Name returns the one of the names that was most likely meant by name,
 // "" if none is like it: but for case and what separates words, they may differ in
 // one letter of four, and in two at most.
-func similarName(name string, names []string) string {
+func Name(name string, names []string) string {
 	const longest = 100 // what is longer nobody has typed
 	wanted := plainName(name)
 	if len(name) > longest || wanted == "" {
