@@ -34,7 +34,7 @@ type client struct {
 
 	// Read side.
 	dec      parser.Decoder
-	events   pace.Bucket //  Options.Limits.EventRate
+	events   pace.Bucket // Options.Limits.EventRate
 	dropped  pace.Bucket // the same for the events that are dropped because of it
 	wasted   pace.Bucket // Options.Limits.ControlRate
 	slow     bool        // because of it
