@@ -31,6 +31,9 @@ func (c *Conn) onTimer() {
 			c.transportDoneLocked()
 		}
 		c.mu.Unlock()
+	case c.reaction != nil && !c.pongDue: // it is about to end: the poll that waits is to get that
+		c.setTimerLocked(time.Now().Add(reactionTime))
+		c.mu.Unlock()
 	case c.pongDue && !c.pongOverdueLocked():
 		c.awaitPongLocked()
 		c.mu.Unlock()

@@ -53,7 +53,7 @@ func TestTheRefusalComesBeforeTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 5000}}, nil)
+				h := newHost(t, &engineio.Options{PingInterval: 300 * time.Millisecond, Limits: engineio.Limits{MaxPayload: 5000}}, nil)
 				raw, p := h.raw()
 				poll := get(t, raw)
 				synctest.Wait()
