@@ -3,7 +3,6 @@ package socketio
 import (
 	"errors"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 )
@@ -206,42 +205,12 @@ func (c *Context) refusal(err error) *Error {
 	return e
 }
 
-// logFailure logs what no error handler has taken care of.
-func (c *Context) logFailure(err error) {
-	if _, ok := errors.AsType[*PanicError](err); ok {
-		return // logged when recovered
-	}
-	if errors.Is(err, ErrNoHandler) {
-		c.logNoHandler()
-		return
-	}
-	if _, misfit := errors.AsType[*ArgError](err); misfit {
-		c.logMisfit(err)
-		return
-	}
-	c.log(slog.LevelWarn, "socketio: handler failed", err)
-}
-
 // countFailure counts an error that is no panic, which recovered counts, and
 // not that of a dropped event.
 func (c *Context) countFailure(err error) {
 	if _, ok := errors.AsType[*PanicError](err); !ok && c.kind != kindDropped {
 		c.srv().stats.handlerErrors.Add(1)
 	}
-}
-
-// recovered counts and logs the panic of a function of the app. It is called
-// by the deferred function that recovered it, so that the stack is that of the panic.
-func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
-	srv.stats.panics.Add(1)
-	err := &PanicError{v, debug.Stack(), where}
-	srv.log.Error("socketio: "+where+" panicked", append(attrs, "error", err, "stack", string(err.Stack))...)
-	return err
-}
-
-// recovered is Server.recovered while an event is handled.
-func (c *Context) recovered(where string, v any) *PanicError {
-	return c.srv().recovered(where, v, "namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid))
 }
 
 // aborted is called when the handling of an event ended otherwise than by
@@ -261,13 +230,5 @@ func (c *Context) aborted(v any) {
 	}
 	if before == ackDeferred && c.hasID {
 		c.client.undeferred()
-	}
-}
-
-func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
-	log, ctx := c.srv().log, c.client.context()
-	if log.Enabled(ctx, level) {
-		attrs = append([]any{"namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid), "error", err}, attrs...)
-		log.Log(ctx, level, msg, attrs...)
 	}
 }

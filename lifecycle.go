@@ -1,8 +1,11 @@
 package socketio
 
 import (
+	"context"
 	"errors"
+	"time"
 
+	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -273,3 +276,73 @@ func (s *Socket) finish() {
 		hs.disconnected(s, rooms, reason, cause)
 	}
 }
+
+// drainEvents is how many more events a client may have handled when it is to
+// go because of Shutdown but is still busy.
+const drainEvents = 1000
+
+// Drain is called by the engine when it is the connection's turn to go. The
+// connection is closed here: see drain.
+func (cl *client) Drain() (busy bool) {
+	cl.drain()
+	return true
+}
+
+// drain closes the connection: at once, if no handler is at work, or else with the
+// last acknowledgement.
+//
+// Events that arrive meanwhile are handled, too, as long as there are some
+// before them, so that a client does not talk to a server that ignores it while
+// it thinks to be connected. When there are none any more, nothing is taken: the
+// read side, which calls enqueue, and whoever calls handled or undeferred look at
+// draining after they have changed queued or deferred, drain looks at those after
+// it has changed draining, so one of them sees to the end.
+func (cl *client) drain() {
+	if !cl.draining.CompareAndSwap(0, drainEvents) {
+		return
+	}
+	if cl.idle() {
+		cl.drained()
+		return
+	}
+	late := time.AfterFunc(cl.srv.opts.DrainTimeout, cl.drained)
+	context.AfterFunc(cl.conn.Context(), func() { late.Stop() })
+}
+
+// drained closes a connection all of whose acknowledgements are queued, or
+// whose time is over.
+func (cl *client) drained() { cl.conn.Close(ReasonServerShutdown, engineio.ErrServerClosed) }
+
+// takes reports whether an event that brought queued to n is still to be
+// handled. It is called on the read side.
+func (cl *client) takes(c *Context, n int64) bool {
+	left := cl.draining.Load()
+	switch {
+	case left == 0:
+		return true
+	case left == 1 || n == int64(c.size) && cl.deferred.Load() == 0:
+		return false
+	}
+	cl.draining.Store(left - 1)
+	return true
+}
+
+// handled is the end of an event that enqueue has counted.
+func (cl *client) handled(c *Context) {
+	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
+		cl.drained()
+	}
+	if cl.watched.Load() {
+		cl.progress()
+	}
+}
+
+// undeferred is the end of an acknowledgement that DeferAck has counted.
+func (cl *client) undeferred() {
+	if cl.deferred.Add(-1) == 0 && cl.draining.Load() != 0 && cl.idle() {
+		cl.drained()
+	}
+}
+
+// idle reports whether nothing is to be handled and nothing to be acknowledged.
+func (cl *client) idle() bool { return cl.queued.Load() == 0 && cl.deferred.Load() == 0 }

@@ -70,10 +70,6 @@ func NewServer(opts *Options) *Server {
 	return srv
 }
 
-// debugs reports whether what is logged at debug is written: what such a line says
-// of each client costs more than to ask.
-func (srv *Server) debugs() bool { return srv.log.Enabled(context.Background(), slog.LevelDebug) }
-
 // ServeHTTP serves the requests of Socket.IO clients. It returns before a
 // WebSocket connection ends.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
@@ -178,3 +174,56 @@ func (srv *Server) Count() int { return srv.root().Count() }
 
 // Disconnect makes a client leave "/", see [Socket.Disconnect].
 func (srv *Server) Disconnect(sid string) error { return srv.root().Disconnect(sid) }
+
+// Shutdown stops the server: it refuses new connections from now on, sees the
+// clients off and returns when they have gone and their disconnect handlers,
+// and all other handlers, have returned. When the context ends first, it cuts
+// off the clients that are left and returns the context's error; handlers may
+// still run then. It may be called again, to wait further or, with a context that
+// has ended, to hurry.
+//
+// The clients go one after the other, spread over [Options].DrainWindow, with
+// [ReasonServerShutdown]. They are not told to leave, so that they reconnect by
+// themselves: to another server, or to this one's successor. Until its turn a
+// client is served as ever, but for one that wants to join a namespace: its turn
+// is now. When it is, its events that have arrived are handled and acknowledged
+// before its connection is closed, those whose acknowledgement is deferred
+// ([Context.DeferAck]) included, if that takes no longer than
+// [Options].DrainTimeout. Those that arrive later are neither handled nor
+// acknowledged: a client that sends again what was not acknowledged loses
+// nothing, and has nothing handled twice.
+//
+// Call Shutdown before [http.Server.Shutdown], which waits for polls and knows
+// nothing of WebSocket connections. A handler must not wait for it, since
+// it waits for the handler: use go srv.Shutdown(ctx) there.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	err := srv.shutdown(ctx)
+	if srv.cluster != nil {
+		if failed := srv.cluster.close(ctx); err == nil {
+			err = failed
+		}
+	}
+	return err
+}
+
+// Close stops the server at once: clients are cut off with [ReasonServerShutdown],
+// without time for what their handlers do, and what waits for the broker is lost.
+// It waits for no handler; disconnect handlers run, perhaps after it has returned.
+// For anything but tests and emergencies use Shutdown. It returns nil.
+func (srv *Server) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = srv.Shutdown(ctx) // it says that the context has ended
+	return nil
+}
+
+func (srv *Server) shutdown(ctx context.Context) error {
+	srv.closing.Store(true)
+	if err := srv.engine.Shutdown(ctx); err != nil {
+		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)
+	}
+	if err := srv.workers.Wait(ctx); err != nil {
+		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
+	}
+	return nil
+}

@@ -2,7 +2,12 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/seed-d124fa34/socketio/internal/notice"
 	"github.com/seed-d124fa34/socketio/internal/similar"
@@ -79,3 +84,61 @@ func (c *Context) logMisfit(err error) {
 			"namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid), "error", err)
 	}
 }
+
+// printable is what a client chose, as it stands in a log: of bounded length, and
+// in quotes if it holds what a terminal or a reader of lines would obey.
+func printable(s string) string {
+	const limit = 100
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// short is enough of a session id to recognise it in a log, and too little to use it.
+func short(sid string) string { return sid[:min(6, len(sid))] + "…" }
+
+// logFailure logs what no error handler has taken care of.
+func (c *Context) logFailure(err error) {
+	if _, ok := errors.AsType[*PanicError](err); ok {
+		return // logged when recovered
+	}
+	if errors.Is(err, ErrNoHandler) {
+		c.logNoHandler()
+		return
+	}
+	if _, misfit := errors.AsType[*ArgError](err); misfit {
+		c.logMisfit(err)
+		return
+	}
+	c.log(slog.LevelWarn, "socketio: handler failed", err)
+}
+
+// recovered counts and logs the panic of a function of the app. It is called
+// by the deferred function that recovered it, so that the stack is that of the panic.
+func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
+	srv.stats.panics.Add(1)
+	err := &PanicError{v, debug.Stack(), where}
+	srv.log.Error("socketio: "+where+" panicked", append(attrs, "error", err, "stack", string(err.Stack))...)
+	return err
+}
+
+// recovered is Server.recovered while an event is handled.
+func (c *Context) recovered(where string, v any) *PanicError {
+	return c.srv().recovered(where, v, "namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid))
+}
+
+func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
+	log, ctx := c.srv().log, c.client.context()
+	if log.Enabled(ctx, level) {
+		attrs = append([]any{"namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid), "error", err}, attrs...)
+		log.Log(ctx, level, msg, attrs...)
+	}
+}
+
+// debugs reports whether what is logged at debug is written: what such a line says
+// of each client costs more than to ask.
+func (srv *Server) debugs() bool { return srv.log.Enabled(context.Background(), slog.LevelDebug) }
