@@ -16,11 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/behaviour"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
-var disconnectPaths = []behaviour{
+var disconnectPaths = []behaviour.Row{
 	{"D01", "the client leaves the namespace", "TestDisconnectReasons TestNamespacesLeaveTogether TestReconnectInNamespace", ""},
 	{"D02", "the client closes the connection", "TestDisconnectReasons engineio.TestClientCloses engineio.TestClosePacketOverWebSocket", ""},
 	{"D03", "the client vanishes, the network fails", "TestDisconnectReasons engineio.TestClientVanishes engineio.TestNetworkFails", ""},
@@ -42,7 +43,9 @@ var disconnectPaths = []behaviour{
 	{"D19", "the connection joins no namespace, or is refused by HTTP", "TestConnectTimeout engineio.TestRefusals", "there is no socket: no handler"},
 }
 
-func TestDisconnectPaths(t *testing.T) { checkTable(t, disconnectPaths, numbered("D%02d", 19)) }
+func TestDisconnectPaths(t *testing.T) {
+	behaviour.CheckTable(t, disconnectPaths, behaviour.Numbers("D%02d", 19))
+}
 
 // departure is a way to go, for the tests that try each of them at some moment.
 type departure struct {
@@ -105,7 +108,7 @@ func (d *departure) dial(t *testing.T, srv *socketio.Server, mode eiotest.Mode) 
 func everyDeparture(t *testing.T, f func(t *testing.T, d departure, mode eiotest.Mode, async, always bool)) {
 	for _, d := range departures {
 		for i, options := range []string{"", "AsyncHandlers", "AlwaysConnect"} {
-			modesNamed(t, d.name+" "+options, func(t *testing.T, mode eiotest.Mode) { f(t, d, mode, i == 1, i == 2) })
+			eiotest.RunSyncNamed(t, d.name+" "+options, func(t *testing.T, mode eiotest.Mode) { f(t, d, mode, i == 1, i == 2) })
 		}
 	}
 }

@@ -146,7 +146,7 @@ func TestShutdownSpreadsTheEnds(t *testing.T) {
 // A handler that goes on for as long as its client stays does not hold up a shutdown for long.
 func TestDrainTimeout(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Minute: time.Minute} {
-		modesNamed(t, want.String(), func(t *testing.T, mode eiotest.Mode) {
+		eiotest.RunSyncNamed(t, want.String(), func(t *testing.T, mode eiotest.Mode) {
 			srv := siotest.NewServer(t, &socketio.Options{DrainTimeout: timeout})
 			var rec siotest.Record
 			srv.On("stream", func(c *socketio.Context) error {
@@ -244,7 +244,7 @@ func TestShutdownWithAsyncHandlers(t *testing.T) {
 func TestShutdownDuringConnect(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		for _, always := range []bool{false, true} {
-			modesNamed(t, fmt.Sprintf("refuse %v always %v", refuse, always), func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncNamed(t, fmt.Sprintf("refuse %v always %v", refuse, always), func(t *testing.T, mode eiotest.Mode) {
 				srv := siotest.NewServer(t, &socketio.Options{AlwaysConnect: always})
 				var rec siotest.Record
 				srv.On("connect", func(c *socketio.Context) error {

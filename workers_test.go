@@ -75,3 +75,29 @@ func TestWorkers(t *testing.T) {
 		require.Zero(t, workerStacks())
 	})
 }
+
+// In threading mode each client had three threads, and each event one more.
+func TestDefectP1_IdleClientsHaveOneGoroutine(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		const clients = 20
+		srv := siotest.NewServer(t, nil)
+		srv.On("e", func(c *socketio.Context) int { return 1 })
+		srv.Namespace("/a").On("x", func(c *socketio.Context) {})
+		for range clients {
+			p := siotest.Join(t, srv, mode, "/", "/a")
+			p.Send(`21["e"]`)
+			p.Want(`31[1]`)
+		}
+		time.Sleep(socketio.WorkerLinger) // those of the handlers are gone by then
+		synctest.Wait()
+		stacks := make([]byte, 4<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		ours := 0
+		for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+			if strings.Contains(stack, "seed-d124fa34/socketio.") || strings.Contains(stack, "seed-d124fa34/socketio/engineio.") {
+				ours++
+			}
+		}
+		require.Equal(t, clients, ours) // the reader of a WebSocket, or the poll that waits
+	})
+}

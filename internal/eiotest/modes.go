@@ -26,3 +26,9 @@ func RunSync(t *testing.T, f func(t *testing.T, mode Mode), modes ...Mode) {
 		synctest.Test(t, func(t *testing.T) { f(t, mode) })
 	}, modes...)
 }
+
+// RunSyncNamed is RunSync within a subtest of its own.
+func RunSyncNamed(t *testing.T, name string, f func(t *testing.T, mode Mode)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { RunSync(t, f) })
+}

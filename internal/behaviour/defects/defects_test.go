@@ -1,11 +1,11 @@
-package socketio_test
+// Package defects_test checks that ours has none of the defects of Flask-SocketIO.
+package defects_test
 
 // Flask-SocketIO and the two packages below it have defects that are known: of security (S), of loss, hangs and leaks
 // (L), of order (O), of speed (P), and traps in the API (T). This table says which test shows that ours does not have
 // them, or why it cannot. TestDefectTable keeps it true.
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -16,12 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/behaviour"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-var defects = []behaviour{
+const noQueue = "this package has no message queue"
+
+var defects = []behaviour.Row{
 	{"S1", "a client is in before its connect handler has decided", "TestNobodyIsInBeforeAccepted", ""},
 	{"S2", "clients call the connect and disconnect handlers with forged arguments", "TestProtocolViolations TestReservedEventFromParser parser.TestDecodeRefuses", ""},
 	{"S3", "a room named as someone's sid gets the private messages", "TestPrivateRoomCannotBeJoined", ""},
@@ -91,13 +94,13 @@ var defects = []behaviour{
 }
 
 func TestDefectTable(t *testing.T) {
-	ids := numbered("S%d", 9)
-	ids = append(ids, numbered("L%d", 22)...)
+	ids := behaviour.Numbers("S%d", 9)
+	ids = append(ids, behaviour.Numbers("L%d", 22)...)
 	ids = append(ids, "L23", "L24", "L25")
-	ids = append(ids, numbered("O%d", 4)...)
-	ids = append(ids, numbered("P%d", 7)...)
-	ids = append(ids, numbered("T%02d", 17)...)
-	checkTable(t, defects, ids)
+	ids = append(ids, behaviour.Numbers("O%d", 4)...)
+	ids = append(ids, behaviour.Numbers("P%d", 7)...)
+	ids = append(ids, behaviour.Numbers("T%02d", 17)...)
+	behaviour.CheckTable(t, defects, ids)
 }
 
 // An empty list of rooms, or an empty name, was everybody: socketio.emit(to=user.room) of a user without a room.
@@ -137,7 +140,7 @@ func TestDefectS6_AttachmentsAreBounded(t *testing.T) {
 		{`511-["e"]`}, {`59999999999-["e"]`}, {`561-1[]`}, // more than the limit
 		{`52-["e"]`, `b:` + strings.Repeat("x", 600), `b:` + strings.Repeat("x", 600)}, // of 1000 bytes
 	} {
-		modesNamed(t, packets[0], func(t *testing.T, mode eiotest.Mode) {
+		eiotest.RunSyncNamed(t, packets[0], func(t *testing.T, mode eiotest.Mode) {
 			srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{Packet: parser.Limits{AttachmentBytes: 1000}}})
 			var rec siotest.Record
 			srv.On("e", func(c *socketio.Context) { rec.Add("event") })
@@ -195,10 +198,12 @@ func TestDefectL6_FailedConnectHandlerIsAnswered(t *testing.T) {
 		"nil dereference": func() error { var s *socketio.Server; return s.Emit("e", nil) },
 		"exit":            func() error { runtime.Goexit(); return nil },
 	} {
-		modesNamed(t, name, func(t *testing.T, mode eiotest.Mode) {
+		eiotest.RunSyncNamed(t, name, func(t *testing.T, mode eiotest.Mode) {
 			srv := siotest.NewServer(t, nil)
 			broken := true
+			var sids []string
 			srv.On("connect", func(c *socketio.Context) error {
+				sids = append(sids, c.ID())
 				if broken {
 					return fail()
 				}
@@ -210,9 +215,13 @@ func TestDefectL6_FailedConnectHandlerIsAnswered(t *testing.T) {
 				p.Send(`0`)
 				p.Want(`4{"message":"Connection rejected by server"}`)
 				synctest.Wait()
-				sids, rooms, running := srv.Sizes()
-				require.Zero(t, sids+rooms+running)
+				for _, sid := range sids {
+					require.Nil(t, srv.Socket(sid))
+				}
+				require.Empty(t, srv.Stats().Sockets)
+				require.Zero(t, srv.Stats().Rooms)
 			}
+			require.Len(t, sids, 2)
 			broken = false
 			srv.On("disconnect", func(c *socketio.Context) {})
 			p.Connect("/")
@@ -231,7 +240,7 @@ func TestDefectL8_BadPlaceholderDoesNotJam(t *testing.T) {
 		{`51-["e",{"_placeholder":true,"num":0}]`, `2["e"]`}, // text in place of the attachment
 		{`61-7[{"_placeholder":true,"num":3}]`, `b:x`},
 	} {
-		modesNamed(t, fmt.Sprint(packets), func(t *testing.T, mode eiotest.Mode) {
+		eiotest.RunSyncNamed(t, fmt.Sprint(packets), func(t *testing.T, mode eiotest.Mode) {
 			srv := siotest.NewServer(t, nil)
 			var rec siotest.Record
 			srv.On("e", func(c *socketio.Context) { rec.Add("event") })
@@ -244,28 +253,6 @@ func TestDefectL8_BadPlaceholderDoesNotJam(t *testing.T) {
 			rec.Want(t, "event")
 		})
 	}
-}
-
-// What had arrived of a packet stayed behind when the connection ended.
-func TestDefectL8_PartialPacketIsForgotten(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := siotest.NewServer(t, nil)
-		var rec siotest.Record
-		srv.On("e", func(c *socketio.Context, args ...any) { rec.Add("%v", args) })
-		p := siotest.Join(t, srv, mode)
-		s := srv.Socket(p.SID)
-		p.Send(`52-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, `b:1`)
-		synctest.Wait()
-		p.Client.Abort()
-		<-s.Context().Done()
-		rec.Want(t)
-		require.Zero(t, s.Queued())
-		sids, rooms, running := srv.Sizes()
-		require.Zero(t, sids+rooms+running)
-		p = siotest.Join(t, srv, mode)
-		p.Send(`2["e",1]`)
-		rec.Want(t, "[1]")
-	})
 }
 
 // The callback belonged to the client whose handler had emitted: when that had left, the answer was dropped.
@@ -289,32 +276,5 @@ func TestDefectL16_CallbackOutlivesItsEmitter(t *testing.T) {
 		asked.Send(`3` + id + `[42]`)
 		rec.Want(t, "true 42")
 		asked.Want(`2["thanks"]`)
-	})
-}
-
-// The acknowledgement id 0 destroyed the counter of the client: later callbacks failed with a KeyError.
-func TestDefectL16_ForgedAckIDs(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
-		srv := siotest.NewServer(t, nil)
-		var rec siotest.Record
-		p := siotest.Join(t, srv, mode)
-		s := srv.Socket(p.SID)
-		ask := func() string {
-			require.NoError(t, s.Emit("q", nil, socketio.OnAck(func(c *socketio.Context, n int) { rec.Add("%d", n) })))
-			return p.WantAckEvent(`["q"]`)
-		}
-		id := ask()
-		p.Send(`30[1]`, `3999999999999999999[2]`, `3`+id+`[3]`, `3`+id+`[4]`, `30[5]`)
-		rec.Want(t, "3")
-		p.Send(`3` + ask() + `[6]`)
-		rec.Want(t, "6")
-		require.Zero(t, s.PendingAcks())
-		reply := make(chan error)
-		go func() {
-			_, err := s.Call(context.Background(), "call", nil)
-			reply <- err
-		}()
-		p.Send(`30[7]`, `3`+p.WantAckEvent(`["call"]`)+`[]`)
-		require.NoError(t, <-reply)
 	})
 }

@@ -1,4 +1,5 @@
-package socketio_test
+// Package flask_test checks what Flask-SocketIO promises.
+package flask_test
 
 // What Flask-SocketIO promises is what its own tests check: 42 in test_socketio.py, and those of the two packages below
 // it, python-socketio (P) and python-engineio (E), that concern a server. These tables say which of our tests checks
@@ -15,19 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/behaviour"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
-// behaviour is one row of a table: what is promised, and the tests that check it, or the reason why none does. Beside
-// tests the reason says what differs.
-type behaviour struct {
-	id, what string
-	tests    string // separated by blanks; package.Test for those of other packages
-	reason   string
-}
-
-var flaskBehaviours = []behaviour{
+var flaskBehaviours = []behaviour.Row{
 	{"01", "connect", "TestFlaskConnect/01 TestConnectWithAuth TestFlaskEngine/E01", ""},
 	{"02", "connect_query_string_and_headers", "TestFlaskConnect/02", ""},
 	{"03", "connect_namespace", "TestFlaskConnect/03", ""},
@@ -93,6 +87,10 @@ func enter(t *testing.T, srv http.Handler, via socketiotest.Transport, namespace
 // visitor tells the client what its handshake request carried.
 func visitor(c *socketio.Context) error {
 	return c.Emit("seen", socketio.Args{c.Request().URL.Query()["foo"], c.Request().Header.Get("Authorization")})
+}
+
+type auth struct {
+	Token string `json:"token"`
 }
 
 func TestFlaskConnect(t *testing.T) {

@@ -1,4 +1,4 @@
-package socketio_test
+package defects_test
 
 import (
 	"errors"
@@ -15,6 +15,10 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
+
+type auth struct {
+	Token string `json:"token"`
+}
 
 // What a handler emitted before it slept, under eventlet without yielding, left when it returned.
 func TestDefectL19_EmitsDoNotWaitForTheHandler(t *testing.T) {
@@ -188,7 +192,7 @@ func TestDefectT01_SendIsEmit(t *testing.T) {
 func TestDefectT08_NamespacesAreNotSubstrings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"/foo", "bar"}})
-		ann := enter(t, srv, socketiotest.WebSocket, "/")
+		ann := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: socketiotest.WebSocket, Namespace: "/"})
 		for _, ns := range []string{"/f", "/fo", "/foob", "/foobar", "/foo/", "/FOO", "/b", "/*"} {
 			_, err := ann.TryJoin(ns, nil)
 			var refused *socketiotest.ConnectError

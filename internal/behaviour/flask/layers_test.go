@@ -1,4 +1,4 @@
-package socketio_test
+package flask_test
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/behaviour"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
@@ -20,7 +21,7 @@ import (
 const noQueue = "this package has no message queue"
 
 // pythonBehaviours are those of python-socketio's server that its tests check.
-var pythonBehaviours = []behaviour{
+var pythonBehaviours = []behaviour.Row{
 	{"P01", "the CONNECT packet carries the sid", "TestConnectWithAuth", "the manager that is initialized once is python-socketio's"},
 	{"P02", "connect handlers with and without the auth argument", "TestConnectPayloads TestRegistrationPanics", "the shape is known when registered, nothing is tried out"},
 	{"P03", "a second CONNECT for a namespace", "TestConnectTwice", "it closes the connection, as the reference server does"},
@@ -64,7 +65,7 @@ var pythonBehaviours = []behaviour{
 }
 
 // engineBehaviours are those of python-engineio's server that its tests check.
-var engineBehaviours = []behaviour{
+var engineBehaviours = []behaviour.Row{
 	{"E01", "ids are unique", "TestFlaskEngine/E01", ""},
 	{"E02", "the handshake's content", "engineio.TestHandshakeDefaults engineio.TestHandshakeValues engineio.TestHandshakeAnswer", ""},
 	{"E03", "other versions are refused", "engineio.TestRefusals", ""},
@@ -120,7 +121,7 @@ func TestFlaskPython(t *testing.T) {
 		require.True(t, lobby.Join("/", auth{"good"}).Connected())
 		require.True(t, lobby.Connected())
 	})
-	modesNamed(t, "P14 a packet whose attachments are on their way when the client is sent away is dropped, and nothing else", func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncNamed(t, "P14 a packet whose attachments are on their way when the client is sent away is dropped, and nothing else", func(t *testing.T, mode eiotest.Mode) {
 		srv := siotest.NewServer(t, nil)
 		var rec siotest.Record
 		srv.On("event", func(c *socketio.Context, args ...any) { rec.Add("event %v", args) })
@@ -174,7 +175,7 @@ func TestFlaskPython(t *testing.T) {
 		{`2/a-b,5["big",` + strings.Repeat("9", 400) + `]`, `3/a-b,5["big","socketio: argument 0"]`},
 		{`2/a-b,999999999999999999["e"]`, `3/a-b,999999999999999999["e",null]`},
 	} {
-		modesNamed(t, "P39 odd packet "+test.packet[:min(40, len(test.packet))], func(t *testing.T, mode eiotest.Mode) {
+		eiotest.RunSyncNamed(t, "P39 odd packet "+test.packet[:min(40, len(test.packet))], func(t *testing.T, mode eiotest.Mode) {
 			srv := siotest.NewServer(t, nil)
 			n := srv.Namespace("/a-b")
 			n.On("*", func(c *socketio.Context, event string, data any) (string, any) { return event, data })
@@ -194,14 +195,8 @@ func TestFlaskPython(t *testing.T) {
 	}
 }
 
-// modesNamed is modes in a subtest with a name.
-func modesNamed(t *testing.T, name string, f func(t *testing.T, mode eiotest.Mode)) {
-	t.Helper()
-	t.Run(name, func(t *testing.T) { eiotest.RunSync(t, f) })
-}
-
 func TestFlaskEngine(t *testing.T) {
-	modesNamed(t, "E01 ids are unique: of connections and of sockets", func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncNamed(t, "E01 ids are unique: of connections and of sockets", func(t *testing.T, mode eiotest.Mode) {
 		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"/a"}})
 		seen := map[string]bool{}
 		for range 20 {

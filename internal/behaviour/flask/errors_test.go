@@ -1,4 +1,4 @@
-package socketio_test
+package flask_test
 
 import (
 	"encoding/base64"
