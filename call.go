@@ -142,16 +142,18 @@ func (srv *Server) selectFar(ctx context.Context, e *emission, here []recipient)
 	}
 	ctx, cancel := context.WithTimeout(ctx, selectTimeout)
 	defer cancel()
-	m := &serversMessage{Do: doSelect, NS: e.ns, Everyone: !e.targeted, Rooms: e.rooms, Skip: e.skip, Except: e.except}
-	r, err := srv.cluster.servers.survey(ctx, m, result{}, false)
-	if len(r.names) == 0 {
-		return nil, err
+	q := &fleetQuestion{Do: doSelect, Namespace: e.ns, Everyone: !e.targeted, Rooms: e.rooms, Skip: e.skip, Except: e.except}
+	replies, err := srv.cluster.askServers(ctx, q)
+	far := make(map[string]*Socket)
+	for _, r := range replies {
+		for _, sid := range r.Names {
+			far[sid] = srv.farSocket(e.ns, sid)
+		}
 	}
-	far := make(map[string]*Socket, len(r.names))
-	for _, sid := range r.names {
-		far[sid] = srv.farSocket(e.ns, sid)
+	if err != nil {
+		return far, err
 	}
-	return far, err
+	return far, nil
 }
 
 // recipient is a socket, and its place in the room through which it is reached, or nil.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/outbox"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/parser"
@@ -21,17 +22,17 @@ import (
 type Broker = broker.Broker
 
 // cluster is a server's place among others on a Broker. Three goroutines are its:
-// listen, which close ends, the outbox's, and that of servers. listen carries out what the other
+// listen, which close ends, the outbox's, and that of fleet. listen carries out what the other
 // servers publish; that never waits, and calls no user code but a Parser and a
 // logger.
 type cluster struct {
 	uplink
-	srv     *Server
-	servers *servers // the other ones, if they are written in Go
-	quoted  []byte   // host, as messages have it
-	in      arrival  // listen's
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when listen has ended
+	srv    *Server
+	fleet  *fleet.Fleet // the other servers, if they are written in Go
+	quoted []byte       // host, as messages have it
+	in     arrival      // listen's
+	cancel context.CancelFunc
+	done   chan struct{} // closed when listen has ended
 
 	mu    sync.Mutex
 	asked map[uint64]*question // by acknowledgement id; nil when closed
@@ -46,7 +47,7 @@ func newCluster(srv *Server, host string) *cluster {
 		asked: make(map[uint64]*question),
 	}
 	c.quoted = appendText(nil, c.host)
-	c.servers = newServers(c)
+	c.fleet = newFleet(c)
 	go c.listen(ctx)
 	return c
 }
@@ -55,16 +56,16 @@ func newCluster(srv *Server, host string) *cluster {
 func (c *cluster) listen(ctx context.Context) {
 	defer close(c.done)
 	for failures := 0; ; {
-		err := c.srv.opts.Cluster.Broker.Subscribe(ctx, []string{c.channel, c.servers.channel}, func() {
+		err := c.srv.opts.Cluster.Broker.Subscribe(ctx, []string{c.channel, c.fleetChannel()}, func() {
 			failures = 0
 			c.out.Link.Subscribed(nil)
 			c.out.Retry()
-			c.servers.connected()
+			c.fleet.Connected()
 		}, c.receive)
 		if ctx.Err() != nil {
 			return
 		}
-		c.servers.lost()
+		c.fleet.Disconnected()
 		c.out.Link.Subscribed(err)
 		if errors.Is(err, broker.ErrClosed) {
 			return
@@ -81,7 +82,7 @@ func (c *cluster) listen(ctx context.Context) {
 // close ends the cluster's goroutines: what arrives from now on is not carried
 // out, what waits is published until the context ends.
 func (c *cluster) close(ctx context.Context) error {
-	c.servers.close()
+	c.fleet.Close()
 	c.cancel()
 	<-c.done // it ends with its context
 	c.mu.Lock()
@@ -109,8 +110,8 @@ func (c *cluster) receive(channel string, data []byte) {
 	if outbox.IsProbe(data) {
 		return
 	}
-	if channel == c.servers.channel {
-		if err := c.servers.receive(data); err != nil {
+	if channel == c.fleetChannel() {
+		if err := c.fleet.Receive(data); err != nil {
 			c.out.Link.Ignore(data, err)
 		}
 		return

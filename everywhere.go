@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 )
 
 // Cluster asks all servers on the [Broker] about the clients of a namespace,
@@ -14,10 +17,15 @@ import (
 // An answer is complete, or the error is a [*ClusterError], which names the
 // servers that did not answer until the context ended; what the others said is
 // returned beside it. How many clients there are is never told wrongly
-// without an error. Servers know of each other because each gives a sign of
-// life every five seconds: one that crashes is missing for up to 20 seconds, and
-// then forgotten; one that shuts down is not missing. In the first two seconds
-// on the broker a server waits until it knows the others.
+// without an error.
+//
+// Servers know of each other because each gives a sign of life every five
+// seconds. A server that gives none for 15 seconds has crashed, or it is cut off
+// from the broker with its clients; which of the two nobody knows. Nobody waits for
+// its answers any more, but every answer names it as missing until it is heard of
+// again, until a server with the same [Options].Cluster.PeerURL replaces it, or for five
+// minutes; then it is forgotten. A server that shuts down is not missing. In the
+// first two seconds on the broker a server waits until it knows the others.
 //
 // Only Go servers are asked. What they say to each other travels on a channel of
 // its own, [Options].Cluster.Channel with "#servers" appended, of which Flask-SocketIO's
@@ -65,77 +73,113 @@ func (cl *Cluster) Servers() []string {
 	case cl.srv.cluster == nil:
 		return []string{serverName("")}
 	}
-	s := cl.srv.cluster.servers
-	return append([]string{s.name}, s.names()...)
+	return cl.srv.cluster.fleet.Names()
 }
 
-// ask answers a question for all servers.
-func (cl *Cluster) ask(ctx context.Context, m *serversMessage, enough bool) (result, error) {
+// ask answers a question for all servers together.
+func (cl *Cluster) ask(ctx context.Context, q *fleetQuestion) (fleet.Answer, error) {
 	if cl.ns.err != nil {
-		return result{}, cl.ns.err
+		return fleet.Answer{}, cl.ns.err
 	}
 	if cl.ns.name == anyName {
-		return result{}, errors.New("socketio: Cluster of the namespace *: ask the namespaces that clients are in")
+		return fleet.Answer{}, errors.New("socketio: Cluster of the namespace *: ask the namespaces that clients are in")
+	}
+	if q.aboutRoom() && !q.Everyone && q.Room == "" {
+		return fleet.Answer{}, errEmptyRoom
 	}
 	if err := ctx.Err(); err != nil {
-		return result{}, fmt.Errorf("socketio: %w", err)
+		return fleet.Answer{}, fmt.Errorf("socketio: %w", err)
 	}
-	m.NS = cl.ns.name
-	here := cl.srv.examine(m)
-	if c := cl.srv.cluster; c != nil && !(enough && here.found) {
-		all, err := c.servers.survey(ctx, m, here, enough)
-		if err == nil && here.err != "" {
-			err = &ClusterError{[]string{c.servers.name}, errors.New(here.err)}
+	q.Namespace = cl.ns.name
+	all := cl.srv.answerQuestion(q)
+	var incomplete *ClusterError
+	if all.Err != "" {
+		incomplete = &ClusterError{cl.Servers()[:1], errors.New(all.Err)}
+	}
+	if c := cl.srv.cluster; c != nil && !(q.Do == doRooms && all.Found) {
+		replies, failed := c.askServers(ctx, q)
+		for _, r := range replies {
+			all.Names = append(all.Names, r.Names...)
+			all.Count += r.Count
+			all.Found = all.Found || r.Found
 		}
-		return all, err
+		incomplete = incomplete.join(failed)
 	}
-	if here.err != "" {
-		return here, &ClusterError{cl.Servers()[:1], errors.New(here.err)}
+	if incomplete != nil {
+		return all, incomplete
 	}
-	return here, nil
+	return all, nil
+}
+
+// join returns what both errors say; either may be nil.
+func (e *ClusterError) join(other *ClusterError) *ClusterError {
+	switch {
+	case e == nil:
+		return other
+	case other == nil:
+		return e
+	}
+	return &ClusterError{slices.Concat(e.Missing, other.Missing), errors.Join(e.Err, other.Err)}
+}
+
+// askServers asks the other servers.
+func (c *cluster) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Reply, *ClusterError) {
+	replies, err := c.fleet.Ask(ctx, q.question())
+	if err == nil {
+		return replies, nil
+	}
+	incomplete := &ClusterError{Err: err}
+	var missing *fleet.Error
+	if errors.As(err, &missing) {
+		incomplete.Missing, incomplete.Err = missing.Missing, missing.Err
+	}
+	if incomplete.Err == fleet.ErrUnavailable {
+		incomplete.Err = ErrBrokerUnavailable
+	}
+	return replies, incomplete
 }
 
 // Members returns the session ids in a room, in no particular order. The error
 // is [ErrRoomName] for an empty name: for everyone see SIDs.
 func (cl *Cluster) Members(ctx context.Context, room string) ([]string, error) {
-	r, err := cl.askRoom(ctx, &serversMessage{Do: doMembers, Room: room})
-	return r.names, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doMembers, Room: room})
+	return r.Names, err
 }
 
 // SIDs returns the session ids of everyone in the namespace, in no particular order.
 func (cl *Cluster) SIDs(ctx context.Context) ([]string, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doMembers, Everyone: true}, false)
-	return r.names, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doMembers, Everyone: true})
+	return r.Names, err
 }
 
 // CountRoom returns how many sockets are in a room. It is cheaper than Members.
 // The error is [ErrRoomName] for an empty name.
 func (cl *Cluster) CountRoom(ctx context.Context, room string) (int, error) {
-	r, err := cl.askRoom(ctx, &serversMessage{Do: doCount, Room: room})
-	return r.count, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doCount, Room: room})
+	return r.Count, err
 }
 
 // Count returns how many sockets are in the namespace. It is cheaper than SIDs.
 func (cl *Cluster) Count(ctx context.Context) (int, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doCount, Everyone: true}, false)
-	return r.count, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doCount, Everyone: true})
+	return r.Count, err
 }
 
 // Rooms returns the rooms of a socket, see [Socket.Rooms]. The error is
 // [ErrUnknownSocket] if no server has it. It returns with the answer of the
 // server that has: others may be missing.
 func (cl *Cluster) Rooms(ctx context.Context, sid string) ([]string, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doRooms, SID: sid}, true)
-	if err == nil && !r.found {
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doRooms, SID: sid})
+	if err == nil && !r.Found {
 		err = fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), cl.ns.name)
 	}
-	return r.names, err
+	return r.Names, err
 }
 
 // Connected reports whether a socket is in the namespace, on whatever server.
 func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doRooms, SID: sid}, true)
-	return r.found, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doRooms, SID: sid})
+	return r.Found, err
 }
 
 // DisconnectRoom makes everyone in a room leave the namespace, see
@@ -143,15 +187,15 @@ func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
 // servers that the error names, which may have left, too. The error is
 // [ErrRoomName] for an empty name: everyone is DisconnectAll.
 func (cl *Cluster) DisconnectRoom(ctx context.Context, room string) (int, error) {
-	r, err := cl.askRoom(ctx, &serversMessage{Do: doDisconnect, Room: room})
-	return r.count, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doDisconnect, Room: room})
+	return r.Count, err
 }
 
 // DisconnectAll makes everyone leave the namespace, on all servers, and returns
 // how many these were, as DisconnectRoom does.
 func (cl *Cluster) DisconnectAll(ctx context.Context) (int, error) {
-	r, err := cl.ask(ctx, &serversMessage{Do: doDisconnect, Everyone: true}, false)
-	return r.count, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doDisconnect, Everyone: true})
+	return r.Count, err
 }
 
 // MoveRoom makes everyone in the room from join the room to and leave from. It
@@ -163,8 +207,8 @@ func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {
 	if err := checkRoomName(to); err != nil {
 		return 0, err
 	}
-	r, err := cl.askRoom(ctx, &serversMessage{Do: doMove, Room: from, Other: to})
-	return r.count, err
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doMove, Room: from, NewRoom: to})
+	return r.Count, err
 }
 
 // JoinAll makes everyone in the namespace, on all servers, join a room, and
@@ -173,14 +217,6 @@ func (cl *Cluster) JoinAll(ctx context.Context, room string) (int, error) {
 	if err := checkRoomName(room); err != nil {
 		return 0, err
 	}
-	r, err := cl.ask(ctx, &serversMessage{Do: doMove, Everyone: true, Other: room}, false)
-	return r.count, err
-}
-
-// askRoom answers a question about a room for all servers.
-func (cl *Cluster) askRoom(ctx context.Context, m *serversMessage) (result, error) {
-	if m.Room == "" {
-		return result{}, errEmptyRoom
-	}
-	return cl.ask(ctx, m, false)
+	r, err := cl.ask(ctx, &fleetQuestion{Do: doMove, Everyone: true, NewRoom: room})
+	return r.Count, err
 }

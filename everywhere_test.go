@@ -157,7 +157,6 @@ func TestClusterAnswers(t *testing.T) {
 				require.Equal(t, sorted(sids[4:]...), sorted(left...))
 				for _, srv := range f.Servers {
 					if n > 0 {
-						require.Zero(t, srv.Surveys())
 						require.Zero(t, srv.BrokerStatus().Ignored)
 					}
 				}
@@ -176,8 +175,8 @@ func TestClusterAnswers(t *testing.T) {
 	}
 }
 
-// A server that does not answer is named until it is forgotten; what the others
-// say is returned.
+// A server that does not answer is named, for five minutes after it has fallen silent;
+// what the others say is returned.
 func TestClusterSilentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := siotest.NewFleet(t, 2, nil)
@@ -215,11 +214,21 @@ func TestClusterSilentServer(t *testing.T) {
 		require.Equal(t, 2, count)
 		require.Less(t, time.Since(start), 22*time.Second)
 		require.Len(t, c.Servers(), 2)
+
+		// Its clients may still be connected: for five minutes no answer is complete, and nobody waits.
+		for range 2 {
+			start = time.Now()
+			count, err = c.Count(t.Context())
+			wantMissing(t, err, errors.Unwrap(err), f.Servers[2])
+			require.Equal(t, 2, count)
+			require.Zero(t, time.Since(start))
+			time.Sleep(4 * time.Minute)
+		}
 		count, err = c.Count(t.Context())
-		require.NoError(t, err)
+		require.NoError(t, err, "not for ever")
 		require.Equal(t, 2, count)
 
-		dead.Store(false) // it was only slow
+		dead.Store(false) // it was only cut off
 		time.Sleep(6 * time.Second)
 		count, err = c.Count(t.Context())
 		require.NoError(t, err)
@@ -242,7 +251,6 @@ func TestClusterServerLeaves(t *testing.T) {
 			counted <- err
 		}()
 		synctest.Wait()
-		require.Equal(t, 1, f.Servers[0].Surveys())
 		require.NoError(t, f.Servers[2].Shutdown(t.Context()))
 		synctest.Wait()
 		select {
@@ -377,7 +385,7 @@ func TestClusterBigAnswer(t *testing.T) {
 		got, err := f.Servers[0].Cluster().Rooms(soon(t), p.SID)
 		require.NoError(t, err)
 		require.Equal(t, sorted(want...), sorted(got...))
-		require.Greater(t, parts, 12)
+		require.Greater(t, parts, 8)
 		require.Less(t, biggest, 200<<10)
 	})
 }
@@ -452,7 +460,7 @@ func TestClusterForeignMessages(t *testing.T) {
 		defer cancel()
 		go b.Subscribe(ctx, []string{serversChannel}, func() {}, func(_ string, data []byte) { got <- string(data) })
 		synctest.Wait()
-		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"ask","host":"me","id":5,"do":"dance"}`)))
+		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"ask","host":"me","id":5,"question":{"do":"dance"}}`)))
 		<-got
 		require.Contains(t, <-got, `"error":"it does not know the question`)
 		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"bye","host":"me"}`)))

@@ -35,25 +35,8 @@ func (srv *Server) RemoteQuestions() int {
 	return len(srv.cluster.asked)
 }
 
-// Surveys returns how many questions to the other servers wait for answers.
-func (srv *Server) Surveys() int {
-	s := srv.cluster.servers
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.surveys)
-}
-
 // FromServers takes a message as if another server had published it.
-func (srv *Server) FromServers(data []byte) error { return srv.cluster.servers.receive(data) }
-
-// RecodeServersMessage reads a message, and writes it.
-func RecodeServersMessage(data []byte) ([]byte, error) {
-	m, err := readServersMessage(data)
-	if err != nil {
-		return nil, err
-	}
-	return m.encode(), nil
-}
+func (srv *Server) FromServers(data []byte) error { return srv.cluster.fleet.Receive(data) }
 
 // EmitDuring emits to rooms, and calls f when the first recipient is known and
 // not reached.

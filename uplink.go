@@ -21,6 +21,8 @@ type uplink struct {
 	codec   parser.Parser // JSON
 }
 
+const hostLen = 32 // bytes of a newHost
+
 // newHost returns a name for a server or an Emitter.
 func newHost() string {
 	id := uuid.New()

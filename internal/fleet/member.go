@@ -1,0 +1,114 @@
+package fleet
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// member is another server.
+type member struct {
+	name     string
+	version  int
+	heard    time.Time
+	silent   bool
+	endpoint *url.URL // nil if it has none
+}
+
+// heard notes the sign of life that every message is, or that a server leaves. It returns why answers of the server to earlier questions have become doubtful, and
+// questions to be published that the server has not heard.
+func (f *Fleet) heard(m *message) (lost error, asks []*message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := f.members[m.Host]
+	switch {
+	case m.Kind == kindBye:
+		f.forget(m.Host)
+		for _, s := range f.surveys {
+			s.dismiss(m.Host)
+		}
+		f.replies.dropOf(m.Host)
+		return ErrLeft, nil
+	case known == nil && len(f.members) >= maxMembers:
+		f.full = true
+		return nil, nil
+	case known == nil:
+		known = new(member)
+		f.members[m.Host] = known
+	case m.Kind == kindHello:
+		lost = ErrInterrupted
+	}
+	known.name, known.version, known.heard, known.silent = m.Name, m.Version, time.Now(), false
+	if m.Kind == kindHello || m.Kind == kindHere {
+		f.noteEndpoint(m.Host, known, m.Endpoint)
+	}
+	for _, s := range f.surveys {
+		if s.expect(m.Host, known) && m.Kind == kindHello {
+			asks = append(asks, s.askAgain(m.Host))
+		}
+	}
+	return lost, asks
+}
+
+// noticeSilence marks the servers that gave no sign of life for a while, and returns their ids. It forgets those that have been silent for long.
+func (f *Fleet) noticeSilence() (silent []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.subscribed {
+		return nil // nothing can be heard
+	}
+	for host, m := range f.members {
+		switch quiet := time.Since(m.heard); {
+		case quiet > silentAfter+missingFor:
+			f.forget(host)
+		case quiet > silentAfter && !m.silent:
+			m.silent = true
+			silent = append(silent, host)
+			for _, s := range f.surveys {
+				s.expect(host, m)
+			}
+		}
+	}
+	return silent
+}
+
+// forget removes a server. f.mu is held.
+func (f *Fleet) forget(host string) {
+	if f.members[host] != nil {
+		delete(f.members, host)
+		f.full = false
+	}
+}
+
+// Names returns the names of the servers that are known and not silent, this one first.
+func (f *Fleet) Names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := []string{f.opts.Name}
+	for _, host := range slices.Sorted(maps.Keys(f.members)) {
+		if m := f.members[host]; !m.silent {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+// Reachable returns nil if answers of a server can be expected now, or else ErrUnavailable, ErrClosed, ErrSilent or, if there is no such server, ErrLeft. Who waits for answers to
+// what was asked outside the fleet registers for Options.Lost first and calls Reachable then: so no loss is missed.
+func (f *Fleet) Reachable(host string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.members[host]
+	switch {
+	case f.closed:
+		return ErrClosed
+	case !f.subscribed:
+		return ErrUnavailable
+	case m == nil:
+		return ErrLeft
+	case m.silent:
+		return ErrSilent
+	}
+	return nil
+}

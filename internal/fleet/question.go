@@ -1,0 +1,367 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Question is what is asked of all other servers.
+type Question struct {
+	// Content is JSON, and otherwise opaque to the fleet.
+	Content json.RawMessage
+	// Order is set if the question changes something. Each server carries it out once.
+	Order bool
+	// UntilFound is set if nobody need be waited for once a server has answered with Found.
+	UntilFound bool
+}
+
+// Answer is what a server answers. What the members mean is up to the question.
+type Answer struct {
+	Names []string
+	Count int
+	Found bool
+	// Err says what went wrong; the rest of the answer holds nevertheless.
+	Err string
+}
+
+// Reply is the answer of one server.
+type Reply struct {
+	Host string
+	Answer
+}
+
+// Error says that not all servers have answered.
+type Error struct {
+	// Missing are the names of those that did not, or that answered with Answer.Err. It may be empty: while the broker is away nobody knows who is missing.
+	Missing []string
+	Err     error // why: one of this package's errors, the context's error, or Answer.Err
+}
+
+// Error names the servers and says why.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%d servers did not answer (%.1000s): %v", len(e.Missing), strings.Join(e.Missing, ", "), e.Err)
+}
+
+// Unwrap returns why.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Ask asks all other servers, and waits until each has answered, is known not to, or the context ends. It returns the answers that have come, in the order of the
+// servers' ids. The error is nil or an *Error, unless the question is not JSON.
+//
+// It takes up to two seconds after a subscription has begun, because until then there may be servers that nobody has heard of.
+func (f *Fleet) Ask(ctx context.Context, q Question) ([]Reply, error) {
+	if !json.Valid(q.Content) {
+		return nil, fmt.Errorf("the question is not JSON: %.100q", q.Content)
+	}
+	s := f.begin(q)
+	defer f.finish(s)
+	if ctx.Err() == nil {
+		if err := f.publish(s.ask(nil)); err != nil {
+			f.end(s, ErrUnavailable)
+		}
+	}
+	retry := time.NewTicker(askAgain)
+	defer retry.Stop()
+	for {
+		done, wait := f.progress(s)
+		if done {
+			return f.result(s)
+		}
+		var settled <-chan time.Time
+		if wait > 0 {
+			settled = time.After(wait)
+		}
+		select {
+		case <-s.changed:
+		case <-settled:
+		case <-retry.C:
+			if f.askStalled(s) != nil {
+				f.end(s, ErrUnavailable)
+			}
+		case <-ctx.Done():
+			f.end(s, ctx.Err())
+		}
+	}
+}
+
+// begin registers a question.
+func (f *Fleet) begin(q Question) *survey {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lastID++
+	s := &survey{id: f.lastID, question: q, servers: make(map[string]*respondent), changed: make(chan struct{}, 1)}
+	for host, m := range f.members {
+		s.expect(host, m)
+	}
+	switch {
+	case f.closed:
+		s.end(ErrClosed)
+	case !f.subscribed:
+		s.end(ErrUnavailable)
+	case f.full:
+		s.err = errTooManyServers
+	}
+	f.surveys[s.id] = s
+	return s
+}
+
+func (f *Fleet) finish(s *survey) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.surveys, s.id)
+}
+
+func (f *Fleet) end(s *survey, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.end(err)
+}
+
+func (f *Fleet) result(s *survey) ([]Reply, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return s.result()
+}
+
+// progress reports whether nobody is waited for any more, or else, if it is not 0, how long servers may still turn up that nobody has heard of.
+func (f *Fleet) progress(s *survey) (done bool, wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case s.ended || s.found && s.question.UntilFound:
+		return true, 0
+	case s.waits() || f.greeted.IsZero():
+		return false, 0
+	}
+	wait = time.Until(f.greeted.Add(settle))
+	return wait <= 0, wait
+}
+
+// askStalled asks those again whose answers made no progress since it was called last.
+func (f *Fleet) askStalled(s *survey) error {
+	f.mu.Lock()
+	asks := s.askStalled()
+	f.mu.Unlock()
+	for _, ask := range asks {
+		if err := f.publish(ask); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes a part of an answer, and requests the next one.
+func (f *Fleet) take(m *message) {
+	f.mu.Lock()
+	var next *message
+	if s := f.surveys[m.ID]; s != nil {
+		next = s.take(m)
+	}
+	f.mu.Unlock()
+	if next != nil {
+		_ = f.publish(next) // otherwise it is requested again in a while
+	}
+}
+
+// survey is a question that waits for answers. Fleet.mu guards it, except for changed.
+type survey struct {
+	id       uint64
+	question Question
+	servers  map[string]*respondent
+	names    int  // how many names have arrived
+	found    bool // a server has answered so
+	ended    bool // nobody is waited for any more
+	err      error
+	changed  chan struct{} // has an element when something has changed
+}
+
+// respondent is a server that is asked.
+type respondent struct {
+	name  string
+	state state
+	err   error // why it has failed or is silent
+
+	answer   Answer
+	complete bool // all parts of the answer have arrived
+	attempt  uint64
+	next     int  // the part that is expected
+	progress bool // a part has arrived since the last tick of Fleet.Ask
+}
+
+type state uint8
+
+const (
+	waiting  state = iota
+	silent         // it is not waited for, but an answer is welcome
+	answered       // final, as failed
+	failed
+)
+
+func (s *survey) signal() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// waits reports whether somebody is waited for.
+func (s *survey) waits() bool {
+	for _, r := range s.servers {
+		if r.state == waiting {
+			return true
+		}
+	}
+	return false
+}
+
+// expect notes that a server is there, or is silent. It reports whether its answer is waited for.
+func (s *survey) expect(host string, m *member) bool {
+	if s.ended {
+		return false
+	}
+	r := s.servers[host]
+	if r == nil {
+		r = &respondent{name: m.name}
+		s.servers[host] = r
+	}
+	switch {
+	case r.state == answered || r.state == failed:
+		return false
+	case m.version != version:
+		r.fail(errOtherVersion)
+	case m.silent:
+		r.state, r.err = silent, ErrSilent
+	default:
+		r.state, r.err = waiting, nil
+	}
+	s.signal()
+	return r.state == waiting
+}
+
+func (r *respondent) fail(err error) { r.state, r.err = failed, err }
+
+// dismiss ends the wait for a server that has no clients any more.
+func (s *survey) dismiss(host string) {
+	if r := s.servers[host]; r != nil && !s.ended && r.state != answered && r.state != failed {
+		delete(s.servers, host)
+		s.signal()
+	}
+}
+
+// end ends the wait: those who have not answered are missing.
+func (s *survey) end(err error) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	if s.err == nil {
+		s.err = err
+	}
+	s.signal()
+}
+
+// ask returns the question for some servers, or for all.
+func (s *survey) ask(to []string) *message {
+	return &message{Kind: kindAsk, ID: s.id, Question: s.question.Content, Order: s.question.Order, To: to}
+}
+
+// askAgain returns the question for one server, which is to go on where its answer stopped.
+func (s *survey) askAgain(host string) *message {
+	m := s.ask([]string{host})
+	m.Part, m.Attempt = s.servers[host].next, s.servers[host].attempt
+	return m
+}
+
+// askStalled returns the question for those whose answers made no progress.
+func (s *survey) askStalled() (asks []*message) {
+	var begin []string
+	for _, host := range slices.Sorted(maps.Keys(s.servers)) {
+		switch r := s.servers[host]; {
+		case r.state != waiting:
+		case r.progress:
+			r.progress = false
+		case r.next > 0:
+			asks = append(asks, s.askAgain(host))
+		default:
+			begin = append(begin, host)
+		}
+	}
+	if len(begin) > 0 {
+		asks = append(asks, s.ask(begin))
+	}
+	return asks
+}
+
+// take takes a part of an answer. It returns the request for the next part; after the last part of several this tells the other server that it need not keep the rest.
+func (s *survey) take(m *message) (next *message) {
+	if s.ended {
+		return nil
+	}
+	r := s.servers[m.Host]
+	if r == nil { // there are too many servers, or it is slow to say that it is there
+		r = &respondent{name: m.Name}
+		s.servers[m.Host] = r
+	}
+	switch {
+	case r.state == answered || r.state == failed:
+		return nil
+	case r.attempt != m.Attempt && m.Part == 0: // the first part, or the server begins again
+		s.names -= len(r.answer.Names)
+		r.attempt, r.next, r.answer = m.Attempt, 0, Answer{}
+	}
+	if r.attempt != m.Attempt || r.next != m.Part {
+		return nil // a part is here already, or one before it was lost and will be requested again
+	}
+	if s.names += len(m.Names); s.names > maxNames {
+		r.fail(errTooManyNames)
+		r.answer.Names = nil
+		s.signal()
+		return nil
+	}
+	r.answer.Names = append(r.answer.Names, m.Names...)
+	r.next++
+	r.progress = true
+	if m.Last {
+		r.complete = true
+		r.answer.Count, r.answer.Found, r.answer.Err = m.Count, m.Found, m.Error
+		s.found = s.found || m.Found
+		r.state, r.err = answered, nil
+		if m.Error != "" {
+			r.fail(fmt.Errorf("%s: %.500s", r.name, m.Error))
+		}
+		s.signal()
+	}
+	if r.complete && r.next == 1 {
+		return nil
+	}
+	return &message{Kind: kindNext, ID: s.id, To: []string{m.Host}, Part: r.next, Attempt: r.attempt}
+}
+
+// result ends the survey and returns what has come.
+func (s *survey) result() (replies []Reply, err error) {
+	s.ended = true
+	var missing []string
+	err = s.err
+	for _, host := range slices.Sorted(maps.Keys(s.servers)) {
+		r := s.servers[host]
+		if r.complete {
+			replies = append(replies, Reply{host, r.answer})
+		}
+		if r.state == answered {
+			continue
+		}
+		missing = append(missing, r.name)
+		if err == nil {
+			err = r.err
+		}
+	}
+	if err == nil || s.found && s.question.UntilFound {
+		return replies, nil
+	}
+	return replies, &Error{missing, err}
+}

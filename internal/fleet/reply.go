@@ -1,0 +1,182 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	maxOrders    = 1000 // that are remembered, of all servers together
+	maxTransfers = 1000 // answers being sent at once
+)
+
+// replies is what is kept of the answers to questions of other servers. Fleet.mu guards it.
+type replies struct {
+	orders    []doneOrder // the latest, so that none is carried out twice
+	transfers map[replyKey]*transfer
+	partSize  int    // the constant, except in tests
+	names     int    // in transfers
+	attempts  uint64 // how many answers have been made
+}
+
+// replyKey names a question of another server.
+type replyKey struct {
+	host string
+	id   uint64
+}
+
+type doneOrder struct {
+	replyKey
+	answer Answer
+}
+
+// transfer is an answer of several parts. from and to are the bounds of the part that was sent last.
+type transfer struct {
+	answer   Answer
+	attempt  uint64
+	partSize int
+	part     int
+	from, to int
+	used     time.Time
+}
+
+// newTransfer begins to send an answer.
+func (r *replies) newTransfer(a Answer) *transfer {
+	r.attempts++
+	t := &transfer{answer: a, attempt: r.attempts, partSize: r.partSize, used: time.Now()}
+	t.cut()
+	return t
+}
+
+// cut sets the end of the current part.
+func (t *transfer) cut() {
+	names, size := t.answer.Names, 0
+	for t.to = t.from; t.to < len(names) && size < t.partSize; t.to++ {
+		size += len(names[t.to]) + len(`"",`)
+	}
+}
+
+func (t *transfer) atLast() bool { return t.to == len(t.answer.Names) }
+
+// advance goes on to the part after the current one.
+func (t *transfer) advance() {
+	t.part, t.from = t.part+1, t.to
+	t.cut()
+}
+
+// message returns the current part.
+func (t *transfer) message(key replyKey) *message {
+	m := &message{
+		Kind: kindAnswer, ID: key.id, To: []string{key.host}, Attempt: t.attempt, Part: t.part,
+		Names: t.answer.Names[t.from:t.to],
+	}
+	if t.atLast() {
+		m.Last, m.Count, m.Found, m.Error = true, t.answer.Count, t.answer.Found, t.answer.Err
+	}
+	return m
+}
+
+// reply answers another server's question, with the first part, or with the one that is asked for again.
+func (f *Fleet) reply(m *message) {
+	key := replyKey{m.Host, m.ID}
+	f.mu.Lock()
+	next := f.replies.again(key, m)
+	answer, done := f.replies.done(key)
+	f.mu.Unlock()
+	if next == nil {
+		if !done {
+			answer = f.opts.Answer(m.Question)
+		}
+		f.mu.Lock()
+		if m.Order && !done {
+			f.replies.remember(key, answer)
+		}
+		next = f.replies.begin(key, answer)
+		f.mu.Unlock()
+	}
+	_ = f.publish(next) // otherwise it will be asked for again
+}
+
+// replyNext sends the part of an answer that another server requests. A request that does not fit is ignored: the question will be asked again.
+func (f *Fleet) replyNext(m *message) {
+	f.mu.Lock()
+	next := f.replies.again(replyKey{m.Host, m.ID}, m)
+	f.mu.Unlock()
+	if next != nil {
+		_ = f.publish(next)
+	}
+}
+
+// again returns the part that is requested of an answer that is being sent: the one that was sent last or the one after it. If there is no such part, it returns nil and the answer is no
+// longer kept.
+func (r *replies) again(key replyKey, m *message) *message {
+	t := r.transfers[key]
+	if t == nil {
+		return nil
+	}
+	if m.Attempt == t.attempt && m.Part == t.part+1 && !t.atLast() {
+		t.advance()
+	}
+	if m.Part != t.part || m.Attempt != t.attempt && m.Part > 0 { // Part 0 without an attempt: nothing has arrived
+		r.drop(key)
+		return nil
+	}
+	t.used = time.Now()
+	return t.message(key)
+}
+
+// begin returns the first part of a new answer.
+func (r *replies) begin(key replyKey, a Answer) *message {
+	t := r.newTransfer(a)
+	if t.atLast() {
+		return t.message(key)
+	}
+	if len(r.transfers) >= maxTransfers || r.names+len(a.Names) > maxNames {
+		return r.newTransfer(Answer{Err: "too many long answers are being sent: ask again later"}).message(key)
+	}
+	r.transfers[key] = t
+	r.names += len(a.Names)
+	return t.message(key)
+}
+
+func (r *replies) drop(key replyKey) {
+	if t := r.transfers[key]; t != nil {
+		r.names -= len(t.answer.Names)
+		delete(r.transfers, key)
+	}
+}
+
+// dropOf drops the answers for a server.
+func (r *replies) dropOf(host string) {
+	for key := range r.transfers {
+		if key.host == host {
+			r.drop(key)
+		}
+	}
+}
+
+// dropIdle drops the answers whose rest nobody requests.
+func (r *replies) dropIdle() {
+	for key, t := range r.transfers {
+		if time.Since(t.used) > idleFor {
+			r.drop(key)
+		}
+	}
+}
+
+// done returns the answer to an order that has been carried out.
+func (r *replies) done(key replyKey) (a Answer, ok bool) {
+	for i := range r.orders {
+		if r.orders[i].replyKey == key {
+			return r.orders[i].answer, true
+		}
+	}
+	return a, false
+}
+
+func (r *replies) remember(key replyKey, a Answer) {
+	if len(r.orders) == maxOrders {
+		r.orders = slices.Delete(r.orders, 0, maxOrders/2)
+	}
+	r.orders = append(r.orders, doneOrder{key, a})
+}
