@@ -58,9 +58,9 @@ func (c *cluster) listen(ctx context.Context) {
 	for failures := 0; ; {
 		err := c.srv.opts.Cluster.Broker.Subscribe(ctx, []string{c.channel, c.fleetChannel()}, func() {
 			failures = 0
-			c.out.Link.Subscribed(nil)
 			c.out.Retry()
 			c.fleet.Connected()
+			c.out.Link.Subscribed(nil) // last: who sees Connected in BrokerStatus may ask the other servers
 		}, c.receive)
 		if ctx.Err() != nil {
 			return
