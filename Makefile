@@ -18,7 +18,7 @@ bench: ## benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./...
 
 churn: ## 100,000 clients of every kind come and go, and nothing is left of them
-	CHURN=100000 go test -run TestChurn -v -timeout 30m .
+	CHURN=100000 go test -run TestChurn -v -timeout 30m ./internal/behaviour/lifecycle
 
 fmt:
 	find . -name '*.go' -not -path '*/node_modules/*' | xargs gofmt -w

@@ -201,7 +201,7 @@ func TestShutdownWaitsForDeferredAcks(t *testing.T) {
 		synctest.Wait()
 		first, second := <-acks, <-acks // in no particular order
 		start := time.Now()
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		time.Sleep(time.Second)
 		p.Send(`22["now"]`) // still served
 		p.Want(`32[1]`)
@@ -220,7 +220,7 @@ func TestShutdownWaitsForDeferredAcks(t *testing.T) {
 		p.Send(`21["later"]`)
 		ack := <-acks
 		start := time.Now()
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		p.Closed()
 		require.NoError(t, <-ended)
 		require.GreaterOrEqual(t, time.Since(start), 2*time.Second)

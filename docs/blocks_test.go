@@ -54,7 +54,7 @@ func TestContributing(t *testing.T) {
 			assert.Contains(t, read(t, "../.ci/check"), "for dir in $(modules)")
 		case "make churn": // half an hour: the test runs with fewer clients otherwise
 			assert.Contains(t, makefile, "\tCHURN=100000 go test -run TestChurn ")
-			assert.Contains(t, read(t, "../churn_test.go"), "func TestChurn(t *testing.T)")
+			assert.Contains(t, read(t, "../internal/behaviour/lifecycle/churn_test.go"), "func TestChurn(t *testing.T)")
 		case "bash .ci/run": // it is what runs this test
 		case "bash .ci/nightly": // two hours
 			assert.FileExists(t, "../.ci/nightly")

@@ -42,6 +42,13 @@ func NewServer(t testing.TB, opts *socketio.Options) *socketio.Server {
 	return srv
 }
 
+// BeginShutdown shuts a server down in the background. The channel has what Shutdown returned.
+func BeginShutdown(ctx context.Context, srv *socketio.Server) <-chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Shutdown(ctx) }()
+	return ended
+}
+
 // WantForgotten expects that a server, whose clients have all gone, remembers none
 // of them: no connection, socket or room, and no session id that a Peer was given.
 // In the tests of the root package it looks into the server's index, too.

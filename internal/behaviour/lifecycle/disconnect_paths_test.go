@@ -1,4 +1,4 @@
-package socketio_test
+package lifecycle_test
 
 // The disconnect handler runs exactly once, whichever way a client goes and whatever happens at that moment, and never
 // for a client that was refused. This table says which test shows it for which way; TestDisconnectPaths keeps it true.
@@ -78,7 +78,7 @@ var departures = []departure{
 			_ = d.srv.Emit("e", strings.Repeat("x", 100_000))
 		}
 	}, socketio.ReasonSlowClient, ""},
-	{"shutdown", func(d *departing) { shutdown(context.Background(), d.srv) }, socketio.ReasonServerShutdown, ""},
+	{"shutdown", func(d *departing) { siotest.BeginShutdown(context.Background(), d.srv) }, socketio.ReasonServerShutdown, ""},
 }
 
 func (d *departure) want(mode eiotest.Mode) string {
@@ -206,7 +206,7 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 		{"parse error", steps, func(u *upgrading) { u.send("49") }, socketio.ReasonParseError},
 		{"Disconnect", steps, func(u *upgrading) { u.s.Disconnect() }, socketio.ReasonServerDisconnect},
 		{"CloseConnection", steps, func(u *upgrading) { u.s.CloseConnection() }, socketio.ReasonServerDisconnect},
-		{"shutdown", steps, func(u *upgrading) { shutdown(context.Background(), u.srv) }, socketio.ReasonServerShutdown},
+		{"shutdown", steps, func(u *upgrading) { siotest.BeginShutdown(context.Background(), u.srv) }, socketio.ReasonServerShutdown},
 	} {
 		for _, step := range tt.steps {
 			t.Run(tt.name+" "+step, func(t *testing.T) {
@@ -237,8 +237,8 @@ func TestDisconnectDuringUpgrade(t *testing.T) {
 					tt.leave(u)
 					time.Sleep(time.Minute)
 					rec.Want(t, string(tt.reason))
-					sids, rooms, running := srv.Sizes()
-					require.Zero(t, sids+rooms+running)
+					require.Nil(t, srv.Socket(u.s.ID()))
+					siotest.WantForgotten(t, srv)
 				})
 			})
 		}

@@ -1,4 +1,4 @@
-package socketio_test
+package lifecycle_test
 
 import (
 	"context"
@@ -32,7 +32,9 @@ func storm(t *testing.T, mode eiotest.Mode, async bool) {
 	rooms := []string{"a", "b", "c"}
 	var accepted, left, refused atomic.Int64
 	online := sync.Map{} // sid -> true
+	asked := sync.Map{}  // the sids of all who wanted to connect
 	srv.On("connect", func(c *socketio.Context) error {
+		asked.Store(c.ID(), true)
 		if rand.IntN(5) == 0 {
 			refused.Add(1)
 			return &socketio.Error{Message: "not today"}
@@ -137,6 +139,8 @@ func storm(t *testing.T, mode eiotest.Mode, async bool) {
 	require.NoError(t, srv.Shutdown(end))
 	require.Equal(t, accepted.Load(), left.Load())
 	require.Positive(t, accepted.Load())
-	sids, members, running := srv.Sizes()
-	require.Zero(t, sids+members+running)
+	siotest.WantForgotten(t, srv)
+	for sid := range asked.Range {
+		require.Nil(t, srv.Socket(sid.(string)))
+	}
 }

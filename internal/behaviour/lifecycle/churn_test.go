@@ -1,4 +1,4 @@
-package socketio_test
+package lifecycle_test
 
 import (
 	"bytes"
@@ -52,7 +52,7 @@ func TestChurn(t *testing.T) {
 		c.run(churnSize(t, 5000), lives, func() usage {
 			time.Sleep(time.Minute) // past every timeout
 			synctest.Wait()
-			u := measure(srv.Server, tr.Conns())
+			u := measure(srv, tr.Conns())
 			u.goroutines = bytes.Count(stacks(), []byte(", synctest bubble ")) // others of the process come and go
 			return u
 		})
@@ -96,9 +96,9 @@ func TestChurnOverSockets(t *testing.T) {
 	c.run(n, all, func() usage {
 		deadline := time.Now().Add(20 * time.Second)
 		for last := 0; ; { // for goroutines, descriptors and what timers hold there is no condition to wait for
-			got := look(srv.Server, int(open.Load()))
+			got := look(srv, int(open.Load()))
 			if over := time.Now().After(deadline); over || got.idle() && (before == nil || got.goroutines <= before.goroutines && got.files <= before.files) {
-				got = measure(srv.Server, int(open.Load()))
+				got = measure(srv, int(open.Load()))
 				if over || before != nil && got.objects <= before.objects+allowance(n, all) || before == nil && got.objects >= last-20 && last > 0 {
 					before = &got
 					return got
@@ -120,16 +120,20 @@ func (u usage) idle() bool { return u.sessions+u.sids+u.rooms+u.sockets+u.conns 
 
 // look counts what a server holds, but for the heap. A descriptor that was forgotten is there until the garbage
 // collector finds it.
-func look(srv *socketio.Server, conns int) usage {
-	u := usage{conns: conns, sessions: srv.Sessions(), goroutines: runtime.NumGoroutine()}
-	u.sids, u.rooms, u.sockets = srv.Sizes()
+func look(srv *churnHost, conns int) usage {
+	u := usage{conns: conns, sids: srv.known(), goroutines: runtime.NumGoroutine()}
+	st := srv.Stats()
+	u.sessions, u.rooms = st.Polling+st.WebSocket, st.Rooms
+	for _, n := range st.Sockets {
+		u.sockets += n
+	}
 	if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
 		u.files = len(entries)
 	}
 	return u
 }
 
-func measure(srv *socketio.Server, conns int) usage {
+func measure(srv *churnHost, conns int) usage {
 	u := look(srv, conns)
 	for range 3 { // what a sync.Pool holds goes with the second
 		runtime.GC()
@@ -215,12 +219,36 @@ type churnHost struct {
 	*socketio.Server
 	accepted, left atomic.Int64
 	calls          atomic.Int64 // Calls that have not returned
+	// asked are the session ids of those who wanted to connect last, the next one at the place next. It
+	// never grows, so that it does not show in the heap.
+	mu    sync.Mutex
+	asked [][27]byte
+	next  int
+}
+
+func (s *churnHost) note(sid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(s.asked[s.next][:], sid)
+	s.next = (s.next + 1) % len(s.asked)
+}
+
+// known returns how many of the session ids in asked the server remembers.
+func (s *churnHost) known() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sid := range s.asked {
+		if s.Socket(string(sid[:])) != nil {
+			n++
+		}
+	}
+	return n
 }
 
 var errNotToday = errors.New("not today")
 
 func newChurnServer(t *testing.T) *churnHost {
-	s := &churnHost{}
+	s := &churnHost{asked: make([][27]byte, 1<<14)}
 	s.Server = siotest.NewServer(t, &socketio.Options{
 		PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond, UpgradeTimeout: 200 * time.Millisecond,
 		WriteTimeout: 200 * time.Millisecond, ConnectTimeout: 500 * time.Millisecond, Limits: socketio.Limits{SendQueueLimit: 256 << 10},
@@ -233,6 +261,7 @@ func newChurnServer(t *testing.T) *churnHost {
 		},
 	})
 	s.On("connect", func(c *socketio.Context, auth map[string]any) error {
+		s.note(c.ID())
 		switch {
 		case auth["refuse"] != nil:
 			return errNotToday

@@ -1,11 +1,9 @@
-package socketio_test
+package lifecycle_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,15 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
-	"github.com/seed-d124fa34/socketio/parser"
 )
-
-// shutdown shuts a server down in the background.
-func shutdown(ctx context.Context, srv *socketio.Server) <-chan error {
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Shutdown(ctx) }()
-	return ended
-}
 
 // Events that arrived are handled, in order, and acknowledged before the connection is closed.
 func TestShutdown(t *testing.T) {
@@ -37,7 +27,7 @@ func TestShutdown(t *testing.T) {
 		p.Send(`21["slow",1]`, `22["slow",2]`, `2["slow",3]`)
 		synctest.Wait()
 		begin := time.Now()
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		synctest.Wait()
 		_, err := eiotest.Dial(t.Context(), srv, &eiotest.Options{Mode: mode, Path: "/socket.io/"})
 		require.ErrorContains(t, err, "503")
@@ -92,7 +82,7 @@ func TestShutdownInAHurry(t *testing.T) {
 				var first <-chan error
 				left := 5
 				if second {
-					first, left = shutdown(t.Context(), srv), 4
+					first, left = siotest.BeginShutdown(t.Context(), srv), 4
 					rec.Want(t, "server shutdown") // whose turn it was first
 				}
 				over, cancel := context.WithCancel(t.Context())
@@ -126,7 +116,7 @@ func TestShutdownSpreadsTheEnds(t *testing.T) {
 		}
 		synctest.Wait()
 		begin = time.Now()
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		time.Sleep(time.Second)
 		served := 0
 		for _, p := range peers {
@@ -180,7 +170,7 @@ func TestShutdownUnderAFlood(t *testing.T) {
 		p := siotest.Join(t, srv, eiotest.WebSocket)
 		p.Send(`21["e"]`)
 		synctest.Wait()
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		synctest.Wait()
 		for range 3000 {
 			p.Send(`21["e"]`)
@@ -210,7 +200,7 @@ func TestShutdownWaitsForAnswers(t *testing.T) {
 			rec.Add("called back")
 		})))
 		callback := p.WantAckEvent(`["q"]`)
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		synctest.Wait()
 		p.Send("3"+callback+`[]`, "3"+id+`["answer"]`)
 		p.Want(`31["answer"]`)
@@ -230,7 +220,7 @@ func TestShutdownWithAsyncHandlers(t *testing.T) {
 		p := siotest.Join(t, srv, mode, "/")
 		p.Send(`23["sleep",3]`, `21["sleep",1]`, `22["sleep",2]`)
 		synctest.Wait()
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		p.Want(`31[]`, `32[]`)
 		rec.Want(t)
 		p.Want(`33[]`)
@@ -259,7 +249,7 @@ func TestShutdownDuringConnect(t *testing.T) {
 				p := siotest.Dial(t, srv, mode)
 				p.Send(`0`)
 				synctest.Wait()
-				ended := shutdown(t.Context(), srv)
+				ended := siotest.BeginShutdown(t.Context(), srv)
 				switch {
 				case !refuse:
 					p.Connected("/")
@@ -297,7 +287,7 @@ func TestConnectDuringShutdown(t *testing.T) {
 			fresh, busy = append(fresh, siotest.Dial(t, srv, mode)), append(busy, siotest.Join(t, srv, mode))
 		}
 		rec.Want(t, "connect", "connect", "connect")
-		ended := shutdown(t.Context(), srv)
+		ended := siotest.BeginShutdown(t.Context(), srv)
 		synctest.Wait()
 		begin := time.Now()
 		for i := range 3 {
@@ -347,100 +337,4 @@ func TestShutdownFromAHandler(t *testing.T) {
 		require.ErrorIs(t, <-ended, context.DeadlineExceeded)
 		require.NoError(t, srv.Shutdown(t.Context()))
 	})
-}
-
-// With real goroutines racing: what was handled was acknowledged, and the other way round.
-func TestShutdownLosesNoAcknowledgement(t *testing.T) {
-	eiotest.Run(t, func(t *testing.T, mode eiotest.Mode) {
-		for round := range 10 {
-			opts := &socketio.Options{AsyncHandlers: round%2 == 1}
-			if round%3 == 0 {
-				opts.DrainWindow = 5 * time.Millisecond
-			}
-			srv := siotest.NewServer(t, opts)
-			var mu sync.Mutex
-			handled := map[string]int{}
-			total := make(chan bool, 100_000)
-			srv.On("n", func(c *socketio.Context, key string) {
-				mu.Lock()
-				handled[key]++
-				mu.Unlock()
-				total <- true
-			})
-			var clients sync.WaitGroup
-			acked := map[string]int{}
-			for i := range 4 {
-				p := siotest.Join(t, srv, mode)
-				clients.Go(func() { // four events on their way at a time
-					for n := 0; ; n++ {
-						for p.Client.Err() == nil && p.Client.Send(fmt.Sprintf(`2%d["n","%d %d"]`, n, i, n)) == nil && n < 4 {
-							n++
-						}
-						m, err := p.Client.Receive(t.Context())
-						if err != nil {
-							return
-						}
-						id, ok := strings.CutPrefix(strings.TrimSuffix(string(m.Data), "[]"), "3")
-						require.True(t, ok, m.Data)
-						mu.Lock()
-						acked[fmt.Sprint(i, " ", id)]++
-						mu.Unlock()
-					}
-				})
-			}
-			for range 100 * (1 + round%4) {
-				<-total
-			}
-			require.NoError(t, srv.Shutdown(t.Context()))
-			clients.Wait()
-			require.Equal(t, handled, acked)
-			require.GreaterOrEqual(t, len(handled), 100)
-		}
-	})
-}
-
-// lateParser hands over the packets with an event only after hold has returned.
-type lateParser struct {
-	parser.Parser
-	hold func()
-}
-
-type lateDecoder struct {
-	parser.Decoder
-	hold func()
-}
-
-func (p lateParser) NewDecoder(l parser.Limits) parser.Decoder {
-	return lateDecoder{p.Parser.NewDecoder(l), p.hold}
-}
-
-func (d lateDecoder) Decode(data []byte, binary bool) (parser.Packet, bool, error) {
-	p, ok, err := d.Decoder.Decode(data, binary)
-	if p.Type == parser.Event {
-		d.hold()
-	}
-	return p, ok, err
-}
-
-// An event that is being read while the connection is closed could not be acknowledged any more.
-func TestEventThatComesTooLate(t *testing.T) {
-	for range 50 { // without a bubble: the server waits with a mutex
-		arrived, goOn := make(chan bool), make(chan bool)
-		srv := siotest.NewServer(t, &socketio.Options{Parser: lateParser{parser.New(nil), func() {
-			arrived <- true
-			<-goOn
-		}}})
-		handled := make(chan bool, 1)
-		srv.On("e", func(c *socketio.Context) { handled <- true })
-		p := siotest.Join(t, srv, eiotest.WebSocket)
-		ctx := srv.Socket(p.SID).Request().Context()
-		p.Send(`21["e"]`)
-		<-arrived
-		ended := shutdown(t.Context(), srv)
-		<-ctx.Done()
-		close(goOn)
-		require.NoError(t, <-ended)
-		require.Empty(t, handled)
-		p.Closed()
-	}
 }
