@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/parser"
@@ -106,3 +107,72 @@ func (s *Socket) ackFailed(target ackTarget, err error) {
 	}
 	target.failed(s, err)
 }
+
+// OnAck asks for an acknowledgement and has the handler called with it, for
+// each client that answers:
+//
+//	func(*Context[, error][, args...]) [error]
+//
+// with the arguments of the acknowledgement, decoded as for [Namespace.On]; the
+// Context is on the socket of the client that answered. A handler with an error
+// after the Context is called exactly once for each client that the event is
+// for. The error is nil with an answer; without one the arguments are zero and
+// the error says why:
+//
+//   - a [*DisconnectError] if the client left first, which is [ErrClosed];
+//   - [context.DeadlineExceeded] if there is an [AckTimeout] and it is over;
+//   - a [*LimitError] if the client owes [Options].Limits.MaxPendingAcks answers already,
+//     so that the event was not sent to it;
+//   - an [*ArgError] if the answer does not fit the parameters;
+//   - another error if the event could not be sent to it, as a [Volatile] one may not.
+//
+// When an Emit that is for its own client alone returns an error, the event was
+// not sent, and the handler is not called.
+//
+// A handler without an error parameter is called with answers only. A client
+// that leaves, or is late, leaves a line at level debug, and is what the hook
+// Unacked hears of. If clients in a room owe too many answers, the others are asked
+// and Emit returns a [*CallError] that names those, with the [*LimitError] in it.
+//
+// The callbacks of one socket run one after another, beside its events, so that
+// a handler may wait for them; what they return goes to the error handler.
+//
+// With [Options].Cluster.Broker the clients of other servers are asked as well. The
+// Socket of their Context stands for them here, with an empty request and
+// session, and reaches them through the broker. Answers count until
+// [AckTimeout] or else [Options].Cluster.AckTimeout is over. Go servers tell when
+// one of their clients leaves first; who is in a room elsewhere and does not answer in time
+// is not known, so that the handler hears of a late client there only if the
+// event was for its session id. The answer of a client in a room on a server
+// of Flask-SocketIO does not say whose it is: its Context has an empty ID.
+//
+// OnAck panics if the handler has another shape. It may be called for each
+// emit: what it finds out about a handler's type it keeps. Flask-SocketIO: callback.
+func OnAck(handler any) EmitOption {
+	option, err := newAckOption(handler)
+	if err != nil {
+		panic(fmt.Sprintf("socketio: OnAck at %s: cannot use %T as a handler: %v; want %s", caller(1), handler, err, callbackShape))
+	}
+	return option
+}
+
+// AckTimeout bounds how long [OnAck] waits for each client, from when the event
+// has been emitted. A later answer is ignored. Without it the wait ends when the client leaves, and
+// for clients of other servers after [Options].Cluster.AckTimeout. It must be
+// positive, and there must be an OnAck: a Call is bounded by its context.
+func AckTimeout(d time.Duration) EmitOption {
+	return emitOption(func(e *emission) {
+		e.ackTimeout = d
+		if d <= 0 {
+			e.err = fmt.Errorf("socketio: AckTimeout(%v): it must be positive; without the option the wait ends when the client leaves", d)
+		}
+	})
+}
+
+// ackOption is a handler given to OnAck.
+type ackOption struct {
+	shape *ackShape
+	fn    any // a function of the shape's type, or what is in a Handler
+}
+
+func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emission) { e.ack = o }

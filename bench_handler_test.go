@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -48,7 +49,7 @@ func BenchmarkHandler(b *testing.B) {
 		{"HandlerFunc Args", `,"hello",42`, HandlerFunc(func(c *Context) (Args, error) { return c.Args(), nil })},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			h, err := compile(kindEvent, bench.fn)
+			h, err := compile(shape.Event, bench.fn)
 			require.NoError(b, err)
 			p := benchPacket(b, bench.args)
 			c := &Context{event: p.Event, args: p.Args}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -35,7 +36,7 @@ func BenchmarkRelay(b *testing.B) {
 		{"text 1k/Raw", `,"` + benchText + `"`, func(c *Context, r Raw) error { return out(c, r) }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			h, err := compile(kindEvent, bench.fn)
+			h, err := compile(shape.Event, bench.fn)
 			require.NoError(b, err)
 			dec := parser.New(nil).NewDecoder(parser.Limits{})
 			first, attachment := []byte(`2["e"`+bench.args+`]`), make([]byte, 64)

@@ -23,13 +23,24 @@ type Context struct {
 	args  parser.Args
 	id    uint64 // of the acknowledgement asked for, if hasID
 	hasID bool
-	kind  handlerKind
+	kind  eventKind
 	// acking is what becomes of the acknowledgement: ackOpen and so on.
 	acking atomic.Uint32
 	more   *extra // what few events have; nil: nothing
 	size   int    // what the event counts in the connection's receive queue
 	link   mailbox.Link[*task]
 }
+
+// eventKind is what has happened.
+type eventKind uint8
+
+const (
+	kindEvent      eventKind = iota // the client has sent an event
+	kindDropped                     // one that is not handled, because of Limits.EventRate
+	kindConnect                     // the client connects
+	kindDisconnect                  // the client has left
+	kindAck                         // the client has acknowledged an event, or will not
+)
 
 // extra is what only some contexts have.
 type extra struct {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 
+	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -39,26 +40,28 @@ type Raw = parser.Raw
 // a catch-all handler, whose first argument is the event's name.
 type bound func(c *Context, named bool) (Args, error)
 
-// handlerKind is what a handler is registered for. It narrows the accepted shapes.
-type handlerKind uint8
-
-const (
-	kindEvent handlerKind = iota
-	kindConnect
-	kindDisconnect
-	kindAck
-	kindDropped // an event that is not to be handled, because of Options.Limits.EventRate
-	kindCatchAll
-)
+// handlerRules are what internal/shape has to know of this package's types.
+var handlerRules = shape.Rules{
+	Context: contextType, Socket: reflect.TypeFor[*Socket](), Reason: reflect.TypeFor[Reason](),
+}
 
 // shapes says, for each kind, what is accepted.
 var shapes = [...]string{
-	kindEvent:      "func(*socketio.Context[, args...]) [(results...,)] [error]",
-	kindConnect:    "func(*socketio.Context[, auth]) [error]",
-	kindDisconnect: "func(*socketio.Context[, socketio.Reason]) [error]",
-	kindAck:        "func(*socketio.Context[, error][, args...]) [error]",
-	kindCatchAll:   "func(*socketio.Context[, event string[, args...]]) [(results...,)] [error]",
+	shape.Event:      "func(*socketio.Context[, args...]) [(results...,)] [error]",
+	shape.Connect:    "func(*socketio.Context[, auth]) [error]",
+	shape.Disconnect: "func(*socketio.Context[, socketio.Reason]) [error]",
+	shape.CatchAll:   "func(*socketio.Context[, event string[, args...]]) [(results...,)] [error]",
 }
+
+// callbackShape says what OnAck accepts.
+const callbackShape = "func(*socketio.Context[, error][, args...]) [error]"
+
+var (
+	contextType    = reflect.TypeFor[*Context]()
+	errorType      = reflect.TypeFor[error]()
+	argsType       = reflect.TypeFor[Args]()
+	rawMessageType = reflect.TypeFor[json.RawMessage]()
+)
 
 // caller returns file:line of the code skip levels above its caller.
 func caller(skip int) string {
@@ -70,7 +73,7 @@ func caller(skip int) string {
 }
 
 // mustCompile is compile, with a panic that says which registration is wrong.
-func mustCompile(kind handlerKind, what, where string, fn any) Handler {
+func mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 	h, err := compile(kind, fn)
 	if err != nil {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T as a handler: %v; want %s", what, where, fn, err, shapes[kind]))
@@ -79,9 +82,9 @@ func mustCompile(kind handlerKind, what, where string, fn any) Handler {
 }
 
 // mustCompile is mustCompile with what the options say about handlers.
-func (srv *Server) mustCompile(kind handlerKind, what, where string, fn any) Handler {
+func (srv *Server) mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 	h := mustCompile(kind, what, where, fn)
-	if srv.opts.StrictArgs && (kind == kindEvent || kind == kindCatchAll) {
+	if srv.opts.StrictArgs && (kind == shape.Event || kind == shape.CatchAll) {
 		h = strict(h)
 	}
 	return h
@@ -89,7 +92,7 @@ func (srv *Server) mustCompile(kind handlerKind, what, where string, fn any) Han
 
 // compile checks fn against the shapes of its kind and finds the way to call
 // it: without reflection for the common shapes, with it for the others.
-func compile(kind handlerKind, fn any) (Handler, error) {
+func compile(kind shape.Kind, fn any) (Handler, error) {
 	if fn == nil {
 		return Handler{}, errors.New("it is nil")
 	}
@@ -97,7 +100,7 @@ func compile(kind handlerKind, fn any) (Handler, error) {
 		if h.call == nil {
 			return h, errors.New("the Handler was not made by Func or FuncAck")
 		}
-		return h, checkShape(kind, h.typ)
+		return h, handlerRules.Check(kind, h.typ)
 	}
 	v := reflect.ValueOf(fn)
 	if v.Kind() != reflect.Func {
@@ -106,7 +109,7 @@ func compile(kind handlerKind, fn any) (Handler, error) {
 	if v.IsNil() {
 		return Handler{}, errors.New("the function is nil")
 	}
-	if err := checkShape(kind, v.Type()); err != nil {
+	if err := handlerRules.Check(kind, v.Type()); err != nil {
 		return Handler{}, err
 	}
 	h := Handler{call: direct(fn), typ: v.Type()}
@@ -291,132 +294,4 @@ func three[T, U, V any](fn func(*Context, T, U, V) (any, error)) bound {
 		}
 		return answer(fn(c, v.t, v.u, v.v))
 	}
-}
-
-// strict returns the handler of an event with the number of its arguments checked
-// before, see [Options].StrictArgs.
-func strict(h Handler) Handler {
-	t, call := h.typ, h.call
-	takes := t.NumIn() - 1
-	if takes == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
-		return h // a HandlerFunc, which looks at the arguments itself
-	}
-	if t.IsVariadic() {
-		takes--
-	}
-	h.call = func(c *Context, named bool) (Args, error) {
-		n := c.params(named)
-		if n == takes || n > takes && t.IsVariadic() || named && takes == 0 {
-			return call(c, named)
-		}
-		e := &ArgError{Event: c.event, Index: min(n, takes)}
-		if n < takes {
-			e.Type = t.In(n + 1).String()
-		}
-		want := takes
-		if named {
-			e.Index--
-			want--
-		}
-		atLeast := ""
-		if t.IsVariadic() {
-			atLeast = "at least "
-		}
-		e.Err = fmt.Errorf("%w: %d, and the handler takes %s%d", ErrArgCount, c.args.Len(), atLeast, want)
-		return nil, e
-	}
-	return h
-}
-
-// answer turns the one result of a handler into the acknowledgement: nil is no
-// value, Args are several, anything else is one.
-func answer(result any, err error) (Args, error) {
-	switch r := result.(type) {
-	case nil:
-		return nil, err
-	case Args:
-		return r, err
-	}
-	return Args{result}, err
-}
-
-// params is how many parameters the event in c can fill.
-func (c *Context) params(named bool) int {
-	n := c.args.Len()
-	if named {
-		n++
-	}
-	return n
-}
-
-// param decodes parameter i of a handler into v, a pointer. A missing one
-// leaves *v as it is.
-func (c *Context) param(i int, named bool, v any) error {
-	if named {
-		if i == 0 {
-			return c.bindName(v)
-		}
-		i--
-	}
-	return c.bindArg(i, v)
-}
-
-func (c *Context) bindArg(i int, v any) error {
-	if i >= c.args.Len() {
-		return nil
-	}
-	if err := c.args.Bind(i, v); err != nil {
-		return &ArgError{c.event, i, targetType(v), err}
-	}
-	return nil
-}
-
-// bindName stores the event's name as the first parameter of a catch-all handler.
-func (c *Context) bindName(v any) error {
-	if err := assign(v, c.event); err != nil {
-		return &ArgError{c.event, -1, targetType(v), err}
-	}
-	return nil
-}
-
-func targetType(v any) string {
-	if t := reflect.TypeOf(v); t != nil && t.Kind() == reflect.Pointer {
-		return t.Elem().String()
-	}
-	return fmt.Sprintf("%T", v)
-}
-
-// goArgs are arguments that come from this program, not from a client.
-type goArgs []any
-
-var _ parser.Args = goArgs(nil)
-
-func (a goArgs) Len() int                { return len(a) }
-func (a goArgs) Bind(i int, v any) error { return assign(v, a[i]) }
-
-// assign stores value in what dst points to, if Go would, or if both are strings.
-func assign(dst, value any) error {
-	d := reflect.ValueOf(dst)
-	if d.Kind() != reflect.Pointer || d.IsNil() {
-		return fmt.Errorf("%T is not a pointer to store in", dst)
-	}
-	d = d.Elem()
-	v := reflect.ValueOf(value)
-	switch {
-	case !v.IsValid():
-		d.SetZero()
-	case v.Type().AssignableTo(d.Type()):
-		d.Set(v)
-	case v.Kind() == reflect.String && d.Kind() == reflect.String:
-		d.SetString(v.String())
-	case v.Kind() == reflect.String && d.Type() == rawMessageType:
-		raw, err := json.Marshal(v.String())
-		if err != nil {
-			return err
-		}
-		d.SetBytes(raw)
-	default:
-		return fmt.Errorf("a %s does not go into a %s", v.Type(), d.Type())
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -70,7 +71,7 @@ func (n *Namespace) On(event string, handler any) {
 func (n *Namespace) on(event string, handler any, where string) {
 	what := fmt.Sprintf("On(%q)", event)
 	n.mustBeValid(what, where)
-	h := n.srv.mustCompile(eventKind(event, what, where), what, where, handler)
+	h := n.srv.mustCompile(handlerKind(event, what, where), what, where, handler)
 	if event == "connection" {
 		n.srv.log.Warn("socketio: a handler is called when clients emit an event of its name, not when they come: that is \"connect\"", "event", event, "at", where)
 	}
@@ -85,19 +86,19 @@ func (n *Namespace) mustBeValid(what, where string) {
 	}
 }
 
-// eventKind says what a handler of the event has to look like.
-func eventKind(event, what, where string) handlerKind {
+// handlerKind says what a handler of the event has to look like.
+func handlerKind(event, what, where string) shape.Kind {
 	switch {
 	case event == "connect":
-		return kindConnect
+		return shape.Connect
 	case event == "disconnect":
-		return kindDisconnect
+		return shape.Disconnect
 	case parser.Reserved(event):
 		panic(fmt.Sprintf("socketio: %s at %s: the protocol reserves this name; no client can send it", what, where))
 	case event == anyName:
-		return kindCatchAll
+		return shape.CatchAll
 	}
-	return kindEvent
+	return shape.Event
 }
 
 // OnError registers what is called when a handler of the namespace returns an
@@ -296,34 +297,16 @@ func (srv *Server) Declare(event string, receiver any) {
 func (n *Namespace) declare(event string, receiver any, where string) {
 	what := fmt.Sprintf("Declare(%q)", event)
 	n.mustBeValid(what, where)
-	if kind := eventKind(event, what, where); kind != kindEvent {
+	if kind := handlerKind(event, what, where); kind != shape.Event {
 		panic(fmt.Sprintf("socketio: %s at %s: a server cannot emit an event of this name", what, where))
 	}
 	t := reflect.TypeOf(receiver)
-	if err := checkReceiver(t); err != nil {
+	if err := handlerRules.CheckReceiver(t); err != nil {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T to describe what is sent: %v; want func([args...]) [results...]", what, where, receiver, err))
 	}
 	n.srv.register(n.name, func(sp *space) {
 		sp.emits = with(sp.emits, event, t)
 	})
-}
-
-// checkReceiver says why t cannot describe an event that is sent.
-func checkReceiver(t reflect.Type) error {
-	if t == nil || t.Kind() != reflect.Func {
-		return fmt.Errorf("it is not a function")
-	}
-	for i := range t.NumIn() {
-		if in := t.In(i); in == contextType || in == errorType || !isData(in) {
-			return fmt.Errorf("parameter %d: a %s cannot be sent", i+1, in)
-		}
-	}
-	for i := range t.NumOut() {
-		if out := t.Out(i); out == errorType || !isData(out) {
-			return fmt.Errorf("result %d: a client does not acknowledge with a %s", i+1, out)
-		}
-	}
-	return nil
 }
 
 // Events describes what is registered at this moment: the handlers given to

@@ -222,7 +222,7 @@ func (srv *Server) methodHandlers(v any, what, where string) (map[string]Handler
 		if method[event] != "" {
 			panic(fmt.Sprintf("socketio: %s at %s: method %s handles event %q already", at, where, method[event], event))
 		}
-		class[event] = srv.mustCompile(eventKind(event, at, where), at, where, fn)
+		class[event] = srv.mustCompile(handlerKind(event, at, where), at, where, fn)
 		method[event] = name
 	}
 	if len(class) == 0 {

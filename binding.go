@@ -6,77 +6,198 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
-	"time"
+
+	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// OnAck asks for an acknowledgement and has the handler called with it, for
-// each client that answers:
-//
-//	func(*Context[, error][, args...]) [error]
-//
-// with the arguments of the acknowledgement, decoded as for [Namespace.On]; the
-// Context is on the socket of the client that answered. A handler with an error
-// after the Context is called exactly once for each client that the event is
-// for. The error is nil with an answer; without one the arguments are zero and
-// the error says why:
-//
-//   - a [*DisconnectError] if the client left first, which is [ErrClosed];
-//   - [context.DeadlineExceeded] if there is an [AckTimeout] and it is over;
-//   - a [*LimitError] if the client owes [Options].Limits.MaxPendingAcks answers already,
-//     so that the event was not sent to it;
-//   - an [*ArgError] if the answer does not fit the parameters;
-//   - another error if the event could not be sent to it, as a [Volatile] one may not.
-//
-// When an Emit that is for its own client alone returns an error, the event was
-// not sent, and the handler is not called.
-//
-// A handler without an error parameter is called with answers only. A client
-// that leaves, or is late, leaves a line at level debug, and is what the hook
-// Unacked hears of. If clients in a room owe too many answers, the others are asked
-// and Emit returns a [*CallError] that names those, with the [*LimitError] in it.
-//
-// The callbacks of one socket run one after another, beside its events, so that
-// a handler may wait for them; what they return goes to the error handler.
-//
-// With [Options].Cluster.Broker the clients of other servers are asked as well. The
-// Socket of their Context stands for them here, with an empty request and
-// session, and reaches them through the broker. Answers count until
-// [AckTimeout] or else [Options].Cluster.AckTimeout is over. Go servers tell when
-// one of their clients leaves first; who is in a room elsewhere and does not answer in time
-// is not known, so that the handler hears of a late client there only if the
-// event was for its session id. The answer of a client in a room on a server
-// of Flask-SocketIO does not say whose it is: its Context has an empty ID.
-//
-// OnAck panics if the handler has another shape. It may be called for each
-// emit: what it finds out about a handler's type it keeps. Flask-SocketIO: callback.
-func OnAck(handler any) EmitOption {
-	option, err := newAckOption(handler)
-	if err != nil {
-		panic(fmt.Sprintf("socketio: OnAck at %s: cannot use %T as a handler: %v; want %s", caller(1), handler, err, shapes[kindAck]))
+// How the arguments of events and acknowledgements get into the parameters of handlers.
+
+// strict returns the handler of an event with the number of its arguments checked
+// before, see [Options].StrictArgs.
+func strict(h Handler) Handler {
+	t, call := h.typ, h.call
+	takes := t.NumIn() - 1
+	if takes == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
+		return h // a HandlerFunc, which looks at the arguments itself
 	}
-	return option
-}
-
-// AckTimeout bounds how long [OnAck] waits for each client, from when the event
-// has been emitted. A later answer is ignored. Without it the wait ends when the client leaves, and
-// for clients of other servers after [Options].Cluster.AckTimeout. It must be
-// positive, and there must be an OnAck: a Call is bounded by its context.
-func AckTimeout(d time.Duration) EmitOption {
-	return emitOption(func(e *emission) {
-		e.ackTimeout = d
-		if d <= 0 {
-			e.err = fmt.Errorf("socketio: AckTimeout(%v): it must be positive; without the option the wait ends when the client leaves", d)
+	if t.IsVariadic() {
+		takes--
+	}
+	h.call = func(c *Context, named bool) (Args, error) {
+		n := c.params(named)
+		if n == takes || n > takes && t.IsVariadic() || named && takes == 0 {
+			return call(c, named)
 		}
-	})
+		e := &ArgError{Event: c.event, Index: min(n, takes)}
+		if n < takes {
+			e.Type = t.In(n + 1).String()
+		}
+		want := takes
+		if named {
+			e.Index--
+			want--
+		}
+		atLeast := ""
+		if t.IsVariadic() {
+			atLeast = "at least "
+		}
+		e.Err = fmt.Errorf("%w: %d, and the handler takes %s%d", ErrArgCount, c.args.Len(), atLeast, want)
+		return nil, e
+	}
+	return h
 }
 
-// ackOption is a handler given to OnAck.
-type ackOption struct {
-	shape *ackShape
-	fn    any // a function of the shape's type, or what is in a Handler
+// answer turns the one result of a handler into the acknowledgement: nil is no
+// value, Args are several, anything else is one.
+func answer(result any, err error) (Args, error) {
+	switch r := result.(type) {
+	case nil:
+		return nil, err
+	case Args:
+		return r, err
+	}
+	return Args{result}, err
 }
 
-func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emission) { e.ack = o }
+// params is how many parameters the event in c can fill.
+func (c *Context) params(named bool) int {
+	n := c.args.Len()
+	if named {
+		n++
+	}
+	return n
+}
+
+// param decodes parameter i of a handler into v, a pointer. A missing one
+// leaves *v as it is.
+func (c *Context) param(i int, named bool, v any) error {
+	if named {
+		if i == 0 {
+			return c.bindName(v)
+		}
+		i--
+	}
+	return c.bindArg(i, v)
+}
+
+func (c *Context) bindArg(i int, v any) error {
+	if i >= c.args.Len() {
+		return nil
+	}
+	if err := c.args.Bind(i, v); err != nil {
+		return &ArgError{c.event, i, targetType(v), err}
+	}
+	return nil
+}
+
+// bindName stores the event's name as the first parameter of a catch-all handler.
+func (c *Context) bindName(v any) error {
+	if err := assign(v, c.event); err != nil {
+		return &ArgError{c.event, -1, targetType(v), err}
+	}
+	return nil
+}
+
+func targetType(v any) string {
+	if t := reflect.TypeOf(v); t != nil && t.Kind() == reflect.Pointer {
+		return t.Elem().String()
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+// goArgs are arguments that come from this program, not from a client.
+type goArgs []any
+
+var _ parser.Args = goArgs(nil)
+
+func (a goArgs) Len() int                { return len(a) }
+func (a goArgs) Bind(i int, v any) error { return assign(v, a[i]) }
+
+// assign stores value in what dst points to, if Go would, or if both are strings.
+func assign(dst, value any) error {
+	d := reflect.ValueOf(dst)
+	if d.Kind() != reflect.Pointer || d.IsNil() {
+		return fmt.Errorf("%T is not a pointer to store in", dst)
+	}
+	d = d.Elem()
+	v := reflect.ValueOf(value)
+	switch {
+	case !v.IsValid():
+		d.SetZero()
+	case v.Type().AssignableTo(d.Type()):
+		d.Set(v)
+	case v.Kind() == reflect.String && d.Kind() == reflect.String:
+		d.SetString(v.String())
+	case v.Kind() == reflect.String && d.Type() == rawMessageType:
+		raw, err := json.Marshal(v.String())
+		if err != nil {
+			return err
+		}
+		d.SetBytes(raw)
+	default:
+		return fmt.Errorf("a %s does not go into a %s", v.Type(), d.Type())
+	}
+	return nil
+}
+
+// reflected returns the call of a function of any accepted shape. What depends
+// on the type only is computed here, once.
+func reflected(fn reflect.Value) bound {
+	t := fn.Type()
+	fixed := t.NumIn() - 1 // parameters after the Context, without the variadic one
+	var rest reflect.Type  // element of the variadic one
+	if t.IsVariadic() {
+		fixed--
+		rest = t.In(t.NumIn() - 1).Elem()
+	}
+	in := make([]reflect.Type, fixed)
+	for i := range in {
+		in[i] = t.In(i + 1)
+	}
+	values := t.NumOut()
+	fails := values > 0 && t.Out(values-1) == errorType
+	if fails {
+		values--
+	}
+	spread := values == 1 && t.Out(0) == argsType
+	return func(c *Context, named bool) (Args, error) {
+		n := 1 + fixed
+		if rest != nil {
+			n += max(0, c.params(named)-fixed)
+		}
+		call := make([]reflect.Value, n)
+		call[0] = reflect.ValueOf(c)
+		for i := range n - 1 {
+			typ := rest
+			if i < fixed {
+				typ = in[i]
+			}
+			v := reflect.New(typ)
+			if err := c.param(i, named, v.Interface()); err != nil {
+				return nil, err
+			}
+			call[i+1] = v.Elem()
+		}
+		out := fn.Call(call)
+		var err error
+		if fails {
+			err, _ = out[values].Interface().(error)
+		}
+		switch {
+		case values == 0:
+			return nil, err
+		case spread:
+			return out[0].Interface().(Args), err
+		case values == 1:
+			return answer(out[0].Interface(), err)
+		}
+		ack := make(Args, values)
+		for i := range ack {
+			ack[i] = out[i].Interface()
+		}
+		return ack, err
+	}
+}
 
 // ackShape is what all handlers of one type have in common.
 type ackShape struct {
@@ -103,7 +224,7 @@ func newAckOption(fn any) (*ackOption, error) {
 		if h.call == nil {
 			return nil, errors.New("the Handler was not made by Func or FuncAck")
 		}
-		_, err := checkAckShape(h.typ)
+		_, err := handlerRules.CheckCallback(h.typ)
 		return &ackOption{handlerShape, h.call}, err
 	}
 	t := reflect.TypeOf(fn)
@@ -125,41 +246,13 @@ func newAckOption(fn any) (*ackOption, error) {
 
 func newAckShape(t reflect.Type, fn any) *ackShape {
 	sh := new(ackShape)
-	if sh.hears, sh.err = checkAckShape(t); sh.err != nil {
+	if sh.hears, sh.err = handlerRules.CheckCallback(t); sh.err != nil {
 		return sh
 	}
 	if sh.call = directAck(fn); sh.call == nil {
 		sh.call = reflectedAck(t, sh.hears)
 	}
 	return sh
-}
-
-// checkAckShape says what is wrong with a handler of type t, or whether it takes
-// an error.
-func checkAckShape(t reflect.Type) (hears bool, err error) {
-	if t.NumIn() == 0 || t.In(0) != contextType {
-		return false, errors.New("its first parameter must be a *socketio.Context")
-	}
-	first := 1
-	if t.NumIn() > 1 && t.In(1) == errorType {
-		hears, first = true, 2
-	}
-	for i := first; i < t.NumIn(); i++ {
-		in := t.In(i)
-		if t.IsVariadic() && i == t.NumIn()-1 {
-			in = in.Elem()
-		}
-		if in == errorType {
-			return false, fmt.Errorf("parameter %d: the error comes once, right after the Context", i+1)
-		}
-		if err := checkParam(in); err != nil {
-			return false, fmt.Errorf("parameter %d: %w", i+1, err)
-		}
-	}
-	if t.NumOut() > 1 || t.NumOut() == 1 && t.Out(0) != errorType {
-		return false, errors.New("nobody receives its results; only an error may be returned")
-	}
-	return hears, nil
 }
 
 // directAck returns the call of the shapes in common use, nil for any other.
