@@ -73,9 +73,6 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 	return srv.call(ctx, nil, e, event, nil, asked, nil)
 }
 
-// Sessions returns how many connections the engine remembers.
-func (srv *Server) Sessions() int { return srv.engine.Len() }
-
 // WorkerLinger is how long the goroutine of a handler waits for another event at most.
 const WorkerLinger = mailbox.Linger
 

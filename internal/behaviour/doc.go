@@ -5,6 +5,7 @@
 //	defects     defects that Flask-SocketIO has: ours has none of them
 //	lifecycle   clients come, go and are cut off, in every way and at every moment, and nothing is left of them
 //	limits      what a client may do, and what the server logs and answers to one that does more
+//	security    what only the server and one client may know stays with them
 //
 // What a test of one file of the root package checks is in the root, beside the file.
 package behaviour

@@ -3,6 +3,7 @@ package siotest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -143,4 +144,14 @@ func (l *Logs) String() string {
 // Logger returns a logger that writes to l, from level info.
 func Logger(l *Logs) *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// WantLimit checks an error of a limit in Options.
+func WantLimit(t testing.TB, err error, limit string, most int) {
+	t.Helper()
+	var e *socketio.LimitError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, socketio.LimitError{Limit: limit, Max: most}, *e)
+	require.Contains(t, err.Error(), "socketio: "+fmt.Sprint(most))
+	require.Contains(t, err.Error(), "Options.Limits."+limit)
 }

@@ -1,4 +1,4 @@
-package socketio_test
+package limits_test
 
 import (
 	"context"
@@ -19,16 +19,6 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// wantLimit checks an error of a limit in Options.
-func wantLimit(t *testing.T, err error, limit string, most int) {
-	t.Helper()
-	var e *socketio.LimitError
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, socketio.LimitError{Limit: limit, Max: most}, *e)
-	require.Contains(t, err.Error(), "socketio: "+fmt.Sprint(most))
-	require.Contains(t, err.Error(), "Options.Limits."+limit)
-}
-
 func TestMaxRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: 2}})
@@ -40,12 +30,12 @@ func TestMaxRooms(t *testing.T) {
 			return nil
 		})
 		p := siotest.Join(t, srv, eiotest.WebSocket)
-		wantLimit(t, inConnect, "MaxRooms", 2)
+		siotest.WantLimit(t, inConnect, "MaxRooms", 2)
 		s := srv.Socket(p.SID)
 		require.NoError(t, s.Join("two"), "where it is already")
 		require.NoError(t, s.Join(p.SID), "its own room does not count")
-		wantLimit(t, s.Join("three"), "MaxRooms", 2)
-		wantLimit(t, srv.JoinRoom(p.SID, "three"), "MaxRooms", 2)
+		siotest.WantLimit(t, s.Join("three"), "MaxRooms", 2)
+		siotest.WantLimit(t, srv.JoinRoom(p.SID, "three"), "MaxRooms", 2)
 		require.Empty(t, siotest.Members(t, srv, "three"))
 		s.Leave("one")
 		require.NoError(t, s.Join("three"))
@@ -88,16 +78,16 @@ func TestMaxPendingAcks(t *testing.T) {
 			called <- err
 		}()
 		synctest.Wait()
-		wantLimit(t, s.Emit("e", 3, onAck(3)), "MaxPendingAcks", 2)
+		siotest.WantLimit(t, s.Emit("e", 3, onAck(3)), "MaxPendingAcks", 2)
 		_, err := s.Call(t.Context(), "e", 3)
-		wantLimit(t, err, "MaxPendingAcks", 2)
+		siotest.WantLimit(t, err, "MaxPendingAcks", 2)
 		replies, err := srv.Call(t.Context(), "e", 3)
-		wantLimit(t, err, "MaxPendingAcks", 2)
+		siotest.WantLimit(t, err, "MaxPendingAcks", 2)
 		require.Empty(t, replies)
 		// Others get a broadcast, and what needs no acknowledgement everybody.
 		q := siotest.Join(t, srv, mode)
 		err = srv.Emit("e", 4, onAck(4)) // not silently
-		wantLimit(t, err, "MaxPendingAcks", 2)
+		siotest.WantLimit(t, err, "MaxPendingAcks", 2)
 		var missing *socketio.CallError
 		require.ErrorAs(t, err, &missing)
 		require.Equal(t, []string{p.SID}, missing.Missing)
@@ -113,14 +103,14 @@ func TestMaxPendingAcks(t *testing.T) {
 		p.Send("3" + id + "[]")
 		rec.Want(t, "1")
 		require.NoError(t, s.Emit("e", 5, onAck(5)))
-		wantLimit(t, s.Emit("e", 6, onAck(6)), "MaxPendingAcks", 2)
+		siotest.WantLimit(t, s.Emit("e", 6, onAck(6)), "MaxPendingAcks", 2)
 		cancel()
 		require.ErrorIs(t, <-called, context.Canceled)
 		require.NoError(t, s.Emit("e", 6, onAck(6)))
 		p.WantAckEvent(`["e",5]`)
 		p.WantAckEvent(`["e",6]`)
 		p.Quiet()
-		require.Equal(t, 2, s.PendingAcks())
+		siotest.WantLimit(t, s.Emit("e", 7, onAck(7)), "MaxPendingAcks", 2) // those two and no more
 	})
 }
 
@@ -272,7 +262,7 @@ func TestEventRateFlood(t *testing.T) {
 		require.NotNil(t, srv.Socket(p.SID))
 		p.Send(`2["e"]`)
 		rec.Want(t, "transport error")
-		wantLimit(t, errors.Unwrap(cause), "EventRate", 10)
+		siotest.WantLimit(t, errors.Unwrap(cause), "EventRate", 10)
 		p.Closed()
 		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonTransportError])
 	})
@@ -302,7 +292,7 @@ func TestEventRateAndErrorHandler(t *testing.T) {
 		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{EventRate: 2}})
 		srv.On("e", func(c *socketio.Context, n int) { time.Sleep(time.Millisecond); rec.Add("%d", n) })
 		srv.OnError(func(c *socketio.Context, err error) any {
-			wantLimit(t, err, "EventRate", 2)
+			siotest.WantLimit(t, err, "EventRate", 2)
 			rec.Add("%s %v", c.Event(), c.Args())
 			c.CloseConnection()
 			return "slower, please"

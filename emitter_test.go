@@ -1,11 +1,14 @@
 package socketio_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -280,5 +283,42 @@ func TestVolatile(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(resp.Body, "40{"), resp.Body)
 		require.NotContains(t, resp.Body, `["v"`)
+	})
+}
+
+// A struct without exported fields would be sent as {}: an error value, mostly.
+func TestNothingOfAStructWouldBeSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, nil)
+		srv.On("ask", func(*socketio.Context) (any, error) { return errors.New("boom"), nil })
+		srv.OnError(func(_ *socketio.Context, err error) any { return err.Error() })
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
+		for name, data := range map[string]any{
+			"struct": sealed{}, "pointer": &sealed{}, "error": errors.New("boom"), "wrapped": fmt.Errorf("x: %w", errors.New("boom")),
+			"argument": socketio.Args{1, sealed{}}, "slice": []sealed{{}}, "map": map[string]*sealed{"a": {}},
+			"in any": map[string]any{"error": errors.New("boom")}, "in a list": []any{1, sealed{}},
+			"field": struct{ Err error }{errors.New("boom")},
+		} {
+			require.ErrorContains(t, s.Emit("e", data), "it has no exported field", name)
+			require.ErrorContains(t, srv.Emit("e", data), "it has no exported field", name)
+		}
+		p.Quiet()
+		p.Send(`21["ask"]`)
+		p.Want(`31["socketio: acknowledge \"ask\": parser: cannot encode argument 0: nothing of a *errors.errorString would be sent: it has no exported field; send err.Error()"]`)
+		at := time.Unix(0, 0).UTC()
+		for _, ok := range []struct {
+			data any
+			want string
+		}{
+			{struct{}{}, `{}`}, {&struct{}{}, `{}`}, {[]sealed{}, `[]`}, {(*sealed)(nil), `null`}, {at, `"1970-01-01T00:00:00Z"`},
+			{map[string]any{"at": &at}, `{"at":"1970-01-01T00:00:00Z"}`}, {big.NewInt(7), `7`}, {[]any{nil, (*sealed)(nil)}, `[null,null]`},
+			{struct {
+				Err error `json:"err,omitempty"`
+			}{}, `{}`},
+		} {
+			require.NoError(t, s.Emit("e", ok.data))
+			p.Want(`2["e",` + ok.want + `]`)
+		}
 	})
 }

@@ -198,7 +198,7 @@ func TestErrors(t *testing.T) {
 			var e *socketio.Error
 			switch {
 			case errors.As(err, &p):
-				require.Contains(t, string(p.Stack), "event_test.go")
+				require.Contains(t, string(p.Stack), "dispatch_test.go")
 				return socketio.Args{"panic", p.Value}
 			case errors.As(err, &e):
 				return err // with the *Error in its chain
@@ -217,8 +217,8 @@ func TestErrors(t *testing.T) {
 		p.Want(`33[{"error":{"message":"m","data":7}}]`, `36[]`)
 		require.Contains(t, log.String(), "secret detail")
 		require.Contains(t, log.String(), "secret panic")
-		require.Contains(t, log.String(), "event_test.go") // the stack
-		require.NotContains(t, log.String(), p.SID)        // ids are not for logs
+		require.Contains(t, log.String(), "dispatch_test.go") // the stack
+		require.NotContains(t, log.String(), p.SID)           // ids are not for logs
 		// The namespace's error handler.
 		p.Send(`2/own,1["fail"]`, `2/own,2["panic"]`, `2/own,3["typed"]`, `2/own,4["unencodable"]`, `2/own,5["unknown"]`, `2/own,6["ok"]`)
 		p.Want(`3/own,1[]`, `3/own,2["panic","secret panic"]`, `3/own,3[{"error":{"message":"m","data":7}}]`, `3/own,6[]`)
@@ -376,69 +376,4 @@ func TestProtocolViolations(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestMiddleware(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := siotest.NewServer(t, nil)
-		var rec siotest.Record
-		built := 0
-		mw := func(name string) func(socketio.HandlerFunc) socketio.HandlerFunc {
-			return func(next socketio.HandlerFunc) socketio.HandlerFunc {
-				built++
-				return func(c *socketio.Context) (socketio.Args, error) {
-					rec.Add("%s %s", name, c.Event())
-					if c.Event() == "stop" {
-						return socketio.Args{"stopped by " + name}, nil
-					}
-					args, err := next(c)
-					if errors.Is(err, socketio.ErrNoHandler) {
-						return socketio.Args{"default"}, nil
-					}
-					return append(args, name), err
-				}
-			}
-		}
-		srv.Use(mw("first"))
-		srv.On("ev", func(c *socketio.Context) string { return "handler" })
-		srv.Namespace("*").Use(mw("any"))
-		srv.Use(mw("second"))
-		srv.Namespace("*").Use(mw("any2"))
-		srv.Namespace("/x").On("ev", func(c *socketio.Context) error { return nil })
-		require.Equal(t, 4, built)
-		p := siotest.Dial(t, srv, eiotest.WebSocket)
-		p.Connect("/") // without a handler for it
-		rec.Want(t, "any connect", "any2 connect", "first connect", "second connect")
-		p.Send(`21["ev"]`, `22["stop"]`)
-		p.Want(`31["handler","second","first","any2","any"]`, `32["stopped by any"]`)
-		rec.Take()
-		p.Connect("/x")
-		rec.Want(t, "any connect", "any2 connect")
-		p.Send(`2/x,1["none"]`)
-		p.Want(`3/x,1["default","any"]`)
-		rec.Take()
-		p.Send(`1`)
-		rec.Want(t, "any disconnect", "any2 disconnect", "first disconnect", "second disconnect")
-	})
-}
-
-// Middleware may refuse clients.
-func TestMiddlewareRefuses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := siotest.NewServer(t, nil)
-		srv.Use(func(next socketio.HandlerFunc) socketio.HandlerFunc {
-			return func(c *socketio.Context) (socketio.Args, error) {
-				var a auth
-				if err := c.Bind(&a); c.Event() == "connect" && (err != nil || a.Token != "good") {
-					return nil, &socketio.Error{Message: "bad token"}
-				}
-				return next(c)
-			}
-		})
-		p := siotest.Dial(t, srv, eiotest.WebSocket)
-		p.Send(`0{"token":"bad"}`)
-		p.Want(`4{"message":"bad token"}`)
-		p.Send(`0{"token":"good"}`)
-		p.Connected("/")
-	})
 }

@@ -1,4 +1,4 @@
-package socketio_test
+package limits_test
 
 import (
 	"context"

@@ -1,5 +1,5 @@
 //go:build !race
 
-package socketio_test
+package limits_test
 
 const raceEnabled = false

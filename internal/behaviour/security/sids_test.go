@@ -1,4 +1,4 @@
-package socketio_test
+package security_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -169,14 +170,18 @@ func TestSIDs(t *testing.T) {
 	seen := map[string]bool{}
 	var ones [128]int
 	const n = 500
+	do := func(method, query, body string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, httptest.NewRequest(method, "/socket.io/?EIO=4&transport=polling"+query, strings.NewReader(body)))
+		return w
+	}
 	for range n {
-		s := &session{srv: srv}
-		open := s.do("GET", "", "").Body.String()
-		s.sid = "&sid=" + open[9:31]
-		require.Equal(t, http.StatusOK, s.do("POST", s.sid, "40").Code)
+		open := do("GET", "", "").Body.String()
+		query := "&sid=" + open[9:31]
+		require.Equal(t, http.StatusOK, do("POST", query, "40").Code)
 		reply := ""
 		for !strings.Contains(reply, "40{") {
-			w := s.do("GET", s.sid, "")
+			w := do("GET", query, "")
 			b, _ := io.ReadAll(w.Body)
 			reply = string(b)
 		}
@@ -191,9 +196,9 @@ func TestSIDs(t *testing.T) {
 				ones[bit] += int(raw[bit/8]>>(bit%8)) & 1
 			}
 		}
-		require.Equal(t, http.StatusBadRequest, s.do("GET", "&sid="+sid, "").Code, "a socket's id opens no session")
-		require.Equal(t, http.StatusOK, s.do("POST", s.sid, "1").Code)
-		s.do("GET", s.sid, "")
+		require.Equal(t, http.StatusBadRequest, do("GET", "&sid="+sid, "").Code, "a socket's id opens no session")
+		require.Equal(t, http.StatusOK, do("POST", query, "1").Code)
+		do("GET", query, "")
 	}
 	for bit, k := range ones { // six standard deviations: no bit of the 128 is fixed
 		assert.InDelta(t, n, k, 6*16, "bit %d is set in %d of %d ids", bit, k, 2*n)

@@ -1,4 +1,4 @@
-package socketio_test
+package security_test
 
 import (
 	"bytes"

@@ -322,7 +322,7 @@ func (b bomb) run(t *testing.T, exit bool) {
 		require.EqualValues(t, 1, srv.Stats().Panics)
 		require.Contains(t, log.String(), b.logged)
 		require.Contains(t, log.String(), "ouch")
-		require.Contains(t, log.String(), "panics_test.go", "the stack")
+		require.Contains(t, log.String(), "dispatch_panics_test.go", "the stack")
 	}
 	synctest.Wait()
 	require.Zero(t, beside.Queued())
@@ -409,7 +409,7 @@ func TestPanicsThatEndTheConnection(t *testing.T) {
 					if !exit {
 						require.EqualValues(t, 1, st.Panics)
 						require.Contains(t, log.String(), "ouch")
-						require.Contains(t, log.String(), "panics_test.go", "the stack")
+						require.Contains(t, log.String(), "dispatch_panics_test.go", "the stack")
 					}
 					armed = false
 					ok(t, srv, tr)
@@ -450,7 +450,7 @@ func TestEmitPanics(t *testing.T) {
 		for _, err := range []error{srv.Emit("e", bad), srv.Socket(p.SID).Emit("e", bad), callErr} {
 			var e *socketio.PanicError
 			require.ErrorAs(t, err, &e)
-			require.Contains(t, string(e.Stack), "panics_test.go")
+			require.Contains(t, string(e.Stack), "dispatch_panics_test.go")
 			require.ErrorIs(t, err, errors.ErrUnsupported)
 			require.ErrorContains(t, err, `socketio: emit "e": socketio: encoding panicked`)
 		}

@@ -1,14 +1,10 @@
 package socketio_test
 
 import (
-	"errors"
 	"fmt"
-	"log/slog"
-	"math/big"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,77 +77,29 @@ func TestStrictArgs(t *testing.T) {
 	})
 }
 
-// Options from a configuration can be tried before NewServer panics.
-func TestOptionsValidate(t *testing.T) {
-	var none *socketio.Options
-	require.NoError(t, none.Validate())
-	require.NoError(t, new(socketio.Options).Validate())
-	for _, o := range []*socketio.Options{
-		{Limits: socketio.Limits{MaxRooms: -1}}, {Cluster: socketio.ClusterOptions{PeerURL: "x"}}, {Transports: []string{"pigeon"}}, {PingInterval: -1}, {AllowedOrigins: []string{"not an origin/"}},
-		{Namespaces: []string{"a,b"}}, {Limits: socketio.Limits{EventBurst: 3}},
-	} {
-		err := o.Validate()
-		require.Error(t, err, "%+v", o)
-		said := panicOf(t, func() { socketio.NewServer(o) })
-		require.Contains(t, strings.ReplaceAll(said, "NewServer: ", ""), strings.TrimPrefix(err.Error(), "socketio: "))
-	}
-}
-
-// Clients close the connection when a packet has more than ten attachments: the log says it, once.
-func TestTooManyAttachmentsAreLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out := new(siotest.Logs)
-		srv := siotest.NewServer(t, &socketio.Options{Logger: slog.New(slog.NewTextHandler(out, nil))})
-		p := siotest.Join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.SID)
-		bytes := func(n int) (args socketio.Args) {
-			for range n {
-				args = append(args, []byte{1})
-			}
-			return args
-		}
-		require.NoError(t, s.Emit("e", bytes(10)))
-		require.NotContains(t, out.String(), "attachments")
-		require.NoError(t, s.Emit("e", bytes(11)))
-		require.NoError(t, srv.Emit("e", bytes(12)))
-		require.Equal(t, 1, strings.Count(out.String(), "attachments was sent"), out.String())
-		require.Contains(t, out.String(), "level=WARN")
-	})
-}
-
-// A struct without exported fields would be sent as {}: an error value, mostly.
-func TestNothingOfAStructWouldBeSent(t *testing.T) {
+func TestFuncOfMoreArguments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := siotest.NewServer(t, nil)
-		srv.On("ask", func(*socketio.Context) (any, error) { return errors.New("boom"), nil })
-		srv.OnError(func(_ *socketio.Context, err error) any { return err.Error() })
+		type point struct{ X, Y int }
+		var rec siotest.Record
+		srv.On("two", socketio.Func2(func(_ *socketio.Context, a string, b point) error { rec.Add("%s %v", a, b); return nil }))
+		srv.On("three", socketio.Func3(func(_ *socketio.Context, a int, b []byte, c *point) error { rec.Add("%d %s %v", a, b, c.X); return nil }))
+		srv.On("ack2", socketio.FuncAck2(func(_ *socketio.Context, a, b int) (int, error) { return a + b, nil }))
+		srv.On("ack3", socketio.FuncAck3(func(_ *socketio.Context, a, b, c float64) (point, error) { return point{int(a), int(b + c)}, nil }))
+		srv.On("*", socketio.FuncAck2(func(_ *socketio.Context, event string, a int) (socketio.Args, error) {
+			return socketio.Args{event, a}, nil
+		}))
+		srv.OnError(func(_ *socketio.Context, err error) any { return "error" })
 		p := siotest.Join(t, srv, eiotest.WebSocket)
-		s := srv.Socket(p.SID)
-		for name, data := range map[string]any{
-			"struct": sealed{}, "pointer": &sealed{}, "error": errors.New("boom"), "wrapped": fmt.Errorf("x: %w", errors.New("boom")),
-			"argument": socketio.Args{1, sealed{}}, "slice": []sealed{{}}, "map": map[string]*sealed{"a": {}},
-			"in any": map[string]any{"error": errors.New("boom")}, "in a list": []any{1, sealed{}},
-			"field": struct{ Err error }{errors.New("boom")},
+		p.Send(`2["two","a",{"X":1,"Y":2}]`, `2["three",7,"Yg==",{"X":1}]`, `21["ack2",1,2]`, `22["ack3",1,2,3]`, `23["other",5]`, `24["ack3",1,"x",3]`)
+		p.Want(`31[3]`, `32[{"X":1,"Y":5}]`, `33["other",5]`, `34["error"]`)
+		rec.Want(t, "a {1 2}", "7 b 1")
+		for _, f := range []func(){
+			func() { socketio.Func2[int, int](nil) }, func() { socketio.FuncAck2[int, int, int](nil) },
+			func() { socketio.Func3[int, int, int](nil) }, func() { socketio.FuncAck3[int, int, int, int](nil) },
 		} {
-			require.ErrorContains(t, s.Emit("e", data), "it has no exported field", name)
-			require.ErrorContains(t, srv.Emit("e", data), "it has no exported field", name)
+			require.Contains(t, panicOf(t, f), "handler_args_test.go:")
 		}
-		p.Quiet()
-		p.Send(`21["ask"]`)
-		p.Want(`31["socketio: acknowledge \"ask\": parser: cannot encode argument 0: nothing of a *errors.errorString would be sent: it has no exported field; send err.Error()"]`)
-		at := time.Unix(0, 0).UTC()
-		for _, ok := range []struct {
-			data any
-			want string
-		}{
-			{struct{}{}, `{}`}, {&struct{}{}, `{}`}, {[]sealed{}, `[]`}, {(*sealed)(nil), `null`}, {at, `"1970-01-01T00:00:00Z"`},
-			{map[string]any{"at": &at}, `{"at":"1970-01-01T00:00:00Z"}`}, {big.NewInt(7), `7`}, {[]any{nil, (*sealed)(nil)}, `[null,null]`},
-			{struct {
-				Err error `json:"err,omitempty"`
-			}{}, `{}`},
-		} {
-			require.NoError(t, s.Emit("e", ok.data))
-			p.Want(`2["e",` + ok.want + `]`)
-		}
+		require.Contains(t, panicOf(t, func() { srv.On("connect", socketio.Func2(func(*socketio.Context, int, int) error { return nil })) }), "auth payload")
 	})
 }
