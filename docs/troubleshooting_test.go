@@ -17,7 +17,7 @@ var codeSpan = regexp.MustCompile("`([^`]+)`")
 // the sources.
 func TestTroubleshootingMessages(t *testing.T) {
 	var sources strings.Builder
-	for _, pattern := range []string{"../*.go", "../engineio/*.go"} {
+	for _, pattern := range []string{"../*.go", "../engineio/*.go", "../engineio/internal/*/*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {

@@ -4,17 +4,22 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
+	"github.com/seed-d124fa34/socketio/engineio/internal/contentcoding"
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
 
 // pollAnswer is what a poll is answered with.
 type pollAnswer struct {
-	batch   []*Frames
-	size    int     // bytes of the batch in the queue
-	last    *Frames // sent after the batch, or nil
-	writer  bool    // it holds Conn.writing
-	goodbye bool    // nothing follows
+	batch   []*outgoing.Unit
+	size    int            // bytes of the batch in the queue
+	last    *outgoing.Unit // sent after the batch, or nil
+	writer  bool           // it holds Conn.writing
+	goodbye bool           // nothing follows
 }
 
 // pollAnswerLocked returns the answer, or nil while there is none yet and how
@@ -22,18 +27,18 @@ type pollAnswer struct {
 func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
 	switch {
 	case c.ws != nil:
-		return &pollAnswer{last: noopFrames}, 0 // what is queued goes to the WebSocket
+		return &pollAnswer{last: noopPacket}, 0 // what is queued goes to the WebSocket
 	case c.writing:
 		return nil, 0 // the answer before this one is still being written
-	case c.closed || len(c.queue) > 0:
+	case c.closed || !c.queue.Empty():
 		return c.takeAnswerLocked(), 0
-	case !c.probing && !c.hurry:
+	case !c.probing && !c.hurried:
 		return nil, 0
 	}
 	if pause := noopPace - time.Since(c.noopAt); pause > 0 {
 		return nil, pause
 	}
-	return &pollAnswer{last: noopFrames}, 0
+	return &pollAnswer{last: noopPacket}, 0
 }
 
 // takeAnswerLocked returns what is queued as an answer.
@@ -44,11 +49,11 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 	switch {
 	case !c.closed:
 	case c.reason == ReasonClientDisconnect: // it knows, and does not poll any more
-		a.goodbye, a.last = true, noopFrames
+		a.goodbye, a.last = true, noopPacket
 	case len(a.batch) == 0:
 		// A message in front of it would be lost: official clients put off
 		// what comes in a message, and forget it when the connection ends.
-		a.goodbye, a.last = true, closeFrames
+		a.goodbye, a.last = true, closePacket
 	}
 	return a
 }
@@ -61,7 +66,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	err := c.srv.writePayload(c, w, r, a)
 	c.mu.Lock()
 	now := time.Now()
-	if c.pongDue && slices.Contains(a.batch, pingFrames) {
+	if c.pongDue && slices.Contains(a.batch, pingPacket) {
 		c.pongSince = now // the client has the ping only now
 	}
 	if a.writer {
@@ -83,25 +88,15 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 }
 
 // endWriteLocked is called by whoever has written a batch.
-func (c *Conn) endWriteLocked(batch []*Frames, size int) {
-	c.wroteLocked(batch, size)
+func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
+	c.queue.Wrote(batch, size)
 	c.endWritingLocked()
 	c.kickLocked()
 	if c.polling {
 		c.wakeLocked()
 	}
-	if c.closed && c.reason == ReasonServerShutdown && c.restsLocked() {
+	if c.closed && c.reason == ReasonServerShutdown && c.hasAllLocked() {
 		c.transportDoneLocked() // closed while this was written; the next poll would get nothing but the news
-	}
-}
-
-var payloadPool = sync.Pool{New: func() any { return new([]byte) }}
-
-const maxPooled = 64 << 10 // larger buffers are left to the garbage collector
-
-func putPayload(b *[]byte) {
-	if b != nil && cap(*b) <= maxPooled {
-		payloadPool.Put(b)
 	}
 }
 
@@ -115,19 +110,19 @@ func (s *Server) writePayload(c *Conn, w http.ResponseWriter, r *http.Request, a
 	var body []byte
 	compress := false
 	for _, f := range a.batch {
-		compress = compress || f.compress
+		compress = compress || f.Compress()
 	}
 	if len(a.batch) == 1 && a.last == nil {
-		body = a.batch[0].pollPayload()
+		body = a.batch[0].Payload()
 	} else {
-		buf := payloadPool.Get().(*[]byte)
-		defer putPayload(buf)
+		buf := bufpool.Get()
+		defer bufpool.Put(buf)
 		body = (*buf)[:0]
 		for _, f := range a.batch {
-			body = append(append(body, f.pollPayload()...), separator)
+			body = append(append(body, f.Payload()...), protocol.Separator)
 		}
 		if a.last != nil {
-			body = append(body, a.last.pollPayload()...)
+			body = append(body, a.last.Payload()...)
 		} else {
 			body = body[:len(body)-1]
 		}
@@ -143,9 +138,9 @@ func (s *Server) writePayload(c *Conn, w http.ResponseWriter, r *http.Request, a
 	s.noteDeadline(out.extend())
 	if compress && !s.opts.DisableHTTPCompression && len(body) >= s.opts.HTTPCompressionThreshold {
 		h.Add("Vary", "Accept-Encoding")
-		if encoding := acceptedEncoding(r.Header.Get("Accept-Encoding")); encoding != "" {
+		if encoding := contentcoding.Accepted(r.Header.Get("Accept-Encoding")); encoding != "" {
 			h.Set("Content-Encoding", encoding)
-			return writeCompressed(out, encoding, body)
+			return contentcoding.Write(out, encoding, body)
 		}
 	}
 	if len(body) >= lengthKnown {
@@ -216,4 +211,22 @@ func (c *Conn) cutAnswer() {
 		c.answer.cut = true
 		_ = c.answer.rc.SetWriteDeadline(time.Unix(1, 0))
 	}
+}
+
+// liftDeadlines takes off the deadlines that http.Server.ReadTimeout and
+// WriteTimeout have set, which began with the request and would cut off one that
+// waits: over HTTP/1 the network connection, over HTTP/2 the stream. It is called
+// when a request that may wait begins to be served. Bodies and answers have
+// deadlines of their own (httpbody, limitAnswer, writePayload).
+func (s *Server) liftDeadlines(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	if !httpbody.Exists(r) {
+		s.noteDeadline(rc.SetReadDeadline(time.Time{}))
+	}
+	s.noteDeadline(rc.SetWriteDeadline(time.Time{}))
+}
+
+// limitAnswer sets the deadline of a small answer. A large one follows its own.
+func (s *Server) limitAnswer(w http.ResponseWriter) {
+	s.noteDeadline(http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.opts.WriteTimeout)))
 }

@@ -35,7 +35,7 @@ func budgetServer(t *testing.T, opts Options) *Server {
 		cancel()
 		_ = s.Shutdown(ctx)
 		s.wg.Wait()
-		assert.Zero(t, s.budgetUsed(), "what is counted is given back")
+		assert.Zero(t, s.budget.Used(), "what is counted is given back")
 	})
 	return s
 }
@@ -48,8 +48,8 @@ func TestBudgetOfABroadcast(t *testing.T) {
 	for _, c := range conns {
 		require.NoError(t, c.Send(f))
 	}
-	assert.Equal(t, f.cost(), s.budgetUsed())
-	assert.EqualValues(t, 2000*f.size(), s.Stats().QueuedBytes)
+	assert.Equal(t, f.unit.Cost(), s.budget.Used())
+	assert.EqualValues(t, 2000*f.unit.Size(), s.Stats().QueuedBytes)
 	for _, c := range conns {
 		require.NoError(t, c.Context().Err())
 	}
@@ -68,7 +68,7 @@ func TestBudgetCutsThoseFurthestBehind(t *testing.T) {
 			require.NoError(t, c.Send(TextFrames(strings.Repeat(fmt.Sprint(i), size))))
 		}
 		synctest.Wait()
-		assert.Less(t, s.budgetUsed(), int64(1_000_000))
+		assert.Less(t, s.budget.Used(), int64(1_000_000))
 		for i, c := range conns {
 			assert.Equal(t, i == 0, c.Context().Err() != nil, "connection %d", i)
 		}
@@ -90,8 +90,8 @@ func TestBudgetOfTwoServers(t *testing.T) {
 			require.NoError(t, c.Send(f))
 		}
 	}
-	assert.Equal(t, f.cost(), a.budgetUsed())
-	assert.Equal(t, 2*f.cost(), b.budgetUsed())
+	assert.Equal(t, f.unit.Cost(), a.budget.Used())
+	assert.Equal(t, 2*f.unit.Cost(), b.budget.Used())
 }
 
 // The counter of connections passes 2^31 and 2^32 (int has 32 bits on some machines).
@@ -103,27 +103,4 @@ func TestFlusherAfterManyConnections(t *testing.T) {
 			require.NotNil(t, s.nextFlusher())
 		}
 	}
-}
-
-// Nothing follows a close frame, whatever is queued when it goes.
-func TestNothingFollowsTheCloseFrame(t *testing.T) {
-	for _, front := range []string{"", "pong"} {
-		c := &wsConn{}
-		if front != "" {
-			c.after = []byte(front)
-		}
-		c.queueClose(1001)
-		assert.False(t, c.queueClose(0), "one close frame")
-		batch := []*Frames{TextFrames("late"), TextFrames(strings.Repeat("late", 20_000))}
-		p, n, _ := c.assembleLocked(batch)
-		assert.Equal(t, front+"\x88\x02\x03\xe9", string(p))
-		assert.Equal(t, len(batch), n, "dropped")
-		p, n, _ = c.assembleLocked(batch)
-		assert.Empty(t, p)
-		assert.Equal(t, len(batch), n)
-	}
-	// What the library writes may hold its answer to the client's close frame.
-	message := string(TextFrames(strings.Repeat("x", 300)).wire)
-	assert.Zero(t, closeFrameEnd([]byte(message+message)))
-	assert.Equal(t, len(message)+4, closeFrameEnd([]byte(message+"\x88\x02\x03\xe8"+message)))
 }

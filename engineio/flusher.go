@@ -5,7 +5,9 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
 // flusher writes what connections have queued, one after the other, without
@@ -17,7 +19,7 @@ import (
 type flusher struct {
 	srv     *Server
 	traffic traffic
-	charged atomic.Int64 // its part of budget.used
+	budget  *outgoing.Share // in which its connections count what waits
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn
@@ -64,32 +66,32 @@ func (f *flusher) run() {
 	}
 }
 
-// tryFlush writes what is queued, about maxTurn bytes of it, without waiting.
+// tryFlush writes what is queued, about websock.MaxTurn bytes of it, without waiting.
 func (c *Conn) tryFlush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.ws
-	batch, size := c.takeLocked(maxTurn)
-	if len(batch) == 0 && !c.moreLocked(t) {
+	batch, size := c.takeLocked(websock.MaxTurn)
+	if len(batch) == 0 && !c.controlLocked(t) {
 		c.restLocked(batch)
 		return
 	}
 	c.mu.Unlock()
-	left, err := t.tryWrite(batch)
+	left, err := t.TryWrite(batch)
 	c.mu.Lock()
-	if err == nil && (len(left) > 0 || t.rest != nil) {
-		c.chargeWaitingLocked(batch)
+	if err == nil && (len(left) > 0 || t.HasRest()) {
+		c.queue.CountAll(batch)
 		c.srv.wg.Add(1)
 		go c.flush(t, batch, left, size)
 		return
 	}
-	c.wroteLocked(batch, size)
+	c.queue.Wrote(batch, size)
 	switch {
 	case err != nil:
 		c.failedLocked(err)
 		return
-	case len(c.queue) == 0 && !c.closed && !t.hasMore():
-		c.restLocked(c.spare)
+	case c.queue.Empty() && !c.closed && !t.HasControl():
+		c.endFlushLocked()
 		return
 	}
 	c.flusher.add(c) // others first
@@ -97,23 +99,23 @@ func (c *Conn) tryFlush() {
 
 // flush writes a batch, of which some is left, and what is queued, waiting for
 // the network, until nothing is, and ends. Its caller holds Conn.writing for it.
-func (c *Conn) flush(t *wsTransport, batch, left []*Frames, size int) {
+func (c *Conn) flush(t *websock.Conn, batch, left []*outgoing.Unit, size int) {
 	defer c.srv.wg.Done()
 	for {
-		more, err := t.write(left)
-		for err == nil && len(more) > 0 {
-			more, err = t.write(more)
+		rest, err := t.Write(left)
+		for err == nil && len(rest) > 0 {
+			rest, err = t.Write(rest)
 		}
 		c.mu.Lock()
-		c.wroteLocked(batch, size)
+		c.queue.Wrote(batch, size)
 		if err != nil {
 			c.failedLocked(err)
 			c.mu.Unlock()
 			return
 		}
-		batch, size = c.takeLocked(writePiece)
+		batch, size = c.takeLocked(websock.WritePiece)
 		left = batch
-		if len(batch) == 0 && !c.moreLocked(t) {
+		if len(batch) == 0 && !c.controlLocked(t) {
 			c.restLocked(batch)
 			c.mu.Unlock()
 			return
@@ -127,24 +129,30 @@ func (c *Conn) failedLocked(err error) {
 	c.mu.Unlock()
 	c.endForWrite(err, ReasonTransportClose)
 	c.mu.Lock()
-	c.dropQueueLocked()
+	c.queue.Drop()
 	c.restLocked(nil)
 }
 
-// moreLocked reports whether there is something to write although nothing is
+// controlLocked reports whether there is something to write although nothing is
 // queued: control frames or, if the connection has been closed, a close frame.
-func (c *Conn) moreLocked(t *wsTransport) bool {
+func (c *Conn) controlLocked(t *websock.Conn) bool {
 	if c.closed {
-		t.queueClose(c.closeStatusLocked())
+		t.QueueClose(c.closeStatusLocked())
 	}
-	return t.hasMore()
+	return t.HasControl()
 }
 
 // restLocked ends the writing when nothing is queued. batch is empty.
-func (c *Conn) restLocked(batch []*Frames) {
-	c.spare = batch
-	if c.ws.tries() {
-		c.charging = false
+func (c *Conn) restLocked(batch []*outgoing.Unit) {
+	c.queue.Reuse(batch)
+	c.endFlushLocked()
+}
+
+// endFlushLocked ends the writing when nothing is queued. What is queued next counts in
+// the budget only if the network does not take it at once.
+func (c *Conn) endFlushLocked() {
+	if c.ws.WritesAtOnce() {
+		c.queue.CountNoMore()
 	}
 	c.endWritingLocked()
 }

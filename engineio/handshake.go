@@ -1,61 +1,182 @@
 package engineio
 
 import (
-	"bytes"
-	"crypto/sha1"
-	"encoding/base64"
+	"errors"
 	"net/http"
-	"strings"
+	"slices"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/internal/clientaddr"
 )
 
-// The answer to a WebSocket handshake (RFC 6455, section 4.2.2).
-const (
-	acceptHead = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-)
-
-// acceptHeader are the keys in acceptHead.
-var acceptHeader = map[string]bool{"Upgrade": true, "Connection": true, "Sec-Websocket-Accept": true}
-
-// handshakeKey returns the key of a request that is a plain WebSocket handshake
-// (RFC 6455, section 4.2.1). Any other is for the library to judge: for most it
-// has a refusal that says what is wrong.
-func handshakeKey(r *http.Request) (key string, plain bool) {
-	if r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor < 1 ||
-		!strings.EqualFold(sole(r.Header["Upgrade"]), "websocket") || sole(r.Header["Sec-Websocket-Version"]) != "13" {
-		return "", false
+// open begins a session: OnConnect decides.
+func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
+	id := protocol.NewID()
+	if s.peers != nil {
+		id += "." + s.opts.ServerID
 	}
-	for token := range strings.SplitSeq(sole(r.Header["Connection"]), ",") {
-		plain = plain || strings.EqualFold(strings.TrimSpace(token), "Upgrade")
+	c := newConn(s, r, id)
+	var err error
+	if c.header, err = s.headers.Take(r); err != nil {
+		return nil, refuse(http.StatusRequestHeaderFieldsTooLarge, CodeBadRequest, causeTooLarge, err.Error())
 	}
-	key = sole(r.Header["Sec-Websocket-Key"])
-	var nonce [18]byte
-	if !plain || len(key) != base64.StdEncoding.EncodedLen(16) {
-		return "", false
+	if refusal := s.register(c); refusal != nil {
+		s.headers.Give(c.header)
+		return nil, refusal
 	}
-	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
-	return key, err == nil && n == 16
+	on := onPolling
+	if transport == WebSocket {
+		on = onWebSocket
+	}
+	if err = s.connect(c, transport, on); err != nil {
+		var refusal *Refusal
+		if !errors.As(err, &refusal) {
+			s.opts.Logger.Error("engineio: OnConnect failed", "error", err)
+		}
+		return nil, refusalOf(err)
+	}
+	return c, nil
 }
 
-// sole returns the value of a header that has one.
-func sole(values []string) string {
-	if len(values) != 1 {
-		return ""
+// register makes a connection known, if the server takes one more.
+func (s *Server) register(c *Conn) *Refusal {
+	key, refusal := s.clientKey(c.req)
+	if refusal != nil {
+		return refusal
 	}
-	return values[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return refusalOf(ErrServerClosed)
+	case s.opts.Limits.MaxConnections > 0 && len(s.conns) >= s.opts.Limits.MaxConnections:
+		s.stats.limits.add(limitConnections)
+		return refuseFull
+	case key != "" && s.perIP[key] >= s.opts.Limits.MaxConnectionsPerIP:
+		s.stats.limits.add(limitConnectionsPerIP)
+		return refuseFullIP
+	}
+	s.conns[c.id] = c
+	s.wg.Add(1)
+	if key != "" {
+		s.perIP[key]++
+		s.keys[c] = key
+	}
+	return nil
 }
 
-// appendAccept appends the answer to a handshake, with what the application has
-// put into the header.
-func appendAccept(b []byte, key string, header http.Header) []byte {
-	sum := sha1.Sum([]byte(key + acceptGUID))
-	b = append(b, acceptHead...)
-	b = base64.StdEncoding.AppendEncode(b, sum[:])
-	b = append(b, "\r\n"...)
-	if len(header) > 0 {
-		var more bytes.Buffer
-		_ = header.WriteSubset(&more, acceptHeader)
-		b = append(b, more.Bytes()...)
+// connect has OnConnect decide, behind the open packet (protocol: "Handshake"),
+// and begins or ends the session accordingly: ends it, too, if OnConnect calls
+// runtime.Goexit, which leaves the request unanswered.
+func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
+	err = errGoexit
+	c.recvMu.Lock()
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("OnConnect", v)
+			err = &Refusal{Message: "Forbidden"}
+		}
+		c.recvMu.Unlock()
+		if err != nil {
+			c.end(ReasonServerDisconnect, err, abort)
+			return
+		}
+		c.mu.Lock()
+		c.countOpenLocked(on)
+		if !c.closed {
+			c.setTimerLocked(time.Now().Add(s.opts.PingInterval))
+		}
+		c.mu.Unlock()
+	}()
+	_ = c.send(s.openPacket(c.id, transport), true)
+	receiver, failed := s.opts.OnConnect(c)
+	if failed == nil && receiver == nil {
+		failed = errors.New("engineio: OnConnect returned neither a Receiver nor an error")
 	}
-	return append(b, "\r\n"...)
+	if failed == nil {
+		c.mu.Lock()
+		c.receiver = receiver
+		c.mu.Unlock()
+	}
+	return failed
+}
+
+func (s *Server) openPacket(sid, transport string) *outgoing.Unit {
+	h := protocol.Handshake{SID: sid, Upgrades: []string{}, PingTimeout: s.opts.PingTimeout, PingInterval: s.opts.PingInterval, MaxPayload: s.opts.Limits.MaxPayload}
+	if transport == Polling && !s.opts.DisableUpgrades && slices.Contains(s.opts.Transports, WebSocket) {
+		h.Upgrades = append(h.Upgrades, WebSocket)
+	}
+	return outgoing.NewPacket(h.Packet())
+}
+
+// openPolling serves a handshake over polling; what OnConnect sent comes along.
+func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
+	s.liftDeadlines(w, r) // OnConnect may take its time
+	c, refusal := s.open(r, Polling)
+	if refusal != nil {
+		return refusal
+	}
+	if s.opts.Cookie != nil {
+		cookie := *s.opts.Cookie
+		cookie.Value = c.id
+		cookie.Secure = cookie.Secure || s.origins.Scheme(r) == "https"
+		http.SetCookie(w, &cookie)
+	}
+	c.mu.Lock()
+	a := c.takeAnswerLocked()
+	c.mu.Unlock()
+	c.answerPoll(w, r, a)
+	return nil
+}
+
+// forget drops a connection of which nothing is left.
+func (s *Server) forget(c *Conn) {
+	s.headers.Give(c.header)
+	s.mu.Lock()
+	delete(s.conns, c.id)
+	s.history.Ended(c.id)
+	if s.closed && c.reason == ReasonServerShutdown {
+		s.gone[c.id] = true
+	}
+	if key, ok := s.keys[c]; ok {
+		delete(s.keys, c)
+		if s.perIP[key]--; s.perIP[key] == 0 {
+			delete(s.perIP, key)
+		}
+	}
+	s.mu.Unlock()
+	s.wg.Done()
+}
+
+// clientIP returns the address of the client that sent a handshake: see Conn.ClientIP.
+func (s *Server) clientIP(r *http.Request) (ip string, refusal *Refusal) {
+	if s.opts.ClientIP != nil {
+		return s.askClientIP(r)
+	}
+	if addr, ok := clientaddr.Of(r, s.opts.TrustForwarded); ok {
+		return addr.String(), nil
+	}
+	return "", nil
+}
+
+// clientKey returns whose connections a handshake counts among for
+// Options.Limits.MaxConnectionsPerIP, "" if for nobody's.
+func (s *Server) clientKey(r *http.Request) (key string, refusal *Refusal) {
+	if s.opts.Limits.MaxConnectionsPerIP <= 0 {
+		return "", nil
+	}
+	ip, refusal := s.clientIP(r)
+	return clientaddr.Network(ip), refusal
+}
+
+func (s *Server) askClientIP(r *http.Request) (ip string, refusal *Refusal) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("Options.ClientIP", v)
+			ip, refusal = "", refusalOf(errPanic)
+		}
+	}()
+	return s.opts.ClientIP(r), nil
 }

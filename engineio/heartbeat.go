@@ -3,6 +3,8 @@ package engineio
 import (
 	"errors"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
 var errNoPong = errors.New("engineio: no answer to a ping")
@@ -52,9 +54,9 @@ func (c *Conn) onTimer() {
 		// From when it was due rather than from now, so that delays of the
 		// timer do not add up.
 		c.pongSince = c.due.Add(wait - c.srv.opts.PingTimeout)
-		c.flow = c.flowLocked()
+		c.progress = c.progressLocked()
 		c.awaitPongLocked()
-		c.pushLocked(pingFrames)
+		c.pushLocked(pingPacket)
 		c.mu.Unlock()
 	}
 }
@@ -78,59 +80,34 @@ func (c *Conn) awaitPongLocked() {
 // wait behind that.
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
-	flow := c.flowLocked()
-	flows := flow.follows(c.flow) && flow.waits(c.flow) || c.ws == nil && now.Before(c.receives)
+	progress := c.progressLocked()
+	flows := progress.since(c.progress) && progress.waits(c.progress) || c.ws == nil && now.Before(c.receives)
 	if flows && !c.excusedLocked() { // who is held back is pinged on time, see pause
 		c.pongSince = now
 	}
-	c.flow = flow
+	c.progress = progress
 	return !now.Before(c.pongSince.Add(c.srv.opts.PingTimeout))
 }
 
-// flow is what a client has taken up to some time.
-type flow struct {
-	ws      *wsTransport // nil: polling
-	busy    bool         // a write waits for the network
-	written int64        // bytes handed to the network
-	held    int64        // bytes of them that the client's side has not acknowledged, -1 if not known
+// progress is what a client has taken up to some time.
+type progress struct {
+	ws *websock.Conn // nil: polling
+	websock.Progress
 }
 
-// follows reports whether the client has taken something since before. A write
-// that did not have to wait proves nothing: the kernel takes it for a dead client, too.
-func (f flow) follows(before flow) bool {
-	switch {
-	case f.ws != before.ws:
-		return false
-	case before.busy && f.written > before.written:
-		return true
-	}
-	return f.held >= 0 && before.held >= 0 && f.written-f.held > before.written-before.held
+// since reports whether the client has taken something since before.
+func (p progress) since(before progress) bool {
+	return p.ws == before.ws && p.Since(before.Progress)
 }
 
-// waits reports whether the ping may be behind what the client took since before:
-// a write has waited for the network, or bytes that the network had before are still not
-// acknowledged. Otherwise what is sent arrives at once, and so has the ping.
-func (f flow) waits(before flow) bool {
-	return f.busy && before.busy || f.held >= 0 && f.written-f.held < before.written
-}
+// waits reports whether the ping may be behind what the client took since before.
+func (p progress) waits(before progress) bool { return p.WaitedSince(before.Progress) }
 
-func (c *Conn) flowLocked() flow {
+func (c *Conn) progressLocked() progress {
 	if c.ws == nil {
-		return flow{busy: c.writing, written: c.answered.Load(), held: -1}
+		return progress{nil, websock.Progress{Waiting: c.writing, Written: c.answered.Load(), Held: -1}}
 	}
-	f := c.ws.flow()
-	f.ws = c.ws
-	return f
-}
-
-func (c *wsConn) flow() flow {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := flow{busy: c.busy, written: c.written, held: -1}
-	if held, known := heldByKernel(c.kernel); known {
-		f.held = held
-	}
-	return f
+	return progress{c.ws, c.ws.Progress()}
 }
 
 // pong takes the answer to a PING. Others have no effect, which it reports.

@@ -86,10 +86,7 @@ func fillWithPongs(t *testing.T, c *Conn, e echoing, ws *websocket.Conn) {
 	t.Helper()
 	ctx := t.Context() // a ping whose context ends while it is being written closes the client
 	for {
-		c.ws.mu.Lock()
-		waiting := len(c.ws.after) // on their own, or behind those on which the network is waited for
-		c.ws.mu.Unlock()
-		if waiting > 0 {
+		if c.ws.HasControl() { // on their own, or behind those on which the network is waited for
 			return
 		}
 		for range 10 {

@@ -10,6 +10,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/admission"
+	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
+	"github.com/seed-d124fa34/socketio/engineio/internal/origin"
 )
 
 // Names of the transports.
@@ -19,10 +23,6 @@ const (
 )
 
 const (
-	// closeTimeout bounds how long a closed connection lingers: a WebSocket
-	// for the client's close frame, polling for the request that takes what
-	// was queued.
-	closeTimeout = 5 * time.Second
 	// noopPace is how long a poll waits that comes while an upgrade is
 	// probed before it is answered with NOOP, so that a client which stalls
 	// there does not spin.
@@ -262,7 +262,7 @@ func (o *Options) withDefaults() (Options, error) {
 		errs = append(errs, fmt.Errorf("engineio: Options.Limits.ControlRate is %d: set it to %d at most, which is no limit", c.Limits.ControlRate, maxControlRate))
 	}
 	if c.Limits.MaxConnections == 0 {
-		c.Limits.MaxConnections = defaultConnections(openFiles())
+		c.Limits.MaxConnections = admission.DefaultConnections()
 	}
 	count("Limits.MaxConnectionsPerIP", &c.Limits.MaxConnectionsPerIP, 0, "no limit")
 	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
@@ -281,10 +281,10 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
 	for i, s := range c.AllowedOrigins {
-		if err := checkOriginPattern(s); err != nil {
+		if err := origin.CheckPattern(s); err != nil {
 			errs = append(errs, err)
 		}
-		c.AllowedOrigins[i] = canonicalOrigin(s)
+		c.AllowedOrigins[i] = origin.Canonical(s)
 	}
 	if c.CredentialsForAnyOrigin && c.DisableCredentials {
 		errs = append(errs, errors.New("engineio: Options.CredentialsForAnyOrigin and Options.DisableCredentials contradict each other: set one of them"))
@@ -298,7 +298,7 @@ func (o *Options) withDefaults() (Options, error) {
 	switch {
 	case (c.ServerID == "") != (c.PeerURL == nil):
 		errs = append(errs, errors.New("engineio: Options.ServerID and Options.PeerURL belong together: set both, or neither"))
-	case c.ServerID != "" && !isServerID(c.ServerID):
+	case c.ServerID != "" && !handover.IsServerID(c.ServerID):
 		errs = append(errs, fmt.Errorf(`engineio: Options.ServerID is %.100q: set it to 1 to 64 letters, digits, "-" and "_"`, c.ServerID))
 	case c.PeerTransport != nil && c.PeerURL == nil:
 		errs = append(errs, errors.New("engineio: Options.PeerTransport is set without Options.PeerURL: set both, or neither"))

@@ -23,8 +23,8 @@ func BenchmarkPayloadDecode(b *testing.B) {
 	for _, bench := range []struct{ name, body string }{
 		{"text", text},
 		{"16 texts", strings.Repeat(text+"\x1e", 15) + text},
-		{"binary 256", string(BinaryFrames(make([]byte, 256)).pollPayload())},
-		{"binary 64k", string(BinaryFrames(make([]byte, 64<<10)).pollPayload())},
+		{"binary 256", string(BinaryFrames(make([]byte, 256)).unit.Payload())},
+		{"binary 64k", string(BinaryFrames(make([]byte, 64<<10)).unit.Payload())},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			c := newConn(benchServer(b), httptest.NewRequest("POST", "/", nil), "id")
@@ -66,14 +66,14 @@ func BenchmarkPayloadEncode(b *testing.B) {
 				r := httptest.NewRequest("GET", "/", nil)
 				var a pollAnswer
 				for range bench.count {
-					a.batch = append(a.batch, bench.make())
+					a.batch = append(a.batch, &bench.make().unit)
 				}
 				w := &discarding{header: http.Header{}}
 				b.ReportAllocs()
 				for b.Loop() {
 					if !shared {
 						for i := range a.batch {
-							a.batch[i] = bench.make()
+							a.batch[i] = &bench.make().unit
 						}
 					}
 					if err := s.writePayload(nil, w, r, &a); err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
 )
 
 var (
@@ -21,11 +23,10 @@ var (
 
 // Header values, shared so that an answer allocates none.
 var (
-	plainText  = []string{"text/plain; charset=UTF-8"}
-	htmlText   = []string{"text/html"} // as the reference server says
-	noStore    = []string{"no-store"}
-	varyOrigin = []string{"Origin"}
-	noSniff    = []string{"nosniff"}
+	plainText = []string{"text/plain; charset=UTF-8"}
+	htmlText  = []string{"text/html"} // as the reference server says
+	noStore   = []string{"no-store"}
+	noSniff   = []string{"nosniff"}
 )
 
 // lengthKnown is the size of an answer from which on net/http does not find out
@@ -53,8 +54,8 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.srv.liftDeadlines(w, r)
 	c.mu.Lock()
 	late := c.probing // a client that is about to upgrade does not poll any more
-	c.hurry = c.srv.peers != nil && mark(r) == markSoon
-	if late || c.hurry {
+	c.hurried = c.srv.peers != nil && handover.IsHurried(r)
+	if late || c.hurried {
 		c.noopAt = time.Now()
 	}
 	for {
@@ -100,6 +101,16 @@ func (c *Conn) pollAborted() {
 		c.transportDoneLocked()
 	}
 	c.mu.Unlock()
+}
+
+// releasePoll answers the poll that waits, at once.
+func (c *Conn) releasePoll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.polling {
+		c.hurried, c.noopAt = true, time.Time{}
+		c.wakeLocked()
+	}
 }
 
 // refuseRequestLocked reports why a request cannot be part of this session.

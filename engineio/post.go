@@ -3,11 +3,16 @@ package engineio
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
 
 var (
@@ -18,6 +23,8 @@ var (
 	refuseBusy = refuse(http.StatusServiceUnavailable, CodeBadRequest, causeTooLarge,
 		"too many bodies: the server is receiving more than it can hold (Options.Limits.PostBudget): send again later")
 )
+
+var bodyPool = sync.Pool{New: func() any { return new([httpbody.SmallBody]byte) }}
 
 // servePost takes the packets of a POST and answers at once, whatever becomes
 // of the messages.
@@ -41,7 +48,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		c.mu.Unlock()
 		return refusal
 	}
-	b := c.srv.newBody(w)
+	b := c.srv.bodies.New(w)
 	c.posting, c.body = true, b
 	c.mu.Unlock()
 	c.srv.liftDeadlines(w, r)
@@ -67,7 +74,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 
 // readPost reads the body of a POST and handles its packets. With an error, the
 // session is to be ended for it after the refusal.
-func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
+func (c *Conn) readPost(b *httpbody.Body, r *http.Request) (*Refusal, error) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
 		refusal, err := refuseParse(&parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
 		return refusal.withoutBody(), err
@@ -75,14 +82,14 @@ func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return refuseParse(&parseError{"a POST with a Content-Encoding: clients send payloads as they are"})
 	}
-	buf := bodyPool.Get().(*[firstBody]byte)
+	buf := bodyPool.Get().(*[httpbody.SmallBody]byte)
 	defer bodyPool.Put(buf)
-	payload, err := b.readAll(buf[:], r)
-	b.release()
+	payload, err := b.ReadAll(buf[:], r)
+	b.Release()
 	switch {
 	case err == errSessionOver:
 		return refuseUnknownSID, nil
-	case err == errBodyTooLarge:
+	case err == httpbody.ErrTooLarge:
 		return c.srv.refuseTooLarge()
 	case errors.As(err, new(*limitError)):
 		return refuseBusy, err
@@ -91,7 +98,7 @@ func (c *Conn) readPost(b *body, r *http.Request) (*Refusal, error) {
 	case !utf8.Valid(payload):
 		return refuseParse(&parseError{"a POST that is not UTF-8"})
 	}
-	c.flusher.traffic.received(bytes.Count(payload, []byte{separator})+1, len(payload))
+	c.flusher.traffic.received(bytes.Count(payload, []byte{protocol.Separator})+1, len(payload))
 	switch err := c.receivePayload(payload); {
 	case errors.Is(err, errClientClosed):
 		c.endFor(err)
@@ -112,6 +119,13 @@ func (s *Server) refuseTooLarge() (*Refusal, error) {
 	s.stats.limits.add(limitPayload)
 	err := errTooLarge(s.opts.Limits.MaxPayload)
 	return refuse(http.StatusRequestEntityTooLarge, CodeBadRequest, causeTooLarge, strings.TrimPrefix(err.Error(), "engineio: ")).withoutBody(), err
+}
+
+// overPostBudget counts a POST that is cut off because Options.Limits.PostBudget is used
+// up, and returns why.
+func (s *Server) overPostBudget() error {
+	s.stats.limits.add(limitPostBudget)
+	return &limitError{limitPostBudget, fmt.Sprintf("the bodies of all POSTs took more than %d bytes, and this one was the slowest", s.opts.Limits.PostBudget)}
 }
 
 // reactionTime is how long a client whose request was refused has to leave by itself
@@ -179,6 +193,6 @@ func (s *Server) answerLatePost(w http.ResponseWriter, r *http.Request) {
 	if s.isClosed() {
 		endKeepAlive(w)
 	}
-	dropBody(w, r)
+	httpbody.Drop(w, r)
 	s.answerPost(w)
 }

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
 // RefusalCode is an error code of the Engine.IO reference server, which clients
@@ -129,10 +132,10 @@ func (s *Server) isOrdinary(r *http.Request, cause string) bool {
 	case causeApplication, causeShutdown, causePeer: // the hand-over has logged the last
 		return true
 	case causeSession:
-		return !s.strays.suspicious(r)
+		return !s.history.Suspicious(r)
 	case causeMalformed, causeTooLarge:
 		// If it has ended a session, noteEnd has said so.
-		return parseQuery(r.URL.RawQuery).sid != ""
+		return protocol.ParseQuery(r.URL.RawQuery).SID != ""
 	}
 	return false
 }
@@ -152,7 +155,7 @@ func (e *Refusal) write(w http.ResponseWriter, r *http.Request) {
 	status, body := e.Status, []byte(nil)
 	switch {
 	case e.bare:
-	case e.cause != "" && asksForUpgrade(r):
+	case e.cause != "" && websock.IsHandshake(r):
 		if status == http.StatusForbidden {
 			status = http.StatusBadRequest
 		}
@@ -191,21 +194,4 @@ func headerText(s string) string {
 		}
 		return c
 	}, s)
-}
-
-// asksForUpgrade reports whether a request is what Node.js's http module takes for an
-// upgrade, and with it the reference server.
-func asksForUpgrade(r *http.Request) bool {
-	return len(r.Header["Upgrade"]) > 0 && headerHasToken(r.Header["Connection"], "upgrade")
-}
-
-func headerHasToken(values []string, token string) bool {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), token) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -1,10 +1,6 @@
 package engineio
 
 import (
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -14,14 +10,15 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/admission"
+	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/origin"
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 )
-
-// protocolVersion is the revision of the Engine.IO protocol, in the query
-// parameter EIO of every request.
-const protocolVersion = "4"
 
 // Server is an Engine.IO server: an http.Handler for the endpoint
 // Options.Path. All methods are safe for concurrent use.
@@ -32,10 +29,13 @@ type Server struct {
 	flushers []flusher
 	next     atomic.Uint32 // flusher of the next connection
 	stats    stats
-	budget   budget
-	peers    *peers // the other servers; nil without PeerURL
+	budget   outgoing.Budget   // of what waits to be sent
+	bodies   httpbody.Budget   // of POSTs
+	headers  admission.Headers // of handshakes
+	origins  origin.Policy
+	peers    *handover.Peers // the other servers; nil without PeerURL
+	history  handover.History
 	notices  notice.Log
-	strays   strays
 
 	mu     sync.RWMutex // protects the following
 	conns  map[string]*Conn
@@ -43,9 +43,6 @@ type Server struct {
 	keys   map[*Conn]string // clientKey of each; likewise
 	closed bool
 	gone   map[string]bool // sids of those that Shutdown has closed
-
-	bodies  bodies
-	headers headers
 }
 
 // NewServer returns a server with a copy of opts, or an error that says what
@@ -57,15 +54,21 @@ func NewServer(opts *Options) (*Server, error) {
 	}
 	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
 	s.notices.Logger = o.Logger
-	s.bodies.limit = o.Limits.PostBudget
-	s.strays.started = time.Now()
-	for i := range s.flushers {
-		s.flushers[i].srv = s
-	}
 	s.stats.init()
-	s.budget.init(int64(max(o.Limits.SendBudget, 0)), len(s.flushers))
+	s.budget.Init(int64(o.Limits.SendBudget), len(s.flushers), s.overBudget)
+	for i := range s.flushers {
+		s.flushers[i].srv, s.flushers[i].budget = s, s.budget.Share(i)
+	}
+	s.bodies.Limit, s.bodies.MaxSize, s.bodies.Timeout = o.Limits.PostBudget, o.Limits.MaxPayload, o.PingInterval+o.PingTimeout
+	s.bodies.Exceeded, s.bodies.DeadlineSet = s.overPostBudget, s.noteDeadline
+	s.origins = origin.Policy{Allowed: o.AllowedOrigins, CredentialsForAny: o.CredentialsForAnyOrigin, NoCredentials: o.DisableCredentials,
+		TrustForwarded: o.TrustForwarded}
+	if o.AllowOrigin != nil {
+		s.origins.Ask = s.askAllowOrigin
+	}
+	s.history.Start()
 	if o.PeerURL != nil {
-		s.peers = newPeers(s)
+		s.peers = s.newPeers()
 	}
 	if o.Limits.MaxConnectionsPerIP > 0 {
 		s.perIP, s.keys = make(map[string]int), make(map[*Conn]string)
@@ -116,7 +119,7 @@ func (s *Server) Conns() iter.Seq[*Conn] {
 // connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		dropBody(w, r) // nothing that these ask for has one
+		httpbody.Drop(w, r) // nothing that these ask for has one
 	}
 	if refusal := s.serve(w, r); refusal != nil {
 		s.refuse(w, r, refusal)
@@ -129,7 +132,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal
 	if s.isClosed() {
 		endKeepAlive(w)
 	}
-	dropBody(w, r)
+	httpbody.Drop(w, r)
 	s.limitAnswer(w)
 	refusal.write(w, r)
 }
@@ -145,39 +148,76 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
-		preflight(w, r)
+		origin.Preflight(w, r)
 		return nil
 	}
-	q := parseQuery(r.URL.RawQuery)
-	if !slices.Contains(s.opts.Transports, q.transport) {
+	q := protocol.ParseQuery(r.URL.RawQuery)
+	if !slices.Contains(s.opts.Transports, q.Transport) {
 		return refuse(http.StatusBadRequest, CodeUnknownTransport, causeTransport,
-			fmt.Sprintf("transport unknown: %.40q; this server offers %s (Options.Transports)", q.transport, strings.Join(s.opts.Transports, " and ")))
+			fmt.Sprintf("transport unknown: %.40q; this server offers %s (Options.Transports)", q.Transport, strings.Join(s.opts.Transports, " and ")))
 	}
-	if q.jsonp {
+	if q.JSONP {
 		return badRequest("JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
 	}
-	if q.sid != "" {
-		return s.serveSession(w, r, q.sid, q.transport)
+	if q.SID != "" {
+		return s.serveSession(w, r, q.SID, q.Transport)
 	}
 	if r.Method != http.MethodGet {
 		return refuse(http.StatusBadRequest, CodeBadHandshakeMethod, causeMethod, "a session begins with GET")
 	}
-	if q.transport == WebSocket {
+	if q.Transport == WebSocket {
 		if refusal := checkUpgrade(r); refusal != nil {
 			return refusal
 		}
 	}
-	if v := q.version; v != protocolVersion {
+	if v := q.Version; v != protocol.Version {
 		return refuse(http.StatusBadRequest, CodeUnsupportedVersion, causeVersion,
-			fmt.Sprintf("unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocolVersion))
+			fmt.Sprintf("unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocol.Version))
 	}
 	if anonymous {
 		r = s.withoutCookies(r)
 	}
-	if q.transport == WebSocket {
+	if q.Transport == WebSocket {
 		return s.openWebSocket(w, r)
 	}
 	return s.openPolling(w, r)
+}
+
+// cors checks the Origin of a request and sets the headers that let a page
+// read the answer, errors included. It reports whether the page is one that
+// must not act with the user's cookies.
+func (s *Server) cors(w http.ResponseWriter, r *http.Request) (withoutCookies bool, refusal *Refusal) {
+	withoutCookies, refused := s.origins.Check(w.Header(), r)
+	if refused != nil {
+		return false, refuse(http.StatusForbidden, CodeForbidden, causeOrigin, refused.Advice)
+	}
+	return withoutCookies, nil
+}
+
+// askAllowOrigin does not allow an origin at which the application panics.
+func (s *Server) askAllowOrigin(r *http.Request, origin string) (ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic("Options.AllowOrigin", v)
+			ok = false
+		}
+	}()
+	return s.opts.AllowOrigin(r, origin)
+}
+
+// withoutCookies returns a handshake as the application may see it that comes from a page
+// of any origin: browsers send cookies with every WebSocket handshake, whatever
+// CORS says, and with polls whose answers they then hide.
+func (s *Server) withoutCookies(r *http.Request) *http.Request {
+	if r.Header["Cookie"] == nil {
+		return r
+	}
+	s.notices.Warn(r.Context(), "cookies", fmt.Sprintf("engineio: the cookies of a page with Origin %.100q are ignored, since only \"*\" or \"null\" allows it: "+
+		"name the origin in Options.AllowedOrigins or, if any page may act for its user, set Options.CredentialsForAnyOrigin", r.Header.Get("Origin")), "remote", r.RemoteAddr)
+	r = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
+	delete(r.Header, "Cookie")
+	return r
 }
 
 // refusePath says which path came, and how it came to be another one.
@@ -201,7 +241,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, trans
 	}
 	switch {
 	case c == nil && s.peers != nil:
-		return s.peers.handOver(w, r, sid, transport)
+		return s.handOver(w, r, sid, transport)
 	case c == nil:
 		return refuseUnknownSID
 	case transport == WebSocket:
@@ -209,7 +249,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, trans
 			return refusal
 		}
 		return c.upgrade(w, r)
-	case s.peers != nil && mark(r) == markRelease:
+	case s.peers != nil && handover.IsRelease(r):
 		c.releasePoll()
 		w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -224,153 +264,6 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, trans
 	return refuse(http.StatusMethodNotAllowed, CodeBadRequest, causeMethod, "a session takes GET and POST").withoutBody()
 }
 
-// open begins a session: OnConnect decides.
-func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
-	id := newID()
-	if s.peers != nil {
-		id += "." + s.opts.ServerID
-	}
-	c := newConn(s, r, id)
-	var refusal *Refusal
-	if c.header, refusal = s.headers.take(r); refusal != nil {
-		return nil, refusal
-	}
-	if refusal = s.register(c); refusal != nil {
-		s.headers.give(c.header)
-		return nil, refusal
-	}
-	on := onPolling
-	if transport == WebSocket {
-		on = onWebSocket
-	}
-	if err := s.connect(c, transport, on); err != nil {
-		var refusal *Refusal
-		if !errors.As(err, &refusal) {
-			s.opts.Logger.Error("engineio: OnConnect failed", "error", err)
-		}
-		return nil, refusalOf(err)
-	}
-	return c, nil
-}
-
-// register makes a connection known, if the server takes one more.
-func (s *Server) register(c *Conn) *Refusal {
-	key, refusal := s.clientKey(c.req)
-	if refusal != nil {
-		return refusal
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return refusalOf(ErrServerClosed)
-	case s.opts.Limits.MaxConnections > 0 && len(s.conns) >= s.opts.Limits.MaxConnections:
-		s.stats.limits.add(limitConnections)
-		return refuseFull
-	case key != "" && s.perIP[key] >= s.opts.Limits.MaxConnectionsPerIP:
-		s.stats.limits.add(limitConnectionsPerIP)
-		return refuseFullIP
-	}
-	s.conns[c.id] = c
-	s.wg.Add(1)
-	if key != "" {
-		s.perIP[key]++
-		s.keys[c] = key
-	}
-	return nil
-}
-
-// connect has OnConnect decide, behind the open packet (protocol: "Handshake"),
-// and begins or ends the session accordingly: ends it, too, if OnConnect calls
-// runtime.Goexit, which leaves the request unanswered.
-func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
-	err = errGoexit
-	c.recvMu.Lock()
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic("OnConnect", v)
-			err = &Refusal{Message: "Forbidden"}
-		}
-		c.recvMu.Unlock()
-		if err != nil {
-			c.end(ReasonServerDisconnect, err, abort)
-			return
-		}
-		c.mu.Lock()
-		c.countOpenLocked(on)
-		if !c.closed {
-			c.setTimerLocked(time.Now().Add(s.opts.PingInterval))
-		}
-		c.mu.Unlock()
-	}()
-	_ = c.Send(s.openPacket(c.id, transport))
-	receiver, failed := s.opts.OnConnect(c)
-	if failed == nil && receiver == nil {
-		failed = errors.New("engineio: OnConnect returned neither a Receiver nor an error")
-	}
-	if failed == nil {
-		c.mu.Lock()
-		c.receiver = receiver
-		c.mu.Unlock()
-	}
-	return failed
-}
-
-// openPacket has its keys in the order of Flask-SocketIO.
-func (s *Server) openPacket(sid, transport string) *Frames {
-	upgrades := []string{}
-	if transport == Polling && !s.opts.DisableUpgrades && slices.Contains(s.opts.Transports, WebSocket) {
-		upgrades = append(upgrades, WebSocket)
-	}
-	b, _ := json.Marshal(struct {
-		SID          string   `json:"sid"`
-		Upgrades     []string `json:"upgrades"`
-		PingTimeout  int64    `json:"pingTimeout"`
-		PingInterval int64    `json:"pingInterval"`
-		MaxPayload   int      `json:"maxPayload"`
-	}{sid, upgrades, s.opts.PingTimeout.Milliseconds(), s.opts.PingInterval.Milliseconds(), s.opts.Limits.MaxPayload})
-	return packetFrames(string(typeOpen) + string(b))
-}
-
-// openPolling serves a handshake over polling; what OnConnect sent comes along.
-func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
-	s.liftDeadlines(w, r) // OnConnect may take its time
-	c, refusal := s.open(r, Polling)
-	if refusal != nil {
-		return refusal
-	}
-	if s.opts.Cookie != nil {
-		cookie := *s.opts.Cookie
-		cookie.Value = c.id
-		cookie.Secure = cookie.Secure || s.ownScheme(r) == "https"
-		http.SetCookie(w, &cookie)
-	}
-	c.mu.Lock()
-	a := c.takeAnswerLocked()
-	c.mu.Unlock()
-	c.answerPoll(w, r, a)
-	return nil
-}
-
-// forget drops a connection of which nothing is left.
-func (s *Server) forget(c *Conn) {
-	s.headers.give(c.header)
-	s.mu.Lock()
-	delete(s.conns, c.id)
-	s.strays.forget(c.id)
-	if s.closed && c.reason == ReasonServerShutdown {
-		s.gone[c.id] = true
-	}
-	if key, ok := s.keys[c]; ok {
-		delete(s.keys, c)
-		if s.perIP[key]--; s.perIP[key] == 0 {
-			delete(s.perIP, key)
-		}
-	}
-	s.mu.Unlock()
-	s.wg.Done()
-}
-
 func (s *Server) logPanic(where string, v any) {
 	s.stats.panics.Add(1)
 	s.opts.Logger.Error("engineio: panic in "+where, "panic", v, "stack", string(debug.Stack()))
@@ -378,11 +271,4 @@ func (s *Server) logPanic(where string, v any) {
 
 func errTooLarge(limit int) error {
 	return &limitError{limitPayload, fmt.Sprintf("message larger than %d bytes", limit)}
-}
-
-// newID returns a session id: 128 random bits. Who knows it can poll the session.
-func newID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(id[:])
 }

@@ -41,7 +41,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	if first {
-		s.peers.close()
+		s.peers.Close()
 		s.drain(ctx)
 	}
 	ended := make(chan struct{})
@@ -51,14 +51,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
-		s.peers.idle()
+		s.peers.CloseIdle()
 		return nil
 	case <-ctx.Done():
 	}
 	for _, c := range s.all() {
 		c.end(ReasonServerShutdown, ErrServerClosed, abort)
 	}
-	s.peers.cut()
+	s.peers.Cut()
 	return ctx.Err()
 }
 
@@ -75,9 +75,9 @@ func (s *Server) Close() error {
 
 // leaver is what Shutdown ends: a connection, or a request that has been handed
 // over and lasts.
-type leaver interface {
-	Context() context.Context
-	drain()
+type leaver struct {
+	context func() context.Context // ends when it has ended
+	drain   func()                 // begins its end
 }
 
 // drain closes the connections one after the other, in no particular order, and
@@ -85,10 +85,10 @@ type leaver interface {
 func (s *Server) drain(ctx context.Context) {
 	var all []leaver
 	for _, c := range s.all() {
-		all = append(all, c)
+		all = append(all, leaver{c.Context, c.drain})
 	}
-	for _, h := range s.peers.all() {
-		all = append(all, h)
+	for _, r := range s.peers.All() {
+		all = append(all, leaver{r.Context, r.Drain})
 	}
 	window := s.drainWindow(ctx, len(all))
 	begin := time.Now()
@@ -99,7 +99,7 @@ func (s *Server) drain(ctx context.Context) {
 		turn := begin.Add(time.Duration(float64(window) * float64(i) / float64(len(all))))
 		if wait := time.Until(turn); wait > 0 {
 			select {
-			case <-c.Context().Done(): // it has gone by itself
+			case <-c.context().Done(): // it has gone by itself
 			case <-time.After(wait):
 			case <-ctx.Done():
 				return
@@ -162,7 +162,7 @@ func (s *Server) serveGone(w http.ResponseWriter, r *http.Request) *Refusal {
 	switch r.Method {
 	case http.MethodGet:
 		endKeepAlive(w)
-		_ = s.writePayload(nil, w, r, &pollAnswer{last: closeFrames}) // it is gone anyway
+		_ = s.writePayload(nil, w, r, &pollAnswer{last: closePacket}) // it is gone anyway
 	case http.MethodPost:
 		s.answerLatePost(w, r)
 	default:

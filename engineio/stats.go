@@ -4,6 +4,8 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 )
 
 // Stats is a snapshot of a server: what there is now, and totals since
@@ -154,13 +156,13 @@ func (t *traffic) received(packets, size int) {
 	t.bytesIn.Add(uint64(size))
 }
 
-func (t *traffic) taken(batch []*Frames, size int) {
+func (t *traffic) sent(batch []*outgoing.Unit, size int) {
 	if len(batch) == 0 {
 		return
 	}
 	packets := 0
 	for _, f := range batch {
-		packets += f.count()
+		packets += f.Count()
 	}
 	t.packetsOut.Add(uint64(packets))
 	t.bytesOut.Add(uint64(size))
@@ -239,7 +241,7 @@ func (s *Server) Stats() Stats {
 		LimitHits:      s.stats.limits.snapshot(),
 	}
 	if s.peers != nil {
-		st.HandedOver = s.peers.count.Load()
+		st.HandedOver = s.peers.Count()
 	}
 	for i := range s.flushers {
 		t := &s.flushers[i].traffic
@@ -252,7 +254,7 @@ func (s *Server) Stats() Stats {
 	for _, c := range s.all() {
 		c.mu.Lock()
 		if !c.transportDone {
-			st.QueuedBytes += int64(c.queued)
+			st.QueuedBytes += int64(c.queue.Size())
 		}
 		c.mu.Unlock()
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
@@ -30,7 +32,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock()
 	if c.receiverDone && c.transportDone { // the server has forgotten it
 		c.mu.Unlock()
-		t.shut()
+		t.Close()
 		return nil
 	}
 	c.srv.wg.Add(1)
@@ -42,10 +44,10 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	if taken {
 		// As the reference server does: the session is not harmed.
 		defer c.srv.wg.Done()
-		t.goodbye(nil)
+		t.Goodbye(nil)
 		return nil
 	}
-	if err := t.writeAlone(nil); err != nil {
+	if err := t.WriteAlone(nil); err != nil {
 		defer c.srv.wg.Done()
 		c.giveUpProbe(t, err)
 		return nil
@@ -55,7 +57,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 }
 
 // serveProbe is the goroutine of an upgrade, and after its success that of the WebSocket.
-func (c *Conn) serveProbe(t *wsTransport) {
+func (c *Conn) serveProbe(t *websock.Conn) {
 	taken, err := false, error(nil)
 	defer func() { // whatever the application does in Upgraded
 		if taken {
@@ -66,7 +68,7 @@ func (c *Conn) serveProbe(t *wsTransport) {
 		c.srv.wg.Done()
 	}()
 	// The read deadline is the timer of the upgrade.
-	t.readUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
+	t.ReadUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
 	if err = c.awaitUpgrade(t); err == nil {
 		err = c.takeOver(t, &taken)
 	}
@@ -75,22 +77,22 @@ func (c *Conn) serveProbe(t *wsTransport) {
 	}
 }
 
-func (c *Conn) giveUpProbe(t *wsTransport, err error) {
+func (c *Conn) giveUpProbe(t *websock.Conn, err error) {
 	c.mu.Lock()
 	waited := c.probing && c.transportDone // for the UPGRADE packet, after the end of the session
 	c.probe, c.probing = nil, false
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)
 	if waited {
-		t.sendClose(wsframe.StatusNone)
-		t.shut()
+		t.SendClose(wsframe.StatusNone)
+		t.Close()
 		return
 	}
-	t.goodbye(err)
+	t.Goodbye(err)
 }
 
 // awaitUpgrade answers the probe and returns when the client has sent the UPGRADE packet.
-func (c *Conn) awaitUpgrade(t *wsTransport) error {
+func (c *Conn) awaitUpgrade(t *websock.Conn) error {
 	if err := expectPacket(t, func(p string) bool { return p == "2probe" }); err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	}
 	c.probing = true
 	c.mu.Unlock()
-	if err := t.writeAlone(probeReplyFrames.wire); err != nil {
+	if err := t.WriteAlone(probeReplyPacket.Wire()); err != nil {
 		return err
 	}
 	// NOOP to the poll that waits, at once, and to every later one, so that
@@ -113,12 +115,12 @@ func (c *Conn) awaitUpgrade(t *wsTransport) error {
 	c.wakePollLocked()
 	c.mu.Unlock()
 	// Some clients send more than the type.
-	return expectPacket(t, func(p string) bool { return p != "" && p[0] == typeUpgrade })
+	return expectPacket(t, func(p string) bool { return p != "" && p[0] == protocol.Upgrade })
 }
 
 // takeOver makes a WebSocket the transport of the session, and tells the
 // Receiver. It sets done when the first has been done.
-func (c *Conn) takeOver(t *wsTransport, done *bool) error {
+func (c *Conn) takeOver(t *websock.Conn, done *bool) error {
 	c.turnMu.Lock() // the packets of a POST under way come first
 	defer c.turnMu.Unlock()
 	c.recvMu.Lock()
@@ -129,14 +131,14 @@ func (c *Conn) takeOver(t *wsTransport, done *bool) error {
 		return ErrClosed
 	}
 	*done = true
-	t.readUntil(time.Time{})
+	t.ReadUntil(time.Time{})
 	if c.lingering { // closed meanwhile: the client gets what is left here
 		c.lingering = false
 		c.timer.Stop()
-		t.awaitClose()
+		t.AwaitClose()
 	}
 	c.ws, c.probe, c.probing = t, nil, false
-	t.owner = c
+	t.SetOwner((*webSocketOwner)(c))
 	c.countUpgradeLocked()
 	c.wakePollLocked()
 	c.kickLocked()
@@ -154,8 +156,8 @@ func (c *Conn) wakePollLocked() {
 	}
 }
 
-func expectPacket(t *wsTransport, good func(string) bool) error {
-	data, binary, err := t.next()
+func expectPacket(t *websock.Conn, good func(string) bool) error {
+	data, binary, err := t.Next()
 	if err == nil && (binary || !good(string(data))) {
 		err = errProbe
 	}

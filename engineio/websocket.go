@@ -1,80 +1,64 @@
 package engineio
 
 import (
+	"errors"
 	"net/http"
+	"time"
 
-	"github.com/coder/websocket"
-
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
-
-// wsTransport is one WebSocket.
-//
-// A stream has one reader and one writer of frames. If permessage-deflate was
-// negotiated, coder/websocket is both; it writes what is not compressed through
-// us, whole frames at a time. All other connections, nearly all, are those of
-// internal/wsframe and of Frames, and do without the library's buffers and locks. For
-// them it does no more than judge odd handshakes.
-type wsTransport struct {
-	*wsConn
-	deflate bool
-	limit   int // of a message, in bytes
-	rate    int // Options.Limits.ControlRate
-
-	// For the goroutine that reads, but ws for writing as well.
-	frames wsframe.Reader  // not with deflate
-	ws     *websocket.Conn // nil without deflate
-	large  *[]byte         // holds the message that ws has read last, or nil
-
-	controls *bucket // of control frames; not with deflate
-}
-
-func newTransport(conn *wsConn, limit int) *wsTransport {
-	return &wsTransport{wsConn: conn, limit: limit, rate: defaultControlRate, frames: wsframe.Reader{Limit: limit}}
-}
 
 // acceptWebSocket completes the handshake, unless before, called when the
 // request has been found to be good, refuses it. The answer to the client is not
 // written yet: it waits for the first write.
-func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*wsTransport, *Refusal) {
-	if p, _ := firstSubprotocol(r); p != "" && w.Header().Get(subprotocolHeader) == "" { // middleware may have chosen
-		w.Header().Set(subprotocolHeader, p)
-	}
-	hw := &hijackWriter{ResponseWriter: w, timeout: s.opts.WriteTimeout, before: before}
-	if key, plain := handshakeKey(r); plain && !(s.opts.PerMessageDeflate && len(r.Header["Sec-Websocket-Extensions"]) > 0) {
-		if err := hw.hijack(); err != nil {
-			return nil, hw.refusal(err)
+func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*websock.Conn, *Refusal) {
+	ws, err := websock.Accept(w, r, &websock.Options{
+		WriteTimeout: s.opts.WriteTimeout, Limit: s.opts.Limits.MaxPayload, ControlRate: s.opts.Limits.ControlRate,
+		Deflate: s.opts.PerMessageDeflate, DeflateThreshold: s.opts.PerMessageDeflateThreshold,
+	}, func() error {
+		if refusal := before(); refusal != nil { // not a nil *Refusal in an error
+			return refusal
 		}
-		hw.conn.head = appendAccept(make([]byte, 0, 192), key, w.Header())
-		t := newTransport(hw.conn, s.opts.Limits.MaxPayload)
-		t.rate = s.opts.Limits.ControlRate
-		return t, nil
+		return nil
+	})
+	if err == nil {
+		return ws, nil
 	}
-	opts := websocket.AcceptOptions{InsecureSkipVerify: true} // cors has checked the origin
-	if s.opts.PerMessageDeflate {
-		opts.CompressionMode = websocket.CompressionNoContextTakeover
-		opts.CompressionThreshold = s.opts.PerMessageDeflateThreshold
+	var refusal *Refusal
+	var bad *websock.BadHandshake
+	switch {
+	case errors.As(err, &refusal):
+		return nil, refusal
+	case errors.As(err, &bad):
+		return nil, badRequest(bad.Message)
 	}
-	ws, err := websocket.Accept(hw, r, &opts)
-	if err != nil {
-		return nil, hw.refusal(err)
-	}
-	t := newTransport(hw.conn, s.opts.Limits.MaxPayload)
-	if hw.deflate() {
-		ws.SetReadLimit(-1) // nextByLibrary has a limit
-		t.deflate, t.ws = true, ws
-	}
-	return t, nil
+	return nil, refuseHijack(err)
 }
 
-// tries reports whether the flusher writes: where it has to wait for nothing, and
-// nothing takes it long.
-func (t *wsTransport) tries() bool { return t.trying != nil && !t.deflate }
+// checkUpgrade refuses what cannot become a WebSocket.
+func checkUpgrade(r *http.Request) *Refusal {
+	if !websock.IsHandshake(r) {
+		return refuse(http.StatusBadRequest, CodeBadRequest, causeNoUpgrade,
+			"transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?")
+	}
+	if bad := websock.Check(r); bad != nil {
+		return &Refusal{Status: bad.Status, Code: CodeBadRequest, Message: bad.Message, cause: causeMalformed,
+			Detail: "the WebSocket handshake is not as RFC 6455 has it: " + bad.Message}
+	}
+	return nil
+}
+
+func refuseHijack(err error) *Refusal {
+	return refuse(http.StatusNotImplemented, CodeBadRequest, causeNoUpgrade,
+		"this connection cannot become a WebSocket ("+err.Error()+"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap")
+}
 
 // serveWebSocket reads until the network connection ends. It is the
 // goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
 // opening says that nothing has been read yet.
-func (c *Conn) serveWebSocket(t *wsTransport, opening bool) {
+func (c *Conn) serveWebSocket(t *websock.Conn, opening bool) {
 	switch again, room := c.readWebSocket(t, opening); {
 	case room != nil:
 		go c.resumeWebSocket(t, room) // with a smaller stack
@@ -83,7 +67,7 @@ func (c *Conn) serveWebSocket(t *wsTransport, opening bool) {
 		go c.serveWebSocket(t, false)
 		return
 	}
-	t.shut()
+	t.Close()
 	c.mu.Lock()
 	c.transportDoneLocked()
 	c.mu.Unlock()
@@ -91,7 +75,7 @@ func (c *Conn) serveWebSocket(t *wsTransport, opening bool) {
 }
 
 // resumeWebSocket reads on when the Receiver has room.
-func (c *Conn) resumeWebSocket(t *wsTransport, room <-chan struct{}) {
+func (c *Conn) resumeWebSocket(t *websock.Conn, room <-chan struct{}) {
 	c.awaitRoom(room)
 	c.serveWebSocket(t, false)
 }
@@ -113,11 +97,11 @@ func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 // before: another goroutine is to go on reading then, since what this one needed
 // to handle messages stays in its stack, which waiting does not need. If room is not
 // nil, nothing is to be read until it is closed.
-func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-chan struct{}) {
+func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-chan struct{}) {
 	grown, quiet := false, false
 	for {
-		data, binary, err := t.next()
-		if err == errTooMuchControl {
+		data, binary, err := t.Next()
+		if err == websock.ErrControlRate {
 			return false, c.slowDown()
 		}
 		if err != nil {
@@ -125,13 +109,13 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-c
 			return false, nil
 		}
 		c.flusher.traffic.received(1, len(data))
-		if len(data) == 1 && data[0] == typePong && !binary {
+		if len(data) == 1 && data[0] == protocol.Pong && !binary {
 			if !c.pong() {
 				if room = c.countControl(); room != nil {
 					return false, room
 				}
 			}
-			if grown && quiet && t.in.empty() {
+			if grown && quiet && t.Idle() {
 				return true, nil
 			}
 			quiet = true
@@ -143,10 +127,10 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-c
 			grown = true
 		}
 		if room = c.handleMessage(t, data, binary); room != nil {
-			t.letGo()
+			t.Release()
 			return false, room
 		}
-		if opening && t.in.empty() {
+		if opening && t.Idle() {
 			return true, nil
 		}
 		opening = false
@@ -155,7 +139,7 @@ func (c *Conn) readWebSocket(t *wsTransport, opening bool) (again bool, room <-c
 
 // handleMessage handles one message. Those of a connection that has been closed
 // are thrown away. room is as from receivePacket.
-func (c *Conn) handleMessage(t *wsTransport, data []byte, binary bool) (room <-chan struct{}) {
+func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-chan struct{}) {
 	returned := false
 	c.recvMu.Lock()
 	defer func() {
@@ -192,16 +176,17 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	c.mu.Lock()
 	if c.transportDone { // aborted by Shutdown meanwhile
 		c.mu.Unlock()
-		t.shut()
+		t.Close()
 		return nil
 	}
-	c.ws, t.owner = t, c
+	c.ws = t
+	t.SetOwner((*webSocketOwner)(c))
 	if c.closed {
 		c.lingering = false
-		t.awaitClose()
+		t.AwaitClose()
 	}
 	s.wg.Add(2) // flush and serveWebSocket
-	batch, size := c.takeLocked(writePiece)
+	batch, size := c.takeLocked(websock.WritePiece)
 	c.mu.Unlock()
 	// The answer to the handshake and the open packet, in one write.
 	c.flush(t, batch, batch, size)
@@ -217,4 +202,36 @@ func (c *Conn) closeStatusLocked() wsframe.Status {
 		return wsframe.StatusGoingAway
 	}
 	return wsframe.StatusNone
+}
+
+// endRead ends the connection for an error of websock.Conn.Next.
+func (c *Conn) endRead(t *websock.Conn, err error) {
+	var violation *wsframe.Error
+	switch {
+	case err == websock.ErrPeerClosed:
+		c.end(ReasonTransportClose, nil, left)
+		c.awaitWritten(t)
+	case errors.As(err, &violation) && violation.Status != wsframe.StatusNone:
+		_ = t.WriteControl(wsframe.AppendClose(nil, violation.Status)) // the library may have written one
+		reason := ReasonTransportError
+		if violation == wsframe.ErrTooBig {
+			c.srv.stats.limits.add(limitPayload)
+			reason, err = ReasonTransportClose, errTooLarge(c.srv.opts.Limits.MaxPayload)
+		}
+		c.end(reason, err, discard)
+		c.awaitWritten(t)
+		t.DiscardAll()
+	default:
+		c.end(ReasonTransportClose, err, abort)
+	}
+}
+
+// awaitWritten waits for the write under way and the close frame behind it.
+func (c *Conn) awaitWritten(t *websock.Conn) {
+	written := c.writingEnds()
+	if written == nil {
+		return
+	}
+	t.WriteUntil(time.Now().Add(closeTimeout))
+	<-written
 }

@@ -1,0 +1,203 @@
+package httpbody
+
+import (
+	"container/list"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// SmallBody is how many bytes are allocated for a body before any has come, unless its
+// reader has a buffer. What is allocated later is at most twice what has come.
+const SmallBody = 4 << 10
+
+// ErrTooLarge is a body of more than Budget.MaxSize.
+var ErrTooLarge = errors.New("engineio: body too large")
+
+// past is a deadline that has passed: it ends the reads under way.
+var past = time.Unix(1, 0)
+
+// Budget bounds the memory of all bodies that are being read or handled: when it
+// is used up, the one that began first is cut off, since whoever sends at an
+// ordinary speed has long finished by then. Bodies of up to SmallBody bytes do not count.
+//
+// The exported fields are set before the first use and not changed.
+type Budget struct {
+	// Limit is the budget, in bytes: at least twice MaxSize.
+	Limit int
+	// MaxSize is the most that a body may have, in bytes.
+	MaxSize int
+	// Timeout is how long a client may take to send a body.
+	Timeout time.Duration
+	// Exceeded is called for each body that is cut off because the budget is used up,
+	// and returns why.
+	Exceeded func() error
+	// DeadlineSet, unless nil, is called with the result of setting the read deadline.
+	DeadlineSet func(error)
+
+	mu    sync.Mutex // protects the following
+	held  int        // bytes
+	order list.List  // of *Body: those that began first are in front
+}
+
+// Body is the body of a request while it is read, by the goroutine of the request, and
+// handled. Until and Cut may be called from any goroutine.
+type Body struct {
+	budget *Budget
+	rc     http.ResponseController
+
+	mu       sync.Mutex // protects the following; held while a deadline is set, which does not wait
+	deadline time.Time
+	read     bool        // the network connection is for net/http again
+	cause    error       // of Cut
+	onCut    func(error) // see AfterRead
+
+	place *list.Element // in Budget.order, whose lock protects this and the next
+	held  int           // bytes
+}
+
+// New returns the body of the request that w answers.
+func (s *Budget) New(w http.ResponseWriter) *Body {
+	return &Body{budget: s, rc: *http.NewResponseController(w)}
+}
+
+// ReadAll reads the body of r to the end. The result is in buf as long as it
+// is small. The error is ErrTooLarge, what Cut was called with, or that of the
+// network. The caller calls Release when the bytes are of no use any more.
+func (b *Body) ReadAll(buf []byte, r *http.Request) ([]byte, error) {
+	if r.ContentLength > int64(b.budget.MaxSize) {
+		r.Body = spoiled{}
+		return nil, ErrTooLarge
+	}
+	err := b.Until(time.Now().Add(b.budget.Timeout))
+	if b.budget.DeadlineSet != nil {
+		b.budget.DeadlineSet(err)
+	}
+	buf, err = b.fill(buf[:0], r)
+	cause := b.finish()
+	if err == nil {
+		r.Body = http.NoBody // so that the answer need not end the network connection
+		return buf, nil
+	}
+	r.Body = spoiled{}
+	if cause != nil {
+		err = cause
+	}
+	return nil, err
+}
+
+func (b *Body) fill(buf []byte, r *http.Request) ([]byte, error) {
+	limit := b.budget.MaxSize
+	whole := limit + 1 // one more, to meet the end without growing
+	if n := r.ContentLength; n >= 0 {
+		whole = int(n) + 1
+	}
+	for {
+		if len(buf) == cap(buf) {
+			n := max(2*len(buf), SmallBody)
+			if len(buf) < whole {
+				n = min(n, whole)
+			}
+			b.budget.hold(b, n)
+			buf = append(make([]byte, 0, n), buf...)
+		}
+		n, err := r.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > limit:
+			return buf, ErrTooLarge
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return buf, err
+		}
+	}
+}
+
+// Until has the read end at t, unless it ends earlier. It may be called before the
+// read begins.
+func (b *Body) Until(t time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.read || b.cause != nil || !b.deadline.IsZero() && !t.Before(b.deadline) {
+		return nil
+	}
+	b.deadline = t
+	return b.rc.SetReadDeadline(t)
+}
+
+// AfterRead has Cut call f when the body has been read already and is being handled.
+// It is called before ReadAll.
+func (b *Body) AfterRead(f func(cause error)) { b.onCut = f }
+
+// Cut ends the read, which then returns cause. b may be nil.
+func (b *Body) Cut(cause error) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.cause != nil:
+	case !b.read:
+		b.cause = cause
+		_ = b.rc.SetReadDeadline(past)
+	case b.onCut != nil:
+		b.onCut(cause)
+	}
+}
+
+// WasCut reports whether the reading was cut off.
+func (b *Body) WasCut() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cause != nil
+}
+
+// finish ends the reading and returns the cause if it was cut off.
+func (b *Body) finish() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.read = true
+	if b.cause == nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return b.cause
+}
+
+// Release gives back what the body counts in the budget. It may be called twice.
+func (b *Body) Release() {
+	b.budget.mu.Lock()
+	b.budget.dropLocked(b)
+	b.budget.mu.Unlock()
+}
+
+// hold counts a body as having n bytes.
+func (s *Budget) hold(b *Body, n int) {
+	var victims []*Body
+	s.mu.Lock()
+	if b.place == nil {
+		b.place = s.order.PushBack(b)
+	}
+	s.held += n - b.held
+	b.held = n
+	for s.held > s.Limit && s.order.Len() > 1 {
+		first := s.order.Front().Value.(*Body)
+		s.dropLocked(first)
+		victims = append(victims, first)
+	}
+	s.mu.Unlock()
+	for _, v := range victims {
+		v.Cut(s.Exceeded())
+	}
+}
+
+func (s *Budget) dropLocked(b *Body) {
+	if b.place != nil {
+		s.order.Remove(b.place)
+		s.held -= b.held
+		b.place, b.held = nil, 0
+	}
+}

@@ -1,0 +1,136 @@
+package httpbody
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// deadlineRecorder is a ResponseWriter with a read deadline, which ends the reads of body.
+type deadlineRecorder struct {
+	*httptest.ResponseRecorder
+	body *io.PipeReader
+}
+
+func (w *deadlineRecorder) SetReadDeadline(t time.Time) error {
+	if t.Equal(past) {
+		_ = w.body.CloseWithError(errors.New("deadline exceeded"))
+	}
+	return nil
+}
+
+// startBody begins to read a body of which nothing has come.
+func startBody(s *Budget, length int64) (b *Body, in *io.PipeWriter, ended <-chan error, got *[]byte) {
+	out, in := io.Pipe()
+	b = s.New(&deadlineRecorder{httptest.NewRecorder(), out})
+	r := httptest.NewRequest(http.MethodPost, "/", out)
+	r.ContentLength = length
+	end := make(chan error, 1)
+	got = new([]byte)
+	go func() {
+		var err error
+		*got, err = b.ReadAll(nil, r)
+		b.Release()
+		end <- err
+	}()
+	return b, in, end, got
+}
+
+var (
+	errExceeded = errors.New("the budget is used up")
+	errOver     = errors.New("the session is over")
+)
+
+// The memory of a body grows as it comes, whatever its Content-Length promises, and is given back.
+func TestBodyGrowsAsItComes(t *testing.T) {
+	for _, length := range []int64{900_000, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &Budget{Limit: 64 << 20, MaxSize: 1_000_000, Timeout: time.Minute}
+			_, in, ended, got := startBody(s, length)
+			sent := strings.Repeat("0123456789", 90_000)
+			for i := 0; i < len(sent); i += 1000 {
+				synctest.Wait()
+				s.mu.Lock()
+				assert.LessOrEqual(t, s.held, max(SmallBody, 2*i), "after %d bytes", i)
+				s.mu.Unlock()
+				_, err := io.WriteString(in, sent[i:i+1000])
+				require.NoError(t, err)
+			}
+			in.Close()
+			require.NoError(t, <-ended)
+			assert.True(t, sent == string(*got))
+			assert.Zero(t, s.held)
+			assert.Zero(t, s.order.Len())
+		})
+	}
+}
+
+// When the budget is used up, the bodies that began first are cut off, and those that go on arrive.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exceeded := 0
+		s := &Budget{Limit: 1_000_000, MaxSize: 100_000, Timeout: time.Hour, Exceeded: func() error { exceeded++; return errExceeded }}
+		var stalled []<-chan error
+		for range 20 { // each holds twice what came, at most what it may have
+			_, in, ended, _ := startBody(s, 100_000)
+			_, err := in.Write(make([]byte, 90_000))
+			require.NoError(t, err)
+			stalled = append(stalled, ended)
+			synctest.Wait()
+		}
+		s.mu.Lock()
+		assert.LessOrEqual(t, s.held, 1_000_000)
+		s.mu.Unlock()
+		for i, ended := range stalled {
+			if i >= 11 {
+				assert.Empty(t, ended)
+				continue
+			}
+			require.Equal(t, errExceeded, <-ended, "%d", i)
+		}
+		assert.Equal(t, 11, exceeded)
+		_, in, ended, _ := startBody(s, 100_000)
+		_, err := in.Write(make([]byte, 100_000))
+		require.NoError(t, err)
+		in.Close()
+		require.NoError(t, <-ended)
+
+		// The rest ends with the test.
+		s.mu.Lock()
+		var left []*Body
+		for e := s.order.Front(); e != nil; e = e.Next() {
+			left = append(left, e.Value.(*Body))
+		}
+		s.mu.Unlock()
+		for _, b := range left {
+			b.Cut(errOver)
+		}
+		for _, ended := range stalled[11+1:] {
+			require.Error(t, <-ended)
+		}
+	})
+}
+
+// A body that is cut off while it ends has one of both outcomes.
+func TestBodyCutOffAtItsEnd(t *testing.T) {
+	s := &Budget{Limit: 64 << 20, MaxSize: 1_000_000, Timeout: time.Minute}
+	for range 200 {
+		b, in, ended, _ := startBody(s, 1)
+		var both sync.WaitGroup
+		both.Go(func() { _, _ = in.Write([]byte("4")); in.Close() })
+		both.Go(func() { b.Cut(errOver) })
+		both.Wait()
+		if err := <-ended; err != nil {
+			require.Equal(t, errOver, err)
+		}
+	}
+}

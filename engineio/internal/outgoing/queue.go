@@ -1,0 +1,177 @@
+package outgoing
+
+import "slices"
+
+// Queue is what waits to be sent to one client. Its user holds a lock while it calls
+// any method, the same for all of them.
+//
+// Units are taken from the queue by one writer at a time: Take, then Wrote when it
+// has written them, or cannot.
+type Queue struct {
+	share *Share
+
+	units []*Unit
+	spare []*Unit // the other slice of units, reused
+	size  int     // bytes in units and in the write under way
+	out   uint64  // bytes that have been handed to the network, or dropped at the end
+	waits []*Wait
+
+	// counted: what is in units counts in the budget. writeCounted: so does the write
+	// under way.
+	counted, writeCounted bool
+}
+
+// Wait is somebody who waits until what was queued has been written.
+type Wait struct {
+	// Done is closed when it has been, or when the queue is closed.
+	Done chan struct{}
+	out  uint64 // what Queue.out has to be
+}
+
+// Init makes the queue ready. What is queued counts in the budget from the start,
+// until CountNoMore is called.
+func (q *Queue) Init(share *Share) { q.share, q.counted = share, share.budget.limit > 0 }
+
+// Empty reports whether nothing waits for a writer.
+func (q *Queue) Empty() bool { return len(q.units) == 0 }
+
+// Size returns how many bytes wait, those of the write under way included.
+func (q *Queue) Size() int { return q.size }
+
+// Fits reports whether u and what waits already are at most limit. A unit of any size
+// fits if nothing waits.
+func (q *Queue) Fits(u *Unit, limit int) bool {
+	return q.size == 0 || q.size+u.Size()+overhead*len(q.units) <= limit
+}
+
+// Push queues a unit.
+func (q *Queue) Push(u *Unit) {
+	q.units = append(q.units, u)
+	q.size += u.Size()
+	switch {
+	case q.counted:
+		q.share.add(u)
+	case q.size > uncounted:
+		q.Count()
+	}
+}
+
+// Take hands about limit bytes from the queue to a writer, one unit at least unless
+// the queue is empty. The writer calls Wrote with the same values.
+func (q *Queue) Take(limit int) (batch []*Unit, size int) {
+	q.writeCounted = q.counted
+	if q.size <= limit || len(q.units) == 1 {
+		batch, size = q.units, q.size
+		q.units, q.spare = q.spare[:0], nil
+		return batch, size
+	}
+	n := 0
+	for n < len(q.units) && (n == 0 || size+q.units[n].Size() <= limit) {
+		size += q.units[n].Size()
+		n++
+	}
+	batch = append(q.spare[:0], q.units[:n]...)
+	q.spare = nil
+	clear(q.units[:n])
+	q.units = q.units[n:]
+	return batch, size
+}
+
+// Wrote is called when a batch has been written, or cannot be.
+func (q *Queue) Wrote(batch []*Unit, size int) {
+	if q.writeCounted {
+		q.share.remove(batch)
+		q.writeCounted = false
+	}
+	q.handed(size)
+	if cap(batch) > 16 { // after a burst, give the memory back
+		return
+	}
+	clear(batch)
+	q.spare = batch[:0]
+}
+
+// Reuse gives back an empty batch.
+func (q *Queue) Reuse(batch []*Unit) { q.spare = batch }
+
+// Drop drops what no writer has taken.
+func (q *Queue) Drop() {
+	size := 0
+	for _, u := range q.units {
+		size += u.Size()
+	}
+	if q.counted {
+		q.share.remove(q.units)
+	}
+	q.units, q.spare = nil, nil
+	q.handed(size)
+}
+
+// handed notes that bytes have left the queue.
+func (q *Queue) handed(size int) {
+	q.size -= size
+	q.out += uint64(size)
+	if q.waits == nil {
+		return
+	}
+	q.waits = slices.DeleteFunc(q.waits, func(w *Wait) bool {
+		if q.out < w.out {
+			return false
+		}
+		close(w.Done)
+		return true
+	})
+	if len(q.waits) == 0 {
+		q.waits = nil
+	}
+}
+
+// Wait returns a Wait for all that is queued now. Its caller calls EndWait afterwards.
+func (q *Queue) Wait() *Wait {
+	w := &Wait{Done: make(chan struct{}), out: q.out + uint64(q.size)}
+	q.waits = append(q.waits, w)
+	return w
+}
+
+// EndWait ends a Wait, and reports whether all that it was for has been written.
+func (q *Queue) EndWait(w *Wait) (written bool) {
+	q.waits = slices.DeleteFunc(q.waits, func(o *Wait) bool { return o == w })
+	return q.out >= w.out
+}
+
+// EndWaits ends all that wait.
+func (q *Queue) EndWaits() {
+	for _, w := range q.waits {
+		close(w.Done)
+	}
+	q.waits = nil
+}
+
+// Count has the budget count what is queued from now on.
+func (q *Queue) Count() {
+	if q.counted || q.share.budget.limit == 0 {
+		return
+	}
+	q.counted = true
+	for _, u := range q.units {
+		q.share.add(u)
+	}
+}
+
+// CountAll has the budget count what waits for the network: the batch that it has
+// not taken at once, and what is behind it.
+func (q *Queue) CountAll(batch []*Unit) {
+	if q.share.budget.limit == 0 {
+		return
+	}
+	q.Count()
+	if !q.writeCounted {
+		q.writeCounted = true
+		for _, u := range batch {
+			q.share.add(u)
+		}
+	}
+}
+
+// CountNoMore ends the counting of an empty queue until what is pushed has to wait.
+func (q *Queue) CountNoMore() { q.counted = false }

@@ -1,0 +1,160 @@
+package outgoing
+
+import (
+	"encoding/base64"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
+)
+
+const (
+	finText   = wsframe.Fin | byte(wsframe.OpText)
+	finBinary = wsframe.Fin | byte(wsframe.OpBinary)
+)
+
+// Unit is one or more messages that are sent together, encoded once for any
+// number of connections. It is immutable, but for NeverCompress, and safe for
+// concurrent use.
+type Unit struct {
+	wire     []byte // WebSocket frames, headers included, one after the other
+	first    uint8  // where the first payload starts in wire
+	compress bool
+	queues   atomic.Int32           // in how many queues of home it is counted
+	several  *several               // if there are several messages, or the first is binary
+	home     atomic.Pointer[Budget] // the budget that counts it once, whatever the number of its queues
+}
+
+// several is what most units do not need: they are one short text.
+type several struct {
+	frames []frame
+	room   [2]frame // what frames is made of, if it is enough
+
+	once    sync.Once
+	payload []byte // the form for polling, made when first asked for
+}
+
+type frame struct {
+	start, end int // payload in Unit.wire
+	binary     bool
+}
+
+// Init makes u, which is zero, of a text message, if hasText is set, and of the
+// binary messages that follow it, at least one message in all. It copies them.
+func Init[T string | []byte](u *Unit, text T, hasText bool, binary [][]byte) {
+	total, size, header := 0, len(text)+1, 0 // with the packet type
+	if hasText {
+		header = wsframe.HeaderLen(size)
+		total = header + size
+	}
+	for _, b := range binary {
+		total += wsframe.HeaderLen(len(b)) + len(b)
+	}
+	wire := make([]byte, header, total)
+	if hasText {
+		wsframe.PutHeader(wire, finText, size)
+		wire = append(append(wire, protocol.Message), text...)
+	}
+	u.wire, u.first, u.compress = wire, uint8(header), true
+	if len(binary) > 0 {
+		u.addBinary(binary)
+	}
+}
+
+// addBinary appends binary messages to a text or to nothing; there is room for them.
+func (u *Unit) addBinary(binary [][]byte) {
+	wire, all := u.wire, new(several)
+	all.frames = all.room[:0]
+	if len(binary) >= len(all.room) {
+		all.frames = make([]frame, 0, len(binary)+1)
+	}
+	if len(wire) > 0 {
+		all.frames = append(all.frames, frame{int(u.first), len(wire), false})
+	}
+	for _, b := range binary {
+		n := len(wire)
+		wire = wire[:n+wsframe.HeaderLen(len(b))]
+		wsframe.PutHeader(wire[n:], finBinary, len(b))
+		n = len(wire)
+		wire = append(wire, b...)
+		all.frames = append(all.frames, frame{n, len(wire), true})
+	}
+	u.wire, u.several = wire, all
+}
+
+// NewPacket returns a packet other than a message, which is never compressed.
+func NewPacket(packet string) *Unit {
+	h := wsframe.HeaderLen(len(packet))
+	wire := make([]byte, h, h+len(packet))
+	wsframe.PutHeader(wire, finText, len(packet))
+	return &Unit{wire: append(wire, packet...), first: uint8(h)}
+}
+
+// NeverCompress has the unit never be compressed. It must not be called once the
+// unit has been sent.
+func (u *Unit) NeverCompress() { u.compress = false }
+
+// Compress reports whether the unit may be compressed.
+func (u *Unit) Compress() bool { return u.compress }
+
+// Wire returns the unit as WebSocket frames. It must not be changed.
+func (u *Unit) Wire() []byte { return u.wire }
+
+// Size is what the unit counts in a queue, in bytes.
+func (u *Unit) Size() int { return len(u.wire) }
+
+// overhead is what a message takes in memory besides its bytes, about.
+const overhead = 96
+
+// Cost is what the unit counts in a budget, in bytes.
+func (u *Unit) Cost() int64 { return int64(len(u.wire)) + overhead }
+
+// Count is how many packets the unit is.
+func (u *Unit) Count() int {
+	if u.several == nil {
+		return 1
+	}
+	return len(u.several.frames)
+}
+
+// Messages calls yield with each payload, its packet type included if it is text.
+func (u *Unit) Messages(yield func(payload []byte, binary bool) bool) {
+	if u.several == nil {
+		yield(u.wire[u.first:], false)
+		return
+	}
+	for _, m := range u.several.frames {
+		if !yield(u.wire[m.start:m.end], m.binary) {
+			return
+		}
+	}
+}
+
+// Payload is the form for long-polling (protocol: "Payload encoding"): binary
+// messages in base64, packets joined by the separator. It must not be changed.
+func (u *Unit) Payload() []byte {
+	if u.several == nil {
+		return u.wire[u.first:]
+	}
+	u.several.once.Do(func() {
+		size := 0
+		for p := range u.Messages {
+			size += 2 + base64.StdEncoding.EncodedLen(len(p))
+		}
+		out := make([]byte, 0, size)
+		for p, binary := range u.Messages {
+			if len(out) > 0 {
+				out = append(out, protocol.Separator)
+			}
+			if binary {
+				out = append(out, protocol.Base64)
+				out = base64.StdEncoding.AppendEncode(out, p)
+			} else {
+				out = append(out, p...)
+			}
+		}
+		u.several.payload = out
+	})
+	return u.several.payload
+}

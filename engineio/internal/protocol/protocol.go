@@ -1,0 +1,106 @@
+// Package protocol is what Engine.IO, revision 4, looks like: the types of packets,
+// the query of a request, session ids and the payload of the open packet.
+package protocol
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Version is the revision of the protocol, in the query parameter EIO of every
+// request.
+const Version = "4"
+
+// The packet types (protocol: "Packet types"), as they stand on the wire.
+const (
+	Open    = '0'
+	Close   = '1'
+	Ping    = '2'
+	Pong    = '3'
+	Message = '4'
+	Upgrade = '5'
+	Noop    = '6'
+	Base64  = 'b' // a binary message inside a text
+
+	Separator = 0x1e // between the packets of a payload
+)
+
+// Handshake is what the open packet says.
+type Handshake struct {
+	SID          string
+	Upgrades     []string
+	PingTimeout  time.Duration
+	PingInterval time.Duration
+	MaxPayload   int // bytes
+}
+
+// Packet returns the open packet. Its keys have the order of Flask-SocketIO.
+func (h *Handshake) Packet() string {
+	b, _ := json.Marshal(struct {
+		SID          string   `json:"sid"`
+		Upgrades     []string `json:"upgrades"`
+		PingTimeout  int64    `json:"pingTimeout"`
+		PingInterval int64    `json:"pingInterval"`
+		MaxPayload   int      `json:"maxPayload"`
+	}{h.SID, h.Upgrades, h.PingTimeout.Milliseconds(), h.PingInterval.Milliseconds(), h.MaxPayload})
+	return string(Open) + string(b)
+}
+
+// IDLength is the length of what NewID returns.
+const IDLength = 22
+
+// NewID returns a session id: 128 random bits. Who knows it can poll the session.
+func NewID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// Query is what matters in the query of a request.
+type Query struct {
+	Transport, SID, Version string
+	JSONP                   bool
+}
+
+// ParseQuery reads a query without a map: every poll has one.
+// What is no escape in it is text, as browsers and the reference server have it.
+func ParseQuery(raw string) (q Query) {
+	escaped := strings.ContainsAny(raw, "%+")
+	var transport, sid, version bool // the first of each counts
+	set := func(field *string, seen *bool, value string) {
+		if !*seen {
+			*field, *seen = value, true
+		}
+	}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		if escaped {
+			key, value = unescape(key), unescape(value)
+		}
+		switch key {
+		case "transport":
+			set(&q.Transport, &transport, value)
+		case "sid":
+			set(&q.SID, &sid, value)
+		case "EIO":
+			set(&q.Version, &version, value)
+		case "j":
+			q.JSONP = true
+		}
+	}
+	return q
+}
+
+func unescape(s string) string {
+	if t, err := url.QueryUnescape(s); err == nil {
+		return t
+	}
+	return s
+}

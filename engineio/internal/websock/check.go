@@ -1,0 +1,86 @@
+package websock
+
+import (
+	"net/http"
+	"strings"
+)
+
+const subprotocolHeader = "Sec-Websocket-Protocol"
+
+// BadHandshake is why a request cannot become a WebSocket.
+type BadHandshake struct {
+	Status  int    // of the HTTP answer
+	Message string // in the words of the WebSocket library of the reference server
+}
+
+func (e *BadHandshake) Error() string { return e.Message }
+
+// IsHandshake reports whether a request is what Node.js's http module takes for an
+// upgrade, and with it the reference server.
+func IsHandshake(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 && headerHasToken(r.Header["Connection"], "upgrade")
+}
+
+func headerHasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Check returns what is wrong with a handshake (RFC 6455, section 4.2.1), nil if
+// nothing.
+func Check(r *http.Request) *BadHandshake {
+	switch _, ok := firstSubprotocol(r); {
+	case r.Method != http.MethodGet:
+		return &BadHandshake{http.StatusMethodNotAllowed, "Invalid HTTP method"}
+	case !strings.EqualFold(sole(r.Header["Upgrade"]), "websocket"):
+		return &BadHandshake{http.StatusBadRequest, "Invalid Upgrade header"}
+	case !isHandshakeKey(sole(r.Header["Sec-Websocket-Key"])):
+		return &BadHandshake{http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Key header"}
+	case sole(r.Header["Sec-Websocket-Version"]) != "13":
+		return &BadHandshake{http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Version header"}
+	case !ok:
+		return &BadHandshake{http.StatusBadRequest, "Invalid Sec-WebSocket-Protocol header"}
+	}
+	return nil
+}
+
+// isHandshakeKey reports whether s is 16 bytes of base64.
+func isHandshakeKey(s string) bool {
+	s, ok := strings.CutSuffix(s, "==")
+	return ok && len(s) == 22 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") == ""
+}
+
+// firstSubprotocol returns the first subprotocol that a client offers, "" for none, and
+// whether the offer is well-formed. A browser that offers some closes a
+// WebSocket for which the server has chosen none.
+func firstSubprotocol(r *http.Request) (first string, ok bool) {
+	for _, v := range r.Header[subprotocolHeader] {
+		for p := range strings.SplitSeq(v, ",") {
+			p = strings.TrimSpace(p)
+			if !isToken(p) {
+				return "", false
+			}
+			if first == "" {
+				first = p
+			}
+		}
+	}
+	return first, true
+}
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,102 @@
+package websock
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+
+	"github.com/coder/websocket"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+)
+
+// compress is assembleLocked for frames that may be compressed. It is called
+// without mu, which it holds for no longer than it takes to copy.
+func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, err error) {
+	buf = bufpool.Get()
+	c.mu.Lock()
+	*buf = c.takeFrontLocked((*buf)[:0])
+	front := len(*buf)
+	c.collecting = buf
+	c.mu.Unlock()
+	size := 0
+	for n < len(batch) && (n == 0 || size+batch[n].Size() <= corkSize) && err == nil {
+		size += batch[n].Size()
+		err = c.collect(batch[n])
+		n++
+	}
+	c.mu.Lock()
+	c.collecting = nil
+	p = *buf
+	// The library's answer to a close frame may be among what it wrote.
+	if end := closeFrameEnd(p[front:]); end > 0 {
+		c.closeSent.Store(true)
+		p = p[:front+end]
+	}
+	c.mu.Unlock()
+	return p, n, buf, err
+}
+
+// closeFrameEnd returns where the first close frame among whole, unmasked frames
+// ends, 0 if there is none.
+func closeFrameEnd(frames []byte) int {
+	for at := 0; at+2 <= len(frames); {
+		first, size := frames[at], int(frames[at+1])
+		switch header := frames[at+2:]; {
+		case size == 126 && len(header) >= 2:
+			size = 2 + int(binary.BigEndian.Uint16(header))
+		case size == 127 && len(header) >= 8:
+			size = 8 + int(binary.BigEndian.Uint64(header))
+		}
+		at += 2 + size
+		if first == finClose {
+			return min(at, len(frames))
+		}
+	}
+	return 0
+}
+
+// collect adds the frames of f to what is collected, compressed if they may be.
+func (c *Conn) collect(f *outgoing.Unit) error {
+	if !f.Compress() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.closeSent.Load() {
+			*c.collecting = append(*c.collecting, f.Wire()...)
+		}
+		return nil
+	}
+	for p, binary := range f.Messages {
+		kind := websocket.MessageText
+		if binary {
+			kind = websocket.MessageBinary
+		}
+		// No deadline: nothing is written to the network here.
+		if err := c.library.Write(context.Background(), kind, p); errors.Is(err, net.ErrClosed) {
+			c.mu.Lock()
+			c.closeSent.Store(true) // a close frame was: nothing may follow it
+			c.mu.Unlock()
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeForLibrary is the library's Write.
+func (c *Conn) writeForLibrary(p []byte) (int, error) {
+	c.mu.Lock()
+	if c.collecting != nil {
+		*c.collecting = append(*c.collecting, p...)
+		c.mu.Unlock()
+		return len(p), nil
+	}
+	c.mu.Unlock()
+	if err := c.WriteControl(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

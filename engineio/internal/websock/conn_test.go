@@ -1,0 +1,85 @@
+package websock
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
+	"github.com/seed-d124fa34/socketio/engineio/internal/wstest"
+)
+
+func text(s string) *outgoing.Unit {
+	u := new(outgoing.Unit)
+	outgoing.Init(u, s, true, nil)
+	return u
+}
+
+// What net/http has read beyond the handshake comes first.
+func TestInboxBefore(t *testing.T) {
+	client, server := wstest.TCPPair(t)
+	defer client.Close()
+	defer server.Close()
+	stream := append(wstest.ClientFrame(0x81, "4a"), wstest.ClientFrame(0x81, "4b")...)
+	for _, raw := range []bool{true, false} {
+		network := server
+		if !raw {
+			network = struct{ net.Conn }{server} // whose file descriptor is out of reach
+		}
+		tr := NewConn(network, &Options{Limit: 100, ControlRate: 1000}, stream[:9])
+		_, err := client.Write(stream[9:])
+		require.NoError(t, err)
+		for _, want := range []string{"4a", "4b"} {
+			data, _, err := tr.Next()
+			require.NoError(t, err)
+			assert.Equal(t, want, string(data))
+		}
+	}
+}
+
+// Reading a message takes no memory, and waiting for one no buffer.
+func TestInboxAllocates(t *testing.T) {
+	client, server := wstest.TCPPair(t)
+	defer client.Close()
+	defer server.Close()
+	if rawconn.Access(server) == nil {
+		t.Skip("file descriptors are out of reach here")
+	}
+	tr := NewConn(server, &Options{Limit: 100, ControlRate: 1000}, nil)
+	frame := wstest.ClientFrame(0x81, "4hello")
+	read := func() {
+		_, _ = client.Write(frame)
+		if _, _, err := tr.Next(); err != nil {
+			t.Error(err)
+		}
+	}
+	read()
+	assert.Less(t, testing.AllocsPerRun(200, read), 0.5) // now and then the pool is emptied
+}
+
+// Nothing follows a close frame, whatever is queued when it goes.
+func TestNothingFollowsTheCloseFrame(t *testing.T) {
+	for _, front := range []string{"", "pong"} {
+		c := new(Conn)
+		if front != "" {
+			c.control = []byte(front)
+		}
+		c.QueueClose(1001)
+		assert.False(t, c.QueueClose(0), "one close frame")
+		batch := []*outgoing.Unit{text("late"), text(strings.Repeat("late", 20_000))}
+		p, n, _ := c.assembleLocked(batch)
+		assert.Equal(t, front+"\x88\x02\x03\xe9", string(p))
+		assert.Equal(t, len(batch), n, "dropped")
+		p, n, _ = c.assembleLocked(batch)
+		assert.Empty(t, p)
+		assert.Equal(t, len(batch), n)
+	}
+	// What the library writes may hold its answer to the client's close frame.
+	message := string(text(strings.Repeat("x", 300)).Wire())
+	assert.Zero(t, closeFrameEnd([]byte(message+message)))
+	assert.Equal(t, len(message)+4, closeFrameEnd([]byte(message+"\x88\x02\x03\xe8"+message)))
+}

@@ -1,0 +1,96 @@
+package websock
+
+import (
+	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
+)
+
+// maxControl bounds the control frames that wait for a client which does not read, in bytes.
+const maxControl = 4 << 10
+
+// WriteControl writes a control frame, or queues it, unless a close frame went before. The
+// goroutine that reads calls it; but for an upgrade that is probed, it does not
+// wait for the network.
+func (c *Conn) WriteControl(p []byte) error {
+	c.mu.Lock()
+	if c.closeSent.Load() { // this answers the close frame that answers ours
+		c.mu.Unlock()
+		return nil
+	}
+	if len(c.control)+len(p) > maxControl {
+		// A client that does not read gets the answer to its last ping only
+		// (RFC 6455, section 5.5.3).
+		c.control = c.control[:c.lastPong]
+	}
+	c.lastPong = len(c.control)
+	if p[0] == finClose {
+		c.closeSent.Store(true)
+	}
+	c.control = append(c.control, p...)
+	err := c.tryControlLocked()
+	c.noteCloseLocked()
+	left := len(c.control) > 0
+	c.mu.Unlock()
+	switch {
+	case err != nil || !left:
+		return err
+	case c.owner == nil: // nobody else writes
+		return c.WriteAlone(nil)
+	}
+	c.owner.ControlQueued()
+	return nil
+}
+
+// tryControlLocked writes control frames, as far as the network takes them, unless
+// whoever writes messages is about to.
+func (c *Conn) tryControlLocked() error {
+	if c.busy || c.immediate == nil || len(c.head) > 0 {
+		return nil
+	}
+	n, err := c.writeAtOnceLocked(c.control)
+	c.control = c.control[n:]
+	c.lastPong = max(c.lastPong-n, 0)
+	if len(c.control) == 0 {
+		c.control = nil
+	} else if n > 0 && c.lastPong == 0 {
+		c.lastPong = len(c.control) // the end of a frame stays
+	}
+	return err
+}
+
+// QueueClose has a close frame go next, once, as the last frame. It reports false if there was one.
+func (c *Conn) QueueClose(status wsframe.Status) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closeSent.Swap(true) {
+		return false
+	}
+	c.control = wsframe.AppendClose(c.control, status)
+	return true
+}
+
+// SendClose writes a close frame to a WebSocket that nobody else writes to. It
+// waits for the network, up to CloseTimeout.
+func (c *Conn) SendClose(status wsframe.Status) {
+	c.QueueClose(status)
+	if c.HasControl() {
+		c.WriteUntil(time.Now().Add(CloseTimeout))
+		_ = c.WriteAlone(nil)
+	}
+}
+
+// noteCloseLocked is called when something has been written.
+func (c *Conn) noteCloseLocked() {
+	if c.closeSent.Load() && len(c.head)+len(c.control)+len(c.rest) == 0 {
+		c.closeWritten.Store(true)
+	}
+}
+
+// HasControl reports whether something goes in front of the next frames: control
+// frames, or the answer to the handshake.
+func (c *Conn) HasControl() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.head)+len(c.control) > 0
+}

@@ -1,0 +1,120 @@
+package engineio
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+)
+
+var (
+	errClientClosed = errors.New("engineio: the client sent a CLOSE packet")
+	errClientPing   = errors.New("engineio: the client sent a PING: in revision 4 of the protocol the server does")
+)
+
+// parseError is a message that is not a packet.
+type parseError struct{ what string }
+
+func (e *parseError) Error() string { return "engineio: " + e.what }
+
+// receivePayload handles the packets in the body of a POST, in order. After an
+// error, those in front of the faulty packet have been delivered. It waits while
+// the Receiver has no room.
+func (c *Conn) receivePayload(body []byte) error {
+	c.turnMu.Lock()
+	defer c.turnMu.Unlock()
+	c.recvMu.Lock()
+	defer c.recvMu.Unlock()
+	for {
+		packet, rest, more := bytes.Cut(body, []byte{protocol.Separator})
+		room, err := c.receivePacket(packet)
+		if err != nil {
+			return err
+		}
+		if room != nil {
+			c.recvMu.Unlock()
+			c.awaitRoom(room)
+			c.recvMu.Lock()
+		}
+		if !more {
+			return nil
+		}
+		body = rest
+	}
+}
+
+// receivePacket handles one packet that came as text (protocol: "Packet
+// encoding"). The caller holds recvMu. An error ends the connection: see endFor.
+// If room is not nil, the caller does not read on until it is closed: see awaitRoom.
+func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
+	if len(p) == 0 {
+		return nil, &parseError{"empty packet"}
+	}
+	switch p[0] {
+	case protocol.Message:
+		return c.deliverMessage(p[1:], false), nil
+	case protocol.Base64:
+		data, err := base64.StdEncoding.AppendDecode(nil, p[1:])
+		if err != nil {
+			return nil, &parseError{"binary message is not base64: " + err.Error()}
+		}
+		return c.deliverMessage(data, true), nil
+	case protocol.Pong:
+		if !c.pong() {
+			return c.control(), nil
+		}
+	case protocol.Close:
+		return nil, errClientClosed
+	case protocol.Ping:
+		return nil, errClientPing
+	case protocol.Open, protocol.Upgrade, protocol.Noop:
+		// They mean nothing here and do no harm.
+		return c.control(), nil
+	default:
+		return nil, &parseError{fmt.Sprintf("unknown packet type %q", p[0])}
+	}
+	return nil, nil
+}
+
+// endFor ends the connection for an error of receivePacket or receivePayload.
+// It is the one place that decides what such an error means.
+func (c *Conn) endFor(err error) {
+	var parse *parseError
+	switch {
+	case errors.Is(err, errClientClosed):
+		c.end(ReasonClientDisconnect, nil, deliver)
+	case errors.As(err, &parse):
+		c.end(ReasonParseError, err, refused)
+	default:
+		c.end(ReasonTransportError, err, refused)
+	}
+}
+
+// deliverMessage calls the receiver. The caller holds recvMu.
+func (c *Conn) deliverMessage(data []byte, binary bool) (room <-chan struct{}) {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if !closed {
+		c.guard("Message", func() { room = c.receiver.Message(data, binary) })
+	}
+	return room
+}
+
+// guard runs code of the application on a goroutine of ours, where a panic would
+// end the process and runtime.Goexit the connection's reader.
+func (c *Conn) guard(what string, f func()) {
+	returned := false
+	defer func() {
+		if v := recover(); v != nil {
+			c.srv.logPanic(what, v)
+			c.end(ReasonServerDisconnect, errPanic, deliver)
+		} else if !returned {
+			c.end(ReasonServerDisconnect, errGoexit, deliver)
+		}
+	}()
+	f()
+	returned = true
+}
