@@ -45,21 +45,28 @@ func TestControlRate(t *testing.T) {
 	}
 }
 
-// So are control frames.
+// So are control frames, also where the WebSocket library reads them.
 func TestControlRateOfFrames(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 100}}, nil)
-		conn, answers := rawRequest(t, h.tr, "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server.test\r\nConnection: Upgrade\r\n"+
-			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-		p := h.peer()
-		go func() { _, _ = io.Copy(io.Discard, answers) }() // the pongs; ends with conn
-		begin := time.Now()
-		frames := strings.Repeat("\x8a\x80\x00\x00\x00\x00", 1000) + strings.Repeat("\x89\x80\x00\x00\x00\x00", 1000)
-		_, err := conn.Write([]byte(frames + "\x81\x82\x00\x00\x00\x004x"))
-		require.NoError(t, err)
-		p.want("text x")
-		assert.GreaterOrEqual(t, time.Since(begin), 8*time.Second)
-		p.Close(engineio.ReasonServerDisconnect, nil)
-		_ = conn.Close()
-	})
+	for name, extension := range map[string]string{"plain": "", "permessage-deflate": "Sec-WebSocket-Extensions: permessage-deflate\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testControlRateOfFrames(t, extension) })
+		})
+	}
+}
+
+func testControlRateOfFrames(t *testing.T, extension string) {
+	h := newHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 100}, PerMessageDeflate: true}, nil)
+	conn, answers := rawRequest(t, h.tr, "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server.test\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+extension+"\r\n")
+	p := h.peer()
+	go func() { _, _ = io.Copy(io.Discard, answers) }() // the pongs; ends with conn
+	begin := time.Now()
+	frames := strings.Repeat("\x8a\x80\x00\x00\x00\x00", 1000) + strings.Repeat("\x89\x80\x00\x00\x00\x00", 1000)
+	_, err := conn.Write([]byte(frames + "\x81\x82\x00\x00\x00\x004x"))
+	require.NoError(t, err)
+	p.want("text x")
+	assert.GreaterOrEqual(t, time.Since(begin), 8*time.Second)
+	assert.Positive(t, h.srv.Stats().LimitHits["ControlRate"])
+	p.Close(engineio.ReasonServerDisconnect, nil)
+	_ = conn.Close()
 }

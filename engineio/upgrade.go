@@ -67,13 +67,52 @@ func (c *Conn) serveProbe(t *websock.Conn) {
 		c.giveUpProbe(t, err)
 		c.srv.wg.Done()
 	}()
-	// The read deadline is the timer of the upgrade.
-	t.ReadUntil(time.Now().Add(c.srv.opts.UpgradeTimeout))
-	if err = c.awaitUpgrade(t); err == nil {
+	stop := c.limitProbe(t)
+	err = c.awaitUpgrade(t)
+	stop()
+	if err == nil {
 		err = c.takeOver(t, &taken)
 	}
 	if err != nil {
 		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
+	}
+}
+
+// probeLooks is how many times in UpgradeTimeout an upgrade that has not ended is
+// looked at.
+const probeLooks = 4
+
+// limitProbe ends the reading from a WebSocket that is probed after UpgradeTimeout,
+// until stop is called. The time in which the answer to a poll flows to the client
+// does not count: the client sends its UPGRADE packet when it has received that, and
+// if its WebSocket ended before, it might not poll any more.
+func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
+	timeout := c.srv.opts.UpgradeTimeout
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.transportDone { // or the reading has been ended for good
+		t.ReadUntil(time.Now().Add(timeout))
+	}
+	stopped, answered := false, c.answered.Load() // protected by c.mu
+	var timer *time.Timer
+	timer = time.AfterFunc(timeout/probeLooks, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if stopped || c.transportDone {
+			return
+		}
+		now := time.Now()
+		if n := c.answered.Load(); n != answered || now.Before(c.receives) {
+			answered = n
+			t.ReadUntil(now.Add(timeout))
+		}
+		timer.Reset(timeout / probeLooks)
+	})
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		stopped = true
+		timer.Stop()
 	}
 }
 

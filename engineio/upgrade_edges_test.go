@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -278,4 +279,77 @@ func TestHandOverWithoutHijacker(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowAnswer is the ResponseWriter of a client behind a slow link: each piece of an answer takes its time.
+type slowAnswer struct {
+	header http.Header
+	each   time.Duration
+	size   int
+}
+
+func (w *slowAnswer) Header() http.Header { return w.header }
+func (w *slowAnswer) WriteHeader(int)     {}
+func (w *slowAnswer) Write(p []byte) (int, error) {
+	time.Sleep(w.each)
+	w.size += len(p)
+	return len(p), nil
+}
+
+// The time in which the answer to a poll flows does not count against an upgrade: the client sends its UPGRADE packet
+// behind it. One that stands still ends the upgrade, not the session.
+func TestUpgradeBehindALargeAnswer(t *testing.T) {
+	for name, tt := range map[string]struct {
+		each     time.Duration // for a piece of the answer
+		upgraded bool
+	}{"flows": {3 * time.Second, true}, "stands still": {15 * time.Second, false}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, &engineio.Options{WriteTimeout: time.Minute}, nil)
+				raw, p := h.raw()
+				greeting := strings.Repeat("g", 300_000)
+				p.text(greeting)
+				w := &slowAnswer{header: http.Header{}, each: tt.each}
+				answered := make(chan bool)
+				begin := time.Now()
+				go func() {
+					defer close(answered)
+					h.srv.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/engine.io/?EIO=4&transport=polling&sid="+p.ID(), nil))
+				}()
+				synctest.Wait()
+				ws := dialProbe(t, raw, "2probe")
+				ws.want("3probe")
+				<-answered
+				assert.Greater(t, time.Since(begin), 25*time.Second)
+				assert.Equal(t, 1+len(greeting), w.size)
+				if !tt.upgraded {
+					ws.wantClose()
+					require.NoError(t, p.Context().Err())
+					wantOK(t, <-get(t, raw), nil, "2")
+					return
+				}
+				ws.send("5", "4hello")
+				p.want("text hello")
+				assert.Equal(t, engineio.WebSocket, p.Transport())
+				p.text("back")
+				ws.want("4back")
+			})
+		})
+	}
+}
+
+// An upgrade whose client is silent ends after UpgradeTimeout, although an answer was on its way when it began.
+func TestUpgradeTimeoutAfterAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		raw, p := h.raw()
+		p.text("short")
+		wantOK(t, <-get(t, raw), nil, "4short")
+		ws := dialProbe(t, raw, "2probe")
+		ws.want("3probe")
+		begin := time.Now()
+		ws.wantClose()
+		assert.Less(t, time.Since(begin), 15*time.Second)
+		assert.EqualValues(t, 1, h.srv.Stats().UpgradesFailed)
+	})
 }
