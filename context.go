@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
-	"github.com/seed-d124fa34/socketio/internal/unanswered"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -144,9 +143,6 @@ func (c *Context) Pattern() (namespace, event string) {
 // ErrAcked: the event has been acknowledged before, see [Context.DeferAck].
 var ErrAcked = errors.New("socketio: the event has been acknowledged already")
 
-// errNoAck is what a test client hears of [Context.NoAck].
-var errNoAck = errors.New("socketio: the handler chose not to acknowledge the event (Context.NoAck)")
-
 // What becomes of the acknowledgement of an event, in Context.acking.
 const (
 	ackOpen     uint32 = iota // the handler's results are acknowledged
@@ -206,7 +202,6 @@ func (c *Context) NoAck() {
 	if !c.hasID || before == ackSettled {
 		return
 	}
-	c.unanswered(errNoAck)
 	if before == ackDeferred {
 		c.client.undeferred()
 	}
@@ -274,7 +269,6 @@ func (c *Context) conclude(ack Args, err error) (undelivered, why error) {
 		err = unsent
 		c.log(slog.LevelWarn, "socketio: the error handler's result cannot be sent", err)
 	}
-	c.unanswered(err)
 	return nil, err
 }
 
@@ -290,11 +284,4 @@ func (c *Context) acknowledge(ack Args) (undelivered, err error) {
 		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", undelivered)
 	}
 	return undelivered, nil
-}
-
-// unanswered tells a test client why it waits in vain.
-func (c *Context) unanswered(why error) {
-	if c.hasID {
-		unanswered.Tell(c.client.context(), c.id, why)
-	}
 }

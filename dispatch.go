@@ -217,18 +217,13 @@ func (c *Context) countFailure(err error) {
 // returning: with a panic that nothing else has recovered (in a method of an
 // error of the app's, say) or, if v is nil, with runtime.Goexit.
 func (c *Context) aborted(v any) {
-	var why error = errGoexit
 	if v != nil {
-		why = c.recovered("handler", v)
+		_ = c.recovered("handler", v)
 	} else {
 		c.srv().stats.handlerErrors.Add(1)
-		c.log(slog.LevelWarn, "socketio: handler failed", why)
+		c.log(slog.LevelWarn, "socketio: handler failed", errGoexit)
 	}
-	before := c.acking.Swap(ackSettled)
-	if before != ackSettled {
-		c.unanswered(why)
-	}
-	if before == ackDeferred && c.hasID {
+	if before := c.acking.Swap(ackSettled); before == ackDeferred && c.hasID {
 		c.client.undeferred()
 	}
 }

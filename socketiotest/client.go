@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -65,29 +67,30 @@ func (c *Client) Send(data any) {
 // Call sends an event that asks for an acknowledgement, waits for it and
 // returns its arguments. What the handler sent to this client before it
 // returned has arrived by then. Call fails the test if there is no answer in
-// time, the client is disconnected, or, at once and saying why, if the server has
-// none: the event has no handler, its handler failed with an error that is
-// not acknowledged, or it called Context.NoAck. An acknowledgement that the handler
-// defers (Context.DeferAck) is waited for.
+// time, or the client is disconnected. If it knows the server (Options.Server), it
+// does not wait long for the answer to an event that has no handler, or whose
+// handler failed, and says so. An acknowledgement that the handler defers
+// (Context.DeferAck) is waited for.
 func (c *Client) Call(event string, args ...any) Args {
 	k := c.conn
 	k.tb.Helper()
+	var why error // the handler failed
+	defer c.watchHandler(event, func(err error) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		why = err
+		k.broadcast()
+	})()
 	var answer Args
 	answered := false
-	id := c.emit("Call", event, args, func(a Args) {
+	c.emit("Call", event, args, func(a Args) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		answer, answered = a, true
 		k.broadcast()
 	})
-	var why error
-	k.await(k.opts.Timeout, func() bool {
-		why = k.unanswered[id]
-		return answered || why != nil || !c.active()
-	})
-	if why != nil { // what was sent before is still to be listed
-		k.await(silence, func() bool { return !c.active() })
-	}
+	k.await(k.opts.Timeout, func() bool { return answered || why != nil || !c.active() })
+	k.await(min(k.opts.Timeout, failureTime), func() bool { return answered || why == nil || !c.active() }) // an error may be acknowledged
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -100,9 +103,32 @@ func (c *Client) Call(event string, args ...any) Args {
 	return answer
 }
 
-// emit sends an event for the method that is called name. It returns the id of
-// the acknowledgement.
-func (c *Client) emit(name, event string, args []any, callback func(Args)) uint64 {
+// failureTime is how long the acknowledgement of a failure, by the server's error
+// handler, may take to arrive.
+const failureTime = time.Second
+
+// watchHandler has failed called when the server has failed to handle an event of this
+// client, by the goroutine of the handler, until stop is called.
+func (c *Client) watchHandler(event string, failed func(error)) (stop func()) {
+	srv := c.conn.opts.Server
+	if srv == nil {
+		return func() {}
+	}
+	id := c.conn.engine.Handshake().SID
+	return srv.AddHooks(socketio.Hooks{Handler: func(ctx context.Context, h *socketio.Context) (context.Context, func(socketio.Args, error)) {
+		if h.Event() != event || h.Connection().ID() != id || h.Namespace().Name() != c.namespace {
+			return ctx, nil
+		}
+		return ctx, func(_ socketio.Args, err error) {
+			if err != nil {
+				failed(err)
+			}
+		}
+	}})
+}
+
+// emit sends an event for the method that is called name.
+func (c *Client) emit(name, event string, args []any, callback func(Args)) {
 	k := c.conn
 	k.tb.Helper()
 	if parser.Reserved(event) {
@@ -119,7 +145,6 @@ func (c *Client) emit(name, event string, args []any, callback func(Args)) uint6
 	if err := c.send(h, append([]any{event}, args...)); err != nil {
 		k.tb.Fatalf("socketiotest: %s of event %q: %v", name, event, err)
 	}
-	return h.ID
 }
 
 // send sends a packet if the client is connected.

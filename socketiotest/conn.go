@@ -25,15 +25,14 @@ type conn struct {
 
 	sending sync.Mutex // keeps the messages of a packet together
 
-	mu         sync.Mutex         // also guards the clients' state
-	changed    chan struct{}      // closed and replaced when any of the following changes, or a client's state
-	clients    map[string]*Client // by namespace; the latest of each
-	lastID     uint64             // of an acknowledgement
-	unanswered map[uint64]error   // why an acknowledgement is not coming
-	arrived    int                // counts packets
-	dropped    string             // what the clients shall see as the reason, because of Drop
-	fault      error              // of the server
-	ended      bool
+	mu      sync.Mutex         // also guards the clients' state
+	changed chan struct{}      // closed and replaced when any of the following changes, or a client's state
+	clients map[string]*Client // by namespace; the latest of each
+	lastID  uint64             // of an acknowledgement
+	arrived int                // counts packets
+	dropped string             // what the clients shall see as the reason, because of Drop
+	fault   error              // of the server
+	ended   bool
 }
 
 // state is where a client stands with its namespace.
@@ -91,14 +90,6 @@ func (k *conn) join(namespace string, auth any) (*Client, error) {
 		c.end(left, reasonClient)
 	}
 	return nil, fmt.Errorf("socketiotest: joining %s: %w", namespace, err)
-}
-
-// goesUnanswered is called by the server when an acknowledgement is not coming.
-func (k *conn) goesUnanswered(id uint64, why error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.unanswered[id] = why
-	k.broadcast()
 }
 
 // send queues a packet.

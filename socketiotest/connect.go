@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
-	"github.com/seed-d124fa34/socketio/internal/unanswered"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -57,6 +57,9 @@ type Options struct {
 	// event can still be received. It is called on the goroutine that reads
 	// the connection, so it must neither wait for a client nor disconnect one.
 	Answer func(Event) []any
+	// Server is the server that answers, if the handler given to Connect is another
+	// one, such as a mux around it. With it, Call says why an event is not acknowledged.
+	Server *socketio.Server
 	// Parser is the packet format. Nil means Socket.IO's own: JSON with binary
 	// attachments.
 	Parser parser.Parser
@@ -86,16 +89,17 @@ func TryConnect(tb testing.TB, h http.Handler, opts *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if srv, ok := h.(*socketio.Server); ok && o.Server == nil {
+		o.Server = srv
+	}
 	k := &conn{
-		tb:         tb,
-		opts:       o,
-		changed:    make(chan struct{}),
-		clients:    map[string]*Client{},
-		unanswered: map[uint64]error{},
+		tb:      tb,
+		opts:    o,
+		changed: make(chan struct{}),
+		clients: map[string]*Client{},
 	}
 	k.http = eiotest.NewTransport(h, &eiotest.TransportOptions{
 		RemoteIP: o.RemoteIP,
-		Context:  unanswered.With(context.Background(), k.goesUnanswered),
 	})
 	ctx, cancel := context.WithTimeoutCause(context.Background(), o.Timeout, fmt.Errorf("the server did not answer within %v", o.Timeout))
 	k.engine, err = eiotest.Dial(ctx, nil, &eiotest.Options{
