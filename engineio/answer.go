@@ -15,11 +15,11 @@ import (
 
 // pollAnswer is what a poll is answered with.
 type pollAnswer struct {
-	batch   []*outgoing.Unit
-	size    int            // bytes of the batch in the queue
-	last    *outgoing.Unit // sent after the batch, or nil
-	writer  bool           // it holds Conn.writing
-	goodbye bool           // nothing follows
+	batch  []*outgoing.Unit
+	size   int            // bytes of the batch in the queue
+	last   *outgoing.Unit // sent after the batch, or nil
+	writer bool           // it holds Conn.writing
+	final  bool           // nothing follows
 }
 
 // pollAnswerLocked returns the answer, or nil while there is none yet and how
@@ -49,17 +49,17 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 	switch {
 	case !c.closed:
 	case c.reason == ReasonClientDisconnect: // it knows, and does not poll any more
-		a.goodbye, a.last = true, noopPacket
+		a.final, a.last = true, noopPacket
 	case len(a.batch) == 0:
 		// A message in front of it would be lost: official clients put off
 		// what comes in a message, and forget it when the connection ends.
-		a.goodbye, a.last = true, closePacket
+		a.final, a.last = true, closePacket
 	}
 	return a
 }
 
 func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer) {
-	if a.goodbye && c.reason == ReasonServerShutdown { // once closed, the reason stays
+	if a.final && c.reason == ReasonServerShutdown { // once closed, the reason stays
 		endKeepAlive(w)
 	}
 	begin := time.Now()
@@ -77,7 +77,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	if a.writer {
 		c.endWriteLocked(a.batch, a.size)
 	}
-	if a.goodbye {
+	if a.final {
 		c.transportDoneLocked()
 	}
 	lost := a.writer || c.ws == nil // a NOOP is nothing to a client that has upgraded
@@ -91,11 +91,11 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 	c.queue.Wrote(batch, size)
 	c.endWritingLocked()
-	c.kickLocked()
+	c.startWritingLocked()
 	if c.polling {
 		c.wakeLocked()
 	}
-	if c.closed && c.reason == ReasonServerShutdown && c.hasAllLocked() {
+	if c.closed && c.reason == ReasonServerShutdown && c.hasEverythingLocked() {
 		c.transportDoneLocked() // closed while this was written; the next poll would get nothing but the news
 	}
 }

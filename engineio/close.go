@@ -52,7 +52,7 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	ws, probe := c.ws, c.probe
 	if c.closed {
-		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.reason == ReasonClientDisconnect || c.hasAllLocked())) {
+		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.reason == ReasonClientDisconnect || c.hasEverythingLocked())) {
 			c.transportDoneLocked() // nobody waits for a client that is leaving, or has nothing to fetch
 		}
 		c.mu.Unlock()
@@ -74,7 +74,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		if how != left {
 			ws.AwaitClose()
 		}
-	case c.polling || c.probing && how != abort || how == deliver && (reason != ReasonServerShutdown || !c.hasAllLocked()):
+	case c.polling || c.probing && how != abort || how == deliver && (reason != ReasonServerShutdown || !c.hasEverythingLocked()):
 		// A poll takes what is queued and the news: the one that waits, or the next.
 		// A client whose probe was answered does not poll any more: it gets them
 		// by the WebSocket when it has sent its UPGRADE packet.
@@ -83,7 +83,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	default:
 		c.transportDoneLocked()
 	}
-	c.kickLocked()
+	c.startWritingLocked()
 	c.pause.endLocked()
 	c.reactLocked()
 	cancel, remote, body := c.cancel, c.req.RemoteAddr, c.body
@@ -100,9 +100,9 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	go c.finish()
 }
 
-// hasAllLocked reports whether a polling client has got everything: nothing is
+// hasEverythingLocked reports whether a polling client has got everything: nothing is
 // queued or on its way, and no poll waits.
-func (c *Conn) hasAllLocked() bool {
+func (c *Conn) hasEverythingLocked() bool {
 	return c.ws == nil && !c.polling && !c.writing && c.queue.Empty()
 }
 

@@ -73,7 +73,8 @@ func (c *Conn) tryFlush() {
 	t := c.ws
 	batch, size := c.takeLocked(websock.MaxTurn)
 	if len(batch) == 0 && !c.controlLocked(t) {
-		c.restLocked(batch)
+		c.queue.Reuse(batch)
+		c.endFlushLocked()
 		return
 	}
 	c.mu.Unlock()
@@ -116,7 +117,8 @@ func (c *Conn) flush(t *websock.Conn, batch, left []*outgoing.Unit, size int) {
 		batch, size = c.takeLocked(websock.WritePiece)
 		left = batch
 		if len(batch) == 0 && !c.controlLocked(t) {
-			c.restLocked(batch)
+			c.queue.Reuse(batch)
+			c.endFlushLocked()
 			c.mu.Unlock()
 			return
 		}
@@ -130,7 +132,7 @@ func (c *Conn) failedLocked(err error) {
 	c.endForWrite(err, ReasonTransportClose)
 	c.mu.Lock()
 	c.queue.Drop()
-	c.restLocked(nil)
+	c.endFlushLocked()
 }
 
 // controlLocked reports whether there is something to write although nothing is
@@ -140,12 +142,6 @@ func (c *Conn) controlLocked(t *websock.Conn) bool {
 		t.QueueClose(c.closeStatusLocked())
 	}
 	return t.HasControl()
-}
-
-// restLocked ends the writing when nothing is queued. batch is empty.
-func (c *Conn) restLocked(batch []*outgoing.Unit) {
-	c.queue.Reuse(batch)
-	c.endFlushLocked()
 }
 
 // endFlushLocked ends the writing when nothing is queued. What is queued next counts in

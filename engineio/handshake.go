@@ -138,7 +138,7 @@ func (s *Server) forget(c *Conn) {
 	delete(s.conns, c.id)
 	s.history.Ended(c.id)
 	if s.closed && c.reason == ReasonServerShutdown {
-		s.gone[c.id] = true
+		s.shutDown[c.id] = true
 	}
 	if key, ok := s.keys[c]; ok {
 		delete(s.keys, c)

@@ -218,95 +218,122 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	c := *o
 	c.Path = cleanPath(c.Path)
-	var errs []error
-	duration := func(name string, d *time.Duration, def time.Duration) {
-		switch {
-		case *d == 0:
-			*d = def
-		case *d < time.Millisecond:
-			errs = append(errs, fmt.Errorf("engineio: Options.%s is %v: set it to a millisecond or more, or to 0 for the default of %v", name, *d, def))
-		}
-	}
-	duration("PingInterval", &c.PingInterval, 25*time.Second)
-	duration("PingTimeout", &c.PingTimeout, 20*time.Second)
-	duration("UpgradeTimeout", &c.UpgradeTimeout, 10*time.Second)
-	duration("WriteTimeout", &c.WriteTimeout, 10*time.Second)
-	size := func(name string, n *int, def int) {
-		switch {
-		case *n == 0:
-			*n = def
-		case *n < 0:
-			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a number of bytes, or to 0 for the default of %d", name, *n, def))
-		}
-	}
-	size("Limits.MaxPayload", &c.Limits.MaxPayload, 1_000_000)
-	size("Limits.PostBudget", &c.Limits.PostBudget, max(64<<20, 8*c.Limits.MaxPayload))
-	if c.Limits.PostBudget >= 0 && c.Limits.PostBudget < 2*c.Limits.MaxPayload {
-		errs = append(errs, fmt.Errorf("engineio: Options.Limits.PostBudget is %d: set it to twice Options.Limits.MaxPayload (%d) or more, or to 0 for the default",
-			c.Limits.PostBudget, c.Limits.MaxPayload))
-	}
-	size("Limits.SendQueueLimit", &c.Limits.SendQueueLimit, 64<<20)
-	if c.Limits.SendBudget == 0 {
-		c.Limits.SendBudget = 256 << 20
-	}
-	count := func(name string, n *int, def int, zero string) {
-		switch {
-		case *n == 0:
-			*n = def
-		case *n < 0:
-			errs = append(errs, fmt.Errorf("engineio: Options.%s is %d: set it to a positive number, or to 0 for %s", name, *n, zero))
-		}
-	}
-	count("Limits.ControlRate", &c.Limits.ControlRate, defaultControlRate, "the default of 1000")
-	if c.Limits.ControlRate > maxControlRate {
-		errs = append(errs, fmt.Errorf("engineio: Options.Limits.ControlRate is %d: set it to %d at most, which is no limit", c.Limits.ControlRate, maxControlRate))
-	}
-	if c.Limits.MaxConnections == 0 {
-		c.Limits.MaxConnections = admission.DefaultConnections()
-	}
-	count("Limits.MaxConnectionsPerIP", &c.Limits.MaxConnectionsPerIP, 0, "no limit")
-	size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
-	size("PerMessageDeflateThreshold", &c.PerMessageDeflateThreshold, 1024)
-	if c.Transports == nil {
-		c.Transports = []string{Polling, WebSocket}
-	}
-	c.Transports = slices.Clone(c.Transports)
-	if len(c.Transports) == 0 {
-		errs = append(errs, errors.New(`engineio: Options.Transports is empty: name "polling", "websocket" or both, or leave it nil for both`))
-	}
-	for _, t := range c.Transports {
-		if t != Polling && t != WebSocket {
-			errs = append(errs, fmt.Errorf(`engineio: Options.Transports names %q: the transports are "polling" and "websocket"`, t))
-		}
-	}
-	c.AllowedOrigins = slices.Clone(c.AllowedOrigins)
-	for i, s := range c.AllowedOrigins {
-		if err := origin.CheckPattern(s); err != nil {
-			errs = append(errs, err)
-		}
-		c.AllowedOrigins[i] = origin.Canonical(s)
-	}
-	if c.CredentialsForAnyOrigin && c.DisableCredentials {
-		errs = append(errs, errors.New("engineio: Options.CredentialsForAnyOrigin and Options.DisableCredentials contradict each other: set one of them"))
-	}
-	if c.Cookie != nil {
-		c.Cookie = cookieTemplate(c.Cookie)
-		if err := c.Cookie.Valid(); err != nil {
-			errs = append(errs, fmt.Errorf("engineio: Options.Cookie: %w", err))
-		}
-	}
-	switch {
-	case (c.ServerID == "") != (c.PeerURL == nil):
-		errs = append(errs, errors.New("engineio: Options.ServerID and Options.PeerURL belong together: set both, or neither"))
-	case c.ServerID != "" && !handover.IsServerID(c.ServerID):
-		errs = append(errs, fmt.Errorf(`engineio: Options.ServerID is %.100q: set it to 1 to 64 letters, digits, "-" and "_"`, c.ServerID))
-	case c.PeerTransport != nil && c.PeerURL == nil:
-		errs = append(errs, errors.New("engineio: Options.PeerTransport is set without Options.PeerURL: set both, or neither"))
-	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return c, errors.Join(errs...)
+	var check optionCheck
+	check.duration("PingInterval", &c.PingInterval, 25*time.Second)
+	check.duration("PingTimeout", &c.PingTimeout, 20*time.Second)
+	check.duration("UpgradeTimeout", &c.UpgradeTimeout, 10*time.Second)
+	check.duration("WriteTimeout", &c.WriteTimeout, 10*time.Second)
+	check.size("HTTPCompressionThreshold", &c.HTTPCompressionThreshold, 1024)
+	check.size("PerMessageDeflateThreshold", &c.PerMessageDeflateThreshold, 1024)
+	check.limits(&c.Limits)
+	check.transports(&c)
+	check.origins(&c)
+	check.peers(&c)
+	if c.Cookie != nil {
+		c.Cookie = cookieTemplate(c.Cookie)
+		if err := c.Cookie.Valid(); err != nil {
+			check.failf("engineio: Options.Cookie: %w", err)
+		}
+	}
+	return c, errors.Join(check.errs...)
+}
+
+// optionCheck fills in defaults and collects what is wrong with options.
+type optionCheck struct{ errs []error }
+
+func (k *optionCheck) failf(format string, args ...any) {
+	k.errs = append(k.errs, fmt.Errorf(format, args...))
+}
+
+func (k *optionCheck) duration(name string, d *time.Duration, def time.Duration) {
+	switch {
+	case *d == 0:
+		*d = def
+	case *d < time.Millisecond:
+		k.failf("engineio: Options.%s is %v: set it to a millisecond or more, or to 0 for the default of %v", name, *d, def)
+	}
+}
+
+func (k *optionCheck) size(name string, n *int, def int) {
+	switch {
+	case *n == 0:
+		*n = def
+	case *n < 0:
+		k.failf("engineio: Options.%s is %d: set it to a number of bytes, or to 0 for the default of %d", name, *n, def)
+	}
+}
+
+// count checks a number; zero says what it means to leave it out.
+func (k *optionCheck) count(name string, n *int, def int, zero string) {
+	switch {
+	case *n == 0:
+		*n = def
+	case *n < 0:
+		k.failf("engineio: Options.%s is %d: set it to a positive number, or to 0 for %s", name, *n, zero)
+	}
+}
+
+func (k *optionCheck) limits(l *Limits) {
+	k.size("Limits.MaxPayload", &l.MaxPayload, 1_000_000)
+	k.size("Limits.PostBudget", &l.PostBudget, max(64<<20, 8*l.MaxPayload))
+	if l.PostBudget >= 0 && l.PostBudget < 2*l.MaxPayload {
+		k.failf("engineio: Options.Limits.PostBudget is %d: set it to twice Options.Limits.MaxPayload (%d) or more, or to 0 for the default",
+			l.PostBudget, l.MaxPayload)
+	}
+	k.size("Limits.SendQueueLimit", &l.SendQueueLimit, 64<<20)
+	if l.SendBudget == 0 {
+		l.SendBudget = 256 << 20
+	}
+	k.count("Limits.ControlRate", &l.ControlRate, defaultControlRate, "the default of 1000")
+	if l.ControlRate > maxControlRate {
+		k.failf("engineio: Options.Limits.ControlRate is %d: set it to %d at most, which is no limit", l.ControlRate, maxControlRate)
+	}
+	if l.MaxConnections == 0 {
+		l.MaxConnections = admission.DefaultConnections()
+	}
+	k.count("Limits.MaxConnectionsPerIP", &l.MaxConnectionsPerIP, 0, "no limit")
+}
+
+func (k *optionCheck) transports(o *Options) {
+	if o.Transports == nil {
+		o.Transports = []string{Polling, WebSocket}
+	}
+	o.Transports = slices.Clone(o.Transports)
+	if len(o.Transports) == 0 {
+		k.failf(`engineio: Options.Transports is empty: name "polling", "websocket" or both, or leave it nil for both`)
+	}
+	for _, t := range o.Transports {
+		if t != Polling && t != WebSocket {
+			k.failf(`engineio: Options.Transports names %q: the transports are "polling" and "websocket"`, t)
+		}
+	}
+}
+
+func (k *optionCheck) origins(o *Options) {
+	o.AllowedOrigins = slices.Clone(o.AllowedOrigins)
+	for i, s := range o.AllowedOrigins {
+		if err := origin.CheckPattern(s); err != nil {
+			k.errs = append(k.errs, err)
+		}
+		o.AllowedOrigins[i] = origin.Canonical(s)
+	}
+	if o.CredentialsForAnyOrigin && o.DisableCredentials {
+		k.failf("engineio: Options.CredentialsForAnyOrigin and Options.DisableCredentials contradict each other: set one of them")
+	}
+}
+
+func (k *optionCheck) peers(o *Options) {
+	switch {
+	case (o.ServerID == "") != (o.PeerURL == nil):
+		k.failf("engineio: Options.ServerID and Options.PeerURL belong together: set both, or neither")
+	case o.ServerID != "" && !handover.IsServerID(o.ServerID):
+		k.failf(`engineio: Options.ServerID is %.100q: set it to 1 to 64 letters, digits, "-" and "_"`, o.ServerID)
+	case o.PeerTransport != nil && o.PeerURL == nil:
+		k.failf("engineio: Options.PeerTransport is set without Options.PeerURL: set both, or neither")
+	}
 }
 
 func cleanPath(p string) string {

@@ -33,7 +33,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	refusal := c.refuseRequestLocked()
 	switch {
 	case refusal != nil:
-	case c.reactLocked() || c.lateLocked():
+	case c.reactLocked() || c.isLatePostLocked():
 		c.mu.Unlock()
 		c.srv.answerLatePost(w, r)
 		return nil
@@ -58,7 +58,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	c.mu.Lock() // before the answer: the client may send the next one as soon as it has it
 	c.posting, c.body = false, nil
-	late := c.lateLocked()
+	late := c.isLatePostLocked()
 	c.mu.Unlock()
 	switch {
 	case err != nil: // answered
@@ -181,9 +181,9 @@ func (s *Server) answerPost(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-// lateLocked reports whether a POST comes after the end of its session, of which
+// isLatePostLocked reports whether a POST comes after the end of its session, of which
 // the client does not know yet.
-func (c *Conn) lateLocked() bool {
+func (c *Conn) isLatePostLocked() bool {
 	return c.closed && (c.reason == ReasonServerShutdown || c.lingering && c.reason != ReasonClientDisconnect)
 }
 

@@ -59,11 +59,12 @@ func (c *Conn) SendVolatile(f *Frames) (sent bool, err error) {
 
 func (c *Conn) pushLocked(u *outgoing.Unit) {
 	c.queue.Push(u)
-	c.kickLocked()
+	c.startWritingLocked()
 }
 
-// kickLocked sees to it that somebody writes what is queued, or says goodbye.
-func (c *Conn) kickLocked() {
+// startWritingLocked has somebody write what is queued or, after the end, the close
+// frame: a flusher, a goroutine, or the poll that waits.
+func (c *Conn) startWritingLocked() {
 	switch {
 	case c.writing:
 		// The writer looks again when it is done.
@@ -92,7 +93,7 @@ func (o *webSocketOwner) ControlQueued() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.transportDone {
-		c.kickLocked()
+		c.startWritingLocked()
 	}
 }
 
@@ -102,7 +103,7 @@ func (o *webSocketOwner) ControlFlood() {
 	c.awaitRoom(c.slowDown())
 }
 
-// endWritingLocked lets go of writing.
+// endWritingLocked gives up Conn.writing, and tells whoever waits for that.
 func (c *Conn) endWritingLocked() {
 	c.writing = false
 	if c.written != nil {

@@ -37,12 +37,12 @@ type Server struct {
 	history  handover.History
 	notices  notice.Log
 
-	mu     sync.RWMutex // protects the following
-	conns  map[string]*Conn
-	perIP  map[string]int   // connections by clientKey; nil without MaxConnectionsPerIP
-	keys   map[*Conn]string // clientKey of each; likewise
-	closed bool
-	gone   map[string]bool // sids of those that Shutdown has closed
+	mu       sync.RWMutex // protects the following
+	conns    map[string]*Conn
+	perIP    map[string]int   // connections by clientKey; nil without MaxConnectionsPerIP
+	keys     map[*Conn]string // clientKey of each; likewise
+	closed   bool
+	shutDown map[string]bool // sids of those that Shutdown has closed
 }
 
 // NewServer returns a server with a copy of opts, or an error that says what
@@ -234,10 +234,10 @@ func (s *Server) refusePath(r *http.Request) *Refusal {
 // serveSession serves a request of a session that exists.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, transport string) *Refusal {
 	s.mu.RLock()
-	c, closed, gone := s.conns[sid], s.closed, s.gone[sid]
+	c, closed, shutDown := s.conns[sid], s.closed, s.shutDown[sid]
 	s.mu.RUnlock()
-	if closed && transport == Polling && (gone || c != nil && c.isGone()) {
-		return s.serveGone(w, r)
+	if closed && transport == Polling && (shutDown || c != nil && c.isShutDown()) {
+		return s.serveAfterShutdown(w, r)
 	}
 	switch {
 	case c == nil && s.peers != nil:

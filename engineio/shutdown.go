@@ -37,7 +37,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	first := !s.closed
 	s.closed = true
 	if first {
-		s.gone = make(map[string]bool)
+		s.shutDown = make(map[string]bool)
 	}
 	s.mu.Unlock()
 	if first {
@@ -148,17 +148,17 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// isGone reports whether Shutdown has closed the connection and nothing is left
+// isShutDown reports whether Shutdown has closed the connection and nothing is left
 // to be fetched.
-func (c *Conn) isGone() bool {
+func (c *Conn) isShutDown() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.transportDone && c.reason == ReasonServerShutdown
 }
 
-// serveGone answers a polling request that comes after the end by Shutdown: a
+// serveAfterShutdown answers a polling request that comes after the end by Shutdown: a
 // poll with the news.
-func (s *Server) serveGone(w http.ResponseWriter, r *http.Request) *Refusal {
+func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request) *Refusal {
 	switch r.Method {
 	case http.MethodGet:
 		endKeepAlive(w)

@@ -102,10 +102,11 @@ func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
 			return
 		}
 		now := time.Now()
-		if n := c.answered.Load(); n != answered || now.Before(c.receives) {
-			answered = n
+		n := c.answered.Load()
+		if c.writing && n != answered || now.Before(c.receives) { // NOOPs do not count
 			t.ReadUntil(now.Add(timeout))
 		}
+		answered = n
 		timer.Reset(timeout / probeLooks)
 	})
 	return func() {
@@ -180,7 +181,7 @@ func (c *Conn) takeOver(t *websock.Conn, done *bool) error {
 	t.SetOwner((*webSocketOwner)(c))
 	c.countUpgradeLocked()
 	c.wakePollLocked()
-	c.kickLocked()
+	c.startWritingLocked()
 	closed := c.closed
 	c.mu.Unlock()
 	if !closed {

@@ -96,13 +96,13 @@ func (h *Request) rewrite(pr *httputil.ProxyRequest) {
 	h.out.Store(out)
 }
 
-// answered sees to the header of the answer.
+// answered prepares the header of the answer for the client.
 func (h *Request) answered(resp *http.Response) error {
 	h.p.count.Add(1)
 	header := h.w.Header()
 	for name, values := range resp.Header {
 		switch name {
-		case "Set-Cookie": // of middleware there and here
+		case "Set-Cookie": // of middleware on both servers
 		case "Vary":
 			resp.Header[name] = slices.DeleteFunc(values, func(v string) bool { return slices.Contains(header[name], v) })
 		default:
@@ -125,7 +125,7 @@ func (h *Request) answered(resp *http.Response) error {
 // failed notes why there is no answer.
 func (h *Request) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 	switch {
-	case h.hijacked || h.in.Context().Err() != nil: // nobody is there to be told
+	case h.hijacked || h.in.Context().Err() != nil: // the client has gone
 	case context.Cause(h.ctx) == errSilent:
 		h.unreachable(errSilent)
 	case h.hijackErr != nil:

@@ -35,8 +35,8 @@ func (w *tunnelWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // tunnel is the client's connection of a WebSocket that another server has. That
-// server sees to pings, limits and slow clients; here either side's silence ends
-// what it holds up.
+// server pings, applies limits and cuts slow clients; this one only ends a tunnel on
+// which either side is silent for too long.
 type tunnel struct {
 	net.Conn
 	in      *bufio.Reader // what the client has sent ahead comes first

@@ -83,7 +83,7 @@ func (q *Queue) Wrote(batch []*Unit, size int) {
 		q.share.remove(batch)
 		q.writeCounted = false
 	}
-	q.handed(size)
+	q.removed(size)
 	if cap(batch) > 16 { // after a burst, give the memory back
 		return
 	}
@@ -104,11 +104,11 @@ func (q *Queue) Drop() {
 		q.share.remove(q.units)
 	}
 	q.units, q.spare = nil, nil
-	q.handed(size)
+	q.removed(size)
 }
 
-// handed notes that bytes have left the queue.
-func (q *Queue) handed(size int) {
+// removed notes that bytes have left the queue.
+func (q *Queue) removed(size int) {
 	q.size -= size
 	q.out += uint64(size)
 	if q.waits == nil {

@@ -31,8 +31,8 @@ const (
 	controlBurst = 10 * time.Second
 )
 
-// The errors of Next besides a *wsframe.Error, which is what the client is to be
-// told in a close frame, and those of the network.
+// The errors of Next besides those of the network and a *wsframe.Error, whose status
+// is for the close frame that the client is sent.
 var (
 	// ErrPeerClosed is the ordinary end: the client sent a close frame, which has been answered.
 	ErrPeerClosed = errors.New("engineio: the client closed the WebSocket")
