@@ -3,7 +3,7 @@ package engineio
 import (
 	"time"
 
-	"github.com/seed-d124fa34/socketio/internal/ratelimit"
+	"github.com/seed-d124fa34/socketio/internal/pace"
 )
 
 // pause is what a connection has once its Receiver has held the client back.
@@ -76,7 +76,7 @@ const (
 // control counts a control packet. If there have been too many, room is for awaitRoom.
 // The caller holds recvMu.
 func (c *Conn) control() (room <-chan struct{}) {
-	if ratelimit.TakeLazily(&c.controls, c.srv.opts.Limits.ControlRate, controlBurst) {
+	if pace.Allow(&c.controls, c.srv.opts.Limits.ControlRate, controlBurst) {
 		return nil
 	}
 	return c.slowDown()

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
-	"github.com/seed-d124fa34/socketio/internal/ratelimit"
+	"github.com/seed-d124fa34/socketio/internal/pace"
 )
 
 // Conn is the session of one client. It outlives the upgrade of its transport.
@@ -76,7 +76,7 @@ type Conn struct {
 	progress  progress
 	receives  time.Time // until when the client may still receive the last answer to a poll
 
-	controls *ratelimit.Bucket // of control packets; guarded by recvMu
+	controls *pace.Limiter // of control packets; guarded by recvMu
 
 	counted   carrier // as what Stats counts it
 	closed    bool

@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
-	"github.com/seed-d124fa34/socketio/internal/ratelimit"
+	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
@@ -41,12 +41,12 @@ type Conn struct {
 
 	// For the goroutine that reads, but library for writing as well.
 	in        rawconn.Inbox
-	frames    wsframe.Reader    // not with library
-	library   *websocket.Conn   // reads and writes messages with permessage-deflate, else nil
-	large     *[]byte           // holds the message that library has read last, or nil
-	controls  *ratelimit.Bucket // of control frames
-	flooded   bool              // library has read more control frames than it should have
-	discarded int               // bytes read since AwaitClose
+	frames    wsframe.Reader  // not with library
+	library   *websocket.Conn // reads and writes messages with permessage-deflate, else nil
+	large     *[]byte         // holds the message that library has read last, or nil
+	controls  *pace.Limiter   // of control frames
+	flooded   bool            // library has read more control frames than it should have
+	discarded int             // bytes read since AwaitClose
 
 	immediate *rawconn.Writer // nil where it is not possible; used with mu held
 	kernel    syscall.RawConn // tells what the kernel holds; nil where that is not known

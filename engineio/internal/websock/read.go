@@ -11,7 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
 	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
-	"github.com/seed-d124fa34/socketio/internal/ratelimit"
+	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
@@ -99,7 +99,7 @@ func (c *Conn) more() error {
 }
 
 // spendControl counts a control frame, and reports false if there are too many.
-func (c *Conn) spendControl() bool { return ratelimit.TakeLazily(&c.controls, c.rate, controlBurst) }
+func (c *Conn) spendControl() bool { return pace.Allow(&c.controls, c.rate, controlBurst) }
 
 // answer answers a control frame with its payload (RFC 6455, section 5.5).
 func (c *Conn) answer(op wsframe.Op, p []byte) error {

@@ -1,4 +1,4 @@
-package ratelimit_test
+package pace_test
 
 import (
 	"testing"
@@ -7,14 +7,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed-d124fa34/socketio/internal/ratelimit"
+	"github.com/seed-d124fa34/socketio/internal/pace"
 )
 
-func TestBucket(t *testing.T) {
+func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b *ratelimit.Bucket
+		var l *pace.Limiter
 		taken := func() (n int) {
-			for ratelimit.TakeLazily(&b, 10, 2*time.Second) {
+			for pace.Allow(&l, 10, 2*time.Second) {
 				n++
 			}
 			return n
