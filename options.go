@@ -160,10 +160,11 @@ type Limits struct {
 	// MaxPayload bounds, in bytes, one message from a client, over polling
 	// and WebSocket alike. Zero means 1,000,000.
 	MaxPayload int
-	// PostBudget bounds, in bytes, what the bodies of all POSTs take while they
-	// arrive. Above it the POST that began first is refused with 503 and its
-	// connection closed with [ReasonTransportError]. Bodies of up to 4 KiB do
-	// not count. Zero means 64 MiB, or 8 times MaxPayload if that is more; it
+	// PostBudget bounds, in bytes, what the bodies of all POSTs take until what is
+	// in them has been queued for handlers. Above it the POST that began first is
+	// refused with 503 and its connection closed with [ReasonTransportError]; but
+	// when more than half wait because of handlers, what arrives waits as well.
+	// Bodies of up to 4 KiB do not count. Zero means 64 MiB, or 8 times MaxPayload if that is more; it
 	// must be at least twice MaxPayload.
 	PostBudget int
 	// SendQueueLimit bounds, in bytes, what may wait to be sent to one

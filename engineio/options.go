@@ -167,11 +167,12 @@ type Limits struct {
 	// WebSocket message after decompression, and of the body of a polling
 	// request, whose packets may be any number. Default 1,000,000.
 	MaxPayload int
-	// PostBudget bounds the bytes that the bodies of all POSTs take while they
-	// arrive, those for other servers (PeerURL) until they have been handed over:
-	// when there are more, the POST that began first is refused with 503 and its
-	// connection closed with ReasonTransportError. Bodies of up to 4 KiB do not
-	// count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
+	// PostBudget bounds the bytes that the bodies of all POSTs take until their
+	// Receivers have taken the messages, those for other servers (PeerURL) until they
+	// have been handed over. When more arrive, the POST that began first is refused
+	// with 503 and its connection closed with ReasonTransportError; but when more than
+	// half wait for Receivers that have no room, what arrives waits as well. Bodies of
+	// up to 4 KiB do not count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
 	// at least twice MaxPayload.
 	PostBudget int
 	// SendQueueLimit bounds the bytes that wait to be written to one client,

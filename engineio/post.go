@@ -84,8 +84,9 @@ func (c *Conn) readPost(b *httpbody.Body, r *http.Request) (*Refusal, error) {
 	}
 	buf := bodyPool.Get().(*[httpbody.SmallBody]byte)
 	defer bodyPool.Put(buf)
+	b.Await(c.awaitRoom)
 	payload, err := b.ReadAll(buf[:], r)
-	b.Release()
+	defer b.Release() // when the Receiver has taken the packets
 	switch {
 	case err == errSessionOver:
 		return refuseUnknownSID, nil

@@ -216,3 +216,39 @@ func TestShutdownWithBodiesUnderWay(t *testing.T) {
 		assert.LessOrEqual(t, time.Since(begin), 3*time.Second)
 	})
 }
+
+// POSTs whose messages wait for the Receiver count in PostBudget: those that come later wait, too, and nobody is closed.
+func TestPostBudgetOfPausedPosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, all := newFullHost(t, &engineio.Options{Limits: engineio.Limits{MaxPayload: 100_000, PostBudget: 1_000_000},
+			PingInterval: time.Second, PingTimeout: time.Second})
+		var receivers []*crowded
+		var posts []<-chan *eiotest.Response
+		body := "4full\x1e4" + strings.Repeat("x", 90_000)
+		for range 15 {
+			raw := &eiotest.Raw{Transport: h.tr}
+			_, _, err := raw.Handshake(t.Context())
+			require.NoError(t, err)
+			receivers = append(receivers, next(t, all))
+			posts = append(posts, async(t, func() (*eiotest.Response, error) { return raw.Post(t.Context(), body) }))
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Second) // silent, but excused
+		got := 0
+		for i, f := range receivers {
+			if len(f.msgs) > 0 {
+				got++
+			}
+			require.NoError(t, f.Context().Err(), "%d", i)
+		}
+		assert.Less(t, got, 15, "some of the bodies wait for the others")
+		assert.GreaterOrEqual(t, got, 5)
+		for i, f := range receivers {
+			f.want("text full")
+			f.makeRoom()
+			wantOK(t, next(t, posts[i]), nil, "ok")
+		}
+		assert.Zero(t, h.srv.Stats().LimitHits["PostBudget"])
+		assert.Zero(t, h.srv.Stats().Paused)
+	})
+}

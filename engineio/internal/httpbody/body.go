@@ -19,9 +19,12 @@ var ErrTooLarge = errors.New("engineio: body too large")
 // past is a deadline that has passed: it ends the reads under way.
 var past = time.Unix(1, 0)
 
-// Budget bounds the memory of all bodies that are being read or handled: when it
-// is used up, the one that began first is cut off, since whoever sends at an
-// ordinary speed has long finished by then. Bodies of up to SmallBody bytes do not count.
+// Budget bounds the memory of all bodies that are being read or handled. When it is
+// used up by bodies that are being read, the one that began first is cut off, since
+// whoever sends at an ordinary speed has long finished by then. When bodies that
+// have been read and are being handled take more than half of it, it is not the
+// clients that are slow: then those that are being read wait, if they can (see
+// Body.Await). Bodies of up to SmallBody bytes do not count.
 //
 // The exported fields are set before the first use and not changed.
 type Budget struct {
@@ -37,9 +40,11 @@ type Budget struct {
 	// DeadlineSet, unless nil, is called with the result of setting the read deadline.
 	DeadlineSet func(error)
 
-	mu    sync.Mutex // protects the following
-	held  int        // bytes
-	order list.List  // of *Body: those that began first are in front
+	mu      sync.Mutex    // protects the following
+	held    int           // bytes
+	handled int           // bytes of them in bodies that are being handled and cannot be cut off
+	order   list.List     // of *Body: those that began first are in front
+	room    chan struct{} // closed when bytes are given back, if somebody waits for that
 }
 
 // Body is the body of a request while it is read, by the goroutine of the request, and
@@ -54,8 +59,11 @@ type Body struct {
 	cause    error       // of Cut
 	onCut    func(error) // see AfterRead
 
-	place *list.Element // in Budget.order, whose lock protects this and the next
-	held  int           // bytes
+	await func(room <-chan struct{}) // see Await
+
+	place   *list.Element // in Budget.order, whose lock protects this and the following
+	held    int           // bytes
+	handled bool          // in Budget.handled
 }
 
 // New returns the body of the request that w answers.
@@ -78,6 +86,7 @@ func (b *Body) ReadAll(buf []byte, r *http.Request) ([]byte, error) {
 	buf, err = b.fill(buf[:0], r)
 	cause := b.finish()
 	if err == nil {
+		b.budget.readWhole(b)
 		r.Body = http.NoBody // so that the answer need not end the network connection
 		return buf, nil
 	}
@@ -100,7 +109,9 @@ func (b *Body) fill(buf []byte, r *http.Request) ([]byte, error) {
 			if len(buf) < whole {
 				n = min(n, whole)
 			}
-			b.budget.hold(b, n)
+			if err := b.budget.hold(b, n); err != nil {
+				return buf, err
+			}
 			buf = append(make([]byte, 0, n), buf...)
 		}
 		n, err := r.Body.Read(buf[len(buf):cap(buf)])
@@ -131,6 +142,22 @@ func (b *Body) Until(t time.Time) error {
 // AfterRead has Cut call f when the body has been read already and is being handled.
 // It is called before ReadAll.
 func (b *Body) AfterRead(f func(cause error)) { b.onCut = f }
+
+// Await has the body wait for room in the budget with f, which returns when the
+// channel is closed, or earlier if Cut was called. It is called before ReadAll.
+func (b *Body) Await(f func(room <-chan struct{})) { b.await = f }
+
+// renew gives the client its time anew after a wait, which was not its fault. It
+// returns the cause if the body was cut off meanwhile.
+func (b *Body) renew() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cause == nil {
+		b.deadline = time.Now().Add(b.budget.Timeout)
+		_ = b.rc.SetReadDeadline(b.deadline)
+	}
+	return b.cause
+}
 
 // Cut ends the read, which then returns cause. b may be nil.
 func (b *Body) Cut(cause error) {
@@ -174,17 +201,32 @@ func (b *Body) Release() {
 	b.budget.mu.Unlock()
 }
 
-// hold counts a body as having n bytes.
-func (s *Budget) hold(b *Body, n int) {
+// hold counts a body as having n bytes, for which it may have to wait.
+func (s *Budget) hold(b *Body, n int) error {
 	var victims []*Body
 	s.mu.Lock()
+	for b.await != nil && s.held-b.held+n > s.Limit && s.handled > s.Limit/2 {
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room := s.room
+		s.mu.Unlock()
+		b.await(room)
+		if err := b.renew(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+	}
 	if b.place == nil {
 		b.place = s.order.PushBack(b)
 	}
 	s.held += n - b.held
 	b.held = n
-	for s.held > s.Limit && s.order.Len() > 1 {
-		first := s.order.Front().Value.(*Body)
+	for s.held > s.Limit {
+		first := s.firstLocked()
+		if first == nil || first == b && s.held-b.held <= s.Limit/2 { // a body finds room in half of the budget
+			break
+		}
 		s.dropLocked(first)
 		victims = append(victims, first)
 	}
@@ -192,12 +234,40 @@ func (s *Budget) hold(b *Body, n int) {
 	for _, v := range victims {
 		v.Cut(s.Exceeded())
 	}
+	return nil
+}
+
+// firstLocked returns the body that began first of those that can be cut off.
+func (s *Budget) firstLocked() *Body {
+	for e := s.order.Front(); e != nil; e = e.Next() {
+		if b := e.Value.(*Body); !b.handled {
+			return b
+		}
+	}
+	return nil
+}
+
+// readWhole notes that a body has been read and is being handled.
+func (s *Budget) readWhole(b *Body) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.place != nil && b.onCut == nil {
+		b.handled = true
+		s.handled += b.held
+	}
 }
 
 func (s *Budget) dropLocked(b *Body) {
 	if b.place != nil {
 		s.order.Remove(b.place)
 		s.held -= b.held
-		b.place, b.held = nil, 0
+		if b.handled {
+			s.handled -= b.held
+		}
+		b.place, b.held, b.handled = nil, 0, false
+		if s.room != nil {
+			close(s.room)
+			s.room = nil
+		}
 	}
 }

@@ -134,3 +134,71 @@ func TestBodyCutOffAtItsEnd(t *testing.T) {
 		}
 	}
 }
+
+// Bodies that are being handled hold back those that are being read, and cut off nobody: it is the server that is slow.
+func TestBudgetWaitsForTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Budget{Limit: 1_000_000, MaxSize: 100_000, Timeout: time.Minute, Exceeded: func() error { return errExceeded }}
+		var handled []*Body
+		for range 8 {
+			b, in, ended, _ := startBodyHeld(s, 100_000, nil)
+			_, err := in.Write(make([]byte, 100_000))
+			require.NoError(t, err)
+			in.Close()
+			require.NoError(t, <-ended)
+			handled = append(handled, b)
+		}
+		waits := 0
+		await := func(room <-chan struct{}) {
+			waits++
+			<-room
+		}
+		first, in, ended, _ := startBodyHeld(s, 100_000, await)
+		go func() {
+			_, _ = in.Write(make([]byte, 100_000))
+			in.Close()
+		}()
+		synctest.Wait()
+		require.NoError(t, <-ended, "there is room for it")
+		second, in, ended, _ := startBodyHeld(s, 100_000, await)
+		go func() {
+			_, _ = in.Write(make([]byte, 100_000))
+			in.Close()
+		}()
+		time.Sleep(10 * time.Minute) // longer than a client may take to send
+		assert.Empty(t, ended, "it waits")
+		assert.Equal(t, 1, waits)
+		third, _, cut, _ := startBodyHeld(s, 100_000, await)
+		synctest.Wait()
+		third.Cut(errOver)
+		handled[0].Release()
+		require.NoError(t, <-ended)
+		require.Equal(t, errOver, <-cut)
+		for _, b := range append(handled, first, second, third) {
+			b.Release()
+			b.Release()
+		}
+		assert.Zero(t, s.held)
+		assert.Zero(t, s.handled)
+		assert.Zero(t, s.order.Len())
+	})
+}
+
+// startBodyHeld is startBody for a body that is handled when it has been read, until it is released.
+func startBodyHeld(s *Budget, length int64, await func(<-chan struct{})) (b *Body, in *io.PipeWriter, ended <-chan error, got *[]byte) {
+	out, in := io.Pipe()
+	b = s.New(&deadlineRecorder{httptest.NewRecorder(), out})
+	if await != nil {
+		b.Await(await)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", out)
+	r.ContentLength = length
+	end := make(chan error, 1)
+	got = new([]byte)
+	go func() {
+		var err error
+		*got, err = b.ReadAll(nil, r)
+		end <- err
+	}()
+	return b, in, end, got
+}
