@@ -101,3 +101,21 @@ func TestQueueCounts(t *testing.T) {
 	assert.True(t, b.IsRelieved())
 	b.Relieved()
 }
+
+// BenchmarkQueue is a unit on its way through a queue that is otherwise empty.
+func BenchmarkQueue(b *testing.B) {
+	for name, counted := range map[string]bool{"counted": true, "not counted": false} {
+		b.Run(name, func(b *testing.B) {
+			q, _, _ := newQueue(1 << 30)
+			u := newUnit("hello")
+			if !counted {
+				q.CountNoMore()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				q.Push(u)
+				q.Wrote(q.Take(1 << 20))
+			}
+		})
+	}
+}
