@@ -150,19 +150,27 @@ func (cb *ackCallback) failed(s *Socket, err error) {
 // put has the function called in a mailbox of its own, apart from the events: a
 // handler may wait for it.
 func (cb *ackCallback) put(s *Socket, args parser.Args, more *extra) {
+	c := &Context{Socket: s, kind: kindAck, event: cb.event, args: args, more: more}
 	s.srv().workers.Begin() // until runAck
+	if s.remote() {
+		s.srv().remoteAcks.put(c)
+		return
+	}
 	s.mu.Lock()
 	if s.ackBox == nil {
 		s.ackBox = new(box)
 	}
 	callbacks := s.ackBox
 	s.mu.Unlock()
-	s.srv().queue(callbacks, &Context{Socket: s, kind: kindAck, event: cb.event, args: args, more: more})
+	s.srv().queue(callbacks, c)
 }
 
 // runAck calls the function given to OnAck.
 func (c *Context) runAck() {
 	defer c.srv().workers.End()
+	if c.remote() {
+		defer c.srv().remoteAcks.done(c)
+	}
 	var err error
 	if hs := c.srv().hooks.Load(); hs != nil {
 		_, err = hs.run(c, true, func() (Args, error) { return nil, c.invokeAck() })

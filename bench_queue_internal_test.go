@@ -11,31 +11,38 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
-// deafBroker takes everything, and brings nothing.
-type deafBroker struct{}
+// deafBroker takes everything, and brings nothing but what is given to handle.
+type deafBroker struct {
+	handle func(channel string, data []byte)
+	ready  chan struct{} // closed when there is a subscription
+}
 
-func (deafBroker) Publish(context.Context, string, []byte) error { return nil }
+func (*deafBroker) Publish(context.Context, string, []byte) error { return nil }
 
-func (deafBroker) Subscribe(ctx context.Context, _ []string, ready func(), _ func(string, []byte)) error {
+func (d *deafBroker) Subscribe(ctx context.Context, _ []string, ready func(), handle func(string, []byte)) error {
 	ready()
+	d.handle = handle
+	close(d.ready)
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (deafBroker) Close() error { return nil }
+func (*deafBroker) Close() error { return nil }
 
 // newQueueServer returns a server with a socket in the room "here", whose client
 // does not exist: it ends before the network.
-func newQueueServer(b *testing.B) *Server {
+func newQueueServer(b *testing.B) (*Server, *deafBroker) {
 	b.Helper()
-	srv := NewServer(&Options{Cluster: ClusterOptions{Broker: deafBroker{}}, Logger: slog.New(slog.DiscardHandler)})
+	d := &deafBroker{ready: make(chan struct{})}
+	srv := NewServer(&Options{Cluster: ClusterOptions{Broker: d}, Logger: slog.New(slog.DiscardHandler)})
 	b.Cleanup(func() { _ = srv.Shutdown(context.Background()) })
-	s := srv.farSocket("/", strings.Repeat("s", sessionid.Len))
+	s := srv.remoteSocket("/", strings.Repeat("s", sessionid.Len))
 	s.reason = ReasonTransportClose // what is delivered stops here
 	s.membership.Init(s, s.name, s.sid)
 	srv.index.Enter(&s.membership)
 	srv.index.Join(&s.membership, "here")
-	return srv
+	<-d.ready
+	return srv, d
 }
 
 // queueMessages are an event to a room as Python publishes it, with the payload
@@ -56,12 +63,12 @@ func benchmarkQueue(b *testing.B, room string, ignored uint64) {
 	for _, size := range []int{64, 4096, 65536} {
 		for _, from := range []string{"python", "go"} {
 			b.Run(fmt.Sprintf("from=%s/bytes=%d", from, size), func(b *testing.B) {
-				srv := newQueueServer(b)
+				srv, broker := newQueueServer(b)
 				msg := queueMessages(room, size)[from]
 				b.SetBytes(int64(len(msg)))
 				b.ReportAllocs()
 				for b.Loop() {
-					srv.cluster.receive(srv.cluster.channel, msg)
+					broker.handle("flask-socketio", msg)
 				}
 				if n := srv.BrokerStatus().Ignored; n != ignored {
 					b.Fatalf("%d messages were ignored", n)
@@ -98,7 +105,7 @@ func BenchmarkQueueDecoded(b *testing.B) {
 func BenchmarkQueueEmit(b *testing.B) {
 	for _, size := range []int{64, 4096} {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
-			srv := newQueueServer(b)
+			srv, _ := newQueueServer(b)
 			data := strings.Repeat("x", size)
 			b.ReportAllocs()
 			for b.Loop() {

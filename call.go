@@ -69,25 +69,26 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 		return Reply{}, err
 	}
 	defer e.free()
-	from = from.here()
+	from = from.local()
 	self, err := e.self(from)
 	if err != nil {
 		return Reply{}, err
 	}
 	var asked []recipient
+	var elsewhere *remoteClients
 	srv.each(e, from != nil, self, func(s *Socket, via *place) error {
 		asked = append(asked, recipient{s, via})
 		return nil
 	})
 	switch {
-	case len(asked) == 0 && srv.cluster.mayKnow(e):
-		asked = []recipient{{srv.farSocket(e.ns, e.rooms[0]), nil}}
+	case len(asked) == 0 && srv.mayBeElsewhere(e):
+		elsewhere = srv.remoteNamed(e)
 	case len(asked) == 0:
 		return Reply{}, errNobody
 	case len(asked) > 1:
 		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", len(asked))
 	}
-	replies, err := srv.call(ctx, from, e, event, data, asked, nil)
+	replies, err := srv.call(ctx, from, e, event, data, asked, elsewhere)
 	if err != nil {
 		var missing *CallError
 		if errors.As(err, &missing) {
@@ -113,11 +114,11 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 		asked = append(asked, recipient{s, via})
 		return nil
 	})
-	far, unheard := srv.selectFar(ctx, e, asked)
-	if len(asked)+len(far) == 0 && srv.cluster.mayKnow(e) {
-		asked = []recipient{{srv.farSocket(e.ns, e.rooms[0]), nil}}
+	elsewhere, unheard := srv.selectElsewhere(ctx, e, asked)
+	if len(asked)+elsewhere.len() == 0 && srv.mayBeElsewhere(e) {
+		elsewhere = srv.remoteNamed(e)
 	}
-	replies, err := srv.call(ctx, nil, e, event, data, asked, far)
+	replies, err := srv.call(ctx, nil, e, event, data, asked, elsewhere)
 	if unheard != nil && ctx.Err() == nil {
 		var missing *CallError
 		switch {
@@ -133,27 +134,27 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 // selectTimeout is how long the other servers have to say whom a Call reaches.
 const selectTimeout = 5 * time.Second
 
-// selectFar asks the other servers whom of their clients an emission reaches. The
-// error is about servers that do not say.
-func (srv *Server) selectFar(ctx context.Context, e *emission, here []recipient) (map[string]*Socket, error) {
+// selectElsewhere asks the other servers whom of their clients an emission reaches,
+// besides the recipients here. The error is about servers that do not say.
+func (srv *Server) selectElsewhere(ctx context.Context, e *emission, recipients []recipient) (*remoteClients, error) {
 	if srv.cluster == nil || e.local || e.ack != nil || e.targeted && len(e.rooms) == 0 ||
-		len(e.rooms) == 1 && len(here) == 1 && here[0].s.sid == e.rooms[0] {
+		len(e.rooms) == 1 && len(recipients) == 1 && recipients[0].s.sid == e.rooms[0] {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, selectTimeout)
 	defer cancel()
 	q := &fleetQuestion{Do: doSelect, Namespace: e.ns, Everyone: !e.targeted, Rooms: e.rooms, Skip: e.skip, Except: e.except}
-	replies, err := srv.cluster.askServers(ctx, q)
-	far := make(map[string]*Socket)
+	replies, incomplete := srv.askServers(ctx, q)
+	clients := &remoteClients{sockets: make(map[string]*Socket), hosts: make(map[string]string)}
 	for _, r := range replies {
 		for _, sid := range r.Names {
-			far[sid] = srv.farSocket(e.ns, sid)
+			clients.sockets[sid], clients.hosts[sid] = srv.remoteSocket(e.ns, sid), r.Host
 		}
 	}
-	if err != nil {
-		return far, err
+	if incomplete != nil {
+		return clients, incomplete
 	}
-	return far, nil
+	return clients, nil
 }
 
 // recipient is a socket, and its place in the room through which it is reached, or nil.
@@ -162,9 +163,8 @@ type recipient struct {
 	via *place
 }
 
-// call asks the sockets, and those of other servers that are known to be far, and
-// waits for them.
-func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event string, data any, asked []recipient, far map[string]*Socket) ([]Reply, error) {
+// call asks the sockets, and clients of other servers, and waits for them.
+func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event string, data any, asked []recipient, elsewhere *remoteClients) ([]Reply, error) {
 	if e.ack != nil {
 		return nil, errCallWithAck
 	}
@@ -176,21 +176,20 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("socketio: call %q: %w", event, err)
 	}
-	if len(asked)+len(far) == 0 {
+	if len(asked)+elsewhere.len() == 0 {
 		return nil, nil
 	}
-	a := &answers{inquiry: srv.inquiry(event), waiting: make(map[*Socket]struct{}, len(asked)+len(far)), done: make(chan struct{})}
+	a := &answers{inquiry: srv.inquiry(event), waiting: make(map[*Socket]struct{}, len(asked)+elsewhere.len()), done: make(chan struct{})}
 	for _, r := range asked {
 		a.waiting[r.s] = struct{}{}
 	}
-	for _, s := range far {
-		a.waiting[s] = struct{}{}
-	}
-	if len(far) > 0 {
-		defer srv.cluster.forget(h.ID)
-		err := srv.cluster.ask(e, nil, p, event, data, h.ID, &question{ns: e.ns, target: a, far: far, notices: true})
-		for _, s := range far {
-			if err != nil {
+	if elsewhere.len() > 0 {
+		for _, s := range elsewhere.sockets {
+			a.waiting[s] = struct{}{}
+		}
+		defer srv.cluster.Cancel(h.ID)
+		if err := srv.publish(e, nil, p, event, data, srv.callElsewhere(ctx, e.ns, h.ID, a, elsewhere)); err != nil {
+			for _, s := range elsewhere.sockets {
 				a.failed(s, err)
 			}
 		}
@@ -198,15 +197,8 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	hs, told := srv.emission(from, e, p, event, data)
 	for _, r := range asked {
 		s, err := r.s, error(nil)
-		if s.remote() {
-			q := &question{ns: e.ns, target: a, who: s, notices: true}
-			defer srv.cluster.forget(h.ID)
-			err = srv.cluster.ask(e, nil, p, event, data, h.ID, q)
-		} else {
-			err = a.ask(r, p, e.volatile, h.ID)
-			if hs != nil && err == nil {
-				hs.reached(s, told)
-			}
+		if err = a.ask(r, p, e.volatile, h.ID); hs != nil && err == nil {
+			hs.reached(s, told)
 		}
 		switch {
 		case err == errLeftRoom: // it is not one of those to be asked any more

@@ -1,19 +1,16 @@
 package socketio
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
-	"github.com/seed-d124fa34/socketio/engineio"
-	"github.com/seed-d124fa34/socketio/internal/fleet"
-	"github.com/seed-d124fa34/socketio/internal/outbox"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/internal/wire/flask"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -21,423 +18,26 @@ import (
 // takes. The alias is for programs that pass a broker on: they need no second import.
 type Broker = broker.Broker
 
-// cluster is a server's place among others on a Broker. Three goroutines are its:
-// listen, which close ends, the outbox's, and that of fleet. listen carries out what the other
-// servers publish; that never waits, and calls no user code but a Parser and a
-// logger.
-type cluster struct {
-	uplink
-	srv    *Server
-	fleet  *fleet.Fleet // the other servers, if they are written in Go
-	quoted []byte       // host, as messages have it
-	in     arrival      // listen's
-	cancel context.CancelFunc
-	done   chan struct{} // closed when listen has ended
+// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
+// was dropped; see [Options].Cluster.ReplayLimit.
+var ErrBrokerUnavailable = cluster.ErrUnavailable
 
-	mu    sync.Mutex
-	asked map[uint64]*question // by acknowledgement id; nil when closed
-}
+// clusterHost is a server as its cluster sees it.
+type clusterHost struct{ srv *Server }
 
-func newCluster(srv *Server, host string) *cluster {
-	o := &srv.opts
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &cluster{
-		uplink: newUplink(o.Cluster.Broker, host, o.Cluster.Channel, o.Cluster.QueueLimit, o.Cluster.ReplayLimit, o.queue, srv.log, false),
-		srv:    srv, cancel: cancel, done: make(chan struct{}),
-		asked: make(map[uint64]*question),
-	}
-	c.quoted = appendText(nil, c.host)
-	c.fleet = newFleet(c)
-	go c.listen(ctx)
-	return c
-}
+var _ cluster.Host = clusterHost{}
 
-// listen keeps the subscription in force.
-func (c *cluster) listen(ctx context.Context) {
-	defer close(c.done)
-	for failures := 0; ; {
-		err := c.srv.opts.Cluster.Broker.Subscribe(ctx, []string{c.channel, c.fleetChannel()}, func() {
-			failures = 0
-			c.out.Retry()
-			c.fleet.Connected()
-			c.out.Link.Subscribed(nil) // last: who sees Connected in BrokerStatus may ask the other servers
-		}, c.receive)
-		if ctx.Err() != nil {
-			return
-		}
-		c.fleet.Disconnected()
-		c.out.Link.Subscribed(err)
-		if errors.Is(err, broker.ErrClosed) {
-			return
-		}
-		failures++
-		select {
-		case <-time.After(outbox.Backoff(failures)):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// close ends the cluster's goroutines: what arrives from now on is not carried
-// out, what waits is published until the context ends.
-func (c *cluster) close(ctx context.Context) error {
-	c.fleet.Close()
-	c.cancel()
-	<-c.done // it ends with its context
-	c.mu.Lock()
-	asked := c.asked
-	c.asked = nil
-	c.mu.Unlock()
-	for _, q := range asked {
-		q.end(errQuestionEnds)
-	}
-	err := c.srv.workers.Wait(ctx) // callbacks of answers that came last
-	if failed := c.out.Close(ctx); failed != nil {
-		err = failed
-	}
-	return err
-}
-
-// receive carries out one message.
-func (c *cluster) receive(channel string, data []byte) {
-	defer func() {
-		if v := recover(); v != nil { // of a Parser or a logger
-			c.out.Link.CountIgnored()
-			c.srv.recovered("handling a message from the broker", v)
-		}
-	}()
-	if outbox.IsProbe(data) {
-		return
-	}
-	if channel == c.fleetChannel() {
-		if err := c.fleet.Receive(data); err != nil {
-			c.out.Link.Ignore(data, err)
-		}
-		return
-	}
-	c.in = arrival{}
-	m := &c.in
-	wanted, err := c.read(m, data)
-	switch {
-	case err != nil:
-		err = explain(data, err)
-	case m.own:
-		return
-	case wanted:
-		err = c.carryOut(m)
-	}
-	c.out.Link.Received()
-	if err != nil {
-		c.out.Link.Ignore(data, err)
-	}
-}
-
-// read finds the members of a message, and reports whether it concerns this
-// server. If it does not, and the payload comes last, that is not looked at.
-func (c *cluster) read(m *arrival, data []byte) (wanted bool, err error) {
-	stopped := false
-	err = walkObject(data, func(key []byte) bool {
-		stopped = string(key) == "data" && m.addressed() && !c.wants(m)
-		return !stopped
-	}, func(key, value []byte) {
-		if member := m.member(string(key)); member != nil {
-			*member = value
-		}
+// joinCluster makes the server one of those on its broker.
+func (srv *Server) joinCluster(id string) {
+	o := &srv.opts.Cluster
+	c := cluster.New(cluster.Options{
+		Host: clusterHost{srv}, ID: id, Wire: flask.New(id, o.Channel), Broker: o.Broker,
+		Codec: srv.opts.queue, Logger: srv.log,
+		ProbeChannel: o.Channel, Limit: o.QueueLimit, Keep: o.ReplayLimit, AckTimeout: o.AckTimeout,
 	})
-	return err == nil && !stopped && c.wants(m), err
-}
-
-// explain says what arrived instead of a message.
-func explain(data []byte, err error) error {
-	if len(data) > 0 && data[0] == 0x80 {
-		return errors.New("a Python pickle, as python-socketio before 5.14 publishes: upgrade that server; pickles are not read")
-	}
-	return err
-}
-
-// arrival is a message that has arrived, as far as it is understood.
-type arrival struct {
-	envelope
-	judged   bool // by wants
-	wanted   bool
-	own      bool // this server sent it, or it is an answer for another one
-	err      error
-	ns       string
-	rooms    []string
-	everyone bool
-}
-
-// wants reports whether the message concerns this server: whether it is of
-// another one, and for clients that are here.
-func (c *cluster) wants(m *arrival) bool {
-	if !m.judged {
-		m.judged = true
-		m.wanted = c.judge(m)
-	}
-	return m.wanted
-}
-
-func (c *cluster) judge(m *arrival) bool {
-	mine := bytes.Equal(m.host, c.quoted)
-	if string(m.method) == `"callback"` {
-		m.own = !mine
-		return mine
-	}
-	if mine {
-		m.own = true
-		return false
-	}
-	if string(m.method) != `"emit"` {
-		return true
-	}
-	var ok bool
-	if m.ns, ok = text(m.namespace); !ok {
-		return true // to be told off
-	}
-	if m.everyone = absent(m.room); m.everyone {
-		return c.srv.occupied(m.ns, rooms.Everyone)
-	}
-	if m.rooms, m.err = names(m.room); m.err != nil {
-		return true
-	}
-	// To Python an empty name is a room that nobody is in.
-	m.rooms = slices.DeleteFunc(m.rooms, func(room string) bool { return room == "" })
-	for _, room := range m.rooms {
-		if c.srv.occupied(m.ns, room) {
-			return true
-		}
-	}
-	return false
-}
-
-// carryOut does what a message says. The error is what is wrong with it.
-func (c *cluster) carryOut(m *arrival) error {
-	switch string(m.method) {
-	case `"emit"`:
-		return c.emitHere(m)
-	case `"callback"`:
-		return c.answer(m)
-	case `"disconnect"`, `"enter_room"`, `"leave_room"`, `"close_room"`:
-	default:
-		return fmt.Errorf("its method is %.40q", m.method)
-	}
-	ns, ok := text(m.namespace)
-	if !ok {
-		return errNoNamespace
-	}
-	room, hasRoom := name(m.room)
-	if string(m.method) == `"close_room"` {
-		if !hasRoom || room == "" {
-			return fmt.Errorf("close_room: %w", errEmptyRoom)
-		}
-		c.srv.closeRoom(ns, room)
-		return nil
-	}
-	sid, _ := name(m.sid)
-	s := c.srv.findSocket(sid)
-	if s == nil || s.name != ns {
-		return nil
-	}
-	switch string(m.method) {
-	case `"disconnect"`:
-		s.Disconnect()
-	case `"enter_room"`:
-		if !hasRoom {
-			return errors.New("enter_room without a room")
-		}
-		if err := s.Join(room); err != nil && !errors.Is(err, ErrClosed) {
-			return err
-		}
-	case `"leave_room"`:
-		if !hasRoom || room == "" {
-			return fmt.Errorf("leave_room: %w", errEmptyRoom)
-		}
-		s.Leave(room)
-	}
-	return nil
-}
-
-var (
-	errNoNamespace = errors.New("it has no namespace")
-	errNoEvent     = errors.New("an emit without event or data")
-)
-
-// emitHere delivers an event to clients of this server.
-func (c *cluster) emitHere(m *arrival) error {
-	switch {
-	case m.namespace == nil || m.ns == "":
-		return errNoNamespace
-	case m.err != nil:
-		return fmt.Errorf("room: %w", m.err)
-	case absent(m.event) || m.data == nil:
-		return errNoEvent
-	}
-	p, err := readPayload(m.data, truthy(m.binary))
-	if err != nil {
-		return err
-	}
-	if string(p.args) == "null" && string(m.argc) != "1" {
-		p.args = nil // what Python publishes for no argument
-	}
-	e := &emission{
-		ns: m.ns, rooms: m.rooms, targeted: !m.everyone,
-		volatile: truthy(m.volatile), noCompress: string(m.compress) == "false",
-	}
-	if e.skip, err = names(m.skip); err != nil {
-		return fmt.Errorf("skip_sid: %w", err)
-	}
-	if e.except, err = names(m.except); err != nil {
-		return fmt.Errorf("except: %w", err)
-	}
-	if slices.Contains(e.except, "") {
-		return fmt.Errorf("except: %w", errEmptyRoom)
-	}
-	h := parser.Header{Type: parser.Event, Namespace: m.ns}
-	target, err := c.asker(m)
-	if err != nil {
-		return err
-	}
-	if target != nil {
-		h.ID, h.HasID = c.srv.ackIDs.Add(1), true
-	}
-	text, decoded, err := p.packet(c.codec, h, m.event)
-	if err != nil {
-		return err
-	}
-	var out packet
-	if c.srv.opts.ownParser {
-		args := append(Args{decoded.Event}, decodeAll(decoded.Args)...)
-		if out, err = c.srv.encode(h, args, !e.noCompress); err != nil {
-			return err
-		}
-	} else {
-		out = newPacket(text, p.attachments, !e.noCompress)
-	}
-	hs, told := c.srv.emission(nil, e, out, decoded.Event, nil)
-	if hs != nil {
-		told.Elsewhere, told.args = true, decoded.Args
-	}
-	reached := uint64(0)
-	c.srv.each(e, false, nil, func(s *Socket, via *place) error {
-		sent, err := s.ask(out, e.volatile, h.ID, target, via) // those who cannot be reached are leaving
-		if sent {
-			reached++
-			if hs != nil {
-				hs.reached(s, told)
-			}
-		} else if target != nil && err != errLeftRoom && err != errAlreadyFailed {
-			target.failed(s, err)
-		}
-		s.closeIfFull(err)
-		return err
-	})
-	c.srv.stats.of(nil).out.Add(reached)
-	if hs != nil {
-		hs.emitted(told)
-	}
-	return nil
-}
-
-// newPacket makes a packet of encoded messages, copies of them. A parser may do
-// without text.
-func newPacket(text []byte, attachments [][]byte, compress bool) packet {
-	size := len(text)
-	for _, a := range attachments {
-		size += len(a)
-	}
-	var frames *engineio.Frames
-	if len(text) > 0 || len(attachments) == 0 {
-		frames = engineio.TextFrames(text, attachments...)
-	} else {
-		frames = engineio.BinaryFrames(attachments[0], attachments[1:]...)
-	}
-	if !compress {
-		frames.WithoutCompression()
-	}
-	return packet{frames, size}
-}
-
-// emit publishes an event that has been encoded as p for the clients here.
-func (c *cluster) emit(e *emission, self *Socket, p packet, event string, data any, cb *ackCallback) error {
-	var q *question
-	id := uint64(0)
-	if cb != nil {
-		id = cb.id
-		q = &question{ns: e.ns, target: cb, notices: cb.hears(), heard: make(map[string]struct{}), after: e.ackTimeout}
-		if q.after == 0 {
-			q.after = c.srv.opts.Cluster.AckTimeout
-		}
-		if cb.hears() && e.targeted && len(e.rooms) == 1 && isClientID(e.rooms[0]) && c.srv.findSocket(e.rooms[0]) == nil {
-			q.only = c.srv.farSocket(e.ns, e.rooms[0])
-		}
-	}
-	err := c.ask(e, self, p, event, data, id, q)
-	if !errors.Is(err, ErrBrokerUnavailable) {
-		return err
-	}
-	if q != nil && q.only != nil {
-		cb.failed(q.only, err)
-	}
-	return nil // the clients here have it; BrokerStatus tells
-}
-
-// ask publishes an event, and registers who wants the answers, unless q is nil.
-func (c *cluster) ask(e *emission, self *Socket, p packet, event string, data any, id uint64, q *question) error {
-	o := outgoing{
-		ns: e.ns, everyone: !e.targeted, skip: e.skip, except: e.except,
-		volatile: e.volatile, noCompress: e.noCompress, ask: q != nil, id: id,
-		notices: q != nil && q.notices,
-	}
-	for _, room := range e.rooms {
-		if s := c.srv.findSocket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
-			o.rooms = append(o.rooms, room)
-		}
-	}
-	if e.targeted && len(o.rooms) == 0 {
-		return nil
-	}
-	if e.skipSelf && self != nil {
-		o.skip = append(e.skip[:len(e.skip):len(e.skip)], self.sid)
-	}
-	if c.srv.opts.ownParser {
-		var err error
-		if o.event, o.args, o.attachments, err = encodeJSON(c.codec, event, data); err != nil {
-			return fmt.Errorf("for other servers: %w", err)
-		}
-	} else {
-		var text []byte
-		text, o.attachments = p.frames.Message()
-		o.event, o.args = splitPacket(text, e.ns)
-	}
-	if q != nil && !c.expect(id, q) {
-		return ErrBrokerUnavailable
-	}
-	err := c.putEvent(&o)
-	if err != nil && q != nil {
-		c.forget(id)
-	}
-	return err
-}
-
-// closeRoom publishes that a room is to be closed.
-func (c *cluster) closeRoom(ns, room string) { _ = c.putCloseRoom(ns, room) }
-
-// elsewhere publishes what is to be done with a socket that is not here.
-func (n *Namespace) elsewhere(method, sid, room string) error {
-	switch {
-	case n.err != nil:
-		return n.err
-	case n.srv.cluster == nil || n.name == anyName:
-		return fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), n.name)
-	}
-	if err := checkSocket(method, n.name, sid, room); err != nil {
-		if err == errNothingToDo {
-			return nil
-		}
-		return err
-	}
-	return n.srv.cluster.putSocket(method, n.name, sid, room)
+	srv.cluster = c
+	srv.fleet = srv.newFleet(id, c)
+	c.Start(srv.fleet, fleetChannel(o.Channel))
 }
 
 // BrokerStatus tells how the server gets on with its broker; without one it is
@@ -447,5 +47,212 @@ func (srv *Server) BrokerStatus() broker.Status {
 	if srv.cluster == nil {
 		return broker.Status{}
 	}
-	return srv.cluster.out.Status()
+	return srv.cluster.Status()
+}
+
+// Interested reports whether an event can reach a client of this server.
+func (h clusterHost) Interested(e *wire.Event) bool {
+	if e.Everyone {
+		return h.srv.occupied(e.Namespace, rooms.Everyone)
+	}
+	for _, room := range e.Rooms {
+		if h.srv.occupied(e.Namespace, room) {
+			return true
+		}
+	}
+	return false
+}
+
+// Apply carries out a command.
+func (h clusterHost) Apply(c wire.Command) error {
+	if c.Do == wire.CloseRoom {
+		h.srv.closeRoom(c.Namespace, c.Room)
+		return nil
+	}
+	s := h.srv.findSocket(c.SID)
+	if s == nil || s.name != c.Namespace {
+		return nil
+	}
+	switch c.Do {
+	case wire.Disconnect:
+		s.Disconnect()
+	case wire.Join:
+		if err := s.Join(c.Room); err != nil && !errors.Is(err, ErrClosed) {
+			return err
+		}
+	case wire.Leave:
+		s.Leave(c.Room)
+	}
+	return nil
+}
+
+// WaitIdle waits for the callbacks of OnAck.
+func (h clusterHost) WaitIdle(ctx context.Context) error { return h.srv.workers.Wait(ctx) }
+
+// Busy makes WaitIdle and Shutdown wait.
+func (h clusterHost) Busy() (done func()) {
+	h.srv.workers.Begin()
+	return h.srv.workers.End
+}
+
+// Panicked logs a panic.
+func (h clusterHost) Panicked(v any) { h.srv.recovered("handling a message from the broker", v) }
+
+// packetLimits are those of packets from other servers. What a broker carries is
+// bounded.
+var packetLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
+
+// Deliver sends an event of another server to the clients of this one.
+func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
+	srv := h.srv
+	e := emissions.Get().(*emission)
+	defer e.free()
+	e.ns, e.rooms, e.targeted = in.Namespace, in.Rooms, !in.Everyone
+	e.skip, e.except, e.volatile, e.noCompress = in.Skip, in.Except, in.Volatile, in.NoCompress
+	head := parser.Header{Type: parser.Event, Namespace: e.ns}
+	var target *remoteTarget
+	if q != nil {
+		head.ID, head.HasID = srv.ackIDs.Add(1), true
+		target = &remoteTarget{question: q, id: head.ID, waiting: make(map[*Socket]struct{})}
+	}
+	out, decoded, err := srv.assemble(head, in, !e.noCompress)
+	if err != nil {
+		return err
+	}
+	hs, about := srv.emission(nil, e, out, decoded.Event, nil)
+	if hs != nil {
+		about.Elsewhere, about.args = true, decoded.Args
+	}
+	reached := uint64(0)
+	srv.each(e, false, nil, func(s *Socket, via *place) error {
+		var sent bool
+		var err error
+		if target == nil {
+			sent, err = s.deliver(out, e.volatile, via)
+		} else {
+			sent, err = target.ask(recipient{s, via}, out, e.volatile)
+		}
+		if sent {
+			reached++
+			if hs != nil {
+				hs.reached(s, about)
+			}
+		}
+		s.closeIfFull(err) // others who cannot be reached are leaving
+		return err
+	})
+	if target != nil {
+		target.arm()
+	}
+	srv.stats.of(nil).out.Add(reached)
+	if hs != nil {
+		hs.emitted(about)
+	}
+	return nil
+}
+
+// assemble makes a packet of an event from another server: the arguments go in as
+// they are, if clients speak JSON. Decoding checks them.
+func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (packet, parser.Packet, error) {
+	text := make([]byte, 0, 64+len(in.Namespace)+len(in.Name)+len(in.Args))
+	text = parser.AppendText(text, head, len(in.Attachments), in.Name, in.Args)
+	decoded, err := parser.DecodeAll(srv.opts.queue, packetLimits, text, in.Attachments)
+	if err != nil {
+		return packet{}, decoded, err
+	}
+	if !srv.opts.ownParser {
+		return newPacket(text, in.Attachments, compress), decoded, nil
+	}
+	out, err := srv.encode(head, append(Args{decoded.Event}, decodeAll(decoded.Args)...), compress)
+	return out, decoded, err
+}
+
+// wireEvent returns the event that other servers get, without rooms and payload.
+func (e *emission) wireEvent() *wire.Event {
+	e.out = wire.Event{
+		Namespace: e.ns, Everyone: !e.targeted, Skip: e.skip, Except: e.except,
+		Volatile: e.volatile, NoCompress: e.noCompress,
+	}
+	return &e.out
+}
+
+// encodeWire encodes an event for other servers.
+func encodeWire(out *wire.Event, codec parser.Parser, event string, data any) error {
+	text, attachments, err := codec.Encode(nil, parser.Header{Type: parser.Event, Namespace: "/"}, appendArgs([]any{event}, data))
+	if err != nil {
+		return fmt.Errorf("socketio: emit %q: %w", event, err)
+	}
+	out.Name, out.Args = parser.SplitEvent(text)
+	out.Attachments = attachments
+	return nil
+}
+
+// emitElsewhere publishes an event that has been encoded as p for the clients here.
+func (srv *Server) emitElsewhere(e *emission, self *Socket, p packet, event string, data any, cb *ackCallback) error {
+	var ask *cluster.Ask
+	if cb != nil {
+		ask = srv.askElsewhere(e, cb)
+	}
+	err := srv.publish(e, self, p, event, data, ask)
+	if !errors.Is(err, ErrBrokerUnavailable) {
+		return err
+	}
+	if ask != nil && ask.Failures {
+		for sid := range ask.Clients {
+			cb.failed(srv.remoteSocket(e.ns, sid), err)
+		}
+	}
+	return nil // the clients here have it; BrokerStatus tells
+}
+
+// publish publishes an event for the clients of other servers, if it can be for any.
+// If ask is not nil, they are to acknowledge it.
+func (srv *Server) publish(e *emission, self *Socket, p packet, event string, data any, ask *cluster.Ask) error {
+	out := e.wireEvent()
+	for _, room := range e.rooms {
+		if s := srv.findSocket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
+			out.Rooms = append(out.Rooms, room)
+		}
+	}
+	if e.targeted && len(out.Rooms) == 0 {
+		return nil
+	}
+	if e.skipSelf && self != nil {
+		out.Skip = append(slices.Clip(e.skip), self.sid)
+	}
+	if srv.opts.ownParser {
+		if err := encodeWire(out, srv.opts.queue, event, data); err != nil {
+			return fmt.Errorf("for other servers: %w", err)
+		}
+	} else {
+		var text []byte
+		text, out.Attachments = p.frames.Message()
+		out.Name, out.Args = parser.SplitEvent(text)
+	}
+	return srv.cluster.Emit(out, ask)
+}
+
+// elsewhere publishes what is to be done with a socket that is not here.
+func (n *Namespace) elsewhere(do wire.Action, sid, room string) error {
+	switch {
+	case n.err != nil:
+		return n.err
+	case n.srv.cluster == nil || n.name == anyName:
+		return fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), n.name)
+	}
+	return doElsewhere(n.srv.cluster.Do, wire.Command{Do: do, Namespace: n.name, SID: sid, Room: room})
+}
+
+// doElsewhere publishes what is to be done with a socket, if that is anything.
+func doElsewhere(publish func(wire.Command) error, c wire.Command) error {
+	switch {
+	case c.SID == "":
+		return fmt.Errorf("%w: %q in %s", ErrUnknownSocket, c.SID, c.Namespace)
+	case c.Do == wire.Disconnect:
+	case c.Room == "":
+		return errEmptyRoom
+	case c.Room == c.SID:
+		return nil // every socket is in its own room, for ever
+	}
+	return publish(c)
 }

@@ -72,7 +72,7 @@ func (c *Context) Args() Args { return decodeAll(c.args) }
 //	return c.Emit(c.Event(), c.RawArgs(), socketio.Broadcast(), socketio.SkipSelf())
 //
 // One of a parser that knows no Raw is decoded as Args does.
-func (c *Context) RawArgs() Args { return rawAll(c.args) }
+func (c *Context) RawArgs() Args { return parser.RawArgs(c.args) }
 
 // NumArgs returns how many arguments the event has, none of which is decoded for it.
 // A handler whose parameters are more or fewer finds out with it what the client
@@ -92,19 +92,6 @@ func (c *Context) Bind(vs ...any) error {
 		}
 	}
 	return nil
-}
-
-func rawAll(args parser.Args) Args {
-	all := make(Args, args.Len())
-	for i := range all {
-		var r Raw
-		if err := args.Bind(i, &r); err == nil {
-			all[i] = r
-		} else if err := args.Bind(i, &all[i]); err != nil {
-			all[i] = nil
-		}
-	}
-	return all
 }
 
 func decodeAll(args parser.Args) Args {

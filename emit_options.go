@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
 // EmitOption says to whom and how an event is sent, see [Socket.Emit]. The
@@ -37,6 +38,7 @@ type emission struct {
 	local      bool
 	noCompress bool
 	err        error
+	out        wire.Event // for other servers: here, so that it needs no memory of its own
 }
 
 type emitOption func(*emission)

@@ -4,194 +4,163 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"log/slog"
 
+	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/outbox"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/internal/wire/flask"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// scratch is what encoding a packet takes besides the packet: reused, since
-// every event needs it.
-type scratch struct {
-	buf  []byte
-	args []any
-	name any // the name of the event encoded last: most are like the one before
+// EmitterOptions configures an [Emitter]. The zero value, and nil, are the
+// defaults. NewEmitter copies it.
+type EmitterOptions struct {
+	// Channel is [Options].Cluster.Channel of the servers. Zero means "flask-socketio".
+	Channel string
+	// QueueLimit bounds, in bytes, what waits to be published. Zero
+	// means 8 MiB. See [Options].
+	QueueLimit int
+	// ReplayLimit bounds, in bytes, what is kept while the broker is
+	// away. Zero means that nothing is kept. See [Options].
+	ReplayLimit int
+	// JSON replaces encoding/json for the arguments of events.
+	JSON parser.Codec
+	// Logger gets the losses of the connection at level warn. Zero means
+	// [slog.Default].
+	Logger *slog.Logger
 }
 
-var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 512)} }}
-
-// maxScratch is the size from which a buffer is left to the garbage collector.
-const maxScratch = 64 << 10
-
-// clientAttachments is how many attachments of one packet the official clients
-// take: with more they close the connection.
-const clientAttachments = 10
-
-// encode makes a packet ready to be sent to any number of connections.
-func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, error) {
-	sc := scratches.Get().(*scratch)
-	p, err := srv.encodeWith(sc, h, args, compress)
-	scratches.Put(sc)
-	return p, err
+// Emitter emits to the clients of all servers on a [Broker], Flask-SocketIO's
+// included, from a process that has none: a worker, a scheduled job, an HTTP
+// service. It only writes: it has no handlers, and hears no answers. All methods
+// may be called from any goroutine. Flask-SocketIO:
+// SocketIO(message_queue=url), without an app.
+type Emitter struct {
+	publisher *cluster.Publisher // shared by the Emitters of all namespaces
+	codec     parser.Parser      // JSON
+	ns        string
+	err       error // what is wrong with ns
 }
 
-func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress bool) (p packet, err error) {
-	defer func() { // the codec's, the parser's, or that of a MarshalJSON method
-		if v := recover(); v != nil {
-			p, err = packet{}, srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
-		}
-	}()
-	text, attachments, err := srv.opts.Parser.Encode(sc.buf, h, args)
+// NewEmitter returns an Emitter for "/". It starts a goroutine that [Emitter.Close] ends.
+// It panics if the broker is nil or a limit is negative.
+func NewEmitter(b Broker, opts *EmitterOptions) *Emitter {
+	var o EmitterOptions
+	if opts != nil {
+		o = *opts
+	}
+	switch {
+	case b == nil:
+		panic("socketio: NewEmitter: the broker is nil")
+	case o.QueueLimit < 0 || o.ReplayLimit < 0:
+		panic("socketio: NewEmitter: QueueLimit and ReplayLimit cannot be negative; leave them 0 for the defaults")
+	}
+	if o.Channel == "" {
+		o.Channel = broker.DefaultChannel
+	}
+	if o.QueueLimit == 0 {
+		o.QueueLimit = broker.DefaultQueueLimit
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Emitter{
+		publisher: cluster.NewPublisher(flask.New(cluster.NewHost(), o.Channel), outbox.Options{
+			Broker: b, Channel: o.Channel, Limit: o.QueueLimit, Keep: o.ReplayLimit, Logger: o.Logger, WriteOnly: true,
+		}),
+		codec: parser.New(o.JSON), ns: "/",
+	}
+}
+
+// Namespace returns the Emitter of a namespace; "" is "/", and a missing slash is added.
+// It shares everything else with this one, Close included.
+func (m *Emitter) Namespace(name string) *Emitter {
+	other := *m
+	other.err = nil
+	var err error
+	if other.ns, err = namespaceName(name); name == anyName {
+		err = errors.New(`Namespace("*") is for handlers; name one`)
+	}
 	if err != nil {
-		return packet{}, err
+		other.ns, other.err = name, fmt.Errorf("socketio: %w", err)
 	}
-	if cap(text) > 0 && cap(text) <= maxScratch {
-		sc.buf = text[:0]
-	}
-	if len(attachments) > clientAttachments && !srv.opts.ownParser {
-		srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
-			"socketio: a packet with %d attachments was sent: JavaScript clients take %d and close the connection above that; put the bytes together, or send several events", len(attachments), clientAttachments),
-			"namespace", h.Namespace)
-	}
-	return newPacket(text, attachments, compress), nil
+	return &other
 }
 
-// encodeEvent encodes an EVENT packet.
-func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress bool) (packet, error) {
-	if parser.Reserved(event) {
-		return packet{}, reservedError(event)
+// Emit sends an event to everyone in the namespace, or to whom the options say;
+// see [Socket.Emit] for data. It does not wait for the network: the error is
+// that the event cannot be encoded, or [ErrBrokerUnavailable]. The options
+// [SkipSelf], [Local] and [OnAck] are refused. Servers of Flask-SocketIO do not
+// know [Except], [Volatile] and [Compress].
+func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
+	if m.err != nil {
+		return m.err
 	}
-	sc := scratches.Get().(*scratch)
-	if name, ok := sc.name.(string); !ok || name != event {
-		sc.name = event
-	}
-	sc.args = append(sc.args[:0], sc.name)
-	switch d := data.(type) {
-	case nil:
-	case Args:
-		sc.args = append(sc.args, d...)
-	default:
-		sc.args = append(sc.args, data)
-	}
-	p, err := srv.encodeWith(sc, h, sc.args, compress)
-	clear(sc.args)
-	scratches.Put(sc)
-	if err != nil {
-		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
-	}
-	return p, nil
-}
-
-func reservedError(event string) error {
-	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
-}
-
-// emit is every Emit. from is nil for a server or namespace.
-func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
-	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent
-		p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: ns}, event, data, true)
-		if err != nil {
-			return err
-		}
-		sent, err := from.deliver(p, false, nil)
-		if sent {
-			srv.stats.of(from.client).out.Add(1)
-		}
-		if hs := srv.hooks.Load(); hs != nil {
-			told := &Emission{Namespace: ns, Event: event, From: from, Size: p.size, data: data}
-			if sent {
-				hs.reached(from, told)
-			}
-			hs.emitted(told)
-		}
-		return err
-	}
-	e, err := newEmission(from, ns, opts)
+	e, err := newEmission(nil, m.ns, opts)
 	if err != nil {
 		return err
 	}
 	defer e.free()
-	from = from.here()
-	h := parser.Header{Type: parser.Event, Namespace: e.ns}
-	var cb *ackCallback
-	if e.ack != nil {
-		h.ID, h.HasID = srv.ackIDs.Add(1), true
-		cb = srv.newAckCallback(e, event, h.ID)
-	}
-	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
-	if err != nil {
-		return err
-	}
-	self, err := e.self(from)
-	if err != nil {
-		return err
-	}
-	hs, told := srv.emission(from, e, p, event, data)
-	var failed error
-	var refused *CallError // by MaxPendingAcks, and nobody else hears of it
-	direct := e.direct(from)
-	reached := uint64(0)
-	srv.each(e, from != nil, self, func(s *Socket, via *place) error {
-		var sent bool
-		var err error
-		if cb == nil {
-			sent, err = s.deliver(p, e.volatile, via)
-		} else if sent, err = cb.ask(recipient{s, via}, p, e.volatile); !sent && err != errLeftRoom && (err == nil || !direct) {
-			refused = cb.missed(s, err, refused)
-		}
-		if err != nil {
-			failed = err
-			if !direct {
-				s.closeIfFull(err)
-			}
-		}
-		if sent {
-			reached++
-			if hs != nil {
-				hs.reached(s, told)
-			}
-		}
-		return err
-	})
-	srv.stats.of(nil).out.Add(reached)
-	if hs != nil {
-		hs.emitted(told)
-	}
-	if cb != nil {
-		cb.arm(srv)
-	}
 	switch {
-	case direct && failed == errAlreadyFailed:
-		if cb.hears() {
-			return nil // it is told
-		}
-		return self.leftError()
-	case direct:
-		return failed
+	case e.local:
+		return errors.New("socketio: an Emitter has no clients: Local reaches nobody; leave it out")
+	case e.ack != nil:
+		return errors.New("socketio: an Emitter hears no answers: OnAck needs a Server with a Broker")
+	case parser.Reserved(event):
+		return reservedError(event)
 	}
-	if srv.cluster != nil && !e.local {
-		err = srv.cluster.emit(e, self, p, event, data, cb)
+	out := e.wireEvent()
+	out.Rooms = e.rooms
+	if err := encodeWire(out, m.codec, event, data); err != nil {
+		return err
 	}
-	switch {
-	case refused == nil:
-		return err // those who could not be reached are leaving
-	case err == nil:
-		return refused
+	if e.targeted && len(out.Rooms) == 0 {
+		return nil // nobody
 	}
-	return errors.Join(refused, err)
+	return m.publisher.Publish(out)
 }
 
-// direct reports whether the sender itself is the target.
-func (e *emission) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
+// Send is Emit with the event name "message".
+func (m *Emitter) Send(data any, opts ...EmitOption) error { return m.Emit("message", data, opts...) }
 
-// self returns the socket, in the namespace of the emission, of the client that
-// emits: nil if there is none.
-func (e *emission) self(from *Socket) (*Socket, error) {
-	if from == nil || from.name == e.ns {
-		return from, nil
+// JoinRoom adds a socket to a room, wherever it is. Nobody says whether there
+// is such a socket. The error is [ErrUnknownSocket] or [ErrRoomName] for an
+// empty name, and [ErrBrokerUnavailable].
+func (m *Emitter) JoinRoom(sid, room string) error { return m.do(wire.Join, sid, room) }
+
+// LeaveRoom removes a socket from a room, wherever it is. The errors are those
+// of JoinRoom.
+func (m *Emitter) LeaveRoom(sid, room string) error { return m.do(wire.Leave, sid, room) }
+
+// Disconnect makes a client leave the namespace, wherever it is. The errors are
+// those of JoinRoom.
+func (m *Emitter) Disconnect(sid string) error { return m.do(wire.Disconnect, sid, "") }
+
+func (m *Emitter) do(action wire.Action, sid, room string) error {
+	if m.err != nil {
+		return m.err
 	}
-	s, _ := from.client.socket(e.ns)
-	if s == nil && e.direct(from) {
-		return nil, fmt.Errorf("%w: the client of this socket is not in %s", ErrUnknownSocket, e.ns)
-	}
-	return s, nil
+	return doElsewhere(m.publisher.Do, wire.Command{Do: action, Namespace: m.ns, SID: sid, Room: room})
 }
+
+// CloseRoom removes everyone from a room, on every server. The error is
+// [ErrRoomName] or [ErrBrokerUnavailable].
+func (m *Emitter) CloseRoom(room string) error {
+	switch {
+	case m.err != nil:
+		return m.err
+	case room == "":
+		return errEmptyRoom
+	}
+	return m.publisher.Do(wire.Command{Do: wire.CloseRoom, Namespace: m.ns, Room: room})
+}
+
+// BrokerStatus tells how the Emitter gets on with its broker.
+func (m *Emitter) BrokerStatus() broker.Status { return m.publisher.Status() }
+
+// Close publishes what waits, until the context ends; the error says how many
+// messages were lost. What is emitted from now on is refused with
+// [ErrBrokerUnavailable]. It does not close the broker.
+func (m *Emitter) Close(ctx context.Context) error { return m.publisher.Close(ctx) }

@@ -31,9 +31,6 @@ var (
 	// not have more than 1,024 bytes, nor be the session id of another socket, on
 	// whichever server, whose private messages would be read.
 	ErrRoomName = errors.New("socketio: this cannot be a room's name")
-	// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
-	// was dropped; see [Options].Cluster.ReplayLimit.
-	ErrBrokerUnavailable = errors.New("socketio: the broker is unavailable: the message was dropped")
 )
 
 // Reason says why a socket left. The strings are those of Flask-SocketIO,

@@ -73,7 +73,7 @@ func (cl *Cluster) Servers() []string {
 	case cl.srv.cluster == nil:
 		return []string{serverName("")}
 	}
-	return cl.srv.cluster.fleet.Names()
+	return cl.srv.fleet.Names()
 }
 
 // ask answers a question for all servers together.
@@ -96,8 +96,8 @@ func (cl *Cluster) ask(ctx context.Context, q *fleetQuestion) (fleet.Answer, err
 	if all.Err != "" {
 		incomplete = &ClusterError{cl.Servers()[:1], errors.New(all.Err)}
 	}
-	if c := cl.srv.cluster; c != nil && !(q.Do == doRooms && all.Found) {
-		replies, failed := c.askServers(ctx, q)
+	if cl.srv.cluster != nil && !(q.Do == doRooms && all.Found) {
+		replies, failed := cl.srv.askServers(ctx, q)
 		for _, r := range replies {
 			all.Names = append(all.Names, r.Names...)
 			all.Count += r.Count
@@ -123,8 +123,8 @@ func (e *ClusterError) join(other *ClusterError) *ClusterError {
 }
 
 // askServers asks the other servers.
-func (c *cluster) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Reply, *ClusterError) {
-	replies, err := c.fleet.Ask(ctx, q.question())
+func (srv *Server) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Reply, *ClusterError) {
+	replies, err := srv.fleet.Ask(ctx, q.question())
 	if err == nil {
 		return replies, nil
 	}

@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 
+	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -30,13 +31,12 @@ var SnakeCase = snakeCase
 // RemoteQuestions returns how many acknowledgements of clients on other servers
 // are waited for.
 func (srv *Server) RemoteQuestions() int {
-	srv.cluster.mu.Lock()
-	defer srv.cluster.mu.Unlock()
-	return len(srv.cluster.asked)
+	asks, _ := srv.cluster.(*cluster.Cluster).Pending()
+	return asks
 }
 
 // FromServers takes a message as if another server had published it.
-func (srv *Server) FromServers(data []byte) error { return srv.cluster.fleet.Receive(data) }
+func (srv *Server) FromServers(data []byte) error { return srv.fleet.Receive(data) }
 
 // EmitDuring emits to rooms, and calls f when the first recipient is known and
 // not reached.

@@ -8,29 +8,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
 // What the servers of a fleet ask each other about their sockets.
 
-// fleetChannelSuffix comes after Options.Cluster.Channel in the name of the channel on which Go servers find and ask each other.
-const fleetChannelSuffix = "#servers"
-
-func (c *cluster) fleetChannel() string { return c.channel + fleetChannelSuffix }
+// fleetChannel is the channel on which the Go servers find and ask each other that share a channel for their clients.
+func fleetChannel(channel string) string { return channel + "#servers" }
 
 // newFleet returns the server's place among the Go servers on the broker.
-func newFleet(c *cluster) *fleet.Fleet {
+func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
+	channel := fleetChannel(srv.opts.Cluster.Channel)
 	o := fleet.Options{
-		Host: c.host, Name: serverName(c.host), Answer: c.srv.answerContent,
-		Publish: func(data []byte) error {
-			if !c.out.PutTransient(c.fleetChannel(), data) {
-				return ErrBrokerUnavailable
-			}
-			return nil
+		Host: id, Name: serverName(id), Answer: srv.answerContent,
+		Publish: func(data []byte) error { return c.PutTransient(channel, data) },
+		Lost: func(host string, err error) {
+			c.Lost(host, err, err != fleet.ErrInterrupted)
 		},
 	}
-	if opts := &c.srv.opts; opts.Cluster.PeerURL != "" {
+	if opts := &srv.opts; opts.Cluster.PeerURL != "" {
 		o.Endpoint = strings.TrimSuffix(opts.Cluster.PeerURL, "/") + opts.Path
 	}
 	return fleet.New(o)

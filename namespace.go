@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/shape"
+	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -208,7 +209,7 @@ func (n *Namespace) Disconnect(sid string) error {
 		s.Disconnect()
 		return nil
 	}
-	return n.elsewhere("disconnect", sid, "")
+	return n.elsewhere(wire.Disconnect, sid, "")
 }
 
 // Sockets returns everyone in the namespace on this server, in no particular

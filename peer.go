@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 )
 
@@ -42,10 +43,10 @@ func (s *settings) checkPeerURL() error {
 
 // findPeer is engineio.Options.PeerURL.
 func (srv *Server) findPeer(ctx context.Context, host string) (*url.URL, error) {
-	if len(host) != hostLen {
+	if len(host) != cluster.HostLen {
 		return nil, nil
 	}
-	u, err := srv.cluster.fleet.Endpoint(ctx, host)
+	u, err := srv.fleet.Endpoint(ctx, host)
 	if errors.Is(err, fleet.ErrUnavailable) {
 		err = refuseAway
 	}

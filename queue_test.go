@@ -256,13 +256,14 @@ func TestQueueAnswers(t *testing.T) {
 	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
 		var r siotest.Record
 		tap := newTap(f)
+		near := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
 		for _, test := range []struct{ msg, want string }{
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": ["r", 2]}`, ` [r 2]`},
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": []}`, ` []`},
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [null]}`, ` [<nil>]`},
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [NaN]}`, ` [<nil>]`},
 			{`{"method": "callback", "host_id": "HOST", "sid": "far", "namespace": "/", "id": ID, "args": [["\ud800"]]}`, " [[\ufffd]]"},
-			{`{"method": "callback", "host_id": "HOST", "sid": "x", "from": "near", "namespace": "/", "id": ID, "args": [[{"_placeholder": true, "num": 0}], "Af8="], "binary": true}`, `near [[1 255]]`},
+			{`{"method": "callback", "host_id": "HOST", "sid": "x", "from": "NEAR", "namespace": "/", "id": ID, "args": [[{"_placeholder": true, "num": 0}], "Af8="], "binary": true}`, `NEAR [[1 255]]`},
 			// Not ours, or not asked.
 			{`{"method": "callback", "host_id": "another", "sid": "far", "namespace": "/", "id": ID, "args": [1]}`, ``},
 			{`{"method": "callback", "sid": "far", "namespace": "/", "id": ID, "args": [1]}`, ``},
@@ -276,11 +277,11 @@ func TestQueueAnswers(t *testing.T) {
 			back := m["callback"].([]any)
 			require.Equal(t, "far", back[0])
 			require.Equal(t, "/", back[1])
-			tap.publish(strings.NewReplacer("HOST", m["host_id"].(string), "ID", back[2].(json.Number).String()).Replace(test.msg))
+			tap.publish(strings.NewReplacer("NEAR", near.SID, "HOST", m["host_id"].(string), "ID", back[2].(json.Number).String()).Replace(test.msg))
 			if test.want == "" {
 				r.Want(t)
 			} else {
-				r.Want(t, test.want)
+				r.Want(t, strings.Replace(test.want, "NEAR", near.SID, 1))
 			}
 			tap.published()
 		}
@@ -353,7 +354,7 @@ func TestQueuePublishes(t *testing.T) {
 				got := tap.one()
 				require.Regexp(t, `^\[far / \d+\]$`, fmt.Sprint(got["callback"]))
 				delete(got, "callback")
-				require.Equal(t, jsonMap(t, emit(`"event":"e","room":"far","bytes":true,"callback":null`)), with(got, "callback", nil))
+				require.Equal(t, jsonMap(t, emit(`"event":"e","room":"far","bytes":true,"timeout":60000,"callback":null`)), with(got, "callback", nil))
 
 				for _, nothing := range []opts{{to()}, {to(ann.SID)}, {socketio.Local()}} {
 					require.NoError(t, srv.Emit("e", 1, nothing...))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
+	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
 // Rooms are kept in internal/rooms. What is here is what sockets have to do with them:
@@ -83,7 +84,7 @@ func (n *Namespace) JoinRoom(sid, room string) error {
 	if s := n.Socket(sid); s != nil {
 		return s.Join(room)
 	}
-	return n.elsewhere("enter_room", sid, room)
+	return n.elsewhere(wire.Join, sid, room)
 }
 
 // LeaveRoom removes a socket from a room; not being there is fine. The error is
@@ -96,7 +97,7 @@ func (n *Namespace) LeaveRoom(sid, room string) error {
 		s.Leave(room)
 		return nil
 	}
-	return n.elsewhere("leave_room", sid, room)
+	return n.elsewhere(wire.Leave, sid, room)
 }
 
 // CloseRoom removes everyone from a room, on every server. Nothing is sent to
@@ -108,7 +109,7 @@ func (n *Namespace) CloseRoom(room string) error {
 	}
 	n.srv.closeRoom(n.name, room)
 	if c := n.srv.cluster; c != nil && n.name != anyName {
-		c.closeRoom(n.name, room)
+		_ = c.Do(wire.Command{Do: wire.CloseRoom, Namespace: n.name, Room: room})
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
@@ -30,12 +32,14 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	index    *rooms.Index[*Socket] // who is where
 	ackIDs   atomic.Uint64         // last acknowledgement id asked for
 	// workers run handlers. Alive in them are the sockets whose handlers may still run.
-	workers *mailbox.Workers[*task]
-	cluster *cluster    // the other servers; nil without a broker
-	closing atomic.Bool // Shutdown was called
-	stats   stats
-	hooks   atomic.Pointer[hooks] // nil: none
-	began   time.Time
+	workers    *mailbox.Workers[*task]
+	cluster    cluster.Adapter // the other servers; nil without a broker
+	fleet      *fleet.Fleet    // which servers these are
+	remoteAcks remoteBoxes
+	closing    atomic.Bool // Shutdown was called
+	stats      stats
+	hooks      atomic.Pointer[hooks] // nil: none
+	began      time.Time
 
 	unknown notice.Names // used by clients, and registered by nobody
 	notices notice.Log   // what clients can provoke
@@ -55,7 +59,7 @@ func NewServer(opts *Options) *Server {
 	srv.registry.Store(new(registry))
 	srv.index = rooms.NewIndex[*Socket]()
 	srv.workers = mailbox.NewWorkers[*task]()
-	host := newHost()
+	host := cluster.NewHost()
 	engine := srv.opts.engine(srv.newClient)
 	if srv.opts.Cluster.PeerURL != "" {
 		engine.ServerID, engine.PeerURL, engine.PeerTransport = host, srv.findPeer, srv.opts.Cluster.PeerTransport
@@ -65,7 +69,7 @@ func NewServer(opts *Options) *Server {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
 	if srv.opts.Cluster.Broker != nil {
-		srv.cluster = newCluster(srv, host)
+		srv.joinCluster(host)
 	}
 	return srv
 }
@@ -199,7 +203,7 @@ func (srv *Server) Disconnect(sid string) error { return srv.root().Disconnect(s
 func (srv *Server) Shutdown(ctx context.Context) error {
 	err := srv.shutdown(ctx)
 	if srv.cluster != nil {
-		if failed := srv.cluster.close(ctx); err == nil {
+		if failed := srv.cluster.Close(ctx); err == nil {
 			err = failed
 		}
 	}

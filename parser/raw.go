@@ -26,6 +26,21 @@ var rawType = reflect.TypeFor[Raw]()
 // stdParser has the codec of a Raw that was decoded from a JSON text alone.
 var stdParser = &jsonParser{codec: stdCodec{}, std: true}
 
+// RawArgs returns arguments as they came, to be encoded again: each is a Raw, or, if
+// Args are of another package and do not bind to one, the value that they bind to.
+func RawArgs(args Args) []any {
+	all := make([]any, args.Len())
+	for i := range all {
+		var r Raw
+		if err := args.Bind(i, &r); err == nil {
+			all[i] = r
+		} else if err := args.Bind(i, &all[i]); err != nil {
+			all[i] = nil
+		}
+	}
+	return all
+}
+
 // IsZero reports whether it is the zero Raw.
 func (r Raw) IsZero() bool { return r.args == nil }
 

@@ -1,0 +1,260 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// ask is an Ask that waits for answers. Cluster.mu guards it.
+type ask struct {
+	Ask
+	clients map[string]string   // those of Clients of whom nothing has been heard
+	heard   map[string]struct{} // without Clients and Named: of whom something has
+	answers int                 // without Clients and Named: how many
+	until   time.Time           // when the Timeout is over; zero without
+	expiry  *time.Timer         // nil if nothing happens then
+}
+
+// known reports whether it is known who is asked.
+func (a *ask) known() bool { return a.Clients != nil || a.Named != "" }
+
+// emitAsking publishes an event that clients are to acknowledge.
+func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
+	if !c.expect(a) {
+		return ErrClosed
+	}
+	asks := wire.Ask{ID: a.ID, Timeout: a.Timeout, Failures: a.Failures}
+	hosts := make(map[string][]string) // the clients of each server
+	for sid, host := range a.Clients {
+		hosts[host] = append(hosts[host], sid)
+	}
+	if len(hosts) == 0 || len(hosts) == 1 && hosts[""] != nil {
+		with := *e
+		with.Ask = &asks
+		if err := c.Publish(&with); err != nil {
+			c.forget(a.ID)
+			return err
+		}
+		return nil
+	}
+	for host, sids := range hosts {
+		with, ask := *e, asks
+		with.Everyone, with.Rooms, with.Skip, with.Except = false, sids, nil, nil
+		ask.Home = host
+		with.Ask = &ask
+		err := c.Publish(&with)
+		if err == nil && host != "" {
+			err = c.members.Reachable(host)
+		}
+		if err != nil {
+			c.fail(a.ID, sids, err)
+		}
+	}
+	return nil
+}
+
+// expect registers an Ask. It reports false when the cluster is closed.
+func (c *Cluster) expect(a *Ask) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asks == nil {
+		return false
+	}
+	w := &ask{Ask: *a, clients: maps.Clone(a.Clients)}
+	if !w.known() {
+		w.heard = make(map[string]struct{})
+	}
+	if a.Timeout > 0 {
+		w.until = time.Now().Add(a.Timeout)
+	}
+	if a.Timeout > 0 && !a.CallerEnds {
+		w.expiry = time.AfterFunc(a.Timeout, func() { c.expire(a.ID, w) })
+	}
+	c.asks[a.ID] = w
+	return true
+}
+
+// forget ends an Ask. It returns nil if that has happened before.
+func (c *Cluster) forget(id uint64) *ask {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remove(id)
+}
+
+// remove is forget with c.mu held.
+func (c *Cluster) remove(id uint64) *ask {
+	w := c.asks[id]
+	if w != nil {
+		if w.expiry != nil {
+			w.expiry.Stop()
+		}
+		delete(c.asks, id)
+	}
+	return w
+}
+
+// Cancel ends an Ask, see Adapter.
+func (c *Cluster) Cancel(id uint64) {
+	w := c.forget(id)
+	if w != nil && (w.until.IsZero() || time.Now().Before(w.until)) { // otherwise they know
+		_ = c.put(c.wire.Cancel(w.Namespace, id)) // they wait for nothing if the broker is away
+	}
+}
+
+// expire ends an Ask whose time is over. The servers of the clients know the
+// timeout.
+func (c *Cluster) expire(id uint64, w *ask) {
+	defer c.opts.Host.Busy()() // before it is forgotten: callbacks come of it
+	c.mu.Lock()
+	if c.asks[id] != w {
+		c.mu.Unlock()
+		return
+	}
+	c.remove(id)
+	c.mu.Unlock()
+	w.end(ErrTimeout)
+}
+
+// end tells the Asker that nobody else will answer. w is not in asks any more.
+func (w *ask) end(err error) {
+	if !w.Failures {
+		return
+	}
+	for sid := range w.clients {
+		w.Asker.Failed(sid, err)
+	}
+	if w.Named != "" {
+		w.Asker.Failed(w.Named, err)
+	}
+	if w.PerhapsOne && !w.known() && w.answers == 0 {
+		w.Asker.Failed("", err)
+	}
+}
+
+// disconnected ends what cannot be answered because the subscription was lost: the
+// answers may have been lost with it. Where it is not known who is asked, answers may
+// still come.
+func (c *Cluster) disconnected() {
+	c.endAll(ErrUnavailable, func(w *ask) bool { return w.known() })
+}
+
+// closeAsks ends everything.
+func (c *Cluster) closeAsks() {
+	c.endAll(ErrClosed, func(*ask) bool { return true })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asks = nil
+}
+
+func (c *Cluster) endAll(err error, which func(*ask) bool) {
+	var ended []*ask
+	c.mu.Lock()
+	for _, id := range slices.Sorted(maps.Keys(c.asks)) {
+		if which(c.asks[id]) {
+			ended = append(ended, c.remove(id))
+		}
+	}
+	c.mu.Unlock()
+	for _, w := range ended {
+		w.end(err)
+	}
+}
+
+// lostAnswers ends what clients of one server are asked.
+func (c *Cluster) lostAnswers(host string, err error) {
+	lost := make(map[uint64][]string)
+	c.mu.Lock()
+	for id, w := range c.asks {
+		for sid, home := range w.clients {
+			if home == host {
+				lost[id] = append(lost[id], sid)
+			}
+		}
+	}
+	c.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(lost)) {
+		c.fail(id, lost[id], err)
+	}
+}
+
+// fail says that some of the clients of an Ask do not answer.
+func (c *Cluster) fail(id uint64, sids []string, err error) {
+	for _, sid := range sids {
+		if w := c.claim(id, sid); w != nil && w.Failures {
+			w.Asker.Failed(sid, err)
+		}
+	}
+}
+
+// claim returns the Ask if it is still open for what comes from a client, which is
+// then the last that comes from it: a broker may deliver a message twice.
+func (c *Cluster) claim(id uint64, sid string) *ask {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.asks[id]
+	switch {
+	case w == nil:
+		return nil
+	case w.Named != "":
+		c.remove(id)
+	case w.Clients != nil:
+		if _, waits := w.clients[sid]; !waits {
+			return nil // it came into the room when others had been chosen, or comes twice
+		}
+		if delete(w.clients, sid); len(w.clients) == 0 {
+			c.remove(id)
+		}
+	case sid == "": // answers that do not say whose they are cannot be told apart
+		w.answers++
+	default:
+		if _, twice := w.heard[sid]; twice {
+			return nil
+		}
+		w.heard[sid] = struct{}{}
+		w.answers++
+	}
+	return w
+}
+
+// queueLimits are those of packets from other servers. What a broker carries is
+// bounded.
+var queueLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
+
+// answer takes the answer of a client of another server.
+func (c *Cluster) answer(a *wire.Answer) error {
+	c.mu.Lock()
+	w := c.asks[a.ID]
+	c.mu.Unlock()
+	if w == nil || a.Namespace != w.Namespace {
+		return nil // too late
+	}
+	if a.Failed {
+		if !w.Failures || w.Named != "" && a.From != w.Named || c.claim(a.ID, a.From) == nil {
+			return nil
+		}
+		var err error = ErrLeft
+		if a.Limit > 0 {
+			err = LimitError(a.Limit)
+		}
+		w.Asker.Failed(a.From, err)
+		return nil
+	}
+	h := parser.Header{Type: parser.Ack, HasID: true}
+	text := parser.AppendText(nil, h, len(a.Attachments), nil, a.Args)
+	decoded, err := parser.DecodeAll(c.opts.Codec, queueLimits, text, a.Attachments)
+	if err != nil {
+		return err
+	}
+	if c.claim(a.ID, a.From) != nil {
+		from := a.From
+		if w.Named != "" {
+			from = w.Named
+		}
+		w.Asker.Answered(from, decoded.Args)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/outbox"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Options are what a Cluster needs. All but Keep are required.
+type Options struct {
+	Host   Host
+	ID     string // of this server, see NewHost
+	Wire   wire.Wire
+	Broker broker.Broker
+	Codec  parser.Parser // JSON, for acknowledgements
+	Logger *slog.Logger
+
+	ProbeChannel string // see outbox.Options.Channel
+	Limit, Keep  int    // see outbox.Options
+
+	// AckTimeout is how long answers to questions that name no timeout are waited for.
+	AckTimeout time.Duration
+}
+
+// Cluster is a server's place among others. Start starts a goroutine that receives,
+// and New that of an outbox; Close ends both. The goroutine that receives calls the
+// Host and Members, and no code of the application but a Parser and a Logger.
+type Cluster struct {
+	*Publisher
+	opts           Options
+	members        Members
+	membersChannel string
+	cancel         context.CancelFunc
+	done           chan struct{} // closed when listen has ended
+
+	mu        sync.Mutex
+	asks      map[uint64]*ask // by id; nil when closed
+	questions questions
+}
+
+var _ Adapter = (*Cluster)(nil)
+
+// New returns a Cluster that publishes. It receives after Start.
+func New(o Options) *Cluster {
+	return &Cluster{
+		Publisher: NewPublisher(o.Wire, outbox.Options{
+			Broker: o.Broker, Channel: o.ProbeChannel, Limit: o.Limit, Keep: o.Keep, Logger: o.Logger,
+		}),
+		opts: o, done: make(chan struct{}), asks: make(map[uint64]*ask),
+		questions: questions{all: make(map[questionKey]*Question)},
+	}
+}
+
+// Start begins to receive. What comes on the channel of the members goes to them.
+func (c *Cluster) Start(m Members, channel string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.members, c.membersChannel, c.cancel = m, channel, cancel
+	go c.listen(ctx)
+}
+
+// listen keeps the subscription in force.
+func (c *Cluster) listen(ctx context.Context) {
+	defer close(c.done)
+	channels := append(slices.Clone(c.wire.Channels()), c.membersChannel)
+	for failures := 0; ; {
+		err := c.opts.Broker.Subscribe(ctx, channels, func() {
+			failures = 0
+			c.out.Retry()
+			c.members.Connected()
+			c.out.Link.Subscribed(nil) // last: who sees Connected in the status may ask the other servers
+		}, c.receive)
+		if ctx.Err() != nil {
+			return
+		}
+		c.members.Disconnected()
+		c.disconnected()
+		c.out.Link.Subscribed(err)
+		if errors.Is(err, broker.ErrClosed) {
+			return
+		}
+		failures++
+		select {
+		case <-time.After(outbox.Backoff(failures)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// receive has one message carried out.
+func (c *Cluster) receive(channel string, data []byte) {
+	defer func() {
+		if v := recover(); v != nil { // of a Parser or a Logger
+			c.out.Link.CountIgnored()
+			c.opts.Host.Panicked(v)
+		}
+	}()
+	if outbox.IsProbe(data) {
+		return
+	}
+	if channel == c.membersChannel {
+		if err := c.members.Receive(data); err != nil {
+			c.out.Link.Ignore(data, err)
+		}
+		return
+	}
+	own, err := c.wire.Read(channel, data, (*receiver)(c))
+	if own {
+		return
+	}
+	c.out.Link.Received()
+	if err != nil {
+		c.out.Link.Ignore(data, err)
+	}
+}
+
+// receiver is the Cluster as its wire sees it.
+type receiver Cluster
+
+func (r *receiver) Interested(e *wire.Event) bool { return r.opts.Host.Interested(e) }
+
+func (r *receiver) Event(e *wire.Event, wq *wire.Question) error {
+	c := (*Cluster)(r)
+	if wq == nil {
+		return r.opts.Host.Deliver(e, nil)
+	}
+	q := &Question{c: c, wire: wq}
+	err := r.opts.Host.Deliver(e, q)
+	if wq.Home == r.opts.ID {
+		q.failMissing(e)
+	}
+	return err
+}
+
+func (r *receiver) Command(cmd wire.Command) error { return r.opts.Host.Apply(cmd) }
+func (r *receiver) Answer(a *wire.Answer) error    { return (*Cluster)(r).answer(a) }
+func (r *receiver) Cancel(host, id string)         { (*Cluster)(r).questions.cancel(questionKey{host, id}) }
+
+// Emit publishes an event, see Adapter.
+func (c *Cluster) Emit(e *wire.Event, a *Ask) error {
+	if a == nil {
+		return c.Publish(e)
+	}
+	return c.emitAsking(e, a)
+}
+
+// Lost says that answers of a server are not to be expected any more, or that it has
+// lost messages. gone is set if it waits for no answers either. Any goroutine calls it.
+func (c *Cluster) Lost(host string, err error, gone bool) {
+	c.lostAnswers(host, err)
+	c.questions.forget(host, gone)
+}
+
+// Pending returns how many Asks wait for answers, and to how many questions of other
+// servers clients here owe answers.
+func (c *Cluster) Pending() (asks, questions int) {
+	c.mu.Lock()
+	asks = len(c.asks)
+	c.mu.Unlock()
+	c.questions.mu.Lock()
+	defer c.questions.mu.Unlock()
+	return asks, len(c.questions.all)
+}
+
+// Close ends the cluster, see Adapter. What arrives from now on is not carried out.
+func (c *Cluster) Close(ctx context.Context) error {
+	c.members.Close()
+	c.cancel()
+	<-c.done // it ends with its context
+	c.closeAsks()
+	c.questions.close()
+	err := c.opts.Host.WaitIdle(ctx)
+	if failed := c.Publisher.Close(ctx); failed != nil {
+		err = failed
+	}
+	return err
+}

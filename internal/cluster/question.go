@@ -1,0 +1,164 @@
+package cluster
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Question is what another server asks the clients here: the acknowledgement of an
+// event. Its methods may be called from any goroutine and do not wait.
+type Question struct {
+	c    *Cluster
+	wire *wire.Question
+
+	end    func()      // questions.mu guards it, and the timer
+	expiry *time.Timer // nil if there is no timeout
+}
+
+// Answered publishes the answer of a client. The error is that the answer cannot be
+// sent to another server.
+func (q *Question) Answered(sid string, args parser.Args) error {
+	payload, err := q.encode(args)
+	if err == nil {
+		_ = q.c.put(q.c.wire.Answer(q.wire, wire.Answer{From: sid, Payload: payload})) // lost with the broker, as any message
+	}
+	return err
+}
+
+// Failed publishes that a client does not answer, if the other server wants to know:
+// it has left, or, if limit is positive, it owes so many answers already.
+func (q *Question) Failed(sid string, limit int) {
+	if q.wire.Failures {
+		_ = q.c.put(q.c.wire.Answer(q.wire, wire.Answer{From: sid, Failed: true, Limit: limit}))
+	}
+}
+
+// encode returns an acknowledgement's arguments. Python cannot be sent binary ones:
+// it gets the base64 strings.
+func (q *Question) encode(args parser.Args) (p wire.Payload, err error) {
+	if q.wire.Binary {
+		text, attachments, err := q.c.opts.Codec.Encode(nil, parser.Header{Type: parser.Ack, HasID: true}, parser.RawArgs(args))
+		if err != nil {
+			return p, err
+		}
+		return wire.Payload{Args: parser.SplitAck(text), Attachments: attachments}, nil
+	}
+	for i := range args.Len() {
+		var raw json.RawMessage
+		if err := args.Bind(i, &raw); err != nil {
+			return p, err
+		}
+		if i > 0 {
+			p.Args = append(p.Args, ',')
+		}
+		p.Args = append(p.Args, raw...)
+	}
+	return p, nil
+}
+
+// failMissing publishes that clients do not answer that are not here any more.
+func (q *Question) failMissing(e *wire.Event) {
+	for _, sid := range e.Rooms {
+		if !q.c.opts.Host.Interested(&wire.Event{Namespace: e.Namespace, Rooms: []string{sid}}) {
+			q.Failed(sid, 0)
+		}
+	}
+}
+
+// Wait says that clients have been asked and not all of them have answered. end is
+// called when nobody waits for their answers any more, at most once, by any goroutine;
+// not after Done.
+func (q *Question) Wait(end func()) { q.c.questions.add(q, end) }
+
+// Done says that all clients have answered, or will not.
+func (q *Question) Done() { q.c.questions.remove(q) }
+
+// questionKey names a question: who asks, and what the answers name.
+type questionKey struct{ host, id string }
+
+func (q *Question) key() questionKey { return questionKey{q.wire.Host, q.wire.ID} }
+
+// questions are those that clients here owe answers to. Its lock is the last.
+type questions struct {
+	mu  sync.Mutex
+	all map[questionKey]*Question // nil when closed
+}
+
+func (qs *questions) add(q *Question, end func()) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if qs.all == nil {
+		return
+	}
+	q.end = end
+	timeout := q.wire.Timeout
+	if timeout < 0 { // that of a server of Flask-SocketIO, which does not say
+		timeout = q.c.opts.AckTimeout
+	}
+	if timeout > 0 {
+		q.expiry = time.AfterFunc(timeout, func() { qs.cancelThis(q) })
+	}
+	qs.all[q.key()] = q
+}
+
+// remove forgets a question. It returns nil if that has happened before.
+func (qs *questions) remove(q *Question) *Question {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if qs.all[q.key()] != q {
+		return nil
+	}
+	if q.expiry != nil {
+		q.expiry.Stop()
+	}
+	delete(qs.all, q.key())
+	return q
+}
+
+func (qs *questions) cancelThis(q *Question) {
+	if qs.remove(q) != nil {
+		q.end()
+	}
+}
+
+// cancel ends a question.
+func (qs *questions) cancel(k questionKey) {
+	qs.mu.Lock()
+	q := qs.all[k]
+	qs.mu.Unlock()
+	if q != nil {
+		qs.cancelThis(q)
+	}
+}
+
+// forget ends the questions of a server: all if it is gone, or else those that only
+// a message of it would end, which may be lost.
+func (qs *questions) forget(host string, gone bool) {
+	var ended []*Question
+	qs.mu.Lock()
+	for k, q := range qs.all {
+		if k.host == host && (gone || q.wire.Timeout == 0) {
+			ended = append(ended, q)
+		}
+	}
+	qs.mu.Unlock()
+	for _, q := range ended {
+		qs.cancelThis(q)
+	}
+}
+
+// close forgets all questions: the clients have gone.
+func (qs *questions) close() {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	for _, q := range qs.all {
+		if q.expiry != nil {
+			q.expiry.Stop()
+		}
+	}
+	qs.all = nil
+}
