@@ -40,7 +40,7 @@ func (srv *Server) newAckCallback(e *emission, event string, id uint64) *ackCall
 }
 
 // hears reports whether the function wants to know why there is no answer.
-func (cb *ackCallback) hears() bool { return cb.option.shape.hears }
+func (cb *ackCallback) hears() bool { return cb.option.shape.takesError }
 
 // ask asks one recipient of the emit.
 func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err error) {

@@ -16,23 +16,23 @@ import (
 // before, see [Options].StrictArgs.
 func strict(h Handler) Handler {
 	t, call := h.typ, h.call
-	takes := t.NumIn() - 1
-	if takes == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
+	params := t.NumIn() - 1
+	if params == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
 		return h // a HandlerFunc, which looks at the arguments itself
 	}
 	if t.IsVariadic() {
-		takes--
+		params--
 	}
 	h.call = func(c *Context, named bool) (Args, error) {
 		n := c.params(named)
-		if n == takes || n > takes && t.IsVariadic() || named && takes == 0 {
+		if n == params || n > params && t.IsVariadic() || named && params == 0 {
 			return call(c, named)
 		}
-		e := &ArgError{Event: c.event, Index: min(n, takes)}
-		if n < takes {
+		e := &ArgError{Event: c.event, Index: min(n, params)}
+		if n < params {
 			e.Type = t.In(n + 1).String()
 		}
-		want := takes
+		want := params
 		if named {
 			e.Index--
 			want--
@@ -201,9 +201,9 @@ func reflected(fn reflect.Value) bound {
 
 // ackShape is what all handlers of one type have in common.
 type ackShape struct {
-	err   error // why it cannot be one
-	hears bool  // it takes an error
-	call  ackCall
+	err        error // why it cannot be one
+	takesError bool  // it takes an error
+	call       ackCall
 }
 
 // ackCall calls fn with the acknowledgement in c, or with why there is none.
@@ -246,11 +246,11 @@ func newAckOption(fn any) (*ackOption, error) {
 
 func newAckShape(t reflect.Type, fn any) *ackShape {
 	sh := new(ackShape)
-	if sh.hears, sh.err = handlerRules.CheckCallback(t); sh.err != nil {
+	if sh.takesError, sh.err = handlerRules.CheckCallback(t); sh.err != nil {
 		return sh
 	}
 	if sh.call = directAck(fn); sh.call == nil {
-		sh.call = reflectedAck(t, sh.hears)
+		sh.call = reflectedAck(t, sh.takesError)
 	}
 	return sh
 }
@@ -326,9 +326,9 @@ func bindAck[T any](c *Context, failure error) (v T, err error) {
 }
 
 // reflectedAck returns the call of functions of type t, of any accepted shape.
-func reflectedAck(t reflect.Type, hears bool) ackCall {
+func reflectedAck(t reflect.Type, takesError bool) ackCall {
 	first := 1 // of the arguments
-	if hears {
+	if takesError {
 		first = 2
 	}
 	fixed := t.NumIn() - first
@@ -354,7 +354,7 @@ func reflectedAck(t reflect.Type, hears bool) ackCall {
 			in = append(in, v.Elem())
 		}
 		switch {
-		case failure != nil && !hears:
+		case failure != nil && !takesError:
 			return failure
 		case failure != nil: // the arguments are zero
 			in = in[:first]
@@ -362,7 +362,7 @@ func reflectedAck(t reflect.Type, hears bool) ackCall {
 				in = append(in, reflect.Zero(t.In(first+i)))
 			}
 		}
-		if hears {
+		if takesError {
 			in[1] = reflect.ValueOf(&failure).Elem()
 		}
 		out := reflect.ValueOf(fn).Call(in)

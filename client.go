@@ -3,7 +3,6 @@ package socketio
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -90,15 +89,6 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	return cl, nil
 }
 
-func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = srv.recovered("Options.Session", v)
-		}
-	}()
-	return maps.Clone(seed(r)), nil
-}
-
 // Message takes one message from the client.
 func (cl *client) Message(data []byte, binary bool) (room <-chan struct{}) {
 	cl.message(data, binary)
@@ -172,17 +162,6 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 	if cl.enqueue(c, footprint(p, size)) {
 		cl.srv.queue(&s.seat.box, c)
 	}
-}
-
-// enqueue counts an event, which holds size bytes, among those that wait for their
-// handlers. It reports false for one that is to be ignored.
-func (cl *client) enqueue(c *Context, size int) bool {
-	c.size = size + eventOverhead
-	if n := cl.queued.Add(int64(c.size)); !cl.takes(c, n) {
-		cl.handled(c)
-		return false
-	}
-	return true
 }
 
 // fail closes the connection because of what the client did. What waits for a

@@ -130,9 +130,9 @@ func (e *Emission) Args() Args {
 // kept and compared.
 type Connection struct{ cl *client }
 
-// here reports whether the connection is one of this server: that of a nil *Socket
+// local reports whether the connection is one of this server: that of a nil *Socket
 // is none, and that of a client of another server is there.
-func (c Connection) here() bool { return c.cl != nil && c.cl.conn != nil }
+func (c Connection) local() bool { return c.cl != nil && c.cl.conn != nil }
 
 // Connection returns the connection that the socket is on.
 func (s *Socket) Connection() Connection {
@@ -145,7 +145,7 @@ func (s *Socket) Connection() Connection {
 // ID returns the session id of the transport layer, "" if the client is on
 // another server. Who knows it can send in the client's name: it is not to be shown.
 func (c Connection) ID() string {
-	if !c.here() {
+	if !c.local() {
 		return ""
 	}
 	return c.cl.conn.ID()
@@ -154,7 +154,7 @@ func (c Connection) ID() string {
 // Transport returns how the client is connected at the moment, see
 // [Socket.Transport].
 func (c Connection) Transport() string {
-	if !c.here() {
+	if !c.local() {
 		return ""
 	}
 	return c.cl.conn.Transport()
@@ -162,7 +162,7 @@ func (c Connection) Transport() string {
 
 // Request returns the HTTP request of the handshake, see [Socket.Request].
 func (c Connection) Request() *http.Request {
-	if !c.here() {
+	if !c.local() {
 		return noRequest()
 	}
 	return c.cl.conn.Request()
@@ -171,7 +171,7 @@ func (c Connection) Request() *http.Request {
 // Sockets returns the sockets of the connection that have been accepted and not
 // left, nil if the client is on another server.
 func (c Connection) Sockets() []*Socket {
-	if !c.here() {
+	if !c.local() {
 		return nil
 	}
 	c.cl.mu.Lock()

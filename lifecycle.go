@@ -76,20 +76,20 @@ func (s *Socket) admit() (accepted bool) {
 	for batch := []packet{first}; ; {
 		s.mu.Lock()
 		switch {
-		case s.reason != "" && !s.told && s.disconnected():
+		case s.reason != "" && !s.announced && s.disconnected():
 			s.mu.Unlock()
 			return false
 		case s.reason != "":
 			s.accepted = true
 			s.state.Store(stateLeaving)
-			disconnect := s.told && s.disconnected()
+			disconnect := s.announced && s.disconnected()
 			s.mu.Unlock()
 			if disconnect {
 				s.sendDisconnect()
 			}
 			return true
-		case !s.told: // in the index first: once told, the client may ask others to emit to it
-			s.told, s.accepted = true, true
+		case !s.announced: // in the index first: once told, the client may ask others to emit to it
+			s.announced, s.accepted = true, true
 			s.state.Store(stateAdmitting)
 			s.srv().index.Enter(&s.membership)
 			if s.srv().hooks.Load() != nil {
@@ -133,12 +133,12 @@ func (s *Socket) reject(c *Context, err error) {
 func (s *Socket) sendAway(e *Error) {
 	s.mu.Lock()
 	left := s.reason != "" && !s.disconnected()
-	told, joined := s.told, s.state.Load() == stateJoined
+	announced, joined := s.announced, s.state.Load() == stateJoined
 	s.mu.Unlock()
 	s.finish() // before the client is told, who may connect again at once
 	switch {
 	case left:
-	case !told:
+	case !announced:
 		s.client.refuse(s.name, e)
 	case joined: // Options.AlwaysConnect
 		s.sendDisconnect()
@@ -263,7 +263,7 @@ func (s *Socket) finish() {
 	}
 	hs := s.srv().hooks.Load()
 	var rooms []string
-	if hs != nil && s.told {
+	if hs != nil && s.announced {
 		rooms = s.membership.Rooms()
 	}
 	accepted, reason, cause := s.accepted, s.reason, s.cause
@@ -313,9 +313,20 @@ func (cl *client) drain() {
 // whose time is over.
 func (cl *client) drained() { cl.conn.Close(ReasonServerShutdown, engineio.ErrServerClosed) }
 
-// takes reports whether an event that brought queued to n is still to be
+// enqueue counts an event, which holds size bytes, among those that wait for their
+// handlers. It reports false for one that is to be ignored.
+func (cl *client) enqueue(c *Context, size int) bool {
+	c.size = size + eventOverhead
+	if n := cl.queued.Add(int64(c.size)); !cl.willHandle(c, n) {
+		cl.handled(c)
+		return false
+	}
+	return true
+}
+
+// willHandle reports whether an event that brought queued to n is still to be
 // handled. It is called on the read side.
-func (cl *client) takes(c *Context, n int64) bool {
+func (cl *client) willHandle(c *Context, n int64) bool {
 	left := cl.draining.Load()
 	switch {
 	case left == 0:

@@ -300,7 +300,7 @@ func (s *Socket) exitRoom(room string) bool {
 		p.MarkLeft()
 		s.sending.Unlock()
 	}
-	return p != nil || had && s.told // in its disconnect handler
+	return p != nil || had && s.announced // in its disconnect handler
 }
 
 // hasLeft reports whether the socket has left its namespace, or is to leave.

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"maps"
+	"net/http"
 	"sync"
 )
 
@@ -99,4 +100,14 @@ func (s *Session) set(key string, value any) {
 func SessionValue[T any](s *Session, key string) (value T, ok bool) {
 	value, ok = s.Get(key).(T)
 	return value, ok
+}
+
+// seedSession calls Options.Session, whose panic refuses the client.
+func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = srv.recovered("Options.Session", v)
+		}
+	}()
+	return maps.Clone(seed(r)), nil
 }

@@ -35,7 +35,7 @@ type Socket struct {
 	sending sync.RWMutex
 
 	mu         sync.Mutex
-	told       bool   // the client knows that it is, or was, connected
+	announced  bool   // the client knows that it is, or was, connected
 	accepted   bool   // its disconnect handler will run
 	reason     Reason // why it leaves; empty until then
 	cause      error
