@@ -233,7 +233,7 @@ func (srv *Server) publish(e *emission, self *Socket, p packet, event string, da
 }
 
 // elsewhere publishes what is to be done with a socket that is not here.
-func (n *Namespace) elsewhere(do wire.Action, sid, room string) error {
+func (n *namespace) elsewhere(do wire.Action, sid, room string) error {
 	switch {
 	case n.err != nil:
 		return n.err

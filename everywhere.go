@@ -35,14 +35,11 @@ import (
 // snapshot.
 type Cluster struct {
 	srv *Server
-	ns  *Namespace
+	ns  *namespace
 }
 
 // Cluster returns the namespace as it is on all servers.
-func (n *Namespace) Cluster() *Cluster { return &Cluster{n.srv, n} }
-
-// Cluster returns "/" as it is on all servers, see [Namespace.Cluster].
-func (srv *Server) Cluster() *Cluster { return srv.root().Cluster() }
+func (n *namespace) Cluster() *Cluster { return &Cluster{n.srv, n} }
 
 // ClusterError says that an answer is not complete.
 type ClusterError struct {

@@ -101,7 +101,7 @@ func (srv *Server) answerQuestion(q *fleetQuestion) (a fleet.Answer) {
 	case doCount:
 		a.Count = srv.countIn(q.Namespace, room)
 	case doRooms:
-		n := &Namespace{srv: srv, name: q.Namespace}
+		n := namespace{srv: srv, name: q.Namespace}
 		if s := n.Socket(q.SID); s != nil && s.present() {
 			a.Found, a.Names = true, s.Rooms()
 		}

@@ -19,7 +19,11 @@ import (
 // where handlers are registered, and everyone in it can be reached. It is a
 // light handle: any number of them may be made for one name. All methods may
 // be called from any goroutine, at any time.
-type Namespace struct {
+type Namespace struct{ namespace }
+
+// namespace is what a Namespace and a Server, which is "/", have in common: the
+// methods of both.
+type namespace struct {
 	srv  *Server
 	name string
 	err  error // the name cannot be one
@@ -65,12 +69,8 @@ func (n *Namespace) Name() string { return n.name }
 //
 // On panics if the handler has another shape, or if the protocol reserves the
 // event's name; the message says where it was registered.
-func (n *Namespace) On(event string, handler any) {
-	n.on(event, handler, caller(1))
-}
-
-func (n *Namespace) on(event string, handler any, where string) {
-	what := fmt.Sprintf("On(%q)", event)
+func (n *namespace) On(event string, handler any) {
+	what, where := fmt.Sprintf("On(%q)", event), caller(1)
 	n.mustBeValid(what, where)
 	h := n.srv.mustCompile(handlerKind(event, what, where), what, where, handler)
 	if event == "connection" {
@@ -81,7 +81,7 @@ func (n *Namespace) on(event string, handler any, where string) {
 	})
 }
 
-func (n *Namespace) mustBeValid(what, where string) {
+func (n *namespace) mustBeValid(what, where string) {
 	if n.err != nil {
 		panic(fmt.Sprintf("socketio: %s at %s: %v", what, where, n.err))
 	}
@@ -119,7 +119,7 @@ func handlerKind(event, what, where string) shape.Kind {
 //
 // Without any error handler an *Error is acknowledged, and every other error is
 // logged and leaves the client without an acknowledgement.
-func (n *Namespace) OnError(handler func(c *Context, err error) any) {
+func (n *namespace) OnError(handler func(c *Context, err error) any) {
 	n.mustBeValid("OnError", caller(1))
 	n.srv.register(n.name, func(sp *space) { sp.onError = handler })
 }
@@ -130,11 +130,8 @@ func (n *Namespace) OnError(handler func(c *Context, err error) any) {
 // each event: it may call next, or not, and change what it returns. Context.Event
 // tells events apart. The first one added is the outermost; middleware of
 // Namespace("*") is around that of all others.
-func (n *Namespace) Use(middleware func(next HandlerFunc) HandlerFunc) {
-	n.use(middleware, caller(1))
-}
-
-func (n *Namespace) use(middleware func(next HandlerFunc) HandlerFunc, where string) {
+func (n *namespace) Use(middleware func(next HandlerFunc) HandlerFunc) {
+	where := caller(1)
 	n.mustBeValid("Use", where)
 	if middleware == nil {
 		panic("socketio: Use at " + where + ": the middleware is nil")
@@ -156,7 +153,7 @@ func (n *Namespace) use(middleware func(next HandlerFunc) HandlerFunc, where str
 // say. See [Socket.Emit] for data, options and errors; [SkipSelf] is refused,
 // because there is no self. That nobody is there is no error, and neither is a
 // client that cannot be reached: it is about to leave.
-func (n *Namespace) Emit(event string, data any, opts ...EmitOption) error {
+func (n *namespace) Emit(event string, data any, opts ...EmitOption) error {
 	if n.err != nil {
 		return n.err
 	}
@@ -164,7 +161,7 @@ func (n *Namespace) Emit(event string, data any, opts ...EmitOption) error {
 }
 
 // Send is Emit with the event name "message".
-func (n *Namespace) Send(data any, opts ...EmitOption) error {
+func (n *namespace) Send(data any, opts ...EmitOption) error {
 	return n.Emit("message", data, opts...)
 }
 
@@ -181,7 +178,7 @@ func (n *Namespace) Send(data any, opts ...EmitOption) error {
 // servers are asked only if the options select one session id that no Go server
 // has: whether it exists, or leaves, is not heard then, and the context decides
 // how long to wait, as it does when a server dies.
-func (n *Namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
+func (n *namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
 	if n.err != nil {
 		return nil, n.err
 	}
@@ -191,7 +188,7 @@ func (n *Namespace) Call(ctx context.Context, event string, data any, opts ...Em
 // Socket returns the socket with a session id, nil if the namespace has none on
 // this server. The methods of a nil *Socket may be called: they return
 // [ErrUnknownSocket] or do nothing.
-func (n *Namespace) Socket(sid string) *Socket {
+func (n *namespace) Socket(sid string) *Socket {
 	if n.err != nil {
 		return nil
 	}
@@ -204,7 +201,7 @@ func (n *Namespace) Socket(sid string) *Socket {
 
 // Disconnect makes a client leave the namespace, see [Socket.Disconnect]. The
 // error is [ErrUnknownSocket], or that of the broker, see JoinRoom.
-func (n *Namespace) Disconnect(sid string) error {
+func (n *namespace) Disconnect(sid string) error {
 	if s := n.Socket(sid); s != nil {
 		s.Disconnect()
 		return nil
@@ -215,7 +212,7 @@ func (n *Namespace) Disconnect(sid string) error {
 // Sockets returns everyone in the namespace on this server, in no particular
 // order. Who comes while the loop runs is not in it; who leaves may be. Each loop
 // over it begins with who is there then.
-func (n *Namespace) Sockets() iter.Seq[*Socket] {
+func (n *namespace) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		if n.err != nil {
 			return
@@ -230,7 +227,7 @@ func (n *Namespace) Sockets() iter.Seq[*Socket] {
 
 // Count returns how many sockets are in the namespace on this server, at the cost
 // of one look-up.
-func (n *Namespace) Count() int {
+func (n *namespace) Count() int {
 	if n.err != nil {
 		return 0
 	}
@@ -288,15 +285,8 @@ type EventInfo struct {
 //
 // Declare panics if receiver is no such function, or has parameters or results
 // that cannot be sent, with a message that says where.
-func (n *Namespace) Declare(event string, receiver any) { n.declare(event, receiver, caller(1)) }
-
-// Declare declares an event that the server emits in "/", see [Namespace.Declare].
-func (srv *Server) Declare(event string, receiver any) {
-	srv.root().declare(event, receiver, caller(1))
-}
-
-func (n *Namespace) declare(event string, receiver any, where string) {
-	what := fmt.Sprintf("Declare(%q)", event)
+func (n *namespace) Declare(event string, receiver any) {
+	what, where := fmt.Sprintf("Declare(%q)", event), caller(1)
 	n.mustBeValid(what, where)
 	if kind := handlerKind(event, what, where); kind != shape.Event {
 		panic(fmt.Sprintf("socketio: %s at %s: a server cannot emit an event of this name", what, where))

@@ -77,7 +77,7 @@ func (s *Socket) InRoom(room string) bool {
 // socket that is not here is left to the other servers, as with LeaveRoom and
 // Disconnect: whether one of them has it, and can do it, is not heard, and the
 // error is [ErrBrokerUnavailable] or nil.
-func (n *Namespace) JoinRoom(sid, room string) error {
+func (n *namespace) JoinRoom(sid, room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (n *Namespace) JoinRoom(sid, room string) error {
 
 // LeaveRoom removes a socket from a room; not being there is fine. The error is
 // [ErrUnknownSocket], [ErrRoomName] for an empty name, or that of the broker, see JoinRoom.
-func (n *Namespace) LeaveRoom(sid, room string) error {
+func (n *namespace) LeaveRoom(sid, room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (n *Namespace) LeaveRoom(sid, room string) error {
 // CloseRoom removes everyone from a room, on every server. Nothing is sent to
 // them. The error is [ErrRoomName] for an empty name. Whether the other servers
 // hear of it is not reported: see [Server.BrokerStatus].
-func (n *Namespace) CloseRoom(room string) error {
+func (n *namespace) CloseRoom(room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (n *Namespace) CloseRoom(room string) error {
 
 // checkRoom checks the name of a room that is to be looked at, in a namespace that
 // there can be.
-func (n *Namespace) checkRoom(room string) error {
+func (n *namespace) checkRoom(room string) error {
 	switch {
 	case n.err != nil:
 		return n.err
@@ -131,7 +131,7 @@ var errEmptyRoom = fmt.Errorf("%w: its name is empty", ErrRoomName)
 
 // Rooms returns the rooms of a socket, see [Socket.Rooms]; nil if the
 // namespace has no such socket.
-func (n *Namespace) Rooms(sid string) []string {
+func (n *namespace) Rooms(sid string) []string {
 	if s := n.Socket(sid); s != nil {
 		return s.Rooms()
 	}
@@ -141,7 +141,7 @@ func (n *Namespace) Rooms(sid string) []string {
 // Members returns the session ids in a room on this server, in no particular
 // order. A session id is a room with that socket alone. The error is
 // [ErrRoomName] for an empty name: for everyone see [Namespace.Sockets].
-func (n *Namespace) Members(room string) ([]string, error) {
+func (n *namespace) Members(room string) ([]string, error) {
 	if err := n.checkRoom(room); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (n *Namespace) Members(room string) ([]string, error) {
 
 // CountRoom returns how many sockets are in a room on this server, at the cost of
 // one look-up. The error is [ErrRoomName] for an empty name.
-func (n *Namespace) CountRoom(room string) (int, error) {
+func (n *namespace) CountRoom(room string) (int, error) {
 	if err := n.checkRoom(room); err != nil {
 		return 0, err
 	}

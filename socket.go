@@ -76,9 +76,9 @@ func (s *Socket) ID() string {
 // Namespace returns the namespace the socket is in.
 func (s *Socket) Namespace() *Namespace {
 	if s == nil {
-		return &Namespace{err: ErrUnknownSocket}
+		return &Namespace{namespace{err: ErrUnknownSocket}}
 	}
-	return &Namespace{srv: s.srv(), name: s.name}
+	return &Namespace{namespace{srv: s.srv(), name: s.name}}
 }
 
 // Request returns the HTTP request of the connection's handshake: its headers,

@@ -3,7 +3,6 @@ package socketio
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -21,9 +20,12 @@ import (
 
 // Server is a Socket.IO server: an [http.Handler] to be mounted at
 // [Options].Path, by default "/socket.io/", in any net/http program. All
-// methods may be called from any goroutine, at any time; those about handlers,
-// rooms and events are those of the main namespace, "/".
+// methods may be called from any goroutine, at any time. It has the methods of a
+// [Namespace], which are about handlers, rooms and events: they are those of the main
+// namespace, "/".
 type Server struct { // the order of its locks: CONTRIBUTING.md
+	namespace // "/"
+
 	opts     settings
 	engine   *engineio.Server
 	log      *slog.Logger
@@ -54,6 +56,7 @@ func NewServer(opts *Options) *Server {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
 	srv := &Server{opts: s, log: s.Logger, began: time.Now()}
+	srv.namespace = namespace{srv: srv, name: "/"}
 	srv.notices.Logger = s.Logger
 	srv.stats.init()
 	srv.registry.Store(new(registry))
@@ -102,20 +105,14 @@ func (srv *Server) Handler(next http.Handler) http.Handler {
 // "*". It does not make other namespaces accepted: Options.Namespaces does.
 func (srv *Server) Namespace(name string) *Namespace {
 	if name == anyName {
-		return &Namespace{srv: srv, name: anyName}
+		return &Namespace{namespace{srv: srv, name: anyName}}
 	}
 	clean, err := namespaceName(name)
 	if err != nil {
-		return &Namespace{srv: srv, name: name, err: fmt.Errorf("socketio: %w", err)}
+		return &Namespace{namespace{srv: srv, name: name, err: fmt.Errorf("socketio: %w", err)}}
 	}
-	return &Namespace{srv: srv, name: clean}
+	return &Namespace{namespace{srv: srv, name: clean}}
 }
-
-// root is the main namespace.
-func (srv *Server) root() *Namespace { return &Namespace{srv: srv, name: "/"} }
-
-// On registers the handler of an event in "/", see [Namespace.On].
-func (srv *Server) On(event string, handler any) { srv.root().on(event, handler, caller(1)) }
 
 // OnError registers the error handler of the namespaces that have none of
 // their own, see [Namespace.OnError].
@@ -125,59 +122,6 @@ func (srv *Server) OnError(handler func(c *Context, err error) any) {
 	old := srv.registry.Load()
 	srv.registry.Store(&registry{spaces: old.spaces, star: old.star, onError: handler})
 }
-
-// Use adds middleware to "/", see [Namespace.Use]. Middleware of
-// Namespace("*") is around the handlers of every namespace.
-func (srv *Server) Use(middleware func(next HandlerFunc) HandlerFunc) {
-	srv.root().use(middleware, caller(1))
-}
-
-// Emit sends an event to everyone in "/", or to whom the options say, see
-// [Namespace.Emit]. That nobody is there is no error.
-func (srv *Server) Emit(event string, data any, opts ...EmitOption) error {
-	return srv.root().Emit(event, data, opts...)
-}
-
-// Send is Emit with the event name "message".
-func (srv *Server) Send(data any, opts ...EmitOption) error {
-	return srv.root().Send(data, opts...)
-}
-
-// Call asks everyone in "/", or whom the options say, see [Namespace.Call].
-func (srv *Server) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
-	return srv.root().Call(ctx, event, data, opts...)
-}
-
-// Socket returns the socket of "/" with a session id, nil if there is none, see
-// [Namespace.Socket].
-func (srv *Server) Socket(sid string) *Socket { return srv.root().Socket(sid) }
-
-// JoinRoom adds a socket of "/" to a room, see [Namespace.JoinRoom].
-func (srv *Server) JoinRoom(sid, room string) error { return srv.root().JoinRoom(sid, room) }
-
-// LeaveRoom removes a socket of "/" from a room, see [Namespace.LeaveRoom].
-func (srv *Server) LeaveRoom(sid, room string) error { return srv.root().LeaveRoom(sid, room) }
-
-// CloseRoom removes everyone from a room of "/", see [Namespace.CloseRoom].
-func (srv *Server) CloseRoom(room string) error { return srv.root().CloseRoom(room) }
-
-// Rooms returns the rooms of a socket of "/", see [Namespace.Rooms].
-func (srv *Server) Rooms(sid string) []string { return srv.root().Rooms(sid) }
-
-// Members returns the session ids in a room of "/", see [Namespace.Members].
-func (srv *Server) Members(room string) ([]string, error) { return srv.root().Members(room) }
-
-// CountRoom returns how many sockets are in a room of "/", see [Namespace.CountRoom].
-func (srv *Server) CountRoom(room string) (int, error) { return srv.root().CountRoom(room) }
-
-// Sockets returns everyone in "/" on this server, see [Namespace.Sockets].
-func (srv *Server) Sockets() iter.Seq[*Socket] { return srv.root().Sockets() }
-
-// Count returns how many sockets are in "/" on this server, see [Namespace.Count].
-func (srv *Server) Count() int { return srv.root().Count() }
-
-// Disconnect makes a client leave "/", see [Socket.Disconnect].
-func (srv *Server) Disconnect(sid string) error { return srv.root().Disconnect(sid) }
 
 // Shutdown stops the server: it refuses new connections from now on, sees the
 // clients off and returns when they have gone and their disconnect handlers,
