@@ -161,7 +161,7 @@ func OnAck(handler any) EmitOption {
 // for clients of other servers after [Options].Cluster.AckTimeout. It must be
 // positive, and there must be an OnAck: a Call is bounded by its context.
 func AckTimeout(d time.Duration) EmitOption {
-	return emitOption(func(e *emission) {
+	return optionFunc(func(e *emitOptions) {
 		e.ackTimeout = d
 		if d <= 0 {
 			e.err = fmt.Errorf("socketio: AckTimeout(%v): it must be positive; without the option the wait ends when the client leaves", d)
@@ -175,4 +175,4 @@ type ackOption struct {
 	fn    any // a function of the shape's type, or what is in a Handler
 }
 
-func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emission) { e.ack = o }
+func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emitOptions) { e.ack = o }

@@ -14,7 +14,8 @@ import (
 // ackCallback is the function given to OnAck, for one emit.
 type ackCallback struct {
 	inquiry
-	extra    // of the Contexts of answers
+	srv      *Server
+	details  contextDetails // of the Contexts of answers
 	option   *ackOption
 	id       uint64       // of the acknowledgements
 	deadline *ackDeadline // nil without AckTimeout
@@ -30,17 +31,17 @@ type ackDeadline struct {
 	timer   *time.Timer // nil until all recipients are known, and when stopped
 }
 
-func (srv *Server) newAckCallback(e *emission, event string, id uint64) *ackCallback {
-	cb := &ackCallback{inquiry: srv.inquiry(event), option: e.ack, id: id}
-	cb.extra.ack = cb
+func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackCallback {
+	cb := &ackCallback{inquiry: srv.inquiry(event), srv: srv, option: e.ack, id: id}
+	cb.details.ack = cb
 	if e.ackTimeout > 0 {
 		cb.deadline = &ackDeadline{after: e.ackTimeout, waiting: make(map[*Socket]struct{})}
 	}
 	return cb
 }
 
-// hears reports whether the function wants to know why there is no answer.
-func (cb *ackCallback) hears() bool { return cb.option.shape.takesError }
+// takesError reports whether the function gets why there is no answer.
+func (cb *ackCallback) takesError() bool { return cb.option.shape.takesError }
 
 // ask asks one recipient of the emit.
 func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
@@ -72,7 +73,7 @@ func (cb *ackCallback) settle(s *Socket) {
 }
 
 // arm starts the timer when everybody has been asked.
-func (cb *ackCallback) arm(srv *Server) {
+func (cb *ackCallback) arm() {
 	d := cb.deadline
 	if d == nil {
 		return
@@ -80,14 +81,14 @@ func (cb *ackCallback) arm(srv *Server) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.waiting) > 0 {
-		d.timer = time.AfterFunc(d.after, func() { cb.expire(srv) })
+		d.timer = time.AfterFunc(d.after, cb.expire)
 	}
 }
 
 // expire ends the wait for everybody who has not answered.
-func (cb *ackCallback) expire(srv *Server) {
-	srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
-	defer srv.workers.End()
+func (cb *ackCallback) expire() {
+	cb.srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
+	defer cb.srv.workers.End()
 	d := cb.deadline
 	d.mu.Lock()
 	late := d.waiting
@@ -115,7 +116,7 @@ func (cb *ackCallback) missed(s *Socket, err error, before *CallError) *CallErro
 	case err == nil:
 		err = errVolatileDropped
 	}
-	if cb.hears() {
+	if cb.takesError() {
 		cb.failed(s, err)
 		return before
 	}
@@ -132,14 +133,14 @@ func (cb *ackCallback) missed(s *Socket, err error, before *CallError) *CallErro
 // answered has the function called with the answer.
 func (cb *ackCallback) answered(s *Socket, args parser.Args) {
 	cb.settle(s)
-	cb.put(s, args, &cb.extra)
+	cb.put(s, args, &cb.details)
 }
 
 // failed has the function called with the error, if it wants to hear of it.
 func (cb *ackCallback) failed(s *Socket, err error) {
 	cb.settle(s)
-	if cb.hears() {
-		cb.put(s, goArgs(nil), &extra{ack: cb, failure: err})
+	if cb.takesError() {
+		cb.put(s, goArgs(nil), &contextDetails{ack: cb, failure: err})
 		return
 	}
 	if log := s.srv().log; log.Enabled(context.Background(), slog.LevelDebug) {
@@ -149,8 +150,8 @@ func (cb *ackCallback) failed(s *Socket, err error) {
 
 // put has the function called in a mailbox of its own, apart from the events: a
 // handler may wait for it.
-func (cb *ackCallback) put(s *Socket, args parser.Args, more *extra) {
-	c := &Context{Socket: s, kind: kindAck, event: cb.event, args: args, more: more}
+func (cb *ackCallback) put(s *Socket, args parser.Args, details *contextDetails) {
+	c := &Context{Socket: s, kind: kindAck, event: cb.event, args: args, details: details}
 	s.srv().workers.Begin() // until runAck
 	if s.remote() {
 		s.srv().remoteAcks.put(c)
@@ -188,6 +189,6 @@ func (c *Context) invokeAck() (err error) {
 			err = c.recovered("handler", v)
 		}
 	}()
-	option := c.more.ack.option
-	return option.shape.call(option.fn, c, c.more.failure)
+	option := c.details.ack.option
+	return option.shape.call(option.fn, c, c.details.failure)
 }

@@ -49,7 +49,7 @@ func BenchmarkRecipients(b *testing.B) {
 			b.ReportMetric(float64(queueing)/float64(b.N), "ns/queue")
 		})
 		b.Run(bench.name+", selection alone", func(b *testing.B) {
-			e, err := newEmission(nil, "/", bench.opts)
+			e, err := newEmitOptions(nil, "/", bench.opts)
 			require.NoError(b, err)
 			n := 0
 			b.ReportAllocs()

@@ -64,7 +64,7 @@ var (
 
 // callOne is Socket.Call.
 func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data any, opts []EmitOption) (Reply, error) {
-	e, err := newEmission(from, from.name, opts)
+	e, err := newEmitOptions(from, from.name, opts)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -74,12 +74,8 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 	if err != nil {
 		return Reply{}, err
 	}
-	var asked []recipient
+	asked := srv.recipients(e, from != nil, self)
 	var elsewhere *remoteClients
-	srv.each(e, from != nil, self, func(s *Socket, via *place) error {
-		asked = append(asked, recipient{s, via})
-		return nil
-	})
 	switch {
 	case len(asked) == 0 && srv.mayBeElsewhere(e):
 		elsewhere = srv.remoteNamed(e)
@@ -104,16 +100,12 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 
 // callAll is Namespace.Call.
 func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts []EmitOption) ([]Reply, error) {
-	e, err := newEmission(nil, ns, opts)
+	e, err := newEmitOptions(nil, ns, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer e.free()
-	var asked []recipient
-	srv.each(e, false, nil, func(s *Socket, via *place) error {
-		asked = append(asked, recipient{s, via})
-		return nil
-	})
+	asked := srv.recipients(e, false, nil)
 	elsewhere, unheard := srv.selectElsewhere(ctx, e, asked)
 	if len(asked)+elsewhere.len() == 0 && srv.mayBeElsewhere(e) {
 		elsewhere = srv.remoteNamed(e)
@@ -134,9 +126,9 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 // selectTimeout is how long the other servers have to say whom a Call reaches.
 const selectTimeout = 5 * time.Second
 
-// selectElsewhere asks the other servers whom of their clients an emission reaches,
+// selectElsewhere asks the other servers whom of their clients an emit reaches,
 // besides the recipients here. The error is about servers that do not say.
-func (srv *Server) selectElsewhere(ctx context.Context, e *emission, recipients []recipient) (*remoteClients, error) {
+func (srv *Server) selectElsewhere(ctx context.Context, e *emitOptions, recipients []recipient) (*remoteClients, error) {
 	if srv.cluster == nil || e.local || e.ack != nil || e.targeted && len(e.rooms) == 0 ||
 		len(e.rooms) == 1 && len(recipients) == 1 && recipients[0].s.sid == e.rooms[0] {
 		return nil, nil
@@ -157,14 +149,8 @@ func (srv *Server) selectElsewhere(ctx context.Context, e *emission, recipients 
 	return clients, nil
 }
 
-// recipient is a socket, and its place in the room through which it is reached, or nil.
-type recipient struct {
-	s   *Socket
-	via *place
-}
-
 // call asks the sockets, and clients of other servers, and waits for them.
-func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event string, data any, asked []recipient, elsewhere *remoteClients) ([]Reply, error) {
+func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event string, data any, asked []recipient, elsewhere *remoteClients) ([]Reply, error) {
 	if e.ack != nil {
 		return nil, errCallWithAck
 	}
@@ -179,7 +165,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 	if len(asked)+elsewhere.len() == 0 {
 		return nil, nil
 	}
-	a := &answers{inquiry: srv.inquiry(event), waiting: make(map[*Socket]struct{}, len(asked)+elsewhere.len()), done: make(chan struct{})}
+	a := &answers{inquiry: srv.inquiry(event), id: h.ID, waiting: make(map[*Socket]struct{}, len(asked)+elsewhere.len()), done: make(chan struct{})}
 	for _, r := range asked {
 		a.waiting[r.s] = struct{}{}
 	}
@@ -194,22 +180,16 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 			}
 		}
 	}
-	hs, told := srv.emission(from, e, p, event, data)
+	f := srv.newFanout(from, e, p, event, data)
 	for _, r := range asked {
-		s, err := r.s, error(nil)
-		if err = a.ask(r, p, e.volatile, h.ID); hs != nil && err == nil {
-			hs.reached(s, told)
-		}
-		switch {
+		switch _, err := f.send(r, a); {
 		case err == errLeftRoom: // it is not one of those to be asked any more
-			a.dismiss(s)
+			a.dismiss(r.s)
 		case err != nil:
-			a.failed(s, err)
+			a.failed(r.s, err)
 		}
 	}
-	if hs != nil {
-		hs.emitted(told)
-	}
+	f.end()
 	select {
 	case <-a.done:
 	case <-ctx.Done():
@@ -228,6 +208,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emission, event st
 // answers collects the acknowledgements of one call.
 type answers struct {
 	inquiry
+	id   uint64        // of the acknowledgements
 	done chan struct{} // closed when nobody is waited for
 
 	mu      sync.Mutex
@@ -237,19 +218,15 @@ type answers struct {
 	err     error // why the first of them is missing
 }
 
-func (a *answers) ask(r recipient, p packet, volatile bool, id uint64) error {
-	s := r.s
-	if s.state.Load() == stateConnecting {
-		return errCallInConnect
+func (a *answers) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
+	if r.s.state.Load() == stateConnecting {
+		return false, errCallInConnect
 	}
-	sent, err := s.ask(p, volatile, id, a, r.via)
-	switch {
-	case sent:
-		s.srv().stats.of(s.client).out.Add(1)
-	case err == nil:
+	sent, err = r.s.ask(p, volatile, a.id, a, r.via)
+	if !sent && err == nil {
 		err = errVolatileDropped
 	}
-	return err
+	return sent, err
 }
 
 func (a *answers) answered(s *Socket, args parser.Args) {

@@ -105,49 +105,35 @@ var packetLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
 // Deliver sends an event of another server to the clients of this one.
 func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	srv := h.srv
-	e := emissions.Get().(*emission)
+	e := emitOptionsPool.Get().(*emitOptions)
 	defer e.free()
 	e.ns, e.rooms, e.targeted = in.Namespace, in.Rooms, !in.Everyone
 	e.skip, e.except, e.volatile, e.noCompress = in.Skip, in.Except, in.Volatile, in.NoCompress
 	head := parser.Header{Type: parser.Event, Namespace: e.ns}
 	var target *remoteTarget
+	var a asker
 	if q != nil {
 		head.ID, head.HasID = srv.ackIDs.Add(1), true
 		target = &remoteTarget{question: q, id: head.ID, waiting: make(map[*Socket]struct{})}
+		a = target
 	}
 	out, decoded, err := srv.assemble(head, in, !e.noCompress)
 	if err != nil {
 		return err
 	}
-	hs, about := srv.emission(nil, e, out, decoded.Event, nil)
-	if hs != nil {
-		about.Elsewhere, about.args = true, decoded.Args
+	f := srv.newFanout(nil, e, out, decoded.Event, nil)
+	if f.shown != nil {
+		f.shown.Elsewhere, f.shown.args = true, decoded.Args
 	}
-	reached := uint64(0)
 	srv.each(e, false, nil, func(s *Socket, via *place) error {
-		var sent bool
-		var err error
-		if target == nil {
-			sent, err = s.deliver(out, e.volatile, via)
-		} else {
-			sent, err = target.ask(recipient{s, via}, out, e.volatile)
-		}
-		if sent {
-			reached++
-			if hs != nil {
-				hs.reached(s, about)
-			}
-		}
+		_, err := f.send(recipient{s, via}, a)
 		s.closeIfFull(err) // others who cannot be reached are leaving
 		return err
 	})
 	if target != nil {
 		target.arm()
 	}
-	srv.stats.of(nil).out.Add(reached)
-	if hs != nil {
-		hs.emitted(about)
-	}
+	f.end()
 	return nil
 }
 
@@ -168,7 +154,7 @@ func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (
 }
 
 // wireEvent returns the event that other servers get, without rooms and payload.
-func (e *emission) wireEvent() *wire.Event {
+func (e *emitOptions) wireEvent() *wire.Event {
 	e.out = wire.Event{
 		Namespace: e.ns, Everyone: !e.targeted, Skip: e.skip, Except: e.except,
 		Volatile: e.volatile, NoCompress: e.noCompress,
@@ -188,7 +174,7 @@ func encodeWire(out *wire.Event, codec parser.Parser, event string, data any) er
 }
 
 // emitElsewhere publishes an event that has been encoded as p for the clients here.
-func (srv *Server) emitElsewhere(e *emission, self *Socket, p packet, event string, data any, cb *ackCallback) error {
+func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event string, data any, cb *ackCallback) error {
 	var ask *cluster.Ask
 	if cb != nil {
 		ask = srv.askElsewhere(e, cb)
@@ -207,7 +193,7 @@ func (srv *Server) emitElsewhere(e *emission, self *Socket, p packet, event stri
 
 // publish publishes an event for the clients of other servers, if it can be for any.
 // If ask is not nil, they are to acknowledge it.
-func (srv *Server) publish(e *emission, self *Socket, p packet, event string, data any, ask *cluster.Ask) error {
+func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string, data any, ask *cluster.Ask) error {
 	out := e.wireEvent()
 	for _, room := range e.rooms {
 		if s := srv.findSocket(room); s == nil || s.name != e.ns { // a socket here is nowhere else

@@ -25,9 +25,10 @@ type Context struct {
 	kind  eventKind
 	// acking is what becomes of the acknowledgement: ackOpen and so on.
 	acking atomic.Uint32
-	more   *extra // what few events have; nil: nothing
-	size   int    // what the event counts in the connection's receive queue
-	link   mailbox.Link[*task]
+	// details are what few events have; nil: nothing.
+	details *contextDetails
+	size    int // what the event counts in the connection's receive queue
+	link    mailbox.Link[*task]
 }
 
 // eventKind is what has happened.
@@ -41,8 +42,8 @@ const (
 	kindAck                         // the client has acknowledged an event, or will not
 )
 
-// extra is what only some contexts have.
-type extra struct {
+// contextDetails are what only some contexts have.
+type contextDetails struct {
 	ack     *ackCallback    // what to call, for kindAck
 	failure error           // why there is no acknowledgement, for kindAck
 	ctx     context.Context // what a hook made of the socket's; nil: that
@@ -51,8 +52,8 @@ type extra struct {
 // Context is [Socket.Context], with the values that hooks added for the handling
 // of this event, see [Hooks].
 func (c *Context) Context() context.Context {
-	if c.more != nil && c.more.ctx != nil {
-		return c.more.ctx
+	if c.details != nil && c.details.ctx != nil {
+		return c.details.ctx
 	}
 	return c.Socket.Context()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/seed-d124fa34/socketio/engineio"
@@ -111,31 +112,23 @@ func reservedError(event string) error {
 
 // emit is every Emit. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
+	h := parser.Header{Type: parser.Event, Namespace: ns}
 	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent
-		p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: ns}, event, data, true)
+		p, err := srv.encodeEvent(h, event, data, true)
 		if err != nil {
 			return err
 		}
-		sent, err := from.deliver(p, false, nil)
-		if sent {
-			srv.stats.of(from.client).out.Add(1)
-		}
-		if hs := srv.hooks.Load(); hs != nil {
-			told := &Emission{Namespace: ns, Event: event, From: from, Size: p.size, data: data}
-			if sent {
-				hs.reached(from, told)
-			}
-			hs.emitted(told)
-		}
+		f := srv.newFanout(from, nil, p, event, data)
+		_, err = f.send(recipient{from, nil}, nil)
+		f.end()
 		return err
 	}
-	e, err := newEmission(from, ns, opts)
+	e, err := newEmitOptions(from, ns, opts)
 	if err != nil {
 		return err
 	}
 	defer e.free()
-	from = from.local()
-	h := parser.Header{Type: parser.Event, Namespace: e.ns}
+	from, h.Namespace = from.local(), e.ns
 	var cb *ackCallback
 	if e.ack != nil {
 		h.ID, h.HasID = srv.ackIDs.Add(1), true
@@ -149,47 +142,15 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	if err != nil {
 		return err
 	}
-	hs, told := srv.emission(from, e, p, event, data)
-	var failed error
-	var refused *CallError // by MaxPendingAcks, and nobody else hears of it
-	direct := e.direct(from)
-	reached := uint64(0)
-	srv.each(e, from != nil, self, func(s *Socket, via *place) error {
-		var sent bool
-		var err error
-		if cb == nil {
-			sent, err = s.deliver(p, e.volatile, via)
-		} else if sent, err = cb.ask(recipient{s, via}, p, e.volatile); !sent && err != errLeftRoom && (err == nil || !direct) {
-			refused = cb.missed(s, err, refused)
-		}
-		if err != nil {
-			failed = err
-			if !direct {
-				s.closeIfFull(err)
-			}
-		}
-		if sent {
-			reached++
-			if hs != nil {
-				hs.reached(s, told)
-			}
-		}
-		return err
-	})
-	srv.stats.of(nil).out.Add(reached)
-	if hs != nil {
-		hs.emitted(told)
-	}
-	if cb != nil {
-		cb.arm(srv)
-	}
+	f := srv.newFanout(from, e, p, event, data)
+	failed, refused := f.emit(e, self, cb)
 	switch {
-	case direct && failed == errAlreadyFailed:
-		if cb.hears() {
-			return nil // it is told
+	case e.direct(from) && failed == errAlreadyFailed:
+		if cb.takesError() {
+			return nil // the callback gets it
 		}
 		return self.leftError()
-	case direct:
+	case e.direct(from):
 		return failed
 	}
 	if srv.cluster != nil && !e.local {
@@ -204,12 +165,111 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	return errors.Join(refused, err)
 }
 
-// direct reports whether the sender itself is the target.
-func (e *emission) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
+// recipient is a socket, and its place in the room through which it is reached, or nil.
+type recipient struct {
+	s   *Socket
+	via *place
+}
 
-// self returns the socket, in the namespace of the emission, of the client that
+// asker asks recipients of an event to acknowledge it. Without sent, nobody waits for
+// the recipient.
+type asker interface {
+	ask(r recipient, p packet, volatile bool) (sent bool, err error)
+}
+
+// fanout is an event on its way to the clients of this server that it is for, whoever
+// emits it: it counts them and calls the hooks.
+type fanout struct {
+	srv      *Server
+	from     *Socket // nil: a server, a namespace, or another server
+	packet   packet
+	volatile bool
+	sent     uint64
+	counts   *eventCounts
+	hooks    *hooks    // nil: none
+	shown    *Emission // what they get; nil without hooks
+}
+
+// newFanout begins to send an event; e is nil if it is for from alone.
+func (srv *Server) newFanout(from *Socket, e *emitOptions, p packet, event string, data any) fanout {
+	f := fanout{srv: srv, from: from, packet: p, hooks: srv.hooks.Load()}
+	if e == nil {
+		f.counts = srv.stats.of(from.client)
+	} else {
+		f.counts, f.volatile = srv.stats.of(nil), e.volatile
+	}
+	if f.hooks == nil {
+		return f
+	}
+	f.shown = &Emission{Event: event, From: from, Size: p.size, data: data}
+	if e == nil {
+		f.shown.Namespace = from.name
+	} else {
+		f.shown.Namespace, f.shown.Rooms = e.ns, slices.Clone(e.rooms)
+		f.shown.Broadcast = !e.targeted && !e.direct(from)
+	}
+	return f
+}
+
+// send sends the event to one recipient. If a is not nil, it asks the recipient.
+func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
+	if a == nil {
+		sent, err = r.s.deliver(f.packet, f.volatile, r.via)
+	} else {
+		sent, err = a.ask(r, f.packet, f.volatile)
+	}
+	if sent {
+		f.sent++
+		if f.hooks != nil {
+			f.hooks.reached(r.s, f.shown)
+		}
+	}
+	return sent, err
+}
+
+// end is called when everybody has been sent the event.
+func (f *fanout) end() {
+	f.counts.out.Add(f.sent)
+	if f.hooks != nil {
+		f.hooks.emitted(f.shown)
+	}
+}
+
+// emit sends the event to everyone it is for, and asks them if cb is not nil. failed is
+// why the last one that is not reached is not; refused names those that owe too many
+// acknowledgements, unless the callback gets that.
+func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (failed error, refused *CallError) {
+	direct := e.direct(f.from)
+	var a asker
+	if cb != nil {
+		a = cb
+	}
+	f.srv.each(e, f.from != nil, self, func(s *Socket, via *place) error {
+		sent, err := f.send(recipient{s, via}, a)
+		if cb != nil && !sent && err != errLeftRoom && (err == nil || !direct) {
+			refused = cb.missed(s, err, refused)
+		}
+		if err != nil {
+			failed = err
+			if !direct {
+				s.closeIfFull(err)
+			}
+		}
+		return err
+	})
+	f.end()
+	if cb != nil {
+		cb.arm()
+	}
+	return failed, refused
+}
+
+// direct reports whether the sender itself is the target.
+func (e *emitOptions) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
+
+// self returns the socket, in the namespace of the emit, of the client that
 // emits: nil if there is none.
-func (e *emission) self(from *Socket) (*Socket, error) {
+func (e *emitOptions) self(from *Socket) (*Socket, error) {
 	if from == nil || from.name == e.ns {
 		return from, nil
 	}

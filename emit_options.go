@@ -19,11 +19,11 @@ import (
 // does not compile, but c.Emit("y", socketio.Args{1, 2}). The name of the method
 // stands in what the compiler says then.
 type EmitOption interface {
-	severalArgumentsGoIntoOneArgs(*emission)
+	severalArgumentsGoIntoOneArgs(*emitOptions)
 }
 
-// emission is one Emit or Call with its options.
-type emission struct {
+// emitOptions are those of one Emit or Call.
+type emitOptions struct {
 	ns         string
 	rooms      []string
 	room       [1]string // what rooms is made of, if it is enough
@@ -41,9 +41,9 @@ type emission struct {
 	out        wire.Event // for other servers: here, so that it needs no memory of its own
 }
 
-type emitOption func(*emission)
+type optionFunc func(*emitOptions)
 
-func (f emitOption) severalArgumentsGoIntoOneArgs(e *emission) { f(e) }
+func (f optionFunc) severalArgumentsGoIntoOneArgs(e *emitOptions) { f(e) }
 
 // To selects everyone in at least one of the rooms, each once; a room may be a
 // session id. Several To add up. The sender is included if it is in one of
@@ -59,7 +59,7 @@ func To(rooms ...string) EmitOption {
 // roomOption is To with one room, the most frequent.
 type roomOption string
 
-func (o roomOption) severalArgumentsGoIntoOneArgs(e *emission) {
+func (o roomOption) severalArgumentsGoIntoOneArgs(e *emitOptions) {
 	e.targeted = true
 	if e.rooms == nil {
 		e.room[0] = string(o)
@@ -71,7 +71,7 @@ func (o roomOption) severalArgumentsGoIntoOneArgs(e *emission) {
 
 type roomsOption []string
 
-func (o roomsOption) severalArgumentsGoIntoOneArgs(e *emission) {
+func (o roomsOption) severalArgumentsGoIntoOneArgs(e *emitOptions) {
 	e.targeted = true
 	e.rooms = append(e.rooms, o...)
 }
@@ -93,30 +93,30 @@ func Volatile() EmitOption { return volatileOption }
 func Local() EmitOption { return localOption }
 
 var (
-	broadcastOption  = emitOption(func(e *emission) { e.broadcast = true })
-	skipSelfOption   = emitOption(func(e *emission) { e.skipSelf = true })
-	volatileOption   = emitOption(func(e *emission) { e.volatile = true })
-	localOption      = emitOption(func(e *emission) { e.local = true })
-	noCompressOption = emitOption(func(e *emission) { e.noCompress = true })
-	compressOption   = emitOption(func(e *emission) { e.noCompress = false })
+	broadcastOption  = optionFunc(func(e *emitOptions) { e.broadcast = true })
+	skipSelfOption   = optionFunc(func(e *emitOptions) { e.skipSelf = true })
+	volatileOption   = optionFunc(func(e *emitOptions) { e.volatile = true })
+	localOption      = optionFunc(func(e *emitOptions) { e.local = true })
+	noCompressOption = optionFunc(func(e *emitOptions) { e.noCompress = true })
+	compressOption   = optionFunc(func(e *emitOptions) { e.noCompress = false })
 )
 
 // Skip leaves out the sockets with these session ids. Flask-SocketIO: skip_sid.
 func Skip(sids ...string) EmitOption {
-	return emitOption(func(e *emission) { e.skip = append(e.skip, sids...) })
+	return optionFunc(func(e *emitOptions) { e.skip = append(e.skip, sids...) })
 }
 
 // Except leaves out everyone in at least one of these rooms. An empty name is
 // [ErrRoomName], and nothing is sent.
 func Except(rooms ...string) EmitOption {
-	return emitOption(func(e *emission) { e.except = append(e.except, rooms...) })
+	return optionFunc(func(e *emitOptions) { e.except = append(e.except, rooms...) })
 }
 
 // InNamespace emits in another namespace. The client of a socket is then the
 // same connection's socket there, if there is one: otherwise the error is
 // [ErrUnknownSocket]. Flask-SocketIO: namespace.
 func InNamespace(name string) EmitOption {
-	return emitOption(func(e *emission) {
+	return optionFunc(func(e *emitOptions) {
 		var err error
 		if e.ns, err = namespaceName(name); err != nil {
 			e.err = fmt.Errorf("socketio: InNamespace: %w", err)
@@ -134,18 +134,18 @@ func Compress(on bool) EmitOption {
 	return noCompressOption
 }
 
-var emissions = sync.Pool{New: func() any { return new(emission) }}
+var emitOptionsPool = sync.Pool{New: func() any { return new(emitOptions) }}
 
-// free ends the use of an emission.
-func (e *emission) free() {
-	*e = emission{}
-	emissions.Put(e)
+// free ends the use of the options.
+func (e *emitOptions) free() {
+	*e = emitOptions{}
+	emitOptionsPool.Put(e)
 }
 
-// newEmission puts the options together. The emission is to be freed, unless
+// newEmitOptions puts the options together. They are to be freed, unless
 // there is an error.
-func newEmission(from *Socket, ns string, opts []EmitOption) (*emission, error) {
-	e := emissions.Get().(*emission)
+func newEmitOptions(from *Socket, ns string, opts []EmitOption) (*emitOptions, error) {
+	e := emitOptionsPool.Get().(*emitOptions)
 	e.ns = ns
 	for _, opt := range opts {
 		if opt != nil {
@@ -193,7 +193,7 @@ var socketSets rooms.SetPool[Socket]
 // socket has left the room, visit returns errLeftRoom; it may then be found again
 // through another room. A socket whose connect handler has not decided is
 // reached by its own emits and by its session id only.
-func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*Socket, *place) error) {
+func (srv *Server) each(e *emitOptions, fromSocket bool, self *Socket, visit func(*Socket, *place) error) {
 	if fromSocket && !e.targeted && !e.broadcast {
 		if !e.skipSelf && !e.leavesOut(self, self) {
 			_ = visit(self, nil)
@@ -229,7 +229,7 @@ func (srv *Server) each(e *emission, fromSocket bool, self *Socket, visit func(*
 }
 
 // leavesOut reports whether Skip or Except leave a socket out.
-func (e *emission) leavesOut(s, self *Socket) bool {
+func (e *emitOptions) leavesOut(s, self *Socket) bool {
 	if s == nil {
 		return false
 	}
@@ -237,6 +237,15 @@ func (e *emission) leavesOut(s, self *Socket) bool {
 		return true
 	}
 	return len(e.except) > 0 && s.inOneOf(e.except, s == self)
+}
+
+// recipients returns whom each visits.
+func (srv *Server) recipients(e *emitOptions, fromSocket bool, self *Socket) (all []recipient) {
+	srv.each(e, fromSocket, self, func(s *Socket, via *place) error {
+		all = append(all, recipient{s, via})
+		return nil
+	})
+	return all
 }
 
 // inOneOf reports whether the socket is in one of the rooms. joining counts those

@@ -98,7 +98,7 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 	if m.err != nil {
 		return m.err
 	}
-	e, err := newEmission(nil, m.ns, opts)
+	e, err := newEmitOptions(nil, m.ns, opts)
 	if err != nil {
 		return err
 	}

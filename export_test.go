@@ -41,7 +41,7 @@ func (srv *Server) FromServers(data []byte) error { return srv.fleet.Receive(dat
 // EmitDuring emits to rooms, and calls f when the first recipient is known and
 // not reached.
 func (srv *Server) EmitDuring(f func(), event string, rooms ...string) error {
-	e, err := newEmission(nil, "/", []EmitOption{To(rooms...)})
+	e, err := newEmitOptions(nil, "/", []EmitOption{To(rooms...)})
 	if err != nil {
 		return err
 	}
@@ -60,15 +60,11 @@ func (srv *Server) EmitDuring(f func(), event string, rooms ...string) error {
 
 // CallDuring calls a room, and calls f when it is known whom to ask.
 func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string) ([]Reply, error) {
-	e, err := newEmission(nil, "/", []EmitOption{To(room)})
+	e, err := newEmitOptions(nil, "/", []EmitOption{To(room)})
 	if err != nil {
 		return nil, err
 	}
-	var asked []recipient
-	srv.each(e, false, nil, func(s *Socket, via *place) error {
-		asked = append(asked, recipient{s, via})
-		return nil
-	})
+	asked := srv.recipients(e, false, nil)
 	f()
 	return srv.call(ctx, nil, e, event, nil, asked, nil)
 }

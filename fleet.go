@@ -125,7 +125,7 @@ func (srv *Server) selectLocal(q *fleetQuestion) (a fleet.Answer) {
 	if slices.Contains(q.Rooms, "") || slices.Contains(q.Except, "") {
 		return fleet.Answer{Err: errEmptyRoom.Error()}
 	}
-	e := &emission{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
+	e := &emitOptions{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
 	srv.each(e, false, nil, func(s *Socket, _ *place) error {
 		a.Names = append(a.Names, s.sid)
 		return nil

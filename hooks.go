@@ -341,18 +341,6 @@ func (hs *hooks) reached(s *Socket, e *Emission) {
 	}
 }
 
-// emission describes e to hooks; nil without hooks.
-func (srv *Server) emission(from *Socket, e *emission, p packet, event string, data any) (*hooks, *Emission) {
-	hs := srv.hooks.Load()
-	if hs == nil {
-		return nil, nil
-	}
-	return hs, &Emission{
-		Namespace: e.ns, Event: event, From: from, Size: p.size, data: data,
-		Rooms: slices.Clone(e.rooms), Broadcast: !e.targeted && !e.direct(from),
-	}
-}
-
 // run calls handle, which handles the event in c, between hooks.
 func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ack Args, err error) {
 	err = errGoexit
@@ -378,12 +366,12 @@ func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ac
 			before := c.Context()
 			ctx, ended := begin(before, c)
 			if ctx != nil && ctx != before {
-				more := new(extra)
-				if c.more != nil {
-					*more = *c.more // others may share it
+				details := new(contextDetails)
+				if c.details != nil {
+					*details = *c.details // others may share it
 				}
-				more.ctx = ctx
-				c.more = more
+				details.ctx = ctx
+				c.details = details
 			}
 			if ended != nil {
 				ends = append(ends, ended)

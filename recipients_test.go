@@ -48,7 +48,7 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 		})
 	}
 	for range 500 {
-		e := &emission{ns: "/", targeted: rand.IntN(4) > 0, rooms: some(4), except: some(2)}
+		e := &emitOptions{ns: "/", targeted: rand.IntN(4) > 0, rooms: some(4), except: some(2)}
 		if rand.IntN(2) == 0 {
 			e.skip = []string{"unknown", all[rand.IntN(len(all))].sid}
 		}
@@ -80,7 +80,7 @@ func TestRecipientsThatLeftAreLookedForAgain(t *testing.T) {
 		require.NoError(t, s.join(room))
 	}
 	visits := 0
-	srv.each(&emission{ns: "/", targeted: true, rooms: []string{"a", "b", "c", "d", s.sid}}, false, nil, func(*Socket, *place) error {
+	srv.each(&emitOptions{ns: "/", targeted: true, rooms: []string{"a", "b", "c", "d", s.sid}}, false, nil, func(*Socket, *place) error {
 		if visits++; visits < 3 {
 			return errLeftRoom
 		}

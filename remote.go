@@ -54,9 +54,9 @@ func (cl *client) context() context.Context {
 	return cl.conn.Context()
 }
 
-// mayBeElsewhere reports whether the one target of an emission that has no recipient
+// mayBeElsewhere reports whether the one target of an emit that has no recipient
 // here may be a client of another server.
-func (srv *Server) mayBeElsewhere(e *emission) bool {
+func (srv *Server) mayBeElsewhere(e *emitOptions) bool {
 	return srv.cluster != nil && !e.local && len(e.rooms) == 1 && len(e.except) == 0
 }
 
@@ -77,10 +77,10 @@ func looksLikePythonID(name string) bool {
 
 // askElsewhere returns what asks the clients of other servers that an event with
 // OnAck is for.
-func (srv *Server) askElsewhere(e *emission, cb *ackCallback) *cluster.Ask {
+func (srv *Server) askElsewhere(e *emitOptions, cb *ackCallback) *cluster.Ask {
 	ask := &cluster.Ask{
 		ID: cb.id, Namespace: e.ns, Asker: &remoteAsker{srv: srv, ns: e.ns, target: cb},
-		Timeout: cmp.Or(e.ackTimeout, srv.opts.Cluster.AckTimeout), Failures: cb.hears(),
+		Timeout: cmp.Or(e.ackTimeout, srv.opts.Cluster.AckTimeout), Failures: cb.takesError(),
 	}
 	if !e.targeted || len(e.rooms) != 1 || len(e.except) > 0 {
 		return ask
@@ -165,9 +165,9 @@ func (c *remoteClients) len() int {
 	return len(c.sockets)
 }
 
-// remoteNamed returns whoever has, or is in a room of, the one name that an emission
+// remoteNamed returns whoever has, or is in a room of, the one name that an emit
 // is for.
-func (srv *Server) remoteNamed(e *emission) *remoteClients {
+func (srv *Server) remoteNamed(e *emitOptions) *remoteClients {
 	name := e.rooms[0]
 	return &remoteClients{sockets: map[string]*Socket{name: srv.remoteSocket(e.ns, name)}}
 }
@@ -289,7 +289,7 @@ type remoteBox struct {
 func (c *Context) remoteKey() remoteKey {
 	k := remoteKey{ns: c.name, sid: c.sid}
 	if k.sid == "" {
-		k.ack = c.more.ack.id
+		k.ack = c.details.ack.id
 	}
 	return k
 }
