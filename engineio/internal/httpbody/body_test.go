@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,9 +149,9 @@ func TestBudgetWaitsForTheServer(t *testing.T) {
 			require.NoError(t, <-ended)
 			handled = append(handled, b)
 		}
-		waits := 0
+		var waits atomic.Int32
 		await := func(room <-chan struct{}) {
-			waits++
+			waits.Add(1)
 			<-room
 		}
 		first, in, ended, _ := startBodyHeld(s, 100_000, await)
@@ -167,7 +168,7 @@ func TestBudgetWaitsForTheServer(t *testing.T) {
 		}()
 		time.Sleep(10 * time.Minute) // longer than a client may take to send
 		assert.Empty(t, ended, "it waits")
-		assert.Equal(t, 1, waits)
+		assert.EqualValues(t, 1, waits.Load())
 		third, _, cut, _ := startBodyHeld(s, 100_000, await)
 		synctest.Wait()
 		third.Cut(errOver)
