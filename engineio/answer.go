@@ -51,8 +51,8 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 	case c.reason == ReasonClientDisconnect: // it knows, and does not poll any more
 		a.final, a.last = true, noopPacket
 	case len(a.batch) == 0:
-		// A message in front of it would be lost: official clients put off
-		// what comes in a message, and forget it when the connection ends.
+		// Only alone: official clients handle messages a moment later, and forget
+		// those that came with the end of the connection.
 		a.final, a.last = true, closePacket
 	}
 	return a
@@ -70,8 +70,8 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 		c.pongSince = now // the client has the ping only now
 	}
 	if a.writer {
-		// Its end is still on its way, in buffers of an unknown size, but no
-		// longer than the whole of it was.
+		// The end of the answer is still in buffers of unknown size. It arrives within
+		// the time that the whole answer took to be written.
 		c.receives = now.Add(min(now.Sub(begin), c.srv.opts.PingInterval+c.srv.opts.PingTimeout))
 	}
 	if a.writer {

@@ -21,8 +21,8 @@ func (p *pause) endLocked() {
 	}
 }
 
-// awaitRoom waits until the Receiver takes more, or the connection has ended. No
-// lock but turnMu is held.
+// awaitRoom waits until the Receiver has room, or the connection has ended. Its
+// caller holds no lock but turnMu.
 func (c *Conn) awaitRoom(room <-chan struct{}) {
 	select {
 	case <-room:
@@ -52,9 +52,9 @@ func (c *Conn) awaitRoom(room <-chan struct{}) {
 	c.mu.Unlock()
 }
 
-// excusedLocked reports whether a missing pong does not count against the client:
-// the server does not read, or has not read long enough since to have found a pong
-// behind what had to wait.
+// excusedLocked reports whether a missing pong does not count against the client: the
+// server does not read from it, or reads again for too short a time to have found a
+// pong behind what had to wait.
 func (c *Conn) excusedLocked() bool {
 	if c.pause == nil {
 		return false

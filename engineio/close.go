@@ -75,9 +75,9 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 			ws.AwaitClose()
 		}
 	case c.polling || c.probing && how != abort || how == deliver && (reason != ReasonServerShutdown || !c.hasEverythingLocked()):
-		// A poll takes what is queued and the news: the one that waits, or the next.
-		// A client whose probe was answered does not poll any more: it gets them
-		// by the WebSocket when it has sent its UPGRADE packet.
+		// The poll that waits, or the next one, is answered with what is queued and the
+		// end. A client whose probe was answered does not poll any more: it gets
+		// both over the WebSocket when it has sent its UPGRADE packet.
 		c.lingering = true
 		c.setTimerLocked(time.Now().Add(closeTimeout))
 	default:

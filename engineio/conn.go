@@ -16,12 +16,12 @@ import (
 // Conn is the session of one client. It outlives the upgrade of its transport.
 // All methods are safe for concurrent use.
 //
-// Goroutines: a WebSocket has one that reads (Conn.serveWebSocket), started
-// after the handshake and ended by the end of the network connection. What is
-// queued is written by a flusher, which many connections share and which never
-// waits, or by a goroutine of the connection's own (flush) where the network has to
-// be waited for, or messages are compressed or encrypted; both end when nothing is queued. end starts one that calls Receiver.Closed. Polling has none besides
-// those of its HTTP requests. Server.Shutdown waits for all of them.
+// Goroutines: one reads from a WebSocket (Conn.serveWebSocket). It starts after the
+// handshake and ends with the network connection. A flusher, which many connections
+// share and which never waits, writes what is queued. If the network takes no more, or
+// messages are compressed or encrypted, a goroutine of the connection's own (flush)
+// writes instead, until nothing is queued. A last one calls Receiver.Closed. A polling
+// client has only the goroutines of its HTTP requests. Server.Shutdown waits for all.
 //
 // Locks: turnMu, then recvMu, then mu. turnMu keeps the packets of a POST
 // together and in front of those of an upgrade; it is the only one that is held
@@ -49,7 +49,7 @@ type Conn struct {
 	ws      *websock.Conn // nil while polling
 	probe   *websock.Conn // the WebSocket of an upgrade that has not ended
 	probing bool          // the probe was answered: polls get NOOP
-	noopAt  time.Time     // when the poll that waits came, if since then
+	noopAt  time.Time     // when the waiting poll came, if it came while probing: it gets its NOOP noopPace later
 
 	queue outgoing.Queue
 	// writing: somebody takes from the queue and writes to the client: the
@@ -58,23 +58,23 @@ type Conn struct {
 	written chan struct{} // closed when writing ends, if somebody waits for it
 
 	polling bool           // a poll waits
-	hurried bool           // it is to wait no longer than noopPace
-	wake    chan struct{}  // wakes it
+	hurried bool           // that poll waits no longer than noopPace
+	wake    chan struct{}  // wakes that poll
 	posting bool           // a POST is being read
-	body    *httpbody.Body // its body, or nil
-	// reaction is closed when the client does something about a refusal that is
-	// to end the session; nil while there is none.
+	body    *httpbody.Body // of that POST, or nil
+	// reaction is closed when the client reacts to a refusal that ends the session
+	// soon; nil if there was no such refusal.
 	reaction chan struct{}
 
 	timer   *time.Timer // next ping, pong timeout or, once closed, end of lingering
 	due     time.Time   // when timer fires
 	pongDue bool
 	pause   *pause // nil for a client that was never held back
-	// pongSince is from when on the time for the pong that is due counts, and
-	// progress what the client had taken when that was looked at last.
+	// PingTimeout counts from pongSince for the pong that is due. progress is what the
+	// client had taken at the last look.
 	pongSince time.Time
 	progress  progress
-	receives  time.Time // until when the client may still receive the last answer to a poll
+	receives  time.Time // the client may receive the last answer to a poll until then
 
 	controls *pace.Limiter // of control packets; guarded by recvMu
 
@@ -82,7 +82,7 @@ type Conn struct {
 	closed    bool
 	reason    Reason
 	closeErr  error
-	lingering bool // closed while polling: the next poll takes what is queued
+	lingering bool // closed while polling: the next poll is answered with what is queued
 	// The server forgets the connection when both are true.
 	receiverDone  bool // Receiver.Closed has returned
 	transportDone bool // no network connection and no request of it will do more

@@ -43,7 +43,7 @@ func (f *flusher) add(c *Conn) {
 func (f *flusher) run() {
 	defer f.srv.wg.Done()
 	for {
-		// Let those who are about to queue something do so first.
+		// Goroutines that are about to queue something run first.
 		runtime.Gosched()
 		f.mu.Lock()
 		batch := f.waiting

@@ -67,9 +67,9 @@ func (s *Server) register(c *Conn) *Refusal {
 	return nil
 }
 
-// connect has OnConnect decide, behind the open packet (protocol: "Handshake"),
-// and begins or ends the session accordingly: ends it, too, if OnConnect calls
-// runtime.Goexit, which leaves the request unanswered.
+// connect queues the open packet (protocol: "Handshake"), calls OnConnect, and begins
+// or ends the session by its answer. It also ends the session if OnConnect calls
+// runtime.Goexit, which leaves the request without an answer.
 func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
 	err = errGoexit
 	c.recvMu.Lock()

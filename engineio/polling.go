@@ -53,7 +53,7 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Unlock()
 	c.srv.liftDeadlines(w, r)
 	c.mu.Lock()
-	late := c.probing // a client that is about to upgrade does not poll any more
+	late := c.probing // the client should not poll any more, since it is about to upgrade
 	c.hurried = c.srv.peers != nil && handover.IsHurried(r)
 	if late || c.hurried {
 		c.noopAt = time.Now()
@@ -64,7 +64,7 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 			c.mu.Unlock()
 			return refuseTransport
 		}
-		// What is queued is not taken for a client that has gone.
+		// A client that has gone gets nothing from the queue.
 		answer, pause := (*pollAnswer)(nil), time.Duration(0)
 		gone := r.Context().Err() != nil
 		if !gone {
@@ -85,8 +85,8 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 }
 
-// pollAborted is called when the client has aborted the poll that waited. It has
-// gone, unless the session goes on as WebSocket.
+// pollAborted is called when the client has aborted the poll that waited. That ends
+// the session, unless it goes on as WebSocket.
 func (c *Conn) pollAborted() {
 	c.mu.Lock()
 	if c.ws != nil {

@@ -26,8 +26,8 @@ var (
 
 var bodyPool = sync.Pool{New: func() any { return new([httpbody.SmallBody]byte) }}
 
-// servePost takes the packets of a POST and answers at once, whatever becomes
-// of the messages.
+// servePost delivers the packets of a POST and then answers it, whatever handlers do
+// with the messages.
 func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock()
 	refusal := c.refuseRequestLocked()

@@ -70,7 +70,7 @@ func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 	case protocol.Ping:
 		return nil, errClientPing
 	case protocol.Open, protocol.Upgrade, protocol.Noop:
-		// They mean nothing here and do no harm.
+		// They mean nothing from a client, and do no harm.
 		return c.control(), nil
 	default:
 		return nil, &parseError{fmt.Sprintf("unknown packet type %q", p[0])}

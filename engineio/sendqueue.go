@@ -12,7 +12,7 @@ import (
 // and ErrSendQueueFull, having queued nothing, if f and what waits already are
 // more than Options.Limits.SendQueueLimit. A message of any size is accepted if nothing
 // waits. A full queue does not end the connection: a client that takes nothing for
-// Options.WriteTimeout is closed anyway. Who sends much at a time waits with Flush.
+// Options.WriteTimeout is closed anyway. Senders of much data wait with Flush.
 func (c *Conn) Send(f *Frames) error { return c.send(&f.unit, true) }
 
 // SendText is Send for one text message to this client alone.

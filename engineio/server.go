@@ -112,11 +112,11 @@ func (s *Server) Conns() iter.Seq[*Conn] {
 	}
 }
 
-// ServeHTTP serves the endpoint. Mount it at Options.Path; every request gets
-// an answer at once but the polls that wait for packets. A refused request gets
-// the status and the body of the reference server, for most the JSON object
-// {"code":n,"message":"..."}, and RefusalHeader, which says what to do about it. The goroutine of a WebSocket handshake returns once the
-// connection is open.
+// ServeHTTP serves the endpoint. Mount it at Options.Path. It answers every request
+// at once, except for polls, which wait for packets, and POSTs whose Receiver has no
+// room. A refused request gets the status and the body of the reference server, in most
+// cases the JSON object {"code":n,"message":"..."}, and RefusalHeader, which says what
+// to do about it. For a WebSocket it returns once the connection is open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		httpbody.Drop(w, r) // nothing that these ask for has one

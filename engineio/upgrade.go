@@ -59,7 +59,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 // serveProbe is the goroutine of an upgrade, and after its success that of the WebSocket.
 func (c *Conn) serveProbe(t *websock.Conn) {
 	taken, err := false, error(nil)
-	defer func() { // whatever the application does in Upgraded
+	defer func() { // also if the application panics or calls runtime.Goexit in Upgraded
 		if taken {
 			go c.serveWebSocket(t, false) // with a smaller stack
 			return
@@ -136,8 +136,8 @@ func (c *Conn) awaitUpgrade(t *websock.Conn) error {
 	if err := expectPacket(t, func(p string) bool { return p == "2probe" }); err != nil {
 		return err
 	}
-	// From the answer on the client stops polling, and learns only from this
-	// WebSocket that the session has ended: see end.
+	// When the client has the answer, it stops polling. It then learns only over this
+	// WebSocket that the session has ended: see endUnlock.
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()

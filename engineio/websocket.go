@@ -92,11 +92,11 @@ func growStack() byte {
 //go:noinline
 func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 
-// readWebSocket reads messages. It reports true when the client is about to be
-// silent, having connected or answered a PING with nothing else since the one
-// before: another goroutine is to go on reading then, since what this one needed
-// to handle messages stays in its stack, which waiting does not need. If room is not
-// nil, nothing is to be read until it is closed.
+// readWebSocket reads messages. It returns with again set when the client will
+// probably be silent for a while: it has connected, or has sent nothing but PONGs since
+// the last PING. Another goroutine then goes on reading, because the stack of this one
+// has grown while it handled messages, and waiting does not need that. If room is not
+// nil, the caller reads on when it is closed.
 func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-chan struct{}) {
 	grown, quiet := false, false
 	for {
@@ -137,8 +137,8 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 	}
 }
 
-// handleMessage handles one message. Those of a connection that has been closed
-// are thrown away. room is as from receivePacket.
+// handleMessage handles one message. It throws away those of a connection that has
+// been closed. room is that of receivePacket.
 func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-chan struct{}) {
 	returned := false
 	c.recvMu.Lock()
