@@ -62,7 +62,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	if a.final && c.reason == ReasonServerShutdown { // once closed, the reason stays
 		endKeepAlive(w)
 	}
-	begin := time.Now()
+	begin, before := time.Now(), c.answered.Load()
 	err := c.srv.writePayload(c, w, r, a)
 	c.mu.Lock()
 	now := time.Now()
@@ -72,9 +72,11 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 	if a.writer {
 		// The end of the answer is still in buffers of unknown size. It arrives within
 		// the time that the whole answer took to be written.
-		c.receives = now.Add(min(now.Sub(begin), c.srv.opts.PingInterval+c.srv.opts.PingTimeout))
-	}
-	if a.writer {
+		took, longest := now.Sub(begin), c.srv.opts.PingInterval+c.srv.opts.PingTimeout
+		c.receives = now.Add(min(took, longest))
+		// If the buffers took it at once, the time says nothing about the link.
+		slow := time.Duration(c.answered.Load()-before) * time.Second / slowLink
+		c.arrives = now.Add(min(max(took, slow), longest))
 		c.endWriteLocked(a.batch, a.size)
 	}
 	if a.final {
@@ -86,6 +88,10 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 		c.endForWrite(err, ReasonTransportError)
 	}
 }
+
+// slowLink is the speed of a link on which an answer to a poll may still arrive, in
+// bytes a second.
+const slowLink = 16 << 10
 
 // endWriteLocked is called by whoever has written a batch.
 func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {

@@ -75,6 +75,7 @@ type Conn struct {
 	pongSince time.Time
 	progress  progress
 	receives  time.Time // the client may receive the last answer to a poll until then
+	arrives   time.Time // the same over a slow link; zero when the client polls again
 
 	controls *pace.Limiter // of control packets; guarded by recvMu
 

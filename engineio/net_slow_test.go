@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
 // narrow connects WebSockets to a host over loopback connections with small buffers, so that it takes little for the
@@ -236,4 +237,36 @@ func TestClientCloseIsAnswered(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, ws.Close(websocket.StatusNormalClosure, ""), "connection %d", i)
 	}
+}
+
+// A client behind a slow link that gets a large answer to its poll while it upgrades does upgrade, however long the answer
+// takes: it sends its UPGRADE packet behind it.
+func TestNetworkUpgradeOnASlowLink(t *testing.T) {
+	h := newHost(t, &engineio.Options{UpgradeTimeout: 500 * time.Millisecond}, nil)
+	web := httptest.NewServer(h.srv)
+	defer web.Close()
+	proxy, err := faulty.NewProxy(web.Listener.Addr().String(), 1)
+	require.NoError(t, err)
+	defer proxy.Close()
+	proxy.Set(faulty.Conditions{Down: faulty.Link{Bandwidth: 400_000}})
+	tr := &http.Transport{DisableCompression: true}
+	defer tr.CloseIdleConnections()
+	raw := &eiotest.Raw{Transport: tr, URL: "http://" + proxy.Addr()}
+	_, _, err = raw.Handshake(t.Context())
+	require.NoError(t, err)
+	p := h.peer()
+	greeting := strings.Repeat("g", 800_000)
+	p.text(greeting)
+	poll := get(t, raw)
+	require.Eventually(t, func() bool { return h.srv.Stats().BytesOut > uint64(len(greeting)) }, patience, time.Millisecond)
+	ws := dialProbe(t, raw, "2probe")
+	ws.want("3probe")
+	resp := next(t, poll)
+	require.NotNil(t, resp)
+	require.Equal(t, 1+len(greeting), len(resp.Body))
+	ws.send("5", "4hello")
+	p.want("text hello")
+	p.text("back")
+	ws.want("4back")
+	p.Close(engineio.ReasonServerDisconnect, nil)
 }

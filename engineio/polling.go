@@ -46,7 +46,7 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 		c.refuseAndEnd(w, r, refuseOverlap, errPollOverlap)
 		return nil
 	}
-	c.polling = true
+	c.polling, c.arrives = true, time.Time{}
 	if c.wake == nil {
 		c.wake = make(chan struct{}, 1)
 	}

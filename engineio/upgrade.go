@@ -103,7 +103,7 @@ func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
 		}
 		now := time.Now()
 		n := c.answered.Load()
-		if c.writing && n != answered || now.Before(c.receives) { // NOOPs do not count
+		if c.writing && n != answered || now.Before(c.arrives) { // NOOPs do not count
 			t.ReadUntil(now.Add(timeout))
 		}
 		answered = n

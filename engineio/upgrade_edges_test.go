@@ -338,6 +338,22 @@ func TestUpgradeBehindALargeAnswer(t *testing.T) {
 	}
 }
 
+// Nor does the time in which a large answer arrives that the buffers of the network took at once.
+func TestUpgradeBehindABufferedAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		raw, p := h.raw()
+		p.text(strings.Repeat("g", 300_000))
+		h.srv.ServeHTTP(&slowAnswer{header: http.Header{}}, httptest.NewRequest(http.MethodGet, "/engine.io/?EIO=4&transport=polling&sid="+p.ID(), nil))
+		ws := dialProbe(t, raw, "2probe")
+		ws.want("3probe")
+		time.Sleep(15 * time.Second)
+		ws.send("5", "4hello")
+		p.want("text hello")
+		assert.Equal(t, engineio.WebSocket, p.Transport())
+	})
+}
+
 // An upgrade whose client is silent ends after UpgradeTimeout, although an answer was on its way when it began.
 func TestUpgradeTimeoutAfterAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
