@@ -73,9 +73,6 @@ type Conn struct {
 // SetOwner says what the connection belongs to from now on. It is called once.
 func (c *Conn) SetOwner(o Owner) { c.owner = o }
 
-// Compresses reports whether permessage-deflate was negotiated.
-func (c *Conn) Compresses() bool { return c.library != nil }
-
 // WritesAtOnce reports whether TryWrite may be used: where writing has to wait for
 // nothing, and takes little time.
 func (c *Conn) WritesAtOnce() bool { return c.immediate != nil && c.library == nil }
