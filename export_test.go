@@ -87,3 +87,9 @@ func (s *Socket) Seats() int {
 
 // Undecided returns how many sockets the index knows that wait for their connect handlers.
 func (srv *Server) Undecided() int { return srv.index.Sizes().Waiting }
+
+// QuestionsOfOthers returns to how many questions of other servers clients of this one owe answers.
+func (srv *Server) QuestionsOfOthers() int {
+	_, questions := srv.cluster.(*cluster.Cluster).Pending()
+	return questions
+}
