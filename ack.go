@@ -141,10 +141,11 @@ func (s *Socket) ackFailed(target ackTarget, err error) {
 // Socket of their Context stands for them here, with an empty request and
 // session, and reaches them through the broker. Answers count until
 // [AckTimeout] or else [Options].Cluster.AckTimeout is over. Go servers tell when
-// one of their clients leaves first; who is in a room elsewhere and does not answer in time
+// one of their clients leaves first. Who is in a room elsewhere and does not answer in time
 // is not known, so that the handler hears of a late client there only if the
-// event was for its session id. The answer of a client in a room on a server
-// of Flask-SocketIO does not say whose it is: its Context has an empty ID.
+// event was for its session id; so it does if the broker is lost meanwhile. An
+// answer of a client of a Flask-SocketIO server does not say whose it is, but
+// only what name was asked, which may be a room's: its Context has an empty ID.
 //
 // OnAck panics if the handler has another shape. It may be called for each
 // emit: what it finds out about a handler's type it keeps. Flask-SocketIO: callback.

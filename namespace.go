@@ -177,7 +177,8 @@ func (n *namespace) Send(data any, opts ...EmitOption) error {
 // a [*CallError] with a [*ClusterError] in its chain. Clients of Flask-SocketIO's
 // servers are asked only if the options select one session id that no Go server
 // has: whether it exists, or leaves, is not heard then, and the context decides
-// how long to wait, as it does when a server dies.
+// how long to wait. Clients of a Go server that shuts down, or is not heard of for 20
+// seconds, do not answer; nor does any when the broker is lost.
 func (n *namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
 	if n.err != nil {
 		return nil, n.err

@@ -263,7 +263,9 @@ type ClusterOptions struct {
 	// Zero means that nothing is kept, as in Flask-SocketIO.
 	ReplayLimit int
 	// AckTimeout is how long acknowledgements of clients on other
-	// servers are waited for by [OnAck] without [AckTimeout]. Zero means 1 minute.
+	// servers are waited for by [OnAck] without [AckTimeout]. A client here owes
+	// an answer to a Flask-SocketIO server, which does not say how long it waits,
+	// for that time, too. Zero means 1 minute.
 	AckTimeout time.Duration
 	// PeerURL lets clients poll through a balancer that sends each of their
 	// requests to any of the servers: one of a session that another server has is
