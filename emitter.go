@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
@@ -13,6 +16,180 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
 	"github.com/seed-d124fa34/socketio/parser"
 )
+
+// EmitOption says to whom and how an event is sent, see [Socket.Emit]. The
+// order of options does not matter. Without [To] or [Broadcast] a [Socket] and a
+// [Context] emit to their client, a [Namespace] and a [Server] to everyone.
+//
+// Several arguments of an event are one value, [Args]: not c.Emit("y", 1, 2), which
+// does not compile, but c.Emit("y", socketio.Args{1, 2}). The name of the method
+// stands in what the compiler says then.
+type EmitOption interface {
+	severalArgumentsGoIntoOneArgs(*emitOptions)
+}
+
+// emitOptions are those of one Emit or Call.
+type emitOptions struct {
+	ns         string
+	rooms      []string
+	room       [1]string // what rooms is made of, if it is enough
+	targeted   bool      // To was given, though perhaps without rooms
+	broadcast  bool
+	skipSelf   bool
+	skip       []string
+	except     []string
+	ack        *ackOption
+	ackTimeout time.Duration // 0: none
+	volatile   bool
+	local      bool
+	noCompress bool
+	err        error
+	out        wire.Event // for other servers: here, so that it needs no memory of its own
+}
+
+type optionFunc func(*emitOptions)
+
+func (f optionFunc) severalArgumentsGoIntoOneArgs(e *emitOptions) { f(e) }
+
+// To selects everyone in at least one of the rooms, each once; a room may be a
+// session id. Several To add up. The sender is included if it is in one of
+// them, see [SkipSelf]. No room at all is nobody; an empty name among them is
+// [ErrRoomName], and nothing is sent. Flask-SocketIO: to, room.
+func To(rooms ...string) EmitOption {
+	if len(rooms) == 1 {
+		return roomOption(rooms[0])
+	}
+	return roomsOption(slices.Clone(rooms)) // so that rooms itself needs no memory
+}
+
+// roomOption is To with one room, the most frequent.
+type roomOption string
+
+func (o roomOption) severalArgumentsGoIntoOneArgs(e *emitOptions) {
+	e.targeted = true
+	if e.rooms == nil {
+		e.room[0] = string(o)
+		e.rooms = e.room[:]
+		return
+	}
+	e.rooms = append(e.rooms, string(o))
+}
+
+type roomsOption []string
+
+func (o roomsOption) severalArgumentsGoIntoOneArgs(e *emitOptions) {
+	e.targeted = true
+	e.rooms = append(e.rooms, o...)
+}
+
+// Broadcast selects everyone in the namespace, the sender included, see
+// [SkipSelf]. With [To] it adds nothing. Flask-SocketIO: broadcast=True.
+func Broadcast() EmitOption { return broadcastOption }
+
+// SkipSelf leaves out the client of the socket that emits, and nobody else.
+// Flask-SocketIO: include_self=False.
+func SkipSelf() EmitOption { return skipSelfOption }
+
+// Volatile sends the event only to clients that can take it now: it is dropped
+// where the connection is busy, rather than queued. Such events may be lost.
+func Volatile() EmitOption { return volatileOption }
+
+// Local sends the event to clients of this server only, even where a broker
+// connects it with others. Flask-SocketIO: ignore_queue.
+func Local() EmitOption { return localOption }
+
+var (
+	broadcastOption  = optionFunc(func(e *emitOptions) { e.broadcast = true })
+	skipSelfOption   = optionFunc(func(e *emitOptions) { e.skipSelf = true })
+	volatileOption   = optionFunc(func(e *emitOptions) { e.volatile = true })
+	localOption      = optionFunc(func(e *emitOptions) { e.local = true })
+	noCompressOption = optionFunc(func(e *emitOptions) { e.noCompress = true })
+	compressOption   = optionFunc(func(e *emitOptions) { e.noCompress = false })
+)
+
+// Skip leaves out the sockets with these session ids. Flask-SocketIO: skip_sid.
+func Skip(sids ...string) EmitOption {
+	return optionFunc(func(e *emitOptions) { e.skip = append(e.skip, sids...) })
+}
+
+// Except leaves out everyone in at least one of these rooms. An empty name is
+// [ErrRoomName], and nothing is sent.
+func Except(rooms ...string) EmitOption {
+	return optionFunc(func(e *emitOptions) { e.except = append(e.except, rooms...) })
+}
+
+// InNamespace emits in another namespace. The client of a socket is then the
+// same connection's socket there, if there is one: otherwise the error is
+// [ErrUnknownSocket]. Flask-SocketIO: namespace.
+func InNamespace(name string) EmitOption {
+	return optionFunc(func(e *emitOptions) {
+		var err error
+		if e.ns, err = namespaceName(name); err != nil {
+			e.err = fmt.Errorf("socketio: InNamespace: %w", err)
+		}
+	})
+}
+
+// Compress says whether the packet may be compressed, where the connection can;
+// without this option it may. Already compressed data is best sent with
+// Compress(false).
+func Compress(on bool) EmitOption {
+	if on {
+		return compressOption
+	}
+	return noCompressOption
+}
+
+var emitOptionsPool = sync.Pool{New: func() any { return new(emitOptions) }}
+
+// free ends the use of the options.
+func (e *emitOptions) free() {
+	*e = emitOptions{}
+	emitOptionsPool.Put(e)
+}
+
+// newEmitOptions puts the options together. They are to be freed, unless
+// there is an error.
+func newEmitOptions(from *Socket, ns string, opts []EmitOption) (*emitOptions, error) {
+	e := emitOptionsPool.Get().(*emitOptions)
+	e.ns = ns
+	for _, opt := range opts {
+		if opt != nil {
+			opt.severalArgumentsGoIntoOneArgs(e)
+		}
+	}
+	err := e.err
+	switch {
+	case err != nil:
+	case e.ns == anyName:
+		err = errors.New(`socketio: Namespace("*") is for handlers; emit in a namespace by its name`)
+	case slices.Contains(e.rooms, ""):
+		err = fmt.Errorf("socketio: To: %w", errEmptyRoom)
+	case slices.Contains(e.except, ""):
+		err = fmt.Errorf("socketio: Except: %w", errEmptyRoom)
+	case e.ackTimeout != 0 && e.ack == nil:
+		err = errors.New("socketio: AckTimeout without OnAck: there is no acknowledgement to wait for; a Call is bounded by its context")
+	case from == nil && e.skipSelf:
+		err = errors.New("socketio: SkipSelf needs a sender; emit on a Socket or a Context, or use Skip(sid)")
+	}
+	if err != nil {
+		e.free()
+		return nil, err
+	}
+	if from != nil && from.remote() {
+		if from.sid == "" && (e.direct(from) || e.skipSelf) {
+			e.free()
+			return nil, fmt.Errorf("%w: a server of Flask-SocketIO did not say which client answered", ErrUnknownSocket)
+		}
+		if e.direct(from) {
+			e.targeted, e.rooms = true, []string{from.sid}
+		}
+		if e.skipSelf {
+			e.skip = append(e.skip, from.sid)
+		}
+	}
+	return e, nil
+}
 
 // EmitterOptions configures an [Emitter]. The zero value, and nil, are the
 // defaults. NewEmitter copies it.
