@@ -47,17 +47,8 @@ func strict(h Handler) Handler {
 	return h
 }
 
-// answer turns the one result of a handler into the acknowledgement: nil is no
-// value, Args are several, anything else is one.
-func answer(result any, err error) (Args, error) {
-	switch r := result.(type) {
-	case nil:
-		return nil, err
-	case Args:
-		return r, err
-	}
-	return Args{result}, err
-}
+// answer turns the one result of a handler into the acknowledgement.
+func answer(result any, err error) (Args, error) { return argsOf(result), err }
 
 // params is how many parameters the event in c can fill.
 func (c *Context) params(named bool) int {

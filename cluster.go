@@ -164,7 +164,7 @@ func (e *emitOptions) wireEvent() *wire.Event {
 
 // encodeWire encodes an event for other servers.
 func encodeWire(out *wire.Event, codec parser.Parser, event string, data any) error {
-	text, attachments, err := codec.Encode(nil, parser.Header{Type: parser.Event, Namespace: "/"}, appendArgs([]any{event}, data))
+	text, attachments, err := codec.Encode(nil, parser.Header{Type: parser.Event, Namespace: "/"}, append([]any{event}, argsOf(data)...))
 	if err != nil {
 		return fmt.Errorf("socketio: emit %q: %w", event, err)
 	}

@@ -152,19 +152,14 @@ func (c *Context) fail(err error) (ack Args, answer bool) {
 		c.logFailure(err)
 		return nil, false
 	}
-	switch r := result.(type) {
-	case nil:
-		return nil, !unknown
-	case Args:
-		return r, !unknown
-	case error:
-		if e := clientError(r); e != nil {
+	if failure, failed := result.(error); failed {
+		if e := clientError(failure); e != nil {
 			return Args{errorAck{e}}, !unknown
 		}
-		c.logFailure(r)
+		c.logFailure(failure)
 		return nil, false
 	}
-	return Args{result}, !unknown
+	return argsOf(result), !unknown
 }
 
 // callErrorHandler calls user code; the error is its panic.

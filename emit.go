@@ -67,7 +67,7 @@ func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress
 	if name, ok := sc.name.(string); !ok || name != event {
 		sc.name = event
 	}
-	sc.args = appendArgs(append(sc.args[:0], sc.name), data)
+	sc.args = append(append(sc.args[:0], sc.name), argsOf(data)...)
 	p, err := srv.encodeWith(sc, h, sc.args, compress)
 	clear(sc.args)
 	scratches.Put(sc)
@@ -77,15 +77,16 @@ func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress
 	return p, nil
 }
 
-// appendArgs appends what Emit was given as data: nothing for nil, several for Args.
-func appendArgs(args []any, data any) []any {
+// argsOf says what the one value stands for that Emit is given, or a handler returns:
+// nil is no argument, Args are several, anything else is one.
+func argsOf(data any) Args {
 	switch d := data.(type) {
 	case nil:
-		return args
+		return nil
 	case Args:
-		return append(args, d...)
+		return d
 	}
-	return append(args, data)
+	return Args{data}
 }
 
 // newPacket makes a packet of encoded messages, copies of them. A parser may do

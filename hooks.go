@@ -117,13 +117,10 @@ func (e *Emission) Args() Args {
 	if e.args != nil {
 		return decodeAll(e.args)
 	}
-	switch d := e.data.(type) {
-	case nil:
-		return Args{}
-	case Args:
-		return d
+	if args := argsOf(e.data); args != nil {
+		return args
 	}
-	return Args{e.data}
+	return Args{}
 }
 
 // Connection is a client's connection: what all its sockets share. It may be
