@@ -1,0 +1,47 @@
+package docs
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The root package is composed of others, which do not know it. Those that do are programs, helpers of tests, and what
+// reads a server's figures or its events.
+func TestNothingBelowImportsTheRoot(t *testing.T) {
+	above := []string{"examples", "brokertest/servertest", "internal/observe", "internal/siotest", "typescript"}
+	for pkg, imports := range goList(t, "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
+		name := strings.TrimPrefix(pkg, module+"/")
+		isAbove := slices.ContainsFunc(above, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
+		assert.False(t, slices.Contains(imports, module) && !isAbove, "%s imports the root package", name)
+	}
+}
+
+// What helps tests is no part of a server.
+func TestServersHoldNoTestHelpers(t *testing.T) {
+	for pkg := range goList(t, "{{.ImportPath}}", "-deps", ".") {
+		assert.NotEqual(t, "testing", pkg)
+		for _, helper := range []string{"eiotest", "siotest", "leakcheck", "faulty", "behaviour", "brokertest", "socketiotest"} {
+			assert.NotRegexp(t, module+"/(internal/)?"+helper, pkg)
+		}
+	}
+}
+
+// goList returns the lines of go list in the root: the first word, and the others.
+func goList(t *testing.T, format string, args ...string) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-f", format}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	lines := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		lines[words[0]] = words[1:]
+	}
+	return lines
+}
