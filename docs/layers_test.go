@@ -13,7 +13,7 @@ import (
 // The root package is composed of others, which do not know it. Those that do are programs, helpers of tests, and what
 // reads a server's figures or its events.
 func TestNothingBelowImportsTheRoot(t *testing.T) {
-	above := []string{"examples", "brokertest/servertest", "internal/observe", "internal/siotest", "typescript"}
+	above := []string{"examples", "brokertest/servertest", "internal/observe", "internal/siotest", "socketiotest", "typescript"}
 	for pkg, imports := range goList(t, "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
 		name := strings.TrimPrefix(pkg, module+"/")
 		isAbove := slices.ContainsFunc(above, func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") })
