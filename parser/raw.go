@@ -6,6 +6,8 @@ import (
 	"errors"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/seed-d124fa34/socketio/internal/jsontext"
 )
 
 // Raw is an argument, or a part of one, as it came: not decoded, with its numbers
@@ -87,12 +89,11 @@ func (r Raw) withAttachments(attachments [][]byte) (Raw, bool) {
 	}
 	w := walker{attachments: attachments}
 	var holes []hole
-	s := scanner{data: text}
 	for i := 0; i < len(text); i++ {
 		if text[i] != '"' {
 			continue
 		}
-		end := s.str(i)
+		end := jsontext.String(text, i)
 		if end-i > markLen {
 			if n, ok := w.index(unquote(text[i:end])); ok {
 				holes = append(holes, hole{span{i, end}, n})

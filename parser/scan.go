@@ -1,5 +1,7 @@
 package parser
 
+import "github.com/seed-d124fa34/socketio/internal/jsontext"
+
 // span is a part of a text: text[start:end].
 type span struct{ start, end int }
 
@@ -39,15 +41,16 @@ func (e elements) at(text []byte, i int) span {
 		return e.first[i]
 	}
 	i -= len(e.first)
-	s := scanner{data: text, maxDepth: maxDepth + 1}
 	at := e.marks[i/markEvery]
 	for range i % markEvery {
-		at = s.space(s.space(s.value(at, 1)) + 1) // behind the comma
+		comma := jsontext.Space(text, jsontext.Value(text, at))
+		at = jsontext.Space(text, comma+1)
 	}
-	return span{at, s.value(at, 1)}
+	return span{at, jsontext.Value(text, at)}
 }
 
-// scanner checks that a text is one JSON value (RFC 8259) and notes where the
+// scanner checks a text that has come from a peer; in what it has checked, package
+// jsontext finds the way. It checks that the text is one JSON value (RFC 8259) and notes where the
 // elements of a top-level array are. It accepts what encoding/json's Valid
 // accepts: strings may hold invalid UTF-8, which decodes to U+FFFD.
 //

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/seed-d124fa34/socketio/internal/jsontext"
 )
 
 // Numbers without a fraction for integers. Clients in languages that know only one
@@ -76,8 +78,8 @@ func (a *args) unmarshal(text []byte, v any) error {
 	if err == nil {
 		return nil
 	}
-	w := wholes{scanner: scanner{data: text, maxDepth: maxDepth}}
-	w.value(w.space(0), reflect.TypeOf(v))
+	w := wholes{data: text}
+	w.value(w.skip(0), reflect.TypeOf(v))
 	if w.out == nil || a.parser.codec.Unmarshal(append(w.out, text[w.done:]...), v) != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (a *args) unmarshal(text []byte, v any) error {
 
 // wholes rewrites a text for a target.
 type wholes struct {
-	scanner
+	data []byte // has been checked
 	out  []byte // data[:done], rewritten; nil: nothing has been
 	done int
 }
@@ -97,7 +99,7 @@ func (w *wholes) value(i int, t reflect.Type) int {
 		t = t.Elem()
 	}
 	if decodesItself(t) {
-		return w.scanner.value(i, 0)
+		return jsontext.Value(w.data, i)
 	}
 	switch c := w.data[i]; {
 	case c == '{' && (t.Kind() == reflect.Struct || t.Kind() == reflect.Map):
@@ -107,11 +109,14 @@ func (w *wholes) value(i int, t reflect.Type) int {
 	case isInteger(t) && (c == '-' || isDigit(c)):
 		return w.number(i)
 	}
-	return w.scanner.value(i, 0)
+	return jsontext.Value(w.data, i)
 }
 
+// skip returns the position of the first byte from i on that is no blank.
+func (w *wholes) skip(i int) int { return jsontext.Space(w.data, i) }
+
 func (w *wholes) number(i int) int {
-	end := w.scanner.number(i)
+	end := jsontext.Value(w.data, i)
 	if lit := w.data[i:end]; strings.ContainsAny(string(lit), ".eE") {
 		if whole, ok := wholeNumber(lit); ok {
 			w.out = append(append(w.out, w.data[w.done:i]...), whole...)
@@ -122,26 +127,26 @@ func (w *wholes) number(i int) int {
 }
 
 func (w *wholes) list(i int, elem reflect.Type) int {
-	for i = w.space(i + 1); w.data[i] != ']'; {
-		i = w.space(w.value(i, elem))
+	for i = w.skip(i + 1); w.data[i] != ']'; {
+		i = w.skip(w.value(i, elem))
 		if w.data[i] == ',' {
-			i = w.space(i + 1)
+			i = w.skip(i + 1)
 		}
 	}
 	return i + 1
 }
 
 func (w *wholes) object(i int, t reflect.Type) int {
-	for i = w.space(i + 1); w.data[i] != '}'; {
-		key := span{i, w.str(i)}
-		i = w.space(w.space(key.end) + 1) // behind the colon
+	for i = w.skip(i + 1); w.data[i] != '}'; {
+		key := span{i, jsontext.String(w.data, i)}
+		i = w.skip(w.skip(key.end) + 1) // behind the colon
 		if elem := elementType(t, key.of(w.data)); elem != nil {
 			i = w.value(i, elem)
 		} else {
-			i = w.scanner.value(i, 0)
+			i = jsontext.Value(w.data, i)
 		}
-		if i = w.space(i); w.data[i] == ',' {
-			i = w.space(i + 1)
+		if i = w.skip(i); w.data[i] == ',' {
+			i = w.skip(i + 1)
 		}
 	}
 	return i + 1

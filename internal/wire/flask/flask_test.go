@@ -91,7 +91,7 @@ func TestQuestion(t *testing.T) {
 		require.NotNil(t, q)
 		require.Equal(t, "writer", q.Host)
 		require.Equal(t, fmt.Sprint(ask.ID), q.ID)
-		require.Equal(t, (ask.Timeout+time.Millisecond-1).Truncate(time.Millisecond), q.Timeout)
+		require.Equal(t, (ask.Timeout + time.Millisecond - 1).Truncate(time.Millisecond), q.Timeout)
 		require.Equal(t, ask.Failures, q.Failures)
 		require.Equal(t, ask.Home, q.Home)
 		require.True(t, q.Binary)
