@@ -36,8 +36,7 @@ func (srv *Server) joinCluster(id string) {
 		ProbeChannel: o.Channel, Limit: o.QueueLimit, Keep: o.ReplayLimit, AckTimeout: o.AckTimeout,
 	})
 	srv.cluster = c
-	srv.fleet = srv.newFleet(id, c)
-	c.Start(srv.fleet, fleetChannel(o.Channel))
+	c.Start(srv.newFleet(id, c), fleetChannel(o.Channel))
 }
 
 // BrokerStatus tells how the server gets on with its broker; without one it is

@@ -70,7 +70,7 @@ func (cl *Cluster) Servers() []string {
 	case cl.srv.cluster == nil:
 		return []string{serverName("")}
 	}
-	return cl.srv.fleet.Names()
+	return cl.srv.cluster.Servers()
 }
 
 // ask answers a question for all servers together.
@@ -121,7 +121,7 @@ func (e *ClusterError) join(other *ClusterError) *ClusterError {
 
 // askServers asks the other servers.
 func (srv *Server) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Reply, *ClusterError) {
-	replies, err := srv.fleet.Ask(ctx, q.question())
+	replies, err := srv.cluster.Ask(ctx, q.question())
 	if err == nil {
 		return replies, nil
 	}

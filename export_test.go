@@ -36,7 +36,9 @@ func (srv *Server) RemoteQuestions() int {
 }
 
 // FromServers takes a message as if another server had published it.
-func (srv *Server) FromServers(data []byte) error { return srv.fleet.Receive(data) }
+func (srv *Server) FromServers(data []byte) error {
+	return srv.cluster.(*cluster.Cluster).Members.Receive(data)
+}
 
 // EmitDuring emits to rooms, and calls f when the first recipient is known and
 // not reached.

@@ -46,7 +46,7 @@ func (srv *Server) findPeer(ctx context.Context, host string) (*url.URL, error) 
 	if len(host) != cluster.HostLen {
 		return nil, nil
 	}
-	u, err := srv.fleet.Endpoint(ctx, host)
+	u, err := srv.cluster.Endpoint(ctx, host)
 	if errors.Is(err, fleet.ErrUnavailable) {
 		err = refuseAway
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
-	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
@@ -36,7 +35,6 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	// workers run handlers. Alive in them are the sockets whose handlers may still run.
 	workers    *mailbox.Workers[*task]
 	cluster    cluster.Adapter // the other servers; nil without a broker
-	fleet      *fleet.Fleet    // which servers these are
 	remoteAcks remoteBoxes
 	closing    atomic.Bool // Shutdown was called
 	stats      stats

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // Adapter is what the core of a server asks of the other servers. Its methods may be
-// called from any goroutine. They do not wait for the network.
+// called from any goroutine. They do not wait for the network, but for Ask, Endpoint
+// and Close.
 type Adapter interface {
 	// Emit publishes an event for the clients of other servers. If ask is not nil,
 	// they are to acknowledge it. The error is ErrUnavailable; then the Asker of ask
@@ -24,6 +27,15 @@ type Adapter interface {
 	// Do publishes what is to be done with sockets of other servers. The error is
 	// ErrUnavailable.
 	Do(c wire.Command) error
+
+	// Ask asks all other servers a question, and waits for their answers until the
+	// context ends; the error names the servers that are missing.
+	Ask(ctx context.Context, q fleet.Question) ([]fleet.Reply, error)
+	// Servers returns the names of the servers, this one first.
+	Servers() []string
+	// Endpoint returns where a server is reached, nil if nowhere. It waits up to a
+	// few seconds for one that may be about to be heard of.
+	Endpoint(ctx context.Context, host string) (*url.URL, error)
 
 	// Status is how the connection with the broker is.
 	Status() broker.Status
@@ -107,8 +119,12 @@ type LimitError int
 
 func (e LimitError) Error() string { return fmt.Sprintf("the client owes %d acknowledgements", int(e)) }
 
-// Members is what a Cluster needs to know about the other servers.
+// Members knows the other servers. A fleet.Fleet is one.
 type Members interface {
+	Ask(ctx context.Context, q fleet.Question) ([]fleet.Reply, error)
+	Names() []string
+	Endpoint(ctx context.Context, host string) (*url.URL, error)
+
 	// Connected says that the subscription is in force, Disconnected that it is lost.
 	Connected()
 	Disconnected()

@@ -48,7 +48,7 @@ func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
 		with.Ask = &ask
 		err := c.Publish(&with)
 		if err == nil && host != "" {
-			err = c.members.Reachable(host)
+			err = c.Members.Reachable(host)
 		}
 		if err != nil {
 			c.fail(a.ID, sids, err)

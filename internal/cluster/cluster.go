@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/outbox"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
@@ -36,7 +38,7 @@ type Options struct {
 type Cluster struct {
 	*Publisher
 	opts           Options
-	members        Members
+	Members        Members // set by Start
 	membersChannel string
 	cancel         context.CancelFunc
 	done           chan struct{} // closed when listen has ended
@@ -62,7 +64,7 @@ func New(o Options) *Cluster {
 // Start begins to receive. What comes on the channel of the members goes to them.
 func (c *Cluster) Start(m Members, channel string) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c.members, c.membersChannel, c.cancel = m, channel, cancel
+	c.Members, c.membersChannel, c.cancel = m, channel, cancel
 	go c.listen(ctx)
 }
 
@@ -74,13 +76,13 @@ func (c *Cluster) listen(ctx context.Context) {
 		err := c.opts.Broker.Subscribe(ctx, channels, func() {
 			failures = 0
 			c.out.Retry()
-			c.members.Connected()
+			c.Members.Connected()
 			c.out.Link.Subscribed(nil) // last: who sees Connected in the status may ask the other servers
 		}, c.receive)
 		if ctx.Err() != nil {
 			return
 		}
-		c.members.Disconnected()
+		c.Members.Disconnected()
 		c.disconnected()
 		c.out.Link.Subscribed(err)
 		if errors.Is(err, broker.ErrClosed) {
@@ -107,7 +109,7 @@ func (c *Cluster) receive(channel string, data []byte) {
 		return
 	}
 	if channel == c.membersChannel {
-		if err := c.members.Receive(data); err != nil {
+		if err := c.Members.Receive(data); err != nil {
 			c.out.Link.Ignore(data, err)
 		}
 		return
@@ -152,6 +154,19 @@ func (c *Cluster) Emit(e *wire.Event, a *Ask) error {
 	return c.emitAsking(e, a)
 }
 
+// Ask asks all other servers, see Adapter.
+func (c *Cluster) Ask(ctx context.Context, q fleet.Question) ([]fleet.Reply, error) {
+	return c.Members.Ask(ctx, q)
+}
+
+// Servers returns the names of the servers, see Adapter.
+func (c *Cluster) Servers() []string { return c.Members.Names() }
+
+// Endpoint returns where a server is reached, see Adapter.
+func (c *Cluster) Endpoint(ctx context.Context, host string) (*url.URL, error) {
+	return c.Members.Endpoint(ctx, host)
+}
+
 // Lost says that answers of a server are not to be expected any more, or that it has
 // lost messages. gone is set if it waits for no answers either. Any goroutine calls it.
 func (c *Cluster) Lost(host string, err error, gone bool) {
@@ -172,7 +187,7 @@ func (c *Cluster) Pending() (asks, questions int) {
 
 // Close ends the cluster, see Adapter. What arrives from now on is not carried out.
 func (c *Cluster) Close(ctx context.Context) error {
-	c.members.Close()
+	c.Members.Close()
 	c.cancel()
 	<-c.done // it ends with its context
 	c.closeAsks()

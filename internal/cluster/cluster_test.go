@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
@@ -93,6 +95,14 @@ func (s *server) Receive(data []byte) error {
 	return nil
 }
 func (s *server) Reachable(string) error { return s.unheard }
+func (s *server) Names() []string        { return []string{s.id} }
+
+func (m members) Ask(_ context.Context, q fleet.Question) ([]fleet.Reply, error) {
+	m.note("asked %s", q.Content)
+	return nil, nil
+}
+
+func (m members) Endpoint(context.Context, string) (*url.URL, error) { return nil, nil }
 
 // members is a server as its Cluster's Members: it has another Close.
 type members struct{ *server }
@@ -112,8 +122,8 @@ func (a asker) Answered(sid string, args parser.Args) {
 
 func (a asker) Failed(sid string, err error) { a.note("%q fails: %v", sid, err) }
 
-// fleet starts servers on one service.
-func fleet(t *testing.T, ids ...string) (*brokertest.Memory, []*server) {
+// start starts servers on one service.
+func start(t *testing.T, ids ...string) (*brokertest.Memory, []*server) {
 	service := new(brokertest.Memory)
 	var all []*server
 	for _, id := range ids {
@@ -145,12 +155,15 @@ func ask(s *server, id uint64, clients map[string]string) *cluster.Ask {
 // Events and commands reach the other servers, and not their own.
 func TestEmitAndDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, s := fleet(t, "a", "b", "c")
+		_, s := start(t, "a", "b", "c")
 		require.NoError(t, s[0].Emit(event("e"), nil))
 		require.NoError(t, s[0].Emit(event("e", "client of c", "nobody"), nil))
 		require.NoError(t, s[0].Do(wire.Command{Do: wire.Leave, Namespace: "/", SID: "sid", Room: "room"}))
 		require.NoError(t, s[0].PutTransient("members", []byte("hello")))
-		require.Equal(t, []string{"member: hello"}, s[0].take())
+		_, err := s[0].Ask(t.Context(), fleet.Question{Content: []byte("1")})
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, s[0].Servers())
+		require.ElementsMatch(t, []string{"asked 1", "member: hello"}, s[0].take())
 		require.Equal(t, []string{`"e" 1`, "1 sid room", "member: hello"}, s[1].take())
 		require.Equal(t, []string{`"e" 1`, `"e" 1`, "1 sid room", "member: hello"}, s[2].take())
 		st := s[2].Status()
@@ -162,7 +175,7 @@ func TestEmitAndDo(t *testing.T) {
 // Of known clients each is heard of once; nobody else's answer counts.
 func TestAskClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, s := fleet(t, "a", "b", "c")
+		_, s := start(t, "a", "b", "c")
 		args := parserArgs(t, `37["yes"]`)
 		clients := map[string]string{"client of b": "b", "client of c": "c", "left b": "b"}
 		require.NoError(t, s[0].Emit(event("e"), ask(s[0], 1, clients)))
@@ -188,7 +201,7 @@ func TestAskClients(t *testing.T) {
 // Without a Timeout a question waits until Cancel, which the other servers hear of.
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, s := fleet(t, "a", "b")
+		_, s := start(t, "a", "b")
 		require.NoError(t, s[0].Emit(event("e"), ask(s[0], 1, map[string]string{"client of b": "b"})))
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -206,7 +219,7 @@ func TestCancel(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	for _, callerEnds := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			_, s := fleet(t, "a", "b")
+			_, s := start(t, "a", "b")
 			a := ask(s[0], 1, map[string]string{"client of b": "b"})
 			a.Timeout, a.CallerEnds = time.Second, callerEnds
 			require.NoError(t, s[0].Emit(event("e"), a))
@@ -231,7 +244,7 @@ func TestTimeout(t *testing.T) {
 // Where it is not known who is asked, everybody may answer, who says so once.
 func TestAskARoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service, s := fleet(t, "a", "b")
+		service, s := start(t, "a", "b")
 		python := service.Connect()
 		defer python.Close()
 		answer := func(from string) {
@@ -258,7 +271,7 @@ func TestAskARoom(t *testing.T) {
 // Of a name that may be a room's, the first answer counts.
 func TestAskAName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service, s := fleet(t, "a")
+		service, s := start(t, "a")
 		python := service.Connect()
 		defer python.Close()
 		a := ask(s[0], 1, nil)
@@ -276,7 +289,7 @@ func TestAskAName(t *testing.T) {
 // loss.
 func TestLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service, s := fleet(t, "a", "b")
+		service, s := start(t, "a", "b")
 		errGone := errors.New("gone")
 		clients := map[string]string{"client of b": "b"}
 		require.NoError(t, s[0].Emit(event("e"), ask(s[0], 1, clients)))
@@ -312,7 +325,7 @@ func TestLost(t *testing.T) {
 // Close ends what waits for answers; nothing is asked from then on.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, s := fleet(t, "a")
+		_, s := start(t, "a")
 		require.NoError(t, s[0].Emit(event("e"), ask(s[0], 1, map[string]string{"x": ""})))
 		require.NoError(t, s[0].Close(t.Context()))
 		require.Equal(t, []string{"bye", `"x" fails: ` + cluster.ErrClosed.Error(), "idle"}, s[0].take())
@@ -324,7 +337,7 @@ func TestClose(t *testing.T) {
 // Neither a message that is none nor a panic of a parser ends the subscription.
 func TestBadMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, s := fleet(t, "a", "b")
+		_, s := start(t, "a", "b")
 		require.NoError(t, s[0].PutTransient("channel", []byte("nonsense")))
 		s[1].panics = true
 		require.NoError(t, s[0].Emit(event("e"), nil))
