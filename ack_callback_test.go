@@ -349,16 +349,16 @@ func TestClusterOnAckWithError(t *testing.T) {
 		a, b, c := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
 		names := map[string]string{a.SID: "a", b.SID: "b", c.SID: "c"}
 		hears := hear(&rec, names)
-		tap := newTap(f)
+		tap := siotest.NewTap(f)
 		require.NoError(t, f.Servers[0].Emit("q", nil, hears, socketio.AckTimeout(10*time.Second)))
-		tap.published()
+		tap.Published()
 		id := b.WantAckEvent(`["q"]`)
 		b.Send("3" + id + `["yes"]`)
 		rec.Want(t, `b answer "yes"`)
-		for _, m := range tap.published() { // the broker delivers it again
+		for _, m := range tap.Published() { // the broker delivers it again
 			again, err := json.Marshal(m)
 			require.NoError(t, err)
-			tap.publish(string(again))
+			tap.Publish(string(again))
 		}
 		rec.Want(t)
 		c.WantAckEvent(`["q"]`)
@@ -409,16 +409,16 @@ func TestClusterAckThatNamesARoom(t *testing.T) {
 		const likeAnID = "Xo3jvSGgyrFNhsWNAAAB" // a session id of python-socketio could be this
 		require.NoError(t, srv.JoinRoom(bystander.SID, "lobby"))
 		require.NoError(t, srv.JoinRoom(bystander.SID, likeAnID))
-		tap := newTap(f)
+		tap := siotest.NewTap(f)
 		var rec siotest.Record
 		answers := func(room string) {
 			require.NoError(t, srv.Emit("q", nil, socketio.To(room), socketio.Skip(bystander.SID), socketio.OnAck(func(c *socketio.Context) {
 				_, called := c.Call(t.Context(), "q", nil, socketio.Local())
 				rec.Add("%q %v %v %v", c.ID(), c.Emit("thanks", nil), c.Join("x") != nil, called != nil)
 			})))
-			m := tap.published()[0]
+			m := tap.Published()[0]
 			back := m["callback"].([]any)
-			tap.publish(fmt.Sprintf(`{"method":"callback","host_id":%q,"sid":%q,"namespace":"/","id":%v,"args":[]}`, m["host_id"], room, back[2]))
+			tap.Publish(fmt.Sprintf(`{"method":"callback","host_id":%q,"sid":%q,"namespace":"/","id":%v,"args":[]}`, m["host_id"], room, back[2]))
 			synctest.Wait()
 		}
 		for _, room := range []string{"lobby", likeAnID} {

@@ -13,20 +13,10 @@ import (
 	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
-	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// parsers are options of servers whose packets are, and are not, what the queue has.
-var parsers = map[string]*socketio.Options{
-	"default": nil,
-	"own":     {Parser: ownParser{parser.New(nil)}},
-}
-
-// ownParser is one that the server does not know.
-type ownParser struct{ parser.Parser }
-
 func TestClusterOnAck(t *testing.T) {
-	for name, opts := range parsers {
+	for name, opts := range siotest.Parsers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := siotest.NewFleet(t, 3, opts)

@@ -111,7 +111,7 @@ func TestClusterVolatileIsNotHeld(t *testing.T) {
 // All the shapes of data arrive as they were sent, binary ones and large
 // numbers too.
 func TestClusterData(t *testing.T) {
-	for name, opts := range parsers {
+	for name, opts := range siotest.Parsers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := siotest.NewFleet(t, 2, nil)

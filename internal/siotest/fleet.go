@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // Fleet is some servers on one memory service.
@@ -68,3 +69,12 @@ func (f *Fleet) Emitter(opts *socketio.EmitterOptions) *socketio.Emitter {
 	})
 	return m
 }
+
+// Parsers are options of servers whose packets are, and are not, what the queue has.
+var Parsers = map[string]*socketio.Options{
+	"default": nil,
+	"own":     {Parser: ownParser{parser.New(nil)}},
+}
+
+// ownParser is one that the server does not know.
+type ownParser struct{ parser.Parser }

@@ -1,4 +1,4 @@
-package socketio_test
+package outages_test
 
 import (
 	"context"
@@ -289,13 +289,13 @@ func TestClusterAnswerDuringShutdown(t *testing.T) {
 		defer broker.Close()
 		defer other.Close()
 		var question string
-		go other.Subscribe(t.Context(), []string{channel}, func() {}, func(_ string, data []byte) { question = string(data) })
+		go other.Subscribe(t.Context(), []string{siotest.Channel}, func() {}, func(_ string, data []byte) { question = string(data) })
 		synctest.Wait()
 		srv := siotest.NewServer(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: wrapped{broker, func(ctx context.Context, channels []string, ready func(), handle func(string, []byte)) error {
 			ready()
 			<-ctx.Done() // and a last message
-			m := jsonMap(t, question)
-			handle(channel, fmt.Appendf(nil, `{"method":"callback","host_id":%q,"sid":"far","namespace":"/","id":%v,"args":[]}`, m["host_id"], m["callback"].([]any)[2]))
+			m := siotest.JSONMap(t, question)
+			handle(siotest.Channel, fmt.Appendf(nil, `{"method":"callback","host_id":%q,"sid":"far","namespace":"/","id":%v,"args":[]}`, m["host_id"], m["callback"].([]any)[2]))
 			return ctx.Err()
 		}}}})
 		handled := false
