@@ -14,6 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/adminui"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -189,7 +190,7 @@ func TestCommands(t *testing.T) {
 		c.Call("join", "/", "den", a.ID())
 		require.Equal(t, []string{a.ID(), "den"}, srv.Rooms(a.ID()))
 		c.Call("join", "/", "all", nil)
-		require.ElementsMatch(t, []string{a.ID(), b.ID()}, members(t, srv, "all"))
+		require.ElementsMatch(t, []string{a.ID(), b.ID()}, siotest.Members(t, srv, "all"))
 		c.Call("emit", "/", "den", "hello", 1, "x")
 		a.Expect("hello", 1, "x")
 		c.Call("emit", "/", nil, "everyone")
@@ -199,9 +200,9 @@ func TestCommands(t *testing.T) {
 		c.Call("emit", "/chat", nil, "chatting")
 		chat.Expect("chatting")
 		c.Call("leave", "/", "all")
-		require.Empty(t, members(t, srv, "all"))
+		require.Empty(t, siotest.Members(t, srv, "all"))
 		c.Call("leave", "/", "den", a.ID())
-		require.Empty(t, members(t, srv, "den"))
+		require.Empty(t, siotest.Members(t, srv, "den"))
 		require.Contains(t, c.Call("join", "/", "", a.ID()).String(), "error")
 		require.Contains(t, c.Call("emit", "/", nil, "connect").String(), "reserves")
 		c.Call("_disconnect", "/", false, a.ID())
@@ -248,7 +249,7 @@ func TestSlowPage(t *testing.T) {
 		_, err = raw.Post(t.Context(), fmt.Sprintf(`40/admin,{"username":"admin","password":%q}`, password))
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Len(t, everyone(srv.Namespace("/admin")), 1)
+		require.Len(t, siotest.SIDs(srv.Namespace("/admin")), 1)
 		a := socketiotest.Connect(t, srv, nil)
 		big := strings.Repeat("x", 7000)
 		start := time.Now()
@@ -259,7 +260,7 @@ func TestSlowPage(t *testing.T) {
 		require.Equal(t, start, time.Now())
 		synctest.Wait()
 		require.EqualValues(t, 1, srv.Stats().Closed[socketio.ReasonSlowClient])
-		require.Empty(t, everyone(srv.Namespace("/admin")))
+		require.Empty(t, siotest.SIDs(srv.Namespace("/admin")))
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/adminui"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -26,7 +27,7 @@ func TestOptions(t *testing.T) {
 		"SessionKey has 3 bytes":          {Username: "admin", PasswordHash: hash, SessionKey: []byte("key")},
 		"cannot be negative":              {InsecureNoAuth: true, StatsInterval: -1},
 	} {
-		ui, err := adminui.Instrument(newServer(t), opts)
+		ui, err := adminui.Instrument(siotest.NewServer(t, nil), opts)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "adminui: ")
 		require.Nil(t, ui)
@@ -44,7 +45,7 @@ func TestLogin(t *testing.T) {
 		} {
 			refused(t, srv, a, "invalid credentials")
 		}
-		require.Empty(t, everyone(srv.Namespace("/admin")))
+		require.Empty(t, siotest.SIDs(srv.Namespace("/admin")))
 
 		c, err := tryLogin(t, srv, credentials())
 		require.NoError(t, err)
@@ -147,7 +148,7 @@ func TestSessionsOfServers(t *testing.T) {
 		key := []byte(strings.Repeat("k", 32))
 		var servers []*socketio.Server
 		for _, opts := range []adminui.Options{{SessionKey: key}, {SessionKey: key}, {}} {
-			srv := newServer(t)
+			srv := siotest.NewServer(t, nil)
 			instrument(t, srv, opts)
 			servers = append(servers, srv)
 		}

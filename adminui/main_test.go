@@ -1,11 +1,8 @@
 package adminui_test
 
 import (
-	"context"
 	"encoding/json"
-	"iter"
 	"log/slog"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/adminui"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -37,15 +35,9 @@ var silent = slog.New(slog.DiscardHandler)
 func bubble(t *testing.T, opts adminui.Options, f func(t *testing.T, srv *socketio.Server, ui *adminui.UI)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		srv := newServer(t)
+		srv := siotest.NewServer(t, nil)
 		f(t, srv, instrument(t, srv, opts))
 	})
-}
-
-func newServer(t *testing.T) *socketio.Server {
-	srv := socketio.NewServer(&socketio.Options{Logger: silent})
-	t.Cleanup(func() { require.NoError(t, srv.Shutdown(context.Background())) })
-	return srv
 }
 
 func instrument(t *testing.T, srv *socketio.Server, opts adminui.Options) *adminui.UI {
@@ -109,19 +101,4 @@ func told(t *testing.T, c *socketiotest.Client) []string {
 		all = append(all, e.Name+string(text))
 	}
 	return all
-}
-
-// everyone returns the sockets in a namespace.
-func everyone(n interface {
-	Sockets() iter.Seq[*socketio.Socket]
-}) []*socketio.Socket {
-	return slices.Collect(n.Sockets())
-}
-
-// members returns the session ids in a room.
-func members(t *testing.T, srv *socketio.Server, room string) []string {
-	t.Helper()
-	sids, err := srv.Members(room)
-	require.NoError(t, err)
-	return sids
 }

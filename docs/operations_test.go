@@ -1,7 +1,6 @@
 package docs_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,32 +20,15 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/brokertest"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
 // The blocks of cors.md, deployment.md, limits.md, observability.md and scaling.md.
 
-// text is what has been logged.
-type text struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *text) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *text) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // logged takes what a test logs, with log and log/slog.
-func logged(t *testing.T) *text {
-	buf, old := new(text), slog.Default()
+func logged(t *testing.T) *siotest.Logs {
+	buf, old := new(siotest.Logs), slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(buf, nil)))
 	flags := log.Flags()
 	t.Cleanup(func() {

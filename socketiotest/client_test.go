@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -25,7 +26,7 @@ type packet struct {
 
 func TestEmitAndReceive(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("*", func(c *socketio.Context, event string, args ...any) error {
 			return c.Emit(event, socketio.Args(args))
 		})
@@ -52,7 +53,7 @@ func TestEmitAndReceive(t *testing.T) {
 
 func TestBind(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("get", func(c *socketio.Context) error {
 			return c.Emit("got", socketio.Args{packet{"n", []byte{1, 2, 3}, 1<<60 + 1}, "second"})
 		})
@@ -75,7 +76,7 @@ func TestBind(t *testing.T) {
 // What was emitted before the answer comes before it, in order.
 func TestCall(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("add", func(c *socketio.Context, a, b int) (int, error) {
 			err := c.Emit("adding", socketio.Args{a, b})
 			return a + b, err
@@ -107,7 +108,7 @@ func TestCall(t *testing.T) {
 
 func TestAck(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("go", func(c *socketio.Context) error {
 			return c.Emit("question", 1, socketio.OnAck(func(c *socketio.Context, a string, b []byte) error {
 				return c.Emit("thanks", socketio.Args{a, b})
@@ -129,7 +130,7 @@ func TestAck(t *testing.T) {
 // the handler.
 func TestAnswer(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("ask", func(c *socketio.Context, what string) (string, error) {
 			ctx, cancel := context.WithTimeout(c.Context(), time.Second)
 			defer cancel()
@@ -157,7 +158,7 @@ func TestAnswer(t *testing.T) {
 
 func TestReceived(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("count", func(c *socketio.Context, n int) (int, error) {
 			for i := range n {
 				if err := c.Emit("n", i, socketio.Broadcast()); err != nil {
@@ -191,7 +192,7 @@ func TestReceived(t *testing.T) {
 // that is sent later.
 func TestReceivedIsExact(t *testing.T) {
 	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("later", func(c *socketio.Context) error {
 			for range 3 {
 				time.Sleep(10 * time.Second)
@@ -219,7 +220,7 @@ func TestReceivedIsExact(t *testing.T) {
 
 func TestNamespaces(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("hi", func(c *socketio.Context) error { return c.Emit("here", "/") })
 		chat := srv.Namespace("/chat")
 		chat.On("connect", func(c *socketio.Context, auth map[string]string) error {
@@ -276,7 +277,7 @@ func TestNamespaces(t *testing.T) {
 
 func TestTransportAndUpgrade(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("how", func(c *socketio.Context) (string, error) { return c.Transport(), nil })
 		c := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: tr})
 		want := socketiotest.WebSocket
@@ -300,7 +301,7 @@ func TestTransportAndUpgrade(t *testing.T) {
 // The server sees the request that the options describe.
 func TestRequest(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, &socketio.Options{Path: "/ws", AllowedOrigins: []string{"https://a.test"}})
+		srv := siotest.NewServer(t, &socketio.Options{Path: "/ws", AllowedOrigins: []string{"https://a.test"}})
 		type auth struct{ Token string }
 		srv.Namespace("/n").On("connect", func(c *socketio.Context, a auth) error {
 			r := c.Request()
@@ -333,7 +334,7 @@ func TestRequest(t *testing.T) {
 // Any handler can be tested, with the server mounted somewhere in it.
 func TestMounted(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		type key struct{}
 		srv.On("who", func(c *socketio.Context) (string, error) { return c.Context().Value(key{}).(string), nil })
 		mux := http.NewServeMux()
@@ -350,7 +351,7 @@ func TestMounted(t *testing.T) {
 
 func TestLargePackets(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("echo", func(c *socketio.Context, b []byte, s string) ([]byte, string, error) { return b, s, nil })
 		c := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: tr})
 		b, s := bytes.Repeat([]byte{0, 1, 2, 255}, 50_000), strings.Repeat("é", 200_000)
@@ -367,7 +368,7 @@ func TestLargePackets(t *testing.T) {
 func TestConcurrency(t *testing.T) {
 	const clients, senders, events = 3, 5, 10
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("ready", func(*socketio.Context) {})
 		srv.On("echo", func(c *socketio.Context, n int, b, b2 []byte) (int, []byte, []byte, error) {
 			return n, b, b2, c.Emit("n", n, socketio.Broadcast())
@@ -412,7 +413,7 @@ func TestConcurrency(t *testing.T) {
 
 // Packets with attachments stay whole, whoever else sends.
 func TestPacketsStayWhole(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := siotest.NewServer(t, nil)
 	srv.On("x", func(c *socketio.Context, bs ...[]byte) (int, error) { return len(bs), nil })
 	c := socketiotest.Connect(t, srv, nil)
 	args := make([]any, 10)
@@ -438,7 +439,7 @@ func TestPacketsStayWhole(t *testing.T) {
 // to come.
 func TestCallOfDeferredAck(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("later", func(c *socketio.Context, fail bool) {
 			ack := c.DeferAck()
 			time.AfterFunc(time.Second, func() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
@@ -43,7 +44,7 @@ func TestDisconnect(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, tr socketiotest.Transport) {
-				srv := newServer(t, nil)
+				srv := siotest.NewServer(t, nil)
 				reason := make(chan string, 1)
 				srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { reason <- string(why) })
 				c := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: tr})
@@ -83,7 +84,7 @@ func TestDisconnect(t *testing.T) {
 // connection.
 func TestLastNamespaceCloses(t *testing.T) {
 	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		n := srv.Namespace("/n")
 		n.On("x", func(*socketio.Context) {})
 		c := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: tr})
@@ -105,7 +106,7 @@ func TestLastNamespaceCloses(t *testing.T) {
 // An event emitted just before Disconnect arrives.
 func TestDisconnectDelivers(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		got := make(chan int, 50)
 		srv.On("n", func(c *socketio.Context, n int) { got <- n })
 		srv.On("disconnect", func(c *socketio.Context) { close(got) })
@@ -129,7 +130,7 @@ func TestDisconnectDelivers(t *testing.T) {
 
 func TestPingTimeout(t *testing.T) {
 	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		var gone time.Time
 		var why socketio.Reason
 		srv.On("disconnect", func(c *socketio.Context, r socketio.Reason) { gone, why = time.Now(), r })
@@ -145,7 +146,7 @@ func TestPingTimeout(t *testing.T) {
 
 func TestPingsAreAnswered(t *testing.T) {
 	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
-		c := socketiotest.Connect(t, newServer(t, nil), &socketiotest.Options{Transport: tr})
+		c := socketiotest.Connect(t, siotest.NewServer(t, nil), &socketiotest.Options{Transport: tr})
 		time.Sleep(time.Hour)
 		if c.ExpectNothing(); !c.Connected() {
 			t.Errorf("disconnected: %s", c.DisconnectReason())

@@ -14,13 +14,14 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
 func TestRefusedByHTTP(t *testing.T) {
 	forbid := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "log in first", http.StatusForbidden) })
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		forbidden := 403
 		if tr == socketiotest.WebSocket {
 			forbidden = 400 // as on the reference server
@@ -55,7 +56,7 @@ func TestRefusedByHTTP(t *testing.T) {
 
 func TestRefusedByHandler(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		srv.On("connect", func(*socketio.Context) error { return &socketio.Error{Message: "no", Data: []int{1}} })
 		opts := &socketiotest.Options{Transport: tr}
 		_, err := socketiotest.TryConnect(t, srv, opts)
@@ -70,7 +71,7 @@ func TestRefusedByHandler(t *testing.T) {
 
 func TestAlwaysConnect(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, &socketio.Options{AlwaysConnect: true})
+		srv := siotest.NewServer(t, &socketio.Options{AlwaysConnect: true})
 		srv.On("connect", func(*socketio.Context) error { return &socketio.Error{Message: "no"} })
 		c := socketiotest.Connect(t, srv, &socketiotest.Options{Transport: tr})
 		if r := c.WaitDisconnect(); r != "io server disconnect" {
@@ -80,7 +81,7 @@ func TestAlwaysConnect(t *testing.T) {
 }
 
 func TestInvalidOptions(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := siotest.NewServer(t, nil)
 	for want, opts := range map[string]socketiotest.Options{
 		"Options.Transport": {Transport: "carrier pigeon"},
 		"Options.RemoteIP":  {RemoteIP: "localhost"},
@@ -129,7 +130,7 @@ func TestFailures(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				srv := newServer(t, nil)
+				srv := siotest.NewServer(t, nil)
 				srv.On("silent", func(c *socketio.Context) (int, error) { return 0, errors.New("for the log") })
 				srv.On("wait", func(c *socketio.Context) { <-c.Context().Done() })
 				srv.On("kick", func(c *socketio.Context) { c.Disconnect() })
@@ -168,7 +169,7 @@ func TestCallSaysWhy(t *testing.T) {
 	}
 	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
 		for _, async := range []bool{false, true} {
-			srv := newServer(t, &socketio.Options{AsyncHandlers: async})
+			srv := siotest.NewServer(t, &socketio.Options{AsyncHandlers: async})
 			ns := srv.Namespace("/in")
 			ns.On("fail", func(c *socketio.Context) error { return errors.New("for the log") })
 			ns.On("add", func(c *socketio.Context, a, b int) int { return a + b })
@@ -212,7 +213,7 @@ func TestCallSaysWhy(t *testing.T) {
 
 // The same by the real clock, which an hour of waiting would show.
 func TestCallSaysWhyAtOnce(t *testing.T) {
-	srv := newServer(t, nil)
+	srv := siotest.NewServer(t, nil)
 	got := failing(t, func(tb testing.TB) {
 		socketiotest.Connect(tb, srv, &socketiotest.Options{Timeout: time.Hour}).Call("typo")
 	})
@@ -248,7 +249,7 @@ func TestExpectCompares(t *testing.T) {
 		{[]int{1, 2}, []any{1.0, 2}, true},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		for _, tt := range tests {
 			srv.On("get", func(c *socketio.Context) error { return c.Emit("x", socketio.Args{tt.sent}) })
 			got := failing(t, func(tb testing.TB) {
@@ -434,7 +435,7 @@ func TestSilentServer(t *testing.T) {
 // A server closed before the client was let in.
 func TestServerClosesFirst(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, &socketio.Options{DrainTimeout: time.Millisecond})
+		srv := siotest.NewServer(t, &socketio.Options{DrainTimeout: time.Millisecond})
 		srv.On("connect", func(c *socketio.Context) error {
 			go srv.Shutdown(context.Background())
 			<-c.Context().Done()
@@ -457,7 +458,7 @@ func TestHTTPPanicIsLogged(t *testing.T) {
 // The end of the test ends the connection, as the server sees at once.
 func TestCleanup(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
-		srv := newServer(t, nil)
+		srv := siotest.NewServer(t, nil)
 		gone := make(chan socketio.Reason, 1)
 		srv.On("disconnect", func(_ *socketio.Context, why socketio.Reason) { gone <- why })
 		begin := time.Now()

@@ -2,17 +2,13 @@ package socketiotest_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 
-	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
@@ -36,18 +32,6 @@ func eachBubble(t *testing.T, f func(t *testing.T, tr socketiotest.Transport)) {
 			synctest.Test(t, func(t *testing.T) { f(t, tr) })
 		})
 	}
-}
-
-// newServer returns a server that logs nothing and is shut down with the test.
-func newServer(t testing.TB, opts *socketio.Options) *socketio.Server {
-	var o socketio.Options
-	if opts != nil {
-		o = *opts
-	}
-	o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	srv := socketio.NewServer(&o)
-	t.Cleanup(func() { srv.Shutdown(context.Background()) })
-	return srv
 }
 
 // failing runs f with a testing.TB that fails without failing the test, ends

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
 	"github.com/seed-d124fa34/socketio/parser"
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
@@ -41,7 +42,7 @@ func (d mirroredDecoder) Decode(data []byte, binary bool) (parser.Packet, bool, 
 func TestParser(t *testing.T) {
 	each(t, func(t *testing.T, tr socketiotest.Transport) {
 		p := mirrored{parser.New(nil)}
-		srv := newServer(t, &socketio.Options{Parser: p})
+		srv := siotest.NewServer(t, &socketio.Options{Parser: p})
 		srv.On("swap", func(c *socketio.Context, s string, b []byte) ([]byte, string, error) {
 			return b, s, c.Emit("swapped", socketio.Args{b, s})
 		})

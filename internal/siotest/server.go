@@ -33,7 +33,7 @@ func NewServer(t testing.TB, opts *socketio.Options) *socketio.Server {
 	sidsGiven.Store(srv, given)
 	t.Cleanup(func() {
 		defer sidsGiven.Delete(srv)
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil { // nil: all handlers have returned
 			t.Errorf("Shutdown: %v", err)
