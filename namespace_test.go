@@ -76,3 +76,37 @@ func TestMiddlewareRefuses(t *testing.T) {
 		p.Connected("/")
 	})
 }
+
+func TestUnknownNamespace(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"/extra", "bare"}})
+		srv.Namespace("*").On("x", func(c *socketio.Context) {}) // does not make others accepted
+		p := siotest.Dial(t, srv, mode)
+		p.Send(`0/unknown,`, `0/extra,`)
+		p.Want(`4/unknown,{"message":"Invalid namespace"}`)
+		p.Connected("/extra")
+		p.Connect("/bare")
+		p.Connect("/") // accepted without handlers
+		p.Send(`0/late,`)
+		p.Want(`4/late,{"message":"Invalid namespace"}`)
+		srv.Namespace("late").On("x", func(c *socketio.Context) {})
+		p.Connect("/late")
+	})
+}
+
+func TestAnyNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{MaxNamespaces: 3}})
+		srv.Namespace("*").On("who", func(c *socketio.Context) string { return c.Namespace().Name() })
+		p := siotest.Dial(t, srv, eiotest.WebSocket)
+		p.Connect("/a")
+		p.Connect("/b")
+		p.Connect("/c")
+		p.Send(`2/b,1["who"]`)
+		p.Want(`3/b,1["/b"]`)
+		p.Send(`0/d,`)
+		p.Want(`4/d,{"message":"Too many namespaces"}`)
+		p.Send(`1/a,`)
+		p.Connect("/d")
+	})
+}

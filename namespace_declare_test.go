@@ -66,7 +66,7 @@ func TestDeclareRefusesWhatCannotBeSent(t *testing.T) {
 			return ""
 		}()
 		assert.Contains(t, message, c.says, "%T", c.receiver)
-		assert.Contains(t, message, "describe_test.go:", "it says where")
+		assert.Contains(t, message, "namespace_declare_test.go:", "it says where")
 	}
 	assert.Empty(t, srv.Events())
 }
