@@ -75,8 +75,8 @@ func TestRemoteCallThatIsCancelled(t *testing.T) {
 func TestQuestionWithoutTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := siotest.NewFleet(t, 1, &socketio.Options{Cluster: socketio.ClusterOptions{AckTimeout: 30 * time.Second}})
-		p, tap := siotest.Join(t, f.Servers[0], eiotest.WebSocket), newTap(f)
-		tap.publish(fmt.Sprintf(`{"method":"emit","event":"q","data":[],"namespace":"/","room":%q,"callback":["x","/",1],"host_id":"flask"}`, p.SID))
+		p, tap := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.NewTap(f)
+		tap.Publish(fmt.Sprintf(`{"method":"emit","event":"q","data":[],"namespace":"/","room":%q,"callback":["x","/",1],"host_id":"flask"}`, p.SID))
 		synctest.Wait()
 		id := p.WantAckEvent(`["q"]`)
 		time.Sleep(29 * time.Second)
@@ -84,7 +84,7 @@ func TestQuestionWithoutTimeout(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		require.Zero(t, f.Servers[0].Socket(p.SID).PendingAcks())
 		p.Send("3" + id + `[]`)
-		require.Empty(t, tap.published())
+		require.Empty(t, tap.Published())
 	})
 }
 
@@ -168,16 +168,16 @@ func (b before) Publish(ctx context.Context, channel string, data []byte) error 
 // An answer that arrives twice is one.
 func TestAnswerThatComesTwice(t *testing.T) {
 	siotest.InFleet(t, 2, func(t *testing.T, f *siotest.Fleet) {
-		p, tap := siotest.Join(t, f.Servers[1], eiotest.WebSocket), newTap(f)
+		p, tap := siotest.Join(t, f.Servers[1], eiotest.WebSocket), siotest.NewTap(f)
 		require.NoError(t, f.Servers[1].JoinRoom(p.SID, "room"))
 		for _, target := range []string{p.SID, "room"} {
 			var rec siotest.Record
 			require.NoError(t, f.Servers[0].Emit("q", nil, socketio.To(target), socketio.OnAck(func(c *socketio.Context) { rec.Add("%s", c.ID()) })))
 			p.Send("3" + p.WantAckEvent(`["q"]`) + `[]`)
 			rec.Want(t, p.SID)
-			for _, m := range tap.published() {
+			for _, m := range tap.Published() {
 				if m["method"] == "callback" {
-					tap.publish(fmt.Sprintf(`{"method":"callback","host_id":%q,"sid":%q,"namespace":"/","id":%v,"from":%q,"args":[]}`, m["host_id"], m["sid"], m["id"], m["from"]))
+					tap.Publish(fmt.Sprintf(`{"method":"callback","host_id":%q,"sid":%q,"namespace":"/","id":%v,"from":%q,"args":[]}`, m["host_id"], m["sid"], m["id"], m["from"]))
 				}
 			}
 			rec.Want(t)
@@ -254,8 +254,8 @@ func TestLoggerThatEmits(t *testing.T) {
 			}
 		}
 		srv = f.Add(&socketio.Options{Logger: slog.New(logFunc(log)), Cluster: socketio.ClusterOptions{QueueLimit: 1}})
-		tap := newTap(f)
-		tap.publish("nonsense")
+		tap := siotest.NewTap(f)
+		tap.Publish("nonsense")
 		for range 100 {
 			require.NoError(t, srv.Emit("e", strings.Repeat("x", 100)))
 		}
