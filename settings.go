@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -37,12 +38,25 @@ type settings struct {
 	ownParser bool          // Options.Parser is set: packets are not what the queue has
 }
 
-// complete copies o and fills in the defaults, all but the engine's own.
+// complete checks o, copies it and fills in the defaults, all but the engine's own.
 func (o *Options) complete() (settings, error) {
 	var s settings
 	if o != nil {
 		s.Options = *o
 	}
+	for _, check := range []func() error{s.checkLimits, s.checkCluster, s.checkRest} {
+		if err := check(); err != nil {
+			return s, err
+		}
+	}
+	if err := s.acceptNamespaces(); err != nil {
+		return s, err
+	}
+	s.setDefaults()
+	return s, nil
+}
+
+func (s *settings) checkLimits() error {
 	for _, n := range []struct {
 		name  string
 		value int
@@ -51,95 +65,49 @@ func (o *Options) complete() (settings, error) {
 		{"Limits.AsyncLimit", s.Limits.AsyncLimit},
 		{"Limits.ControlRate", s.Limits.ControlRate},
 		{"Limits.MaxNamespaces", s.Limits.MaxNamespaces},
-		{"Cluster.QueueLimit", s.Cluster.QueueLimit},
-		{"Cluster.ReplayLimit", s.Cluster.ReplayLimit},
 		{"Limits.MaxRooms", s.Limits.MaxRooms},
 		{"Limits.MaxPendingAcks", s.Limits.MaxPendingAcks},
 		{"Limits.EventRate", s.Limits.EventRate},
 		{"Limits.EventBurst", s.Limits.EventBurst},
+		{"Cluster.QueueLimit", s.Cluster.QueueLimit},
+		{"Cluster.ReplayLimit", s.Cluster.ReplayLimit},
 	} {
 		if n.value < 0 {
-			return s, fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
+			return fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
 		}
 	}
-	if s.DrainTimeout < 0 {
-		return s, fmt.Errorf("field Options.DrainTimeout is %v: set a positive duration, or leave it 0 for the default of %v", s.DrainTimeout, defaultDrainTimeout)
-	}
 	if s.Limits.EventBurst > 0 && s.Limits.EventRate == 0 {
-		return s, fmt.Errorf("field Options.Limits.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
+		return errors.New("field Options.Limits.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
 	}
 	if s.Limits.EventRate > maxEventRate || s.Limits.EventBurst > maxEventRate || s.Limits.ControlRate > maxEventRate {
-		return s, fmt.Errorf("fields Options.Limits.EventRate, EventBurst and ControlRate can be at most %d; 0 means no limit", maxEventRate)
+		return fmt.Errorf("fields Options.Limits.EventRate, EventBurst and ControlRate can be at most %d; 0 means no limit", maxEventRate)
+	}
+	return nil
+}
+
+func (s *settings) checkCluster() error {
+	c := &s.Cluster
+	if c.AckTimeout < 0 {
+		return fmt.Errorf("field Options.Cluster.AckTimeout is %v: set a positive duration, or leave it 0 for the default", c.AckTimeout)
+	}
+	if c.Broker == nil && (c.Channel != "" || c.QueueLimit+c.ReplayLimit > 0 || c.AckTimeout > 0 || c.PeerURL != "") {
+		return errors.New("options for a broker are set, but Options.Cluster.Broker is nil: set it, or remove Channel, QueueLimit, ReplayLimit, AckTimeout and PeerURL")
+	}
+	return s.checkPeerURL()
+}
+
+func (s *settings) checkRest() error {
+	if s.DrainTimeout < 0 {
+		return fmt.Errorf("field Options.DrainTimeout is %v: set a positive duration, or leave it 0 for the default of %v", s.DrainTimeout, defaultDrainTimeout)
 	}
 	if s.JSON != nil && s.Parser != nil {
-		return s, fmt.Errorf("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
+		return errors.New("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
 	}
-	if s.Path == "" {
-		s.Path = defaultPath
-	}
-	if !strings.HasPrefix(s.Path, "/") {
-		s.Path = "/" + s.Path
-	}
-	if !strings.HasSuffix(s.Path, "/") {
-		s.Path += "/"
-	}
-	if s.ConnectTimeout == 0 {
-		s.ConnectTimeout = defaultConnectTimeout
-	}
-	if s.DrainTimeout == 0 {
-		s.DrainTimeout = defaultDrainTimeout
-	}
-	if s.Limits.SendQueueLimit == 0 {
-		s.Limits.SendQueueLimit = defaultSendQueueLimit
-	}
-	if s.Limits.ReceiveQueueLimit == 0 {
-		s.Limits.ReceiveQueueLimit = defaultReceiveQueueLimit
-	}
-	if s.Limits.ControlRate == 0 {
-		s.Limits.ControlRate = defaultControlRate
-	}
-	if s.Limits.AsyncLimit == 0 {
-		s.Limits.AsyncLimit = defaultAsyncLimit
-	}
-	s.stall = cmp.Or(s.PingInterval, defaultPingInterval) + cmp.Or(s.PingTimeout, defaultPingTimeout)
-	if s.Limits.MaxNamespaces == 0 {
-		s.Limits.MaxNamespaces = defaultMaxNamespaces
-	}
-	if s.Cluster.AckTimeout < 0 {
-		return s, fmt.Errorf("field Options.Cluster.AckTimeout is %v: set a positive duration, or leave it 0 for the default", s.Cluster.AckTimeout)
-	}
-	if s.Cluster.Broker == nil && (s.Cluster.Channel != "" || s.Cluster.QueueLimit+s.Cluster.ReplayLimit > 0 || s.Cluster.AckTimeout > 0 || s.Cluster.PeerURL != "") {
-		return s, fmt.Errorf("options for a broker are set, but Options.Cluster.Broker is nil: set it, or remove Channel, QueueLimit, ReplayLimit, AckTimeout and PeerURL")
-	}
-	if err := s.checkPeerURL(); err != nil {
-		return s, err
-	}
-	s.ownParser = s.Parser != nil
-	s.queue = parser.New(s.JSON)
-	if s.Limits.MaxRooms == 0 {
-		s.Limits.MaxRooms = defaultMaxRooms
-	}
-	if s.Limits.MaxPendingAcks == 0 {
-		s.Limits.MaxPendingAcks = defaultMaxPendingAcks
-	}
-	if s.Limits.EventBurst == 0 {
-		s.Limits.EventBurst = s.Limits.EventRate
-	}
-	if s.Parser == nil {
-		s.Parser = s.queue
-	}
-	if s.Cluster.Channel == "" {
-		s.Cluster.Channel = broker.DefaultChannel
-	}
-	if s.Cluster.QueueLimit == 0 {
-		s.Cluster.QueueLimit = broker.DefaultQueueLimit
-	}
-	if s.Cluster.AckTimeout == 0 {
-		s.Cluster.AckTimeout = defaultRemoteAckTimeout
-	}
-	if s.Logger == nil {
-		s.Logger = slog.Default()
-	}
+	return nil
+}
+
+// acceptNamespaces notes Options.Namespaces.
+func (s *settings) acceptNamespaces() error {
 	s.accept = map[string]bool{"/": true}
 	for _, name := range s.Options.Namespaces {
 		if name == anyName {
@@ -148,11 +116,48 @@ func (o *Options) complete() (settings, error) {
 		}
 		clean, err := namespaceName(name)
 		if err != nil {
-			return s, fmt.Errorf("in Options.Namespaces: %w", err)
+			return fmt.Errorf("in Options.Namespaces: %w", err)
 		}
 		s.accept[clean] = true
 	}
-	return s, nil
+	return nil
+}
+
+func (s *settings) setDefaults() {
+	s.Path = cmp.Or(s.Path, defaultPath)
+	if !strings.HasPrefix(s.Path, "/") {
+		s.Path = "/" + s.Path
+	}
+	if !strings.HasSuffix(s.Path, "/") {
+		s.Path += "/"
+	}
+	s.ConnectTimeout = cmp.Or(s.ConnectTimeout, defaultConnectTimeout)
+	s.DrainTimeout = cmp.Or(s.DrainTimeout, defaultDrainTimeout)
+	s.stall = cmp.Or(s.PingInterval, defaultPingInterval) + cmp.Or(s.PingTimeout, defaultPingTimeout)
+
+	l := &s.Limits
+	l.SendQueueLimit = cmp.Or(l.SendQueueLimit, defaultSendQueueLimit)
+	l.ReceiveQueueLimit = cmp.Or(l.ReceiveQueueLimit, defaultReceiveQueueLimit)
+	l.ControlRate = cmp.Or(l.ControlRate, defaultControlRate)
+	l.AsyncLimit = cmp.Or(l.AsyncLimit, defaultAsyncLimit)
+	l.MaxNamespaces = cmp.Or(l.MaxNamespaces, defaultMaxNamespaces)
+	l.MaxRooms = cmp.Or(l.MaxRooms, defaultMaxRooms)
+	l.MaxPendingAcks = cmp.Or(l.MaxPendingAcks, defaultMaxPendingAcks)
+	l.EventBurst = cmp.Or(l.EventBurst, l.EventRate)
+
+	c := &s.Cluster
+	c.Channel = cmp.Or(c.Channel, broker.DefaultChannel)
+	c.QueueLimit = cmp.Or(c.QueueLimit, broker.DefaultQueueLimit)
+	c.AckTimeout = cmp.Or(c.AckTimeout, defaultRemoteAckTimeout)
+
+	s.ownParser = s.Parser != nil
+	s.queue = parser.New(s.JSON)
+	if s.Parser == nil {
+		s.Parser = s.queue
+	}
+	if s.Logger == nil {
+		s.Logger = slog.Default()
+	}
 }
 
 // engine returns the options of the Engine.IO server below.
