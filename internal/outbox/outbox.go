@@ -68,7 +68,7 @@ func New(opts Options) *Outbox {
 	}
 	o.batches, _ = opts.Broker.(broker.BatchBroker)
 	if opts.WriteOnly { // so that the status is known
-		o.queue.push(message{opts.Channel, probe, true})
+		o.queue.push(message{channel: opts.Channel, data: probe, transient: true})
 		o.signal()
 	}
 	go o.run(ctx)
@@ -78,16 +78,42 @@ func New(opts Options) *Outbox {
 // Put queues a message, whose bytes become the outbox's. It reports false if the
 // message had to be dropped. It neither waits nor calls anybody.
 func (o *Outbox) Put(channel string, data []byte) bool {
-	return o.put(message{channel, data, false})
+	return o.put(message{channel: channel, data: data})
+}
+
+// PutReporting is Put, and calls dropped if the message, having been accepted, is dropped before
+// Close: because of an outage, or because the broker never takes a message of its size
+// (broker.ErrTooBig). Any goroutine may call it, with no lock held.
+func (o *Outbox) PutReporting(channel string, data []byte, dropped func(error)) bool {
+	return o.put(message{channel: channel, data: data, dropped: dropped})
 }
 
 // PutTransient is Put for a message that is of no use later: it is dropped at
 // once while the broker is away, and does not count in the status.
 func (o *Outbox) PutTransient(channel string, data []byte) bool {
-	return o.put(message{channel, data, true})
+	return o.put(message{channel: channel, data: data, transient: true})
 }
 
-func (o *Outbox) put(m message) (accepted bool) {
+func (o *Outbox) put(m message) bool {
+	accepted, trimmed := o.accept(m)
+	if trimmed {
+		o.report(o.Link.publishError())
+	}
+	return accepted
+}
+
+// report calls the functions of messages that were dropped.
+func (o *Outbox) report(err error) {
+	o.mu.Lock()
+	undelivered := o.queue.undelivered
+	o.queue.undelivered = nil
+	o.mu.Unlock()
+	for _, dropped := range undelivered {
+		dropped(err)
+	}
+}
+
+func (o *Outbox) accept(m message) (accepted, trimmed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
@@ -100,13 +126,14 @@ func (o *Outbox) put(m message) (accepted bool) {
 		o.queue.push(m)
 		if o.away {
 			o.Link.dropped.Add(o.queue.trim(o.opts.Keep))
+			trimmed = len(o.queue.undelivered) > 0
 		}
 		o.signal()
 	}
 	if !accepted && !m.transient {
 		o.Link.dropped.Add(1)
 	}
-	return accepted
+	return accepted, trimmed
 }
 
 func (o *Outbox) signal() {
@@ -231,7 +258,7 @@ func (o *Outbox) next(ctx context.Context, failures int) (messages []message, ok
 			return nil, false
 		case o.away && due:
 			o.mu.Unlock()
-			return []message{{o.opts.Channel, probe, true}}, true
+			return []message{{channel: o.opts.Channel, data: probe, transient: true}}, true
 		case !o.away && len(o.queue.waiting) > 0:
 			messages = o.queue.take(o.batches != nil)
 			o.mu.Unlock()
@@ -265,6 +292,9 @@ func (o *Outbox) tooBig(m message, err error) {
 		o.Link.dropped.Add(1)
 	}
 	o.opts.Logger.Error("socketio: a message was not published", "bytes", len(m.data), "error", err)
+	if m.dropped != nil {
+		m.dropped(err)
+	}
 }
 
 // arrived notes that the broker is there. If there is something to replay, it
@@ -307,6 +337,7 @@ func (o *Outbox) failed(messages []message, err error) {
 	o.Link.dropped.Add(o.queue.trim(keep))
 	o.mu.Unlock()
 	o.Link.publishes(err)
+	o.report(err)
 }
 
 // putBack returns messages that were not published to their place.

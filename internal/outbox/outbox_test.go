@@ -238,6 +238,52 @@ func TestTooBig(t *testing.T) {
 	})
 }
 
+// Whoever wants to know hears that a message is dropped, whatever the reason, once, and with no
+// lock held.
+func TestReporting(t *testing.T) {
+	for _, keep := range []int{0, 200} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &fakeBroker{max: 100}
+			o, _ := start(t, b, outbox.Options{Limit: 1 << 20, Keep: keep})
+			reports := make(map[string]error)
+			put := func(text string) bool {
+				return o.PutReporting(channel, []byte(text), func(err error) {
+					o.Status() // no lock is held
+					require.NotContains(t, reports, text[:1])
+					reports[text[:1]] = err
+				})
+			}
+			require.True(t, put("a"))
+			synctest.Wait()
+			require.Empty(t, reports)
+			require.True(t, put("b"+strings.Repeat("x", 100)))
+			synctest.Wait()
+			require.ErrorIs(t, reports["b"], broker.ErrTooBig)
+			clear(reports)
+
+			away := errors.New("away")
+			b.fail(away)
+			require.True(t, put("c"))
+			synctest.Wait()
+			if keep == 0 {
+				require.Equal(t, map[string]error{"c": away}, reports)
+				require.False(t, put("d"))
+			} else { // the oldest of those that are kept goes first
+				for _, text := range []string{"d", "e"} {
+					require.True(t, put(text))
+					require.Empty(t, reports)
+				}
+				require.True(t, put("f"))
+				require.Equal(t, map[string]error{"c": away}, reports)
+			}
+			clear(reports)
+			b.fail(nil)
+			time.Sleep(time.Minute)
+			require.Empty(t, reports)
+		})
+	}
+}
+
 // What waits while a message is published goes out at once, in order; if that fails
 // in the middle, it goes on there.
 func TestBatches(t *testing.T) {

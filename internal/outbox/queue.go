@@ -7,6 +7,7 @@ type message struct {
 	channel   string
 	data      []byte
 	transient bool // it is of no use later: neither kept nor counted
+	dropped   func(error)
 }
 
 // overhead is what a message counts besides its bytes.
@@ -24,8 +25,9 @@ const (
 
 // queue is the messages that wait, in order.
 type queue struct {
-	waiting []message
-	size    int // in bytes, with overhead
+	waiting     []message
+	size        int           // in bytes, with overhead
+	undelivered []func(error) // message.dropped of those that were dropped
 }
 
 func (q *queue) push(m message) {
@@ -78,6 +80,9 @@ func (q *queue) drop(which func(message) bool) (dropped uint64) {
 		q.size -= m.size()
 		if !m.transient {
 			dropped++
+		}
+		if m.dropped != nil {
+			q.undelivered = append(q.undelivered, m.dropped)
 		}
 		return true
 	})
