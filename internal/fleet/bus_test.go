@@ -30,7 +30,8 @@ type bus struct {
 	servers []*server
 }
 
-// server is one fleet on the bus. Two goroutines are its: one delivers what it publishes, as an outbox does, and the other what it receives.
+// server is one fleet on the bus. Two goroutines are its: one delivers what it publishes, as an
+// outbox does, and the other what it receives.
 type server struct {
 	*Fleet
 	bus    *bus

@@ -1,23 +1,31 @@
 // Package fleet knows which servers share a channel, and asks all of them questions.
 //
-// Each server has one [Fleet]. The fleet knows bytes, server ids and questions; it knows no broker, no socket and no namespace. Its owner publishes what it wants to
-// send ([Options].Publish), hands it what arrives ([Fleet.Receive]), and answers the questions of the other servers ([Options].Answer), whose content is opaque here.
+// Each server has one [Fleet]. The fleet knows bytes, server ids and questions; it knows no broker,
+// no socket and no namespace. Its owner publishes what it wants to send ([Options].Publish), hands
+// it what arrives ([Fleet.Receive]), and answers the questions of the other servers
+// ([Options].Answer), whose content is opaque here.
 //
 // # Membership
 //
-// A server says "hello" when it has subscribed, "here" every five seconds, and "bye" when it shuts down. Everybody answers "hello" with "here", so a new server knows
-// the others within two seconds; until then its questions wait. Any message is a sign of life. A server that gives none for 15 seconds is silent: nobody waits for its
-// answers, but for five minutes every question names it as missing, because its clients may still be connected. Then it is forgotten. A server that said "bye" is forgotten at once.
+// A server says "hello" when it has subscribed, "here" every five seconds, and "bye" when it shuts
+// down. Everybody answers "hello" with "here", so a new server knows the others within two seconds;
+// until then its questions wait. Any message is a sign of life. A server that gives none for 15
+// seconds is silent: nobody waits for its answers, but for five minutes every question names it as
+// missing, because its clients may still be connected. Then it is forgotten; or before, when a
+// server with the same endpoint takes its place. A server that said "bye" is forgotten at once.
 //
 // # Questions
 //
-// A question goes to everybody ("ask"). An answer ("answer") is a list of names, a number and a flag. A long list comes in parts: the asking server requests each one
-// after the first ("next"), so at most one part of each answer is on its way, however long the list is and however little the broker's queue takes.
-// What makes no progress for two seconds is requested again. An order, a question that changes something, is carried out once, even if it is asked twice.
+// A question goes to everybody ("ask"). An answer ("answer") is a list of names, a number and a
+// flag. A long list comes in parts: the asking server requests each one after the first ("next"),
+// so at most one part of each answer is on its way, however long the list is and however little the
+// broker's queue takes. What makes no progress for two seconds is requested again. An order, a
+// question that changes something, is carried out once, even if it is asked twice.
 //
 // # Messages
 //
-// Each message is a JSON object. The members v, is, host, name and url mean the same in every version:
+// Each message is a JSON object. The members v, is, host, name and url mean the same in every
+// version:
 //
 //	hello   sent on subscribing: everybody answers with here
 //	here    sent every few seconds

@@ -15,7 +15,8 @@ const (
 
 var errEndpoint = errors.New(`it is no URL of a server: write scheme, host and port, such as "http://10.0.0.5:8080"`)
 
-// ParseEndpoint reads the URL of an endpoint. It is absolute, its scheme is http or https, and it has no user, query or fragment.
+// ParseEndpoint reads the URL of an endpoint. It is absolute, its scheme is http or https, and it
+// has no user, query or fragment.
 func ParseEndpoint(s string) (*url.URL, error) {
 	if len(s) > maxEndpointLen {
 		return nil, errEndpoint
@@ -42,7 +43,8 @@ func (l *lookups) signal() {
 	}
 }
 
-// noteEndpoint notes where a server is. A silent server that was at the same place is forgotten: this one has replaced it. f.mu is held.
+// noteEndpoint notes where a server is. A silent server that was at the same place is forgotten:
+// this one has replaced it. f.mu is held.
 func (f *Fleet) noteEndpoint(host string, m *member, at string) {
 	if m.endpoint == nil && at == "" || m.endpoint != nil && m.endpoint.String() == at {
 		return
@@ -59,8 +61,10 @@ func (f *Fleet) noteEndpoint(host string, m *member, at string) {
 	f.lookups.signal()
 }
 
-// Endpoint returns the URL that a server has given as its endpoint, nil if there is no such server or it has none. It waits up to a second, or two after a subscription has begun,
-// for a server that may be about to be heard of. The error is ErrUnavailable if nobody can be heard, or the context's error.
+// Endpoint returns the URL that a server has given as its endpoint, nil if there is no such server
+// or it has none. It waits up to a second, or two after a subscription has begun, for a server that
+// may be about to be heard of. The error is ErrUnavailable if nobody can be heard, or the context's
+// error.
 func (f *Fleet) Endpoint(ctx context.Context, host string) (*url.URL, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,7 +98,8 @@ func (f *Fleet) Endpoint(ctx context.Context, host string) (*url.URL, error) {
 	}
 }
 
-// lookupWait returns how long a server may still turn up that was looked for first at begin, and what it means if it does not. f.mu is held.
+// lookupWait returns how long a server may still turn up that was looked for first at begin, and
+// what it means if it does not. f.mu is held.
 func (f *Fleet) lookupWait(begin time.Time) (time.Duration, error) {
 	switch {
 	case f.closed:

@@ -46,23 +46,27 @@ type Options struct {
 	Host string // the id of this server, at most 200 bytes
 	Name string // the same for people, at most 200 bytes
 
-	// Endpoint is the URL at which the other servers find this one, empty if they need not; see [ParseEndpoint] and [Fleet.Endpoint].
+	// Endpoint is the URL at which the other servers find this one, empty if they need not; see
+	// [ParseEndpoint] and [Fleet.Endpoint].
 	Endpoint string
 
-	// Publish hands a message to everybody on the channel and does not wait for it; an error means that it will not arrive. It is called from several goroutines, and
-	// no lock is held meanwhile. The messages that were published by one goroutine must arrive in their order.
+	// Publish hands a message to everybody on the channel and does not wait for it; an error means
+	// that it will not arrive. It is called from several goroutines, and no lock is held meanwhile.
+	// The messages that were published by one goroutine must arrive in their order.
 	Publish func(data []byte) error
 
-	// Answer answers a question of another server. The goroutine of Receive calls it, and no lock is held meanwhile. The fleet owns the answer from then on.
+	// Answer answers a question of another server. The goroutine of Receive calls it, and no lock
+	// is held meanwhile. The fleet owns the answer from then on.
 	Answer func(question []byte) Answer
 
-	// Lost, if set, is called after the answers of a server to what was asked outside the fleet have become doubtful: it has left (ErrLeft), it has fallen silent
-	// (ErrSilent) or its subscription was interrupted (ErrInterrupted). No lock is held meanwhile.
+	// Lost, if set, is called after the answers of a server to what was asked outside the fleet
+	// have become doubtful: it has left (ErrLeft), it has fallen silent (ErrSilent) or its
+	// subscription was interrupted (ErrInterrupted). No lock is held meanwhile.
 	Lost func(host string, err error)
 }
 
-// Fleet is what a server knows about the other servers on its channel. Its methods may be called from any goroutine, except Receive. It has one goroutine, which Close
-// ends.
+// Fleet is what a server knows about the other servers on its channel. Its methods may be called
+// from any goroutine, except Receive. It has one goroutine, which Close ends.
 type Fleet struct {
 	opts   Options
 	soon   chan struct{} // has an element when a sign of life is due soon
@@ -162,13 +166,15 @@ func (f *Fleet) tidy() {
 	f.replies.dropIdle()
 }
 
-// publish fills in who sends a new message, and publishes it. f.mu must not be held: Options.Publish may run a logger of the application.
+// publish fills in who sends a new message, and publishes it. f.mu must not be held:
+// Options.Publish may run a logger of the application.
 func (f *Fleet) publish(m *message) error {
 	m.Version, m.Host, m.Name = version, f.opts.Host, f.opts.Name
 	return f.opts.Publish(m.encode())
 }
 
-// Connected says that the subscription is in force. The servers that were known before an outage have time to be heard of again.
+// Connected says that the subscription is in force. The servers that were known before an outage
+// have time to be heard of again.
 func (f *Fleet) Connected() {
 	f.mu.Lock()
 	if f.closed {
@@ -188,7 +194,8 @@ func (f *Fleet) Connected() {
 	}
 }
 
-// Disconnected says that the subscription is lost. Questions end with ErrUnavailable, because answers may be lost with it.
+// Disconnected says that the subscription is lost. Questions end with ErrUnavailable, because
+// answers may be lost with it.
 func (f *Fleet) Disconnected() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -215,8 +222,8 @@ func (f *Fleet) Close() {
 	}
 }
 
-// Receive takes a message that arrived on the channel. One goroutine calls it, with one message after another, while the subscription is in force. The error says why
-// the message was of no use.
+// Receive takes a message that arrived on the channel. One goroutine calls it, with one message
+// after another, while the subscription is in force. The error says why the message was of no use.
 func (f *Fleet) Receive(data []byte) error {
 	m, err := readMessage(data, f.opts.Host)
 	if m == nil {

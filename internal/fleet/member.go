@@ -16,8 +16,9 @@ type member struct {
 	endpoint *url.URL // nil if it has none
 }
 
-// heard notes the sign of life that every message is, or that a server leaves. It returns why answers of the server to earlier questions have become doubtful, and
-// questions to be published that the server has not heard.
+// heard notes the sign of life that every message is, or that a server leaves. It returns why
+// answers of the server to earlier questions have become doubtful, and questions to be published
+// that the server has not heard.
 func (f *Fleet) heard(m *message) (lost error, asks []*message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,7 +52,8 @@ func (f *Fleet) heard(m *message) (lost error, asks []*message) {
 	return lost, asks
 }
 
-// noticeSilence marks the servers that gave no sign of life for a while, and returns their ids. It forgets those that have been silent for long.
+// noticeSilence marks the servers that gave no sign of life for a while, and returns their ids. It
+// forgets those that have been silent for long.
 func (f *Fleet) noticeSilence() (silent []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,8 +96,10 @@ func (f *Fleet) Names() []string {
 	return names
 }
 
-// Reachable returns nil if answers of a server can be expected now, or else ErrUnavailable, ErrClosed, ErrSilent or, if there is no such server, ErrLeft. Who waits for answers to
-// what was asked outside the fleet registers for Options.Lost first and calls Reachable then: so no loss is missed.
+// Reachable returns nil if answers of a server can be expected now, or else ErrUnavailable,
+// ErrClosed, ErrSilent or, if there is no such server, ErrLeft. Who waits for answers to what was
+// asked outside the fleet registers for Options.Lost first and calls Reachable then: so no loss is
+// missed.
 func (f *Fleet) Reachable(host string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

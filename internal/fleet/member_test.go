@@ -35,7 +35,8 @@ func TestMembership(t *testing.T) {
 	})
 }
 
-// A server that falls silent is missing in every answer for five minutes, and then forgotten: it may have been cut off with its clients, or it may have ended.
+// A server that falls silent is missing in every answer for five minutes, and then forgotten: it
+// may have been cut off with its clients, or it may have ended.
 func TestSilentServerIsMissingForAWhile(t *testing.T) {
 	inBus(t, 3, func(t *testing.T, b *bus) {
 		a, silent := b.servers[0], b.servers[2]
@@ -114,7 +115,8 @@ func TestSuccessorAtTheSameEndpoint(t *testing.T) {
 	})
 }
 
-// What was sent to a server while it had no subscription is lost: whoever waits for it hears so when the server is back.
+// What was sent to a server while it had no subscription is lost: whoever waits for it hears so
+// when the server is back.
 func TestInterruptedServer(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		a, other := b.servers[0], b.servers[1]

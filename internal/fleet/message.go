@@ -29,17 +29,20 @@ type message struct {
 	Host    string `json:"host"` // the id of the server that sends it
 	Name    string `json:"name"` // the same for people
 
-	// Endpoint is where the other servers find the endpoint of this one, if it has one for them: in hello and here.
+	// Endpoint is where the other servers find the endpoint of this one, if it has one for them: in
+	// hello and here.
 	Endpoint string `json:"url,omitempty"`
 
-	// To are the servers that a message is for. A question without it is for everybody; answer and next have exactly one.
+	// To are the servers that a message is for. A question without it is for everybody; answer and
+	// next have exactly one.
 	To []string `json:"to,omitempty"`
 	ID uint64   `json:"id,omitempty"` // of a question, and of what belongs to it
 
 	Question json.RawMessage `json:"question,omitempty"` // ask
 	Order    bool            `json:"order,omitempty"`    // ask
 
-	// Part counts from 0. In ask and next it is the part that is wanted. Attempt tells the parts of one list from those of another that was made later for the same question.
+	// Part counts from 0. In ask and next it is the part that is wanted. Attempt tells the parts of
+	// one list from those of another that was made later for the same question.
 	Part    int    `json:"part,omitempty"`
 	Attempt uint64 `json:"attempt,omitempty"`
 
@@ -50,8 +53,9 @@ type message struct {
 	Error string   `json:"error,omitempty"`
 }
 
-// readMessage decodes a message for the server self; of answers for other servers it decodes no more than who sent them. If a message cannot be used but shows that a
-// server is there, because it is of another version, both results are set.
+// readMessage decodes a message for the server self; of answers for other servers it decodes no
+// more than who sent them. If a message cannot be used but shows that a server is there, because it
+// is of another version, both results are set.
 func readMessage(data []byte, self string) (*message, error) {
 	var head struct {
 		Version  *int     `json:"v"`

@@ -47,8 +47,8 @@ func TestForeignMessages(t *testing.T) {
 	})
 }
 
-// What servers say to each other is read or refused, whatever it is: what is read means the same when it is written again, and after a while nobody is missing who does
-// not exist.
+// What servers say to each other is read or refused, whatever it is: what is read means the same
+// when it is written again, and after a while nobody is missing who does not exist.
 func FuzzReceive(f *testing.F) {
 	for _, m := range []string{
 		`{"v":1,"is":"hello","host":"a","name":"n"}`, `{"v":1,"is":"here","host":"a","url":"http://h:1/"}`, `{"v":1,"is":"bye","host":"a"}`,

@@ -37,7 +37,8 @@ type Reply struct {
 
 // Error says that not all servers have answered.
 type Error struct {
-	// Missing are the names of those that did not, or that answered with Answer.Err. It may be empty: while the broker is away nobody knows who is missing.
+	// Missing are the names of those that did not, or that answered with Answer.Err. It may be
+	// empty: while the broker is away nobody knows who is missing.
 	Missing []string
 	Err     error // why: one of this package's errors, the context's error, or Answer.Err
 }
@@ -50,10 +51,12 @@ func (e *Error) Error() string {
 // Unwrap returns why.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Ask asks all other servers, and waits until each has answered, is known not to, or the context ends. It returns the answers that have come, in the order of the
-// servers' ids. The error is nil or an *Error, unless the question is not JSON.
+// Ask asks all other servers, and waits until each has answered, is known not to, or the context
+// ends. It returns the answers that have come, in the order of the servers' ids. The error is nil
+// or an *Error, unless the question is not JSON.
 //
-// It takes up to two seconds after a subscription has begun, because until then there may be servers that nobody has heard of.
+// It takes up to two seconds after a subscription has begun, because until then there may be
+// servers that nobody has heard of.
 func (f *Fleet) Ask(ctx context.Context, q Question) ([]Reply, error) {
 	if !json.Valid(q.Content) {
 		return nil, fmt.Errorf("the question is not JSON: %.100q", q.Content)
@@ -128,7 +131,8 @@ func (f *Fleet) result(s *survey) ([]Reply, error) {
 	return s.result()
 }
 
-// progress reports whether nobody is waited for any more, or else, if it is not 0, how long servers may still turn up that nobody has heard of.
+// progress reports whether nobody is waited for any more, or else, if it is not 0, how long servers
+// may still turn up that nobody has heard of.
 func (f *Fleet) progress(s *survey) (done bool, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -297,7 +301,8 @@ func (s *survey) askStalled() (asks []*message) {
 	return asks
 }
 
-// take takes a part of an answer. It returns the request for the next part; after the last part of several this tells the other server that it need not keep the rest.
+// take takes a part of an answer. It returns the request for the next part; after the last part of
+// several this tells the other server that it need not keep the rest.
 func (s *survey) take(m *message) (next *message) {
 	if s.ended {
 		return nil

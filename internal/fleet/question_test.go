@@ -46,7 +46,8 @@ func TestAskUntilFound(t *testing.T) {
 	})
 }
 
-// A question ends with its context, with the fleet, and with the subscription; one whose server leaves does not miss it.
+// A question ends with its context, with the fleet, and with the subscription; one whose server
+// leaves does not miss it.
 func TestQuestionsEnd(t *testing.T) {
 	inBus(t, 3, func(t *testing.T, b *bus) {
 		a, other := b.servers[0], b.servers[1]
@@ -92,7 +93,8 @@ func TestQuestionsEnd(t *testing.T) {
 	})
 }
 
-// A server that comes while others are waited for is asked, too, and a new one waits until it knows the others.
+// A server that comes while others are waited for is asked, too, and a new one waits until it knows
+// the others.
 func TestServerJoins(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		b.servers[1].losing(func(m *message) bool { return m.Kind == kindAnswer })
@@ -139,7 +141,8 @@ func TestHelloIsTriedAgain(t *testing.T) {
 	})
 }
 
-// A message does not change while it is handed over, whatever arrives meanwhile: the race detector watches. No lock is held either: publish uses the fleet.
+// A message does not change while it is handed over, whatever arrives meanwhile: the race detector
+// watches. No lock is held either: publish uses the fleet.
 func TestHelloWhileAQuestionIsPublished(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		a := b.servers[0]

@@ -97,7 +97,8 @@ func (f *Fleet) reply(m *message) {
 	_ = f.publish(next) // otherwise it will be asked for again
 }
 
-// replyNext sends the part of an answer that another server requests. A request that does not fit is ignored: the question will be asked again.
+// replyNext sends the part of an answer that another server requests. A request that does not fit
+// is ignored: the question will be asked again.
 func (f *Fleet) replyNext(m *message) {
 	f.mu.Lock()
 	next := f.replies.again(replyKey{m.Host, m.ID}, m)
@@ -107,8 +108,9 @@ func (f *Fleet) replyNext(m *message) {
 	}
 }
 
-// again returns the part that is requested of an answer that is being sent: the one that was sent last or the one after it. If there is no such part, it returns nil and the answer is no
-// longer kept.
+// again returns the part that is requested of an answer that is being sent: the one that was sent
+// last or the one after it. If there is no such part, it returns nil and the answer is no longer
+// kept.
 func (r *replies) again(key replyKey, m *message) *message {
 	t := r.transfers[key]
 	if t == nil {

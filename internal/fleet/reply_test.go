@@ -29,7 +29,8 @@ func members(n int) Answer {
 	return a
 }
 
-// A million members (fewer with the race detector, which is slow) arrive although the queue towards the broker takes no more than two parts.
+// A million members (fewer with the race detector, which is slow) arrive although the queue towards
+// the broker takes no more than two parts.
 func TestMillionMembers(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		million := members(memberCount)
@@ -118,7 +119,8 @@ func TestPartsAreRequested(t *testing.T) {
 	})
 }
 
-// A server that has forgotten the rest of its answer begins again, and parts of two answers are not mixed.
+// A server that has forgotten the rest of its answer begins again, and parts of two answers are not
+// mixed.
 func TestAnswerBeginsAgain(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		a, other := b.servers[0], b.servers[1]
