@@ -76,19 +76,26 @@ func (srv *Server) callOne(ctx context.Context, from *Socket, event string, data
 	}
 	asked := srv.recipients(e, from != nil, self)
 	var elsewhere *remoteClients
-	switch {
-	case len(asked) == 0 && srv.mayBeElsewhere(e):
-		elsewhere = srv.remoteNamed(e)
-	case len(asked) == 0:
+	var unheard error
+	if len(asked) == 0 && srv.mayBeElsewhere(e) {
+		if elsewhere, unheard = srv.selectElsewhere(ctx, e, nil); elsewhere.len() == 0 {
+			elsewhere = srv.remoteNamed(e) // it may be a client of Flask-SocketIO
+		}
+	}
+	switch n := len(asked) + elsewhere.len(); {
+	case n == 0:
 		return Reply{}, errNobody
-	case len(asked) > 1:
-		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", len(asked))
+	case n > 1:
+		return Reply{}, fmt.Errorf("socketio: Call on a socket asks one client, and the options select %d: use Namespace.Call", n)
 	}
 	replies, err := srv.call(ctx, from, e, event, data, asked, elsewhere)
 	if err != nil {
 		var missing *CallError
 		if errors.As(err, &missing) {
 			err = missing.Err
+		}
+		if unheard != nil {
+			err = fmt.Errorf("%w (%w)", err, unheard)
 		}
 		return Reply{}, err
 	}

@@ -132,6 +132,7 @@ func TestClusterCall(t *testing.T) {
 		a.Want("35[43]")
 
 		// Nobody answers.
+		time.Sleep(3 * time.Second) // the servers know each other
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		call(ctx, socketio.To("nobody"))

@@ -11,11 +11,13 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
 // What the servers of a fleet ask each other about their sockets.
 
-// fleetChannel is the channel on which the Go servers find and ask each other that share a channel for their clients.
+// fleetChannel is the channel on which the Go servers find and ask each other that share a channel
+// for their clients.
 func fleetChannel(channel string) string { return channel + "#servers" }
 
 // newFleet returns the server's place among the Go servers on the broker.
@@ -44,7 +46,8 @@ func serverName(host string) string {
 	return name
 }
 
-// fleetQuestion is what all servers are asked about the sockets of a namespace: the content of a fleet.Question.
+// fleetQuestion is what all servers are asked about the sockets of a namespace: the content of a
+// fleet.Question.
 type fleetQuestion struct {
 	Do        string   `json:"do"`
 	Namespace string   `json:"ns"`
@@ -64,21 +67,32 @@ const (
 	doDisconnect = "disconnect" // an order: everyone in Room leaves the namespace; Count: how many
 	doMove       = "move"       // an order: everyone in Room leaves it and joins NewRoom; Count: how many
 	doRooms      = "rooms"      // Found: the server has the socket SID; Names: its rooms
-	doSelect     = "select"     // Names: the session ids that an event for Rooms, without Skip and Except, reaches
+	doSelect     = "select"     // Names: the session ids that an event for Rooms, without Skip and Except, reaches; Found: there are any
 )
 
 func (q *fleetQuestion) aboutRoom() bool {
 	return q.Do == doMembers || q.Do == doCount || q.Do == doDisconnect || q.Do == doMove
 }
 
+// aboutClient reports whether doSelect is about one client, whom one server has at most.
+func (q *fleetQuestion) aboutClient() bool {
+	return q.Do == doSelect && len(q.Rooms) == 1 && sessionid.Is(q.Rooms[0])
+}
+
 // question returns what the fleet carries.
 func (q *fleetQuestion) question() fleet.Question {
 	content, _ := json.Marshal(q) // strings have no errors
-	return fleet.Question{Content: content, Order: q.Do == doDisconnect || q.Do == doMove, UntilFound: q.Do == doRooms}
+	return fleet.Question{Content: content, Order: q.Do == doDisconnect || q.Do == doMove, UntilFound: q.Do == doRooms || q.aboutClient()}
 }
 
-// answerContent answers a question of another server.
-func (srv *Server) answerContent(content []byte) fleet.Answer {
+// answerContent answers a question of another server. Whoever asks waits for an answer, whatever
+// happens.
+func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
+	defer func() {
+		if v := recover(); v != nil { // of a hook
+			a = fleet.Answer{Err: srv.recovered("answering another server", v).Error()}
+		}
+	}()
 	var q fleetQuestion
 	if err := json.Unmarshal(content, &q); err != nil {
 		return fleet.Answer{Err: fmt.Sprintf("it does not understand the question: %.200v", err)}
@@ -127,7 +141,7 @@ func (srv *Server) selectLocal(q *fleetQuestion) (a fleet.Answer) {
 	}
 	e := &emitOptions{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
 	srv.each(e, false, nil, func(s *Socket, _ *place) error {
-		a.Names = append(a.Names, s.sid)
+		a.Names, a.Found = append(a.Names, s.sid), true
 		return nil
 	})
 	return a

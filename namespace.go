@@ -176,9 +176,13 @@ func (n *namespace) Send(data any, opts ...EmitOption) error {
 // leaves them out. If a server does not say that within five seconds, the error is
 // a [*CallError] with a [*ClusterError] in its chain. Clients of Flask-SocketIO's
 // servers are asked only if the options select one session id that no Go server
-// has: whether it exists, or leaves, is not heard then, and the context decides
-// how long to wait. Clients of a Go server that shuts down, or is not heard of for 20
-// seconds, do not answer; nor does any when the broker is lost.
+// has: nobody says then whether it exists or leaves, and the context decides how
+// long to wait.
+//
+// Call does not wait for answers that cannot come. Clients of another server are
+// missing, and the error says why, when this server loses its connection with the
+// broker ([ErrBrokerUnavailable]), when the other one does, when that shuts down, and
+// when it has given no sign of life for 15 seconds.
 func (n *namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
 	if n.err != nil {
 		return nil, n.err

@@ -152,7 +152,8 @@ func (s *Socket) Send(data any, opts ...EmitOption) error {
 // select, and waits for its acknowledgement, until the context ends or the
 // client leaves, which is a [*DisconnectError]. It may be called in a handler,
 // except in a connect handler, whose client hears nothing before it returns.
-// [Call] decodes the answer; [Namespace.Call] asks several clients.
+// A client of another server is found and asked as by [Namespace.Call].
+// [Call] decodes the answer; Namespace.Call asks several clients.
 func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error) {
 	if s == nil {
 		return Reply{}, ErrUnknownSocket

@@ -1,10 +1,12 @@
 package cluster
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -20,7 +22,7 @@ type ask struct {
 }
 
 // known reports whether it is known who is asked.
-func (a *ask) known() bool { return a.Clients != nil || a.Named != "" }
+func (a *Ask) known() bool { return a.Clients != nil || a.Named != "" }
 
 // emitAsking publishes an event that clients are to acknowledge.
 func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
@@ -28,33 +30,66 @@ func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
 		return ErrClosed
 	}
 	asks := wire.Ask{ID: a.ID, Timeout: a.Timeout, Failures: a.Failures}
+	if !a.known() {
+		with := *e
+		with.Ask = &asks
+		err := c.Publish(&with)
+		if err != nil {
+			c.forget(a.ID)
+		}
+		return err
+	}
 	hosts := make(map[string][]string) // the clients of each server
 	for sid, host := range a.Clients {
 		hosts[host] = append(hosts[host], sid)
 	}
-	if len(hosts) == 0 || len(hosts) == 1 && hosts[""] != nil {
+	if a.Named != "" {
+		hosts[""] = []string{a.Named}
+	}
+	if len(hosts) == 1 && hosts[""] != nil {
 		with := *e
 		with.Ask = &asks
-		if err := c.Publish(&with); err != nil {
-			c.forget(a.ID)
-			return err
-		}
-		return nil
-	}
-	for host, sids := range hosts {
-		with, ask := *e, asks
-		with.Everyone, with.Rooms, with.Skip, with.Except = false, sids, nil, nil
-		ask.Home = host
-		with.Ask = &ask
-		err := c.Publish(&with)
-		if err == nil && host != "" {
-			err = c.Members.Reachable(host)
-		}
+		err := c.publishReporting(&with, c.notAsked(a.ID, hosts[""]))
 		if err != nil {
-			c.fail(a.ID, sids, err)
+			c.forget(a.ID)
+		}
+		return err
+	}
+	for host, all := range hosts {
+		for sids := range slices.Chunk(all, maxAsked) {
+			c.askClients(e, asks, host, sids)
 		}
 	}
 	return nil
+}
+
+// maxAsked is how many clients of one server are asked by one message: their session ids are about
+// 50 KB, which every broker takes.
+const maxAsked = 2000
+
+// askClients publishes an event for clients of one server.
+func (c *Cluster) askClients(e *wire.Event, ask wire.Ask, host string, sids []string) {
+	with := *e
+	with.Everyone, with.Rooms, with.Skip, with.Except = false, sids, nil, nil
+	ask.Home = host
+	with.Ask = &ask
+	err := c.publishReporting(&with, c.notAsked(ask.ID, sids))
+	if err == nil && host != "" {
+		err = c.Members.Reachable(host)
+	}
+	if err != nil {
+		c.fail(ask.ID, sids, err)
+	}
+}
+
+// notAsked returns what is to be called if clients were not asked after all.
+func (c *Cluster) notAsked(id uint64, sids []string) func(error) {
+	return func(err error) {
+		if !errors.Is(err, broker.ErrTooBig) {
+			err = ErrUnavailable
+		}
+		c.fail(id, sids, err)
+	}
 }
 
 // expect registers an Ask. It reports false when the cluster is closed.

@@ -185,6 +185,10 @@ func (c *Cluster) Pending() (asks, questions int) {
 	return asks, len(c.questions.all)
 }
 
+// goodbyeTime is how long Close tries to publish what waits if its context has ended: a server that
+// leaves without a word is missing to the others for minutes.
+const goodbyeTime = time.Second
+
 // Close ends the cluster, see Adapter. What arrives from now on is not carried out.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.Members.Close()
@@ -193,6 +197,11 @@ func (c *Cluster) Close(ctx context.Context) error {
 	c.closeAsks()
 	c.questions.close()
 	err := c.opts.Host.WaitIdle(ctx)
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
+		defer cancel()
+	}
 	if failed := c.Publisher.Close(ctx); failed != nil {
 		err = failed
 	}

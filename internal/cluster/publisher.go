@@ -44,6 +44,15 @@ func (p *Publisher) put(m wire.Message) error {
 	return nil
 }
 
+// publishReporting is Publish, and calls dropped if the event is not published after all.
+func (p *Publisher) publishReporting(e *wire.Event, dropped func(error)) error {
+	m := p.wire.Event(e)
+	if !p.out.PutReporting(m.Channel, m.Data, dropped) {
+		return ErrUnavailable
+	}
+	return nil
+}
+
 // PutTransient publishes a message between servers that is of no use later. The
 // error is ErrUnavailable.
 func (p *Publisher) PutTransient(channel string, data []byte) error {

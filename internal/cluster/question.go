@@ -15,8 +15,10 @@ type Question struct {
 	c    *Cluster
 	wire *wire.Question
 
-	end    func()      // questions.mu guards it, and the timer
+	// questions.mu guards the rest.
+	end    func()
 	expiry *time.Timer // nil if there is no timeout
+	next   *Question   // of the same key: a question to many clients comes in several messages
 }
 
 // Answered publishes the answer of a client. The error is that the answer cannot be
@@ -102,6 +104,7 @@ func (qs *questions) add(q *Question, end func()) {
 	if timeout > 0 {
 		q.expiry = time.AfterFunc(timeout, func() { qs.cancelThis(q) })
 	}
+	q.next = qs.all[q.key()]
 	qs.all[q.key()] = q
 }
 
@@ -109,13 +112,24 @@ func (qs *questions) add(q *Question, end func()) {
 func (qs *questions) remove(q *Question) *Question {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	if qs.all[q.key()] != q {
-		return nil
+	k := q.key()
+	switch before := qs.all[k]; {
+	case before == q && q.next == nil:
+		delete(qs.all, k)
+	case before == q:
+		qs.all[k] = q.next
+	default:
+		for before != nil && before.next != q {
+			before = before.next
+		}
+		if before == nil {
+			return nil
+		}
+		before.next = q.next
 	}
 	if q.expiry != nil {
 		q.expiry.Stop()
 	}
-	delete(qs.all, q.key())
 	return q
 }
 
@@ -127,10 +141,13 @@ func (qs *questions) cancelThis(q *Question) {
 
 // cancel ends a question.
 func (qs *questions) cancel(k questionKey) {
+	var ended []*Question
 	qs.mu.Lock()
-	q := qs.all[k]
+	for q := qs.all[k]; q != nil; q = q.next {
+		ended = append(ended, q)
+	}
 	qs.mu.Unlock()
-	if q != nil {
+	for _, q := range ended {
 		qs.cancelThis(q)
 	}
 }
@@ -141,8 +158,10 @@ func (qs *questions) forget(host string, gone bool) {
 	var ended []*Question
 	qs.mu.Lock()
 	for k, q := range qs.all {
-		if k.host == host && (gone || q.wire.Timeout == 0) {
-			ended = append(ended, q)
+		for ; q != nil && k.host == host; q = q.next {
+			if gone || q.wire.Timeout == 0 {
+				ended = append(ended, q)
+			}
 		}
 	}
 	qs.mu.Unlock()
@@ -156,8 +175,10 @@ func (qs *questions) close() {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	for _, q := range qs.all {
-		if q.expiry != nil {
-			q.expiry.Stop()
+		for ; q != nil; q = q.next {
+			if q.expiry != nil {
+				q.expiry.Stop()
+			}
 		}
 	}
 	qs.all = nil
