@@ -7,6 +7,7 @@
 //	limits      what a client may do, and what the server logs and answers to one that does more
 //	security    what only the server and one client may know stays with them
 //	outages     what servers do while their broker is away, and after that
+//	fleet       servers on one broker whose connections fail, and what Call and Cluster say then
 //
 // What a test of one file of the root package checks is in the root, beside the file.
 package behaviour
