@@ -22,7 +22,7 @@ type client struct {
 	conn    *engineio.Conn
 	session Session
 	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
-	queued  atomic.Int64 // bytes of the backlog, see backlog.go
+	queued  atomic.Int64 // bytes of the backlog, see limits.go
 	watched atomic.Bool  // handlers that return are to call progress; changed with mu held
 	stuck   atomic.Bool  // the connection is closed because they do not
 	// deferred counts acknowledgements that DeferAck has put off.

@@ -1,7 +1,10 @@
 package docs
 
 import (
+	"go/parser"
+	"go/token"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +30,37 @@ func TestServersHoldNoTestHelpers(t *testing.T) {
 		assert.NotEqual(t, "testing", pkg)
 		for _, helper := range []string{"eiotest", "siotest", "leakcheck", "faulty", "behaviour", "brokertest", "socketiotest"} {
 			assert.NotRegexp(t, module+"/(internal/)?"+helper, pkg)
+		}
+	}
+}
+
+// Brokers know messages, and no server: calls, which they share, knows none either.
+func TestBrokersImportBrokerOnly(t *testing.T) {
+	files, err := filepath.Glob("../brokers/*/*.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range f.Imports {
+			if name := strings.Trim(spec.Path.Value, `"`); strings.HasPrefix(name, module) {
+				assert.Contains(t, []string{module + "/broker", module + "/internal/calls"}, name, file)
+			}
+		}
+	}
+}
+
+// Nobody keeps a package in mind that has more files, or a file that is longer.
+func TestPackagesAndFilesAreSmall(t *testing.T) {
+	for pkg, files := range goList(t, "{{.ImportPath}} {{join .GoFiles \" \"}}", "./...") {
+		assert.LessOrEqual(t, len(files), 25, pkg)
+		for _, name := range files {
+			if file := filepath.Join("..", strings.TrimPrefix(pkg, module), name); !strings.Contains(file, "test/") {
+				assert.LessOrEqual(t, strings.Count(read(t, file), "\n"), 400, file)
+			}
 		}
 	}
 }

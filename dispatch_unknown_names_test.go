@@ -128,7 +128,7 @@ func TestConnectionIsNotConnect(t *testing.T) {
 		srv.On("connection", func(c *socketio.Context) string { return "an event" })
 		require.Contains(t, log.String(), "level=WARN")
 		require.Contains(t, log.String(), `that is \"connect\"`)
-		require.Contains(t, log.String(), "log_unknown_names_test.go")
+		require.Contains(t, log.String(), "dispatch_unknown_names_test.go")
 		p := siotest.Join(t, srv, eiotest.WebSocket)
 		p.Send(`21["connection"]`)
 		p.Want(`31["an event"]`)
