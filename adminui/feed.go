@@ -57,6 +57,7 @@ func (f *feed) own(ns string) bool { return ns == f.ui.ns.Name() }
 
 func (f *feed) watches(ns string) bool { return f.pages.Load() > 0 && !f.own(ns) }
 
+// hooks returns what tells the page of everything. It is long because it is a list.
 func (f *feed) hooks() socketio.Hooks {
 	return socketio.Hooks{
 		SocketConnected: func(s *socketio.Socket) {

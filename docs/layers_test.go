@@ -58,9 +58,8 @@ func TestPackagesAndFilesAreSmall(t *testing.T) {
 	for pkg, files := range goList(t, "{{.ImportPath}} {{join .GoFiles \" \"}}", "./...") {
 		assert.LessOrEqual(t, len(files), 25, pkg)
 		for _, name := range files {
-			if file := filepath.Join("..", strings.TrimPrefix(pkg, module), name); !strings.Contains(file, "test/") {
-				assert.LessOrEqual(t, strings.Count(read(t, file), "\n"), 400, file)
-			}
+			file := filepath.Join("..", strings.TrimPrefix(pkg, module), name)
+			assert.LessOrEqual(t, strings.Count(read(t, file), "\n"), 400, file)
 		}
 	}
 }

@@ -141,8 +141,13 @@ func (m *marker) value(v reflect.Value, depth int) (out reflect.Value, changed b
 		return v, false
 	}
 	defer m.leave(v, depth)
+	return m.elements(v, depth+1)
+}
 
-	depth++
+// elements marks what a value consists of, which is depth deep. A copy is made of what
+// changes.
+func (m *marker) elements(v reflect.Value, depth int) (out reflect.Value, changed bool) {
+	t := v.Type()
 	switch t.Kind() {
 	case reflect.Interface:
 		var n any

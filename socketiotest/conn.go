@@ -198,18 +198,7 @@ func (k *conn) take(p parser.Packet) (then func(), err error) {
 			return k.engine.Close, nil // as the official client does
 		}
 	case parser.Event:
-		ev := Event{Name: p.Event, Namespace: p.Namespace, Args: Args{k.tb, p.Args}}
-		if p.HasID {
-			ev.ack = &ack{client: c, id: p.ID}
-		}
-		c.received = append(c.received, ev)
-		if answer := k.opts.Answer; answer != nil && p.HasID {
-			return func() {
-				if args := answer(ev); args != nil {
-					ev.Ack(args...)
-				}
-			}, nil
-		}
+		return k.takeEvent(c, p), nil
 	case parser.Ack:
 		callback, ok := c.acks[p.ID]
 		if !ok {
@@ -219,6 +208,24 @@ func (k *conn) take(p parser.Packet) (then func(), err error) {
 		return func() { callback(Args{k.tb, p.Args}) }, nil
 	}
 	return nil, err
+}
+
+// takeEvent notes an event, with k.mu held. then, unless it is nil, answers it.
+func (k *conn) takeEvent(c *Client, p parser.Packet) (then func()) {
+	ev := Event{Name: p.Event, Namespace: p.Namespace, Args: Args{k.tb, p.Args}}
+	if p.HasID {
+		ev.ack = &ack{client: c, id: p.ID}
+	}
+	c.received = append(c.received, ev)
+	answer := k.opts.Answer
+	if answer == nil || !p.HasID {
+		return nil
+	}
+	return func() {
+		if args := answer(ev); args != nil {
+			ev.Ack(args...)
+		}
+	}
 }
 
 func (s state) String() string {

@@ -183,7 +183,7 @@ func (r *run) checkResources(s sample) {
 }
 
 // finish has everyone be quiet, checks that all has come, has everyone leave and
-// checks that nothing is left.
+// checks that nothing is left. It is long because it is one course of steps.
 func (r *run) finish() error {
 	r.calm, r.quiet, r.over = true, true, true
 	idle := func() bool {

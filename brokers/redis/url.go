@@ -37,14 +37,7 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 	}
 	switch scheme {
 	case "redis", "rediss", "unix":
-		o, err := goredis.ParseURL(rawURL)
-		if err != nil {
-			return nil, errors.New(strings.ReplaceAll(err.Error(), rawURL, scheme+"://...")) // there may be a password in it
-		}
-		o.MaxRetries, o.DialerRetries = retries, dials
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
-		o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.DisableIdentity = true, quiet(), true
-		return goredis.NewClient(o), nil
+		return newSingle(rawURL, scheme)
 	case "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
 	default:
 		return nil, fmt.Errorf("the URL's scheme %q is none of redis, rediss, unix, redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster", scheme)
@@ -63,11 +56,9 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 	if err != nil {
 		return nil, errors.New("the URL's user or password is not well escaped")
 	}
-	addrs := strings.Split(hosts, ",")
-	for _, addr := range addrs {
-		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
-			return nil, fmt.Errorf("the URL's hosts are %q: write host:port,host:port", hosts)
-		}
+	addrs, err := splitHosts(hosts)
+	if err != nil {
+		return nil, err
 	}
 	var config *tls.Config
 	if strings.HasPrefix(scheme, "rediss") {
@@ -103,10 +94,33 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 	}), nil
 }
 
+// newSingle returns a client of one server.
+func newSingle(rawURL, scheme string) (goredis.UniversalClient, error) {
+	o, err := goredis.ParseURL(rawURL)
+	if err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), rawURL, scheme+"://...")) // there may be a password in it
+	}
+	o.MaxRetries, o.DialerRetries = retries, dials
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
+	o.ContextTimeoutEnabled, o.MaintNotificationsConfig, o.DisableIdentity = true, quiet(), true
+	return goredis.NewClient(o), nil
+}
+
 // cutLast is strings.Cut at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
 	}
 	return s, "", false
+}
+
+// splitHosts returns the addresses in a list.
+func splitHosts(hosts string) ([]string, error) {
+	addrs := strings.Split(hosts, ",")
+	for _, addr := range addrs {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return nil, fmt.Errorf("the URL's hosts are %q: write host:port,host:port", hosts)
+		}
+	}
+	return addrs, nil
 }

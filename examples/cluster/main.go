@@ -51,7 +51,7 @@ func main() {
 }
 
 // runCluster starts everything, and ends it when the context does or a part of
-// it has ended.
+// it has ended. It is long because a reader is to see all of it in its order.
 func runCluster(signalled context.Context, addr, sticky string) error {
 	if err := installed("redis-server", "nginx"); err != nil {
 		return err

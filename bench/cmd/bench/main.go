@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// command runs the command with its arguments.
+// command runs the command with its arguments, whose list makes it long.
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	var (

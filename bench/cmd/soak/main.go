@@ -28,7 +28,8 @@ func main() {
 	}
 }
 
-// command runs the command with its arguments. Violations are an error.
+// command runs the command with its arguments, whose list makes it long. Violations
+// are an error.
 func command(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("soak", flag.ExitOnError)
 	cfg := soak.Config{Logf: log.Printf}
