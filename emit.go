@@ -145,7 +145,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return err
 	}
 	f := srv.newFanout(from, e, p, event, data)
-	failed, refused := f.emit(e, self, cb)
+	refused, failed := f.emit(e, self, cb)
 	switch {
 	case e.direct(from) && failed == errAlreadyFailed:
 		if cb.takesError() {
@@ -240,7 +240,7 @@ func (f *fanout) end() {
 // emit sends the event to everyone it is for, and asks them if cb is not nil. failed is
 // why the last one that is not reached is not; refused names those that owe too many
 // acknowledgements, unless the callback gets that.
-func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (failed error, refused *CallError) {
+func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (refused *CallError, failed error) {
 	direct := e.direct(f.from)
 	var a asker
 	if cb != nil {
@@ -263,7 +263,7 @@ func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (failed err
 	if cb != nil {
 		cb.arm()
 	}
-	return failed, refused
+	return refused, failed
 }
 
 // direct reports whether the sender itself is the target.

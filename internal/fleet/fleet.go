@@ -232,7 +232,7 @@ func (f *Fleet) Receive(data []byte) error {
 	if m.Host == f.opts.Host || f.isClosed() {
 		return nil
 	}
-	lost, asks := f.heard(m)
+	asks, lost := f.heard(m)
 	for _, ask := range asks {
 		_ = f.publish(ask) // it is asked again, anyway
 	}

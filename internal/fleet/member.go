@@ -19,7 +19,7 @@ type member struct {
 // heard notes the sign of life that every message is, or that a server leaves. It returns why
 // answers of the server to earlier questions have become doubtful, and questions to be published
 // that the server has not heard.
-func (f *Fleet) heard(m *message) (lost error, asks []*message) {
+func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.members[m.Host]
@@ -30,7 +30,7 @@ func (f *Fleet) heard(m *message) (lost error, asks []*message) {
 			s.dismiss(m.Host)
 		}
 		f.replies.dropOf(m.Host)
-		return ErrLeft, nil
+		return nil, ErrLeft
 	case known == nil && len(f.members) >= maxMembers:
 		f.full = true
 		return nil, nil
@@ -49,7 +49,7 @@ func (f *Fleet) heard(m *message) (lost error, asks []*message) {
 			asks = append(asks, s.askAgain(m.Host))
 		}
 	}
-	return lost, asks
+	return asks, lost
 }
 
 // noticeSilence marks the servers that gave no sign of life for a while, and returns their ids. It
