@@ -37,6 +37,7 @@ func TestWholeNumbersFitIntegers(t *testing.T) {
 		M map[string]int
 	}
 	type embedded struct{ Deep int }
+	type Count int
 	type all struct {
 		A     int `json:"a"`
 		Big   uint64
@@ -50,7 +51,7 @@ func TestWholeNumbersFitIntegers(t *testing.T) {
 		Raw   json.RawMessage
 		Named map[string][]inner
 		embedded
-		*json.Number
+		*Count // no struct
 	}
 	one := 1
 	for name, codec := range map[string]parser.Codec{"std": nil, "other": otherCodec{}} {

@@ -158,7 +158,7 @@ func (w *Wire) judge(m *arrival, r wire.Receiver) bool {
 	e := &m.event
 	if !absent(m.home) { // of clients of one server, which also answers for those who have left
 		e.Namespace, _ = jsontext.Text(m.namespace)
-		e.Rooms, m.err = appendNames(e.Rooms, m.room)
+		m.readRooms()
 		return bytes.Equal(m.home, w.quoted)
 	}
 	var ok bool
@@ -167,13 +167,19 @@ func (w *Wire) judge(m *arrival, r wire.Receiver) bool {
 	}
 	e.Everyone = absent(m.room)
 	if !e.Everyone {
-		if e.Rooms, m.err = appendNames(e.Rooms, m.room); m.err != nil {
+		if m.readRooms(); m.err != nil {
 			return true
 		}
-		// To Python an empty name is a room that nobody is in.
-		e.Rooms = slices.DeleteFunc(e.Rooms, func(room string) bool { return room == "" })
 	}
 	return r.Interested(e)
+}
+
+// readRooms reads for whom an event is. To Python an empty name is a room that nobody is
+// in; here it must not become everyone's.
+func (m *arrival) readRooms() {
+	e := &m.event
+	e.Rooms, m.err = appendNames(e.Rooms, m.room)
+	e.Rooms = slices.DeleteFunc(e.Rooms, func(room string) bool { return room == "" })
 }
 
 // carryOut has the receiver do what a message says.
