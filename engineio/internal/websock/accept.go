@@ -162,16 +162,25 @@ func (h *hijackWriter) failure(err error) error {
 // before has been read.
 func NewConn(network net.Conn, opts *Options, before []byte) *Conn {
 	raw := rawconn.Access(network)
-	below := raw
+	kernel := raw
 	secure, ok := network.(*tls.Conn)
 	if ok {
-		below = rawconn.Access(secure.NetConn())
+		kernel = rawconn.Access(secure.NetConn())
 	}
 	c := &Conn{network: network, in: rawconn.NewInbox(network, raw, before), timeout: opts.WriteTimeout, rate: opts.ControlRate,
-		immediate: rawconn.NewWriter(raw), kernel: below, resumes: !ok}
+		immediate: rawconn.NewWriter(raw), kernel: kernel, resumes: !ok}
 	c.frames.Limit = opts.Limit
+	if w, ok := below(network).(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = w.SetWriteBuffer(kernelBuffer) // an error changes nothing
+	}
 	return c
 }
+
+// kernelBuffer is how many bytes the kernel is asked to hold for one client, of which it
+// makes up to twice as much. By itself it holds several MiB for a client that does not
+// read; some hundred of those use up the memory for TCP, and then the connections of all
+// clients stall for seconds. Less in the kernel also shows progress sooner.
+const kernelBuffer = 256 << 10
 
 // libraryConn is the network connection as the WebSocket library has it.
 type libraryConn struct {

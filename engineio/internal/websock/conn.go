@@ -94,18 +94,22 @@ func (c *Conn) AwaitClose() {
 // Cut ends the network connection at once. What the kernel holds for a client
 // that does not take it is dropped, rather than kept for minutes.
 func (c *Conn) Cut() {
-	conn := c.network
-	for { // TLS says goodbye when it is closed, which waits for the network
-		w, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		conn = w.NetConn()
-	}
+	conn := below(c.network) // TLS says goodbye when it is closed, which waits for the network
 	if l, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = l.SetLinger(0)
 	}
 	_ = conn.Close()
+}
+
+// below returns the connection that carries a connection, under TLS.
+func below(conn net.Conn) net.Conn {
+	for {
+		w, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = w.NetConn()
+	}
 }
 
 // Progress is what a client has taken up to some time.
