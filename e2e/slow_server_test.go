@@ -24,9 +24,9 @@ const (
 	tickSize  = 1 << 10
 	bulkEvery = 25 * time.Millisecond // to those who asked for it: 2.6 MB/s
 	bulkSize  = 64 << 10
-	// greeting is what some get at first: more than narrow buffers take, and
+	// greeting is what some get at first: more than the buffers of the kernel take, and
 	// less than the queue's limit.
-	greeting = 512 << 10
+	greeting = 900 << 10
 
 	// slowTimeout is the server's Options.WriteTimeout, and queueLimit its SendQueueLimit.
 	slowTimeout = 2 * time.Second
