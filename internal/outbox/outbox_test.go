@@ -342,7 +342,9 @@ type stuckLogger struct {
 	gate chan struct{}
 }
 
-func (l stuckLogger) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (l stuckLogger) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn
+}
 
 func (l stuckLogger) Handle(context.Context, slog.Record) error {
 	<-l.gate
