@@ -157,7 +157,7 @@ func startQueueServer(t *testing.T, queueURL string) (url string) {
 	}
 }
 
-// brokerStatus is socketio.BrokerStatus as the server tells it.
+// brokerStatus is broker.Status as the server tells it.
 type brokerStatus struct {
 	Connected                           bool
 	Outages, Received, Dropped, Ignored uint64
