@@ -102,10 +102,6 @@ func (h clusterHost) Busy() (done func()) {
 // Panicked logs a panic.
 func (h clusterHost) Panicked(v any) { h.srv.recovered("handling a message from the broker", v) }
 
-// packetLimits are those of packets from other servers. What a broker carries is
-// bounded.
-var packetLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
-
 // Deliver sends an event of another server to the clients of this one.
 func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	srv := h.srv
@@ -146,7 +142,7 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (packet, parser.Packet, error) {
 	text := make([]byte, 0, 64+len(in.Namespace)+len(in.Name)+len(in.Args))
 	text = parser.AppendText(text, head, len(in.Attachments), in.Name, in.Args)
-	decoded, err := parser.DecodeAll(srv.opts.queue, packetLimits, text, in.Attachments)
+	decoded, err := parser.DecodeAll(srv.opts.queue, cluster.PacketLimits, text, in.Attachments)
 	if err != nil {
 		return packet{}, decoded, err
 	}

@@ -30,15 +30,6 @@ func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
 		return ErrClosed
 	}
 	asks := wire.Ask{ID: a.ID, Timeout: a.Timeout, Failures: a.Failures}
-	if !a.known() {
-		with := *e
-		with.Ask = &asks
-		err := c.Publish(&with)
-		if err != nil {
-			c.forget(a.ID)
-		}
-		return err
-	}
 	hosts := make(map[string][]string) // the clients of each server
 	for sid, host := range a.Clients {
 		hosts[host] = append(hosts[host], sid)
@@ -46,7 +37,7 @@ func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
 	if a.Named != "" {
 		hosts[""] = []string{a.Named}
 	}
-	if len(hosts) == 1 && hosts[""] != nil {
+	if !a.known() || len(hosts) == 1 && hosts[""] != nil { // their server is not known
 		with := *e
 		with.Ask = &asks
 		err := c.publishReporting(&with, c.notAsked(a.ID, hosts[""]))
@@ -255,9 +246,9 @@ func (c *Cluster) claim(id uint64, sid string) *ask {
 	return w
 }
 
-// queueLimits are those of packets from other servers. What a broker carries is
+// PacketLimits are those of packets from other servers. What a broker carries is
 // bounded.
-var queueLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
+var PacketLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
 
 // answer takes the answer of a client of another server.
 func (c *Cluster) answer(a *wire.Answer) error {
@@ -280,7 +271,7 @@ func (c *Cluster) answer(a *wire.Answer) error {
 	}
 	h := parser.Header{Type: parser.Ack, HasID: true}
 	text := parser.AppendText(nil, h, len(a.Attachments), nil, a.Args)
-	decoded, err := parser.DecodeAll(c.opts.Codec, queueLimits, text, a.Attachments)
+	decoded, err := parser.DecodeAll(c.opts.Codec, PacketLimits, text, a.Attachments)
 	if err != nil {
 		return err
 	}
