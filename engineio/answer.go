@@ -13,7 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
 
-// pollAnswer is what a poll is answered with.
+// pollAnswer is the answer to a poll.
 type pollAnswer struct {
 	batch  []*outgoing.Unit
 	size   int            // bytes of the batch in the queue
@@ -22,8 +22,8 @@ type pollAnswer struct {
 	final  bool           // nothing follows
 }
 
-// pollAnswerLocked returns the answer, or nil while there is none yet and how
-// long to wait at most (zero: until woken).
+// pollAnswerLocked returns the answer to the poll that waits. While there is none,
+// it returns nil and how long to wait at most (zero: until woken).
 func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
 	switch {
 	case c.ws != nil:
@@ -41,18 +41,18 @@ func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
 	return &pollAnswer{last: noopPacket}, 0
 }
 
-// takeAnswerLocked returns what is queued as an answer.
+// takeAnswerLocked makes an answer of what is queued.
 func (c *Conn) takeAnswerLocked() *pollAnswer {
 	c.writing = true
 	a := &pollAnswer{writer: true}
 	a.batch, a.size = c.takeLocked(maxAnswer)
 	switch {
 	case !c.closed:
-	case c.reason == ReasonClientDisconnect: // it knows, and does not poll any more
+	case c.reason == ReasonClientDisconnect: // the client ended the session and polls no more
 		a.final, a.last = true, noopPacket
 	case len(a.batch) == 0:
-		// Only alone: official clients handle messages a moment later, and forget
-		// those that came with the end of the connection.
+		// CLOSE goes out alone: official clients handle messages a moment after they
+		// arrive, and drop those that came together with CLOSE.
 		a.final, a.last = true, closePacket
 	}
 	return a
@@ -93,7 +93,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer)
 // bytes a second.
 const slowLink = 16 << 10
 
-// endWriteLocked is called by whoever has written a batch.
+// endWriteLocked ends the writing of a batch. Whoever has written one calls it.
 func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 	c.queue.Wrote(batch, size)
 	c.endWritingLocked()
@@ -102,12 +102,12 @@ func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 		c.wakeLocked()
 	}
 	if c.closed && c.reason == ReasonServerShutdown && c.hasEverythingLocked() {
-		c.transportDoneLocked() // closed while this was written; the next poll would get nothing but the news
+		c.transportDoneLocked() // closed during this write: all that a next poll could get is CLOSE
 	}
 }
 
-// maxAnswer is about how much one poll is answered with, in bytes: whole units,
-// one at least. The rest waits for the next poll.
+// maxAnswer is the approximate size of the answer to one poll, in bytes. The answer
+// holds whole units, one at least; the rest waits for the next poll.
 const maxAnswer = 1 << 20
 
 // writePayload writes the body of a poll's answer. c is nil for an answer that
@@ -157,12 +157,12 @@ func (s *Server) writePayload(c *Conn, w http.ResponseWriter, r *http.Request, a
 	return err
 }
 
-// answerPiece is how much of an answer is written at a time, in bytes.
+// answerPiece is the most of an answer that one write takes, in bytes.
 const answerPiece = 32 << 10
 
-// answerWriter writes the answer to a poll in pieces, each of which gives the
-// client time anew. The http.Server's own deadline, if it has one, began with
-// the request and would cut long polls short.
+// answerWriter writes the answer to a poll in pieces, and renews the write deadline
+// with each. A deadline of http.Server.WriteTimeout began with the request and would
+// cut long polls short.
 type answerWriter struct {
 	w        http.ResponseWriter
 	rc       *http.ResponseController
@@ -209,7 +209,7 @@ func (c *Conn) setAnswer(a *answerWriter) {
 	c.answer = a
 }
 
-// cutAnswer ends the writing of an answer whose client does not take it.
+// cutAnswer ends the writing of an answer that the client does not take.
 func (c *Conn) cutAnswer() {
 	c.answerMu.Lock()
 	defer c.answerMu.Unlock()
@@ -219,11 +219,10 @@ func (c *Conn) cutAnswer() {
 	}
 }
 
-// liftDeadlines takes off the deadlines that http.Server.ReadTimeout and
-// WriteTimeout have set, which began with the request and would cut off one that
-// waits: over HTTP/1 the network connection, over HTTP/2 the stream. It is called
-// when a request that may wait begins to be served. Bodies and answers have
-// deadlines of their own (httpbody, limitAnswer, writePayload).
+// liftDeadlines removes the deadlines that http.Server.ReadTimeout and WriteTimeout
+// have set, from a request that may wait. They began with the request, and would end
+// its network connection (HTTP/1) or its stream (HTTP/2) while it waits. Bodies and
+// answers have deadlines of their own (httpbody, limitAnswer, writePayload).
 func (s *Server) liftDeadlines(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	if !httpbody.Exists(r) {
@@ -232,7 +231,8 @@ func (s *Server) liftDeadlines(w http.ResponseWriter, r *http.Request) {
 	s.noteDeadline(rc.SetWriteDeadline(time.Time{}))
 }
 
-// limitAnswer sets the deadline of a small answer. A large one follows its own.
+// limitAnswer sets the write deadline of a small answer. answerWriter sets that of
+// the answer to a poll.
 func (s *Server) limitAnswer(w http.ResponseWriter) {
 	s.noteDeadline(http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.opts.WriteTimeout)))
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/pace"
 )
 
-// pause is what a connection has once its Receiver has held the client back.
+// pause is the state of a connection whose Receiver has, at least once, had no room.
 type pause struct {
-	waiting int           // goroutines that wait for room; guarded by Conn.mu, as the rest
+	waiting int           // goroutines that wait for room; Conn.mu guards this and the rest
 	ended   chan struct{} // closed when the connection ends
 	last    time.Time     // when the last wait ended
 	pinged  time.Time     // when the last PING was sent, since the first wait
@@ -21,7 +21,7 @@ func (p *pause) endLocked() {
 	}
 }
 
-// awaitRoom waits until the Receiver has room, or the connection has ended. Its
+// awaitRoom waits until the Receiver has room or the connection has ended. Its
 // caller holds no lock but turnMu.
 func (c *Conn) awaitRoom(room <-chan struct{}) {
 	select {
@@ -52,9 +52,9 @@ func (c *Conn) awaitRoom(room <-chan struct{}) {
 	c.mu.Unlock()
 }
 
-// excusedLocked reports whether a missing pong does not count against the client: the
-// server does not read from it, or reads again for too short a time to have found a
-// pong behind what had to wait.
+// excusedLocked reports whether a missing pong does not count against the client. That
+// is so while the server does not read from it, and for a heartbeat after that: the
+// pong may be behind other packets that had to wait.
 func (c *Conn) excusedLocked() bool {
 	if c.pause == nil {
 		return false
@@ -62,10 +62,11 @@ func (c *Conn) excusedLocked() bool {
 	return c.pause.waiting > 0 || time.Since(c.pause.last) < c.srv.opts.PingInterval+c.srv.opts.PingTimeout
 }
 
-// Control packets and frames cost the client nothing and the server a little: PINGs
-// and PONGs of WebSocket, PONGs and NOOPs of Engine.IO, frames without content. A
-// client that sends more than Options.Limits.ControlRate a second, and as many as come
-// in controlBurst at once, is not read from for controlPause.
+// Control packets and frames (PINGs and PONGs of WebSocket, PONGs and NOOPs of
+// Engine.IO, frames without content) cost the client nothing and the server a little.
+// The server allows a client Options.Limits.ControlRate of them a second, and the number
+// of controlBurst at once. When a client sends more, the server stops reading from it
+// for controlPause.
 const (
 	defaultControlRate = 1000
 	maxControlRate     = 1_000_000
@@ -73,8 +74,8 @@ const (
 	controlPause       = time.Second
 )
 
-// control counts a control packet. If there have been too many, room is for awaitRoom.
-// The caller holds recvMu.
+// control counts a control packet. If there have been too many, it returns a channel
+// for awaitRoom, otherwise nil. The caller holds recvMu.
 func (c *Conn) control() (room <-chan struct{}) {
 	if pace.Allow(&c.controls, c.srv.opts.Limits.ControlRate, controlBurst) {
 		return nil
@@ -82,14 +83,15 @@ func (c *Conn) control() (room <-chan struct{}) {
 	return c.slowDown()
 }
 
-// countControl is control without recvMu.
+// countControl is control for a caller that does not hold recvMu.
 func (c *Conn) countControl() (room <-chan struct{}) {
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
 	return c.control()
 }
 
-// slowDown returns the room of a client that sends too much of what means nothing.
+// slowDown returns the channel for awaitRoom that a client gets for sending too many
+// control packets. It is closed after controlPause.
 func (c *Conn) slowDown() <-chan struct{} {
 	c.srv.stats.limits.add(limitControlRate)
 	c.srv.noteControl()

@@ -10,14 +10,16 @@ import (
 // relieveWait is how long relieve waits for a connection it has cut.
 const relieveWait = time.Second
 
-// overBudget is called when what waits for all clients passes Options.Limits.SendBudget.
+// overBudget starts relieve. The budget calls it when what waits for all clients
+// exceeds Options.Limits.SendBudget.
 func (s *Server) overBudget() {
-	s.wg.Add(1) // there is a connection, that of the caller
+	s.wg.Add(1) // the count is not zero: the caller has a connection
 	go s.relieve()
 }
 
 // relieve cuts the connections with the most queued bytes until an eighth of the
-// budget is free. It is a goroutine, one at most, which Shutdown waits for.
+// budget is free. It runs on a goroutine of its own, of which there is one at most;
+// Shutdown waits for it.
 func (s *Server) relieve() {
 	defer s.wg.Done()
 	defer s.budget.Relieved()
@@ -38,12 +40,13 @@ func (s *Server) relieve() {
 		if s.budget.IsRelieved() {
 			return
 		}
-		b.c.endSlow(limitSendBudget, fmt.Sprintf("%d bytes wait for this client, more than for others, while all that waits is more than %d bytes", b.queued, s.opts.Limits.SendBudget))
+		b.c.endSlow(limitSendBudget, fmt.Sprintf("%d bytes waited for this client, more than for others, while more than %d bytes waited for all clients together", b.queued, s.opts.Limits.SendBudget))
 		b.c.awaitWriter(relieveWait)
 	}
 }
 
-// endSlow cuts a client that does not take what is sent to it.
+// endSlow cuts a client that does not take what is sent to it. option names the limit
+// that it has reached.
 func (c *Conn) endSlow(option, what string) {
 	c.mu.Lock()
 	closed := c.closed
@@ -54,8 +57,8 @@ func (c *Conn) endSlow(option, what string) {
 	c.end(ReasonSlowClient, &limitError{option, what}, abort)
 }
 
-// awaitWriter waits until nobody writes to a connection that has been cut, so
-// that what it was being sent is counted no more.
+// awaitWriter waits until nobody writes to a connection that has been cut, for d at
+// most. From then on the budget does not count what was being written.
 func (c *Conn) awaitWriter(d time.Duration) {
 	written := c.writingEnds()
 	if written == nil {
@@ -69,8 +72,8 @@ func (c *Conn) awaitWriter(d time.Duration) {
 	}
 }
 
-// writingEnds returns a channel that is closed when nobody writes any more, nil if
-// nobody does.
+// writingEnds returns a channel that is closed when the present write ends. It
+// returns nil if nobody writes.
 func (c *Conn) writingEnds() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

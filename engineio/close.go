@@ -7,18 +7,18 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
-// closeTimeout bounds how long a closed connection lingers: a WebSocket for the
-// client's close frame, polling for the request that takes what was queued.
+// closeTimeout bounds how long a closed connection lingers. A WebSocket waits for the
+// client's close frame, a polling connection for the request that takes what is queued.
 const closeTimeout = websock.CloseTimeout
 
-// Close closes the connection: further sends are refused, what is queued is
-// written if the client takes it within 5 seconds, and Receiver.Closed is called
-// with reason and err. The first Close decides. It returns at once. A polling
-// client that does not poll just then learns of its end by its next poll, within
-// 5 seconds too.
+// Close closes the connection and returns at once. Further sends are refused, what
+// is queued is written if the client takes it within 5 seconds, and Receiver.Closed is
+// called with reason and err. After the first Close, others have no effect. If a polling
+// client has no poll waiting, its next poll within 5 seconds gets what is queued and
+// the end.
 //
-// With ReasonSlowClient nothing more is written: the network connection is cut,
-// since its client does not take what it is sent.
+// With ReasonSlowClient, Close cuts the network connection and writes nothing more:
+// the client does not take what is sent to it.
 func (c *Conn) Close(reason Reason, err error) {
 	if reason == ReasonSlowClient {
 		c.end(reason, err, abort)
@@ -27,14 +27,14 @@ func (c *Conn) Close(reason Reason, err error) {
 	c.end(reason, err, deliver)
 }
 
-// ending is what becomes of the queue and the network connection at the end.
+// ending says what becomes of the queue and the network connection at the end.
 type ending int
 
 const (
 	deliver ending = iota // write what is queued, then close; a polling client may fetch it a little later
-	refused               // likewise, but a polling client knows of the end by a refusal
+	refused               // as deliver, but a polling client has learnt of the end by a refusal
 	discard               // drop what is queued, then close
-	left                  // the client has closed: drop what is queued; the reader closes
+	left                  // the client has closed: drop what is queued, and let the reader close
 	abort                 // cut the network connection at once
 )
 
@@ -53,7 +53,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	ws, probe := c.ws, c.probe
 	if c.closed {
 		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.reason == ReasonClientDisconnect || c.hasEverythingLocked())) {
-			c.transportDoneLocked() // nobody waits for a client that is leaving, or has nothing to fetch
+			c.transportDoneLocked() // the client is leaving, or has nothing to fetch: do not wait for it
 		}
 		c.mu.Unlock()
 		cut(how, ws, probe)
@@ -75,9 +75,9 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 			ws.AwaitClose()
 		}
 	case c.polling || c.probing && how != abort || how == deliver && (reason != ReasonServerShutdown || !c.hasEverythingLocked()):
-		// The poll that waits, or the next one, is answered with what is queued and the
-		// end. A client whose probe was answered does not poll any more: it gets
-		// both over the WebSocket when it has sent its UPGRADE packet.
+		// The poll that waits, or the next one, gets what is queued and the end. A client
+		// whose probe was answered polls no more: it gets both over the WebSocket, when it
+		// has sent its UPGRADE packet.
 		c.lingering = true
 		c.setTimerLocked(time.Now().Add(closeTimeout))
 	default:
@@ -100,13 +100,13 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	go c.finish()
 }
 
-// hasEverythingLocked reports whether a polling client has got everything: nothing is
-// queued or on its way, and no poll waits.
+// hasEverythingLocked reports whether a polling client has received everything: nothing
+// is queued, no answer is being written, and no poll waits.
 func (c *Conn) hasEverythingLocked() bool {
 	return c.ws == nil && !c.polling && !c.writing && c.queue.Empty()
 }
 
-// cut ends network connections if that is how the connection ends.
+// cut cuts the network connections if how is abort. A nil transport is skipped.
 func cut(how ending, transports ...*websock.Conn) {
 	for _, t := range transports {
 		if how == abort && t != nil {
@@ -115,11 +115,11 @@ func cut(how ending, transports ...*websock.Conn) {
 	}
 }
 
-// finish calls Receiver.Closed. It has a goroutine of its own since end is
+// finish calls Receiver.Closed. It runs on a goroutine of its own, because end is
 // called from inside the application's Send and Close.
 func (c *Conn) finish() {
 	c.recvMu.Lock() // wait for the Message under way
-	defer func() {  // whatever the application does
+	defer func() {  // also if the application calls runtime.Goexit
 		c.recvMu.Unlock()
 		c.mu.Lock()
 		c.receiverDone = true

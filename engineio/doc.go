@@ -1,7 +1,7 @@
 // Package engineio is a server of the Engine.IO protocol, revision 4
 // (EIO=4): connections that begin as HTTP long-polling or WebSocket, upgrade from
 // the first to the second, and carry text and binary messages in both directions.
-// It is the layer under Socket.IO and can be used without it.
+// Engine.IO is the layer under Socket.IO, and can be used without it.
 //
 // A Server is an http.Handler. For each new connection it calls
 // Options.OnConnect, which returns the Receiver of what the client sends:
@@ -21,14 +21,15 @@
 //	}
 //	mux.Handle("/engine.io/", srv)
 //
-// Conn.SendText and SendBinary send a message to one client, from any goroutine:
-// they queue it and never block. Frames encode a message once for any number of
-// connections, to which Conn.Send sends it. A client that takes nothing for
-// Options.WriteTimeout is closed, and costs no other client anything.
+// Conn.SendText and SendBinary send a message to one client, from any goroutine.
+// They queue it and never block. Frames is a message encoded once for any number of
+// connections; Conn.Send sends it to one of them. A client that takes nothing for
+// Options.WriteTimeout is closed, and no other client notices.
 //
-// In the other direction, a Receiver that has no room makes the engine stop reading
-// from its client (see Receiver.Message).
+// In the other direction there is back-pressure: a Receiver that has no room makes the
+// engine stop reading from its client (see Receiver.Message).
 //
-// An idle WebSocket holds one goroutine, which reads, and one timer; an idle
-// polling client holds the goroutine of its request. Nothing outlives a connection.
+// An idle WebSocket holds one timer and one goroutine, which reads. An idle polling
+// client holds one timer and the goroutine of its request. Nothing of a connection
+// outlives it.
 package engineio

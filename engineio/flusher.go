@@ -10,16 +10,16 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
-// flusher writes what connections have queued, one after the other, without
-// waiting for any: a connection whose network takes no more at the moment gets a
-// goroutine of its own (Conn.flush). A burst thus costs one goroutine
-// instead of one for each recipient, and what is queued meanwhile is written with
-// the rest. The goroutine starts with the first connection and ends with the
-// last. A server has a flusher for each processor.
+// flusher writes what connections have queued, one connection after the other. It
+// never waits: a connection whose network takes no more at the moment gets a goroutine
+// of its own (Conn.flush). A burst thus costs one goroutine instead of one for each
+// recipient, and one write takes all that has been queued for a connection. The
+// flusher's goroutine starts when a connection has something to write, and ends when
+// none has. A server has a flusher for each processor.
 type flusher struct {
 	srv     *Server
 	traffic traffic
-	budget  *outgoing.Share // in which its connections count what waits
+	budget  *outgoing.Share // counts what waits for its connections
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn
@@ -27,7 +27,8 @@ type flusher struct {
 	running bool
 }
 
-// add has c flushed. Its caller holds Conn.writing for the flusher.
+// add makes the flusher write what c has queued. The caller has set Conn.writing, on
+// behalf of the flusher.
 func (f *flusher) add(c *Conn) {
 	f.mu.Lock()
 	f.waiting = append(f.waiting, c)
@@ -43,7 +44,7 @@ func (f *flusher) add(c *Conn) {
 func (f *flusher) run() {
 	defer f.srv.wg.Done()
 	for {
-		// Goroutines that are about to queue something run first.
+		// Let goroutines run first that are about to queue something.
 		runtime.Gosched()
 		f.mu.Lock()
 		batch := f.waiting
@@ -66,7 +67,7 @@ func (f *flusher) run() {
 	}
 }
 
-// tryFlush writes what is queued, about websock.MaxTurn bytes of it, without waiting.
+// tryFlush writes about websock.MaxTurn bytes of what is queued, without waiting.
 func (c *Conn) tryFlush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,11 +96,11 @@ func (c *Conn) tryFlush() {
 		c.endFlushLocked()
 		return
 	}
-	c.flusher.add(c) // others first
+	c.flusher.add(c) // behind the connections that wait for their turn
 }
 
-// flush writes a batch, of which some is left, and what is queued, waiting for
-// the network, until nothing is, and ends. Its caller holds Conn.writing for it.
+// flush writes what is left of a batch, and then what is queued until nothing is. It
+// waits for the network. The caller has set Conn.writing, on behalf of flush.
 func (c *Conn) flush(t *websock.Conn, batch, left []*outgoing.Unit, size int) {
 	defer c.srv.wg.Done()
 	for {
@@ -144,8 +145,8 @@ func (c *Conn) controlLocked(t *websock.Conn) bool {
 	return t.HasControl()
 }
 
-// endFlushLocked ends the writing when nothing is queued. What is queued next counts in
-// the budget only if the network does not take it at once.
+// endFlushLocked ends the writing when nothing is queued. The budget counts what is
+// queued next only if the network does not take it at once.
 func (c *Conn) endFlushLocked() {
 	if c.ws.WritesAtOnce() {
 		c.queue.CountNoMore()

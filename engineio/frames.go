@@ -3,19 +3,19 @@ package engineio
 import "github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 
 // Frames is one or more messages that are sent as a unit, encoded once for any
-// number of connections. It is immutable, but for WithoutCompression, and safe for
-// concurrent use.
+// number of connections. It is safe for concurrent use: nothing but
+// WithoutCompression changes it.
 type Frames struct{ unit outgoing.Unit }
 
 // TextFrames returns the frames of a text message and of the binary messages that
-// follow it, copies of all of them. An empty text is a message, too.
+// follow it. It copies all of them. An empty text is a message, too.
 func TextFrames[T string | []byte](text T, binary ...[]byte) *Frames {
 	f := new(Frames)
 	outgoing.Init(&f.unit, text, true, binary)
 	return f
 }
 
-// BinaryFrames returns the frames of one binary message or more, copies of them.
+// BinaryFrames returns the frames of one binary message or more. It copies them.
 func BinaryFrames(data []byte, more ...[]byte) *Frames {
 	f := new(Frames)
 	if len(more) == 0 {
@@ -26,15 +26,15 @@ func BinaryFrames(data []byte, more ...[]byte) *Frames {
 	return f
 }
 
-// WithoutCompression has the frames never be compressed, also on connections that
-// negotiated it, and returns f. It must not be called once f has been sent.
+// WithoutCompression switches compression off for the frames, also on connections that
+// negotiated it, and returns f. It must not be called after f has been sent.
 func (f *Frames) WithoutCompression() *Frames {
 	f.unit.NeverCompress()
 	return f
 }
 
 // Message returns what f was made of: a text message, nil if there is none, and
-// the binary ones that follow it. It is memory of f and must not be changed.
+// the binary ones that follow it. Both are memory of f and must not be changed.
 func (f *Frames) Message() (text []byte, binary [][]byte) {
 	for p, isBinary := range f.unit.Messages {
 		if isBinary {

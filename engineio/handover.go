@@ -16,7 +16,7 @@ var (
 		"session ID unknown here, and the server that has the session cannot be reached (Options.PeerURL): connect again")
 	refuseAstray = refuse(http.StatusBadGateway, CodeUnknownSID, causePeer,
 		"session ID unknown: another server has handed the request over to this one, which does not have the session either; "+
-			"does that server's Options.PeerURL lead to a load balancer, or to another server, instead of itself?")
+			"Options.PeerURL must lead to the server with that ServerID itself, not to a load balancer or another server")
 )
 
 func (s *Server) newPeers() *handover.Peers {
@@ -58,7 +58,7 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sid, transport
 	return refuseNoPeer
 }
 
-// findPeer asks Options.PeerURL for the endpoint of a server.
+// findPeer asks Options.PeerURL for the endpoint of the server with that ServerID.
 func (s *Server) findPeer(ctx context.Context, id string) (endpoint *url.URL, err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/clientaddr"
 )
 
-// open begins a session: OnConnect decides.
+// open begins a session, if OnConnect accepts it.
 func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
 	id := protocol.NewID()
 	if s.peers != nil {
@@ -40,7 +40,7 @@ func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
 	return c, nil
 }
 
-// register makes a connection known, if the server takes one more.
+// register adds a connection to the server's, if the limits allow one more.
 func (s *Server) register(c *Conn) *Refusal {
 	key, refusal := s.clientKey(c.req)
 	if refusal != nil {
@@ -68,8 +68,8 @@ func (s *Server) register(c *Conn) *Refusal {
 }
 
 // connect queues the open packet (protocol: "Handshake"), calls OnConnect, and begins
-// or ends the session by its answer. It also ends the session if OnConnect calls
-// runtime.Goexit, which leaves the request without an answer.
+// the session or ends it. It also ends the session if OnConnect calls runtime.Goexit;
+// the request then gets no answer.
 func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
 	err = errGoexit
 	c.recvMu.Lock()
@@ -111,7 +111,7 @@ func (s *Server) openPacket(sid, transport string) *outgoing.Unit {
 	return outgoing.NewPacket(h.Packet())
 }
 
-// openPolling serves a handshake over polling; what OnConnect sent comes along.
+// openPolling serves a handshake over polling. The answer contains what OnConnect sent.
 func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 	s.liftDeadlines(w, r) // OnConnect may take its time
 	c, refusal := s.open(r, Polling)
@@ -131,7 +131,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 	return nil
 }
 
-// forget drops a connection of which nothing is left.
+// forget removes a connection that has ended completely.
 func (s *Server) forget(c *Conn) {
 	s.headers.Give(c.header)
 	s.mu.Lock()
@@ -161,8 +161,8 @@ func (s *Server) clientIP(r *http.Request) (ip string, refusal *Refusal) {
 	return "", nil
 }
 
-// clientKey returns whose connections a handshake counts among for
-// Options.Limits.MaxConnectionsPerIP, "" if for nobody's.
+// clientKey returns the address that Options.Limits.MaxConnectionsPerIP counts a
+// handshake by. It is "" if the handshake does not count.
 func (s *Server) clientKey(r *http.Request) (key string, refusal *Refusal) {
 	if s.opts.Limits.MaxConnectionsPerIP <= 0 {
 		return "", nil

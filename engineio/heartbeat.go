@@ -20,20 +20,20 @@ func (c *Conn) setTimerLocked(due time.Time) {
 	}
 }
 
-// onTimer sends a PING or finds that the last one was not answered (protocol:
-// "Heartbeat"). After the end it gives up lingering.
+// onTimer sends a PING, or ends the connection if the last one was not answered
+// (protocol: "Heartbeat"). After the end of the connection it ends the lingering.
 func (c *Conn) onTimer() {
 	c.mu.Lock()
 	switch {
 	case time.Until(c.due) > 0:
-		// Armed anew while this run was starting.
+		// The timer was reset while this run was starting.
 		c.mu.Unlock()
 	case c.closed:
 		if c.lingering {
 			c.transportDoneLocked()
 		}
 		c.mu.Unlock()
-	case c.reaction != nil && !c.pongDue: // it is about to end: the poll that waits is to get that
+	case c.reaction != nil && !c.pongDue: // the session is about to end: keep the poll for that
 		c.setTimerLocked(time.Now().Add(reactionTime))
 		c.mu.Unlock()
 	case c.pongDue && !c.pongOverdueLocked():
@@ -47,12 +47,12 @@ func (c *Conn) onTimer() {
 		wait := c.srv.opts.PingTimeout
 		if c.pause != nil {
 			c.pause.pinged = time.Now()
-			if c.pause.waiting > 0 { // no pong can be read; the client expects pings all the same
+			if c.pause.waiting > 0 { // no pong can be read, but the client still expects pings
 				wait = c.srv.opts.PingInterval
 			}
 		}
-		// From when it was due rather than from now, so that delays of the
-		// timer do not add up.
+		// Count from when the PING was due rather than from now, so that delays of
+		// the timer do not add up.
 		c.pongSince = c.due.Add(wait - c.srv.opts.PingTimeout)
 		c.progress = c.progressLocked()
 		c.awaitPongLocked()
@@ -61,11 +61,11 @@ func (c *Conn) onTimer() {
 	}
 }
 
-// pongLooks is how many times in PingTimeout a connection whose pong is missing
-// is looked at.
+// pongLooks is how many times within PingTimeout the server checks a connection whose
+// pong is missing.
 const pongLooks = 4
 
-// awaitPongLocked arms the timer for the next look at a connection whose pong is missing.
+// awaitPongLocked sets the timer for the next check of a connection whose pong is missing.
 func (c *Conn) awaitPongLocked() {
 	timeout := c.srv.opts.PingTimeout
 	next := time.Now().Add(timeout / pongLooks)
@@ -76,22 +76,22 @@ func (c *Conn) awaitPongLocked() {
 }
 
 // pongOverdueLocked reports whether the client has not answered the ping for
-// PingTimeout, the time not counted in which it took what waited for it: the ping may
-// wait behind that.
+// PingTimeout. The time in which the client took what had waited for it does not
+// count: the ping may be behind that.
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
 	progress := c.progressLocked()
 	flows := progress.since(c.progress) && progress.waits(c.progress) || c.ws == nil && now.Before(c.receives)
-	if flows && !c.excusedLocked() { // who is held back is pinged on time, see pause
+	if flows && !c.excusedLocked() { // a client that is not read from keeps its pings on time
 		c.pongSince = now
 	}
 	c.progress = progress
 	return !now.Before(c.pongSince.Add(c.srv.opts.PingTimeout))
 }
 
-// progress is what a client has taken up to some time.
+// progress is what a client has taken up to a moment.
 type progress struct {
-	ws *websock.Conn // nil: polling
+	ws *websock.Conn // nil over polling
 	websock.Progress
 }
 
@@ -110,7 +110,8 @@ func (c *Conn) progressLocked() progress {
 	return progress{c.ws, c.ws.Progress()}
 }
 
-// pong takes the answer to a PING. Others have no effect, which it reports.
+// pong handles a PONG. It reports whether the PONG answers a PING; any other has no
+// effect.
 func (c *Conn) pong() (expected bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,7 +122,7 @@ func (c *Conn) pong() (expected bool) {
 		c.pongDue = false
 		from := time.Now()
 		if c.excusedLocked() && !c.pause.pinged.IsZero() {
-			from = c.pause.pinged // the pong may have waited long, and the client waits for a ping
+			from = c.pause.pinged // the pong may have waited long to be read, and the client waits for a ping
 		}
 		c.setTimerLocked(from.Add(c.srv.opts.PingInterval))
 	}
@@ -129,7 +130,7 @@ func (c *Conn) pong() (expected bool) {
 }
 
 // expiredLocked reports whether the pong timeout has passed although its timer has
-// not run yet, so that a request which comes just then is not served.
+// not run yet. A request that comes then is not served.
 func (c *Conn) expiredLocked() bool {
 	return c.pongDue && c.pongOverdueLocked() && !c.excusedLocked()
 }

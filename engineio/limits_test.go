@@ -46,7 +46,7 @@ func TestPostThatIsNotUTF8(t *testing.T) {
 				h := newHost(t, nil, nil)
 				raw, p := h.raw()
 				resp, err := raw.Post(t.Context(), body)
-				wantRefused(t, resp, err, http.StatusBadRequest, "3", "a POST that is not UTF-8")
+				wantRefused(t, resp, err, http.StatusBadRequest, "3", "the POST is not UTF-8")
 				assert.ErrorContains(t, p.wantClosed(engineio.ReasonParseError), "UTF-8")
 				p.wantNone()
 			})

@@ -23,18 +23,18 @@ const (
 )
 
 const (
-	// noopPace is how long a poll waits that comes while an upgrade is
-	// probed before it is answered with NOOP, so that a client which stalls
-	// there does not spin.
+	// noopPace is how long a poll that comes during a probe waits before it is
+	// answered with NOOP. Without it, a client whose upgrade stalls would poll
+	// without pause.
 	noopPace = 25 * time.Millisecond
 )
 
-// Options configures a Server. It is copied by NewServer. Zero fields have
-// the default named with each.
+// Options configures a Server. NewServer copies it. A field that is zero has the
+// default that its comment names.
 type Options struct {
 	// OnConnect is called once for each new connection, before the client is
-	// answered and on the goroutine of its HTTP request; what it sends follows
-	// the open packet. An error refuses the client: a *Refusal chooses the
+	// answered, on the goroutine of its HTTP request. What it sends follows the open
+	// packet. If it returns an error, the client is refused: a *Refusal chooses the
 	// answer, any other error is logged and answered with 403. Required.
 	OnConnect func(c *Conn) (Receiver, error)
 
@@ -50,35 +50,36 @@ type Options struct {
 	// PingInterval is the time between a client's PONG and the next PING.
 	// Default 25 seconds, at least one millisecond.
 	PingInterval time.Duration
-	// PingTimeout is how long a client may take to answer a PING before it is
-	// closed with ReasonPingTimeout. Default 20 seconds, at least one millisecond.
+	// PingTimeout is how long a client may take to answer a PING. Then it is closed
+	// with ReasonPingTimeout. Default 20 seconds, at least one millisecond.
 	PingTimeout time.Duration
-	// UpgradeTimeout is how long an upgrade to WebSocket may take before it
-	// is given up; the client then stays on polling. Default 10 seconds.
+	// UpgradeTimeout is how long an upgrade to WebSocket may take. Then the server
+	// gives it up, and the client stays on polling. Default 10 seconds.
 	UpgradeTimeout time.Duration
-	// WriteTimeout is how long a client may take nothing of what is written to
-	// it before it is closed with ReasonSlowClient, after one to three times as
-	// long. How long a message takes altogether does not matter while its bytes
-	// flow. Default 10 seconds.
+	// WriteTimeout is how long a client may take nothing of what is written to it.
+	// Then, after one to three times as long, it is closed with ReasonSlowClient. A
+	// message may take any time while its bytes flow. Default 10 seconds.
 	WriteTimeout time.Duration
 
-	// DrainWindow is over which time Shutdown spreads the ends of connections,
-	// so that the clients do not all come back at once; at most half of the
-	// time that its context has left. Default: all at once up to 100 of them, and
-	// a millisecond for each one more, up to 10 seconds. Negative: all at once.
+	// DrainWindow is the time over which Shutdown spreads the ends of connections,
+	// so that the clients do not all come back at once. It is never more than half
+	// of the time that the context of Shutdown has left. Default: zero for up to 100
+	// connections, and a millisecond for each further one, up to 10 seconds.
+	// Negative: all at once.
 	DrainWindow time.Duration
 
 	// Limits bounds what clients may send, hold and cost.
 	Limits Limits
-	// ClientIP, if set, says from where a handshake comes, for
-	// Limits.MaxConnectionsPerIP and Conn.ClientIP: an IP address, or any other
-	// string that is to be counted by, or "" for a client that is not counted. It is
-	// called concurrently, and again with each call of Conn.ClientIP. By default
-	// the address is that of the network connection (http.Request.RemoteAddr)
-	// or, with TrustForwarded, the last entry of X-Forwarded-For. Set ClientIP
-	// where there are several proxies, or where the proxy uses another header;
-	// what clients can set themselves (the first entries of X-Forwarded-For, any
-	// header that the proxy passes on) lets them evade the limit.
+	// ClientIP, if set, returns the address that a handshake comes from, for
+	// Limits.MaxConnectionsPerIP and Conn.ClientIP: an IP address, any other string to
+	// count by, or "" for a client that is not counted. It is called concurrently, and
+	// again with each call of Conn.ClientIP. Default: the address of the network
+	// connection (http.Request.RemoteAddr) or, with TrustForwarded, the last entry of
+	// X-Forwarded-For.
+	//
+	// Set ClientIP where there are several proxies, or where the proxy uses another
+	// header. Do not use what clients can set themselves (the first entries of
+	// X-Forwarded-For, any header that the proxy passes on): it lets them evade the limit.
 	ClientIP func(r *http.Request) string
 
 	// DisableHTTPCompression turns off gzip and deflate for polling.
@@ -86,58 +87,62 @@ type Options struct {
 	// HTTPCompressionThreshold is the smallest answer to a poll that is
 	// compressed, in bytes. Default 1024.
 	HTTPCompressionThreshold int
-	// PerMessageDeflate negotiates the WebSocket compression of RFC 7692. It
-	// costs memory for each client and gives up sharing frames in a
-	// broadcast. Default off.
+	// PerMessageDeflate turns on the WebSocket compression of RFC 7692, for clients
+	// that offer it. It costs memory for each client, and a broadcast is compressed for
+	// each of its recipients. Default off.
 	PerMessageDeflate bool
 	// PerMessageDeflateThreshold is the smallest WebSocket message that is
 	// compressed, in bytes. Default 1024.
 	PerMessageDeflateThreshold int
 
-	// ServerID and PeerURL let several servers be one for clients whose requests
-	// a load balancer sends now to one of them, now to another: a request of a
-	// session that this server does not have is handed over to the one that has
-	// it. ServerID, 1 to 64 letters, digits, "-" and "_", names this server among
-	// them, and becomes part of its session ids, behind a dot. All servers
-	// should have the same options. Default: such requests are refused.
+	// ServerID and PeerURL make several servers work behind a load balancer that
+	// sends the requests of one client now to one of them, now to another: a server
+	// hands a request over to the server that has its session. ServerID names this
+	// server among them: 1 to 64 letters, digits, "-" and "_". It becomes part of the
+	// session ids, behind a dot. All servers should have the same options. Default: a
+	// request of a session that this server does not have is refused.
 	ServerID string
 	// PeerURL returns the URL of the endpoint of the server with that ServerID,
-	// path included: "http://10.0.0.5:8080/engine.io/". It must lead to that
-	// server itself, past the load balancer. Nil refuses the request with 400,
-	// for a server that is not known; an error, with 502, or as it says if it is
-	// a *Refusal. id comes from the client, and may be anything that a ServerID
-	// may be. PeerURL is called concurrently for each request of a foreign
-	// session, and may wait, but not long.
+	// path included: "http://10.0.0.5:8080/engine.io/". The URL must lead to that
+	// server itself, not to the load balancer. If PeerURL returns a nil URL, for a
+	// server that it does not know, the request is refused with 400. If it returns an
+	// error, the request is refused with 502, or as the error says if that is a *Refusal.
+	//
+	// id comes from the client, and may be anything that a ServerID may be. PeerURL is
+	// called concurrently for each request of another server's session. It may wait,
+	// but not for long: the client waits, too.
 	PeerURL func(ctx context.Context, id string) (*url.URL, error)
-	// PeerTransport sends the requests that are handed over: set it where the
-	// other servers' certificates are of a private authority, or where they want
-	// to see one. It must not use HTTP/2, over which no WebSocket can be handed
-	// over, and not follow redirects. Default: HTTP/1.1 with the certificate
-	// authorities of the system, past any proxy of the environment.
+	// PeerTransport sends the requests that are handed over. Set it where the other
+	// servers' certificates come from a private authority, or where they ask for a
+	// client certificate. It must not use HTTP/2, over which no WebSocket can be
+	// handed over, and must not follow redirects. Default: HTTP/1.1 with the system's
+	// certificate authorities, without any proxy that the environment names.
 	PeerTransport http.RoundTripper
 
-	// Cookie, when set, is a template of a cookie sent with the answer to a
-	// polling handshake, for load balancers that keep a client on one server
-	// by it. Its Value is replaced by the sid; Name defaults to "io", Path to
-	// "/" and SameSite to Lax. HttpOnly is always set, and Secure where the
-	// handshake came over TLS (see TrustForwarded). The server never reads it.
+	// Cookie, when set, is the template of a cookie sent with the answer to a
+	// polling handshake, for load balancers that use it to keep a client on one
+	// server. Its Value is replaced by the sid. Name defaults to "io", Path to "/" and
+	// SameSite to Lax. HttpOnly is always set, and Secure where the handshake came
+	// over TLS (see TrustForwarded). The server never reads the cookie.
 	Cookie *http.Cookie
 
 	// AllowedOrigins are the origins besides the server's own whose pages may
-	// connect, for polling, preflights and WebSocket alike: exact ones such as
-	// "https://app.example.com", patterns such as "https://*.example.com" for
-	// all subdomains, "null" (pages in a sandbox, some hybrid apps), "file://",
-	// or "*" for any origin. The schemes ws and wss mean http and https; letter
-	// case and default ports do not matter. Pages that only "*" or "null" allows
-	// connect without the user's cookies (see CredentialsForAnyOrigin).
-	// Requests without an Origin header do not come from another site's script
-	// and are served, unless Sec-Fetch-Site says that they come from another site.
-	// Default: the server's own origin only, that is, the host of the request.
+	// connect, over polling and WebSocket alike: exact ones such as
+	// "https://app.example.com", patterns such as "https://*.example.com" for all
+	// subdomains, "null" (pages in a sandbox, some hybrid apps), "file://", or "*" for
+	// any origin. The schemes ws and wss mean http and https; letter case and default
+	// ports do not matter. Default: the server's own origin only, which is the host of
+	// the request.
+	//
+	// Pages that only "*" or "null" allows connect without the user's cookies (see
+	// CredentialsForAnyOrigin). The server serves requests without an Origin header, which
+	// no script of another site can send, unless Sec-Fetch-Site names another site.
 	AllowedOrigins []string
 	// CredentialsForAnyOrigin lets pages that only "*" or "null" in AllowedOrigins
-	// allows connect with the user's cookies: Access-Control-Allow-Credentials
-	// is sent to them, and the request that OnConnect sees has its Cookie header.
-	// Any page on the web can then act for a user whom a cookie logs in. Default off.
+	// allows connect with the user's cookies: the server sends them
+	// Access-Control-Allow-Credentials, and OnConnect sees the Cookie header of the
+	// request. Any page on the web can then act for a user whom a cookie logs in.
+	// Default off.
 	CredentialsForAnyOrigin bool
 	// AllowOrigin, when set, is asked about origins that AllowedOrigins does
 	// not allow. It is called concurrently.
@@ -153,60 +158,62 @@ type Options struct {
 	// cookies with WebSocket handshakes all the same.
 	DisableCredentials bool
 
-	// Logger gets, at level warn, what clients bring about and an operator can
-	// mend: connections that are cut and requests that are refused, with the option that
-	// changes it; the first of each kind, then one line a minute with the number of those
-	// left out, which are at debug. At debug are refusals by OnConnect, too. Default slog.Default().
+	// Logger gets, at level warn, what clients cause and an operator can change:
+	// connections that are cut and requests that are refused, with the option to set.
+	// Of each kind it gets the first, and then one line a minute with the number of
+	// those left out. Those left out and refusals by OnConnect are logged at debug.
+	// Default slog.Default().
 	Logger *slog.Logger
 }
 
-// Limits bounds what clients may send, hold and cost. The zero value is a set of
-// bounds for a server that faces the internet.
+// Limits bounds what clients may send, hold and cost. The zero value has bounds that
+// suit a server on the internet.
 type Limits struct {
-	// MaxPayload is the size limit of what a client sends, in bytes: of a
-	// WebSocket message after decompression, and of the body of a polling
-	// request, whose packets may be any number. Default 1,000,000.
+	// MaxPayload is the size limit of what a client sends, in bytes: of a WebSocket
+	// message after decompression, and of the whole body of a polling request. Default
+	// 1,000,000.
 	MaxPayload int
-	// PostBudget bounds the bytes that the bodies of all POSTs take until their
-	// Receivers have taken the messages, those for other servers (PeerURL) until they
-	// have been handed over. When more arrive, the POST that began first is refused
-	// with 503 and its connection closed with ReasonTransportError; but when more than
-	// half wait for Receivers that have no room, what arrives waits as well. Bodies of
-	// up to 4 KiB do not count. Default 64 MiB, or 8 times MaxPayload if that is more; it must be
-	// at least twice MaxPayload.
+	// PostBudget bounds the memory that the bodies of all POSTs take together, in
+	// bytes. A body counts until the Receiver has taken its messages or, for another
+	// server's session (PeerURL), until it has been handed over. Bodies of up to 4 KiB
+	// do not count. When the budget is used up, the POST that began first is refused
+	// with 503, and its connection is closed with ReasonTransportError. But while more
+	// than half of the budget waits for Receivers that have no room, further bodies wait
+	// as well. Default 64 MiB, or 8 times MaxPayload if that is more; it must be at
+	// least twice MaxPayload.
 	PostBudget int
-	// SendQueueLimit bounds the bytes that wait to be written to one client,
-	// with about 100 for each message: Conn.Send returns ErrSendQueueFull beyond
-	// it. A message of any size is accepted while nothing waits. Default
-	// 67,108,864 (64 MiB).
+	// SendQueueLimit bounds what waits to be written to one client, in bytes; each
+	// message counts with about 100 bytes more than its size. Beyond the limit,
+	// Conn.Send returns ErrSendQueueFull. A message of any size is accepted while
+	// nothing waits. Default 67,108,864 (64 MiB).
 	SendQueueLimit int
-	// SendBudget bounds the memory of what waits to be written to all clients of
-	// the server together, in bytes; a message that waits for several of them
-	// counts once. When it is used up, the clients for which most waits are
-	// closed with ReasonSlowClient until an eighth of it is free. What the network
-	// takes at once does not count, nor do the first 64 KiB of a burst for one
-	// client. Default 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
+	// SendBudget bounds the memory of what waits to be written to all clients
+	// together, in bytes. A message that waits for several clients counts once. What
+	// the network takes at once does not count, nor do the first 64 KiB of a burst for
+	// one client. When the budget is used up, the server closes the clients for which
+	// most waits, with ReasonSlowClient, until an eighth of it is free. Default
+	// 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
 	SendBudget int
-	// ControlRate is the most control packets a second of one client: PINGs and
-	// PONGs of WebSocket, NOOPs and PONGs that answer no PING. Above it, after ten
-	// times as many at once, the server reads more slowly. Default 1000.
+	// ControlRate is the most control packets a second that one client may send:
+	// PINGs and PONGs of WebSocket, NOOPs, and PONGs that answer no PING. Ten times as
+	// many may come at once. Beyond that the server reads more slowly from the client.
+	// Default 1000.
 	ControlRate int
-	// MaxConnections is the most connections at one time, those included that
-	// are ending and those over polling, which need no network connection
-	// between two requests. A handshake beyond it is refused with 503. Default:
-	// twice the number of files that the process may open (RLIMIT_NOFILE of
-	// Unix systems), at most 100,000, and 100,000 where there is no such limit.
-	// Negative: no limit.
+	// MaxConnections is the most connections at one time. It includes those that are
+	// ending, and those over polling, which need no network connection between two
+	// requests. A handshake beyond it is refused with 503. Default: twice the number
+	// of files that the process may open (RLIMIT_NOFILE on Unix systems), at most
+	// 100,000; where there is no such limit, 100,000. Negative: no limit.
 	MaxConnections int
 	// MaxConnectionsPerIP is the most connections at one time from one client
-	// address (see ClientIP): a whole /64 network is one address of IPv6. A
-	// handshake beyond it is refused with 429. Default 0, no limit, since all
-	// clients behind one proxy or one company's router have one address.
+	// address (see ClientIP). For IPv6, a whole /64 network counts as one address. A
+	// handshake beyond it is refused with 429. Default 0, no limit: all clients behind
+	// a proxy or a company's router have the same address.
 	MaxConnectionsPerIP int
 }
 
-// Validate says what is wrong with the options, nil if nothing: what [NewServer]
-// would return.
+// Validate returns the error that [NewServer] would return for these options, nil if
+// they are valid.
 func (o *Options) Validate() error {
 	_, err := o.withDefaults()
 	return err
@@ -267,7 +274,7 @@ func (k *optionCheck) size(name string, n *int, def int) {
 	}
 }
 
-// count checks a number; zero says what it means to leave it out.
+// count checks a number. zero says in the error what 0 means.
 func (k *optionCheck) count(name string, n *int, def int, zero string) {
 	switch {
 	case *n == 0:

@@ -21,7 +21,7 @@ var (
 	refuseOverlap   = badRequest("one GET and one POST at a time; the session has been closed").withoutBody()
 )
 
-// Header values, shared so that an answer allocates none.
+// Header values that all answers share, so that an answer need not allocate them.
 var (
 	plainText = []string{"text/plain; charset=UTF-8"}
 	htmlText  = []string{"text/html"} // as the reference server says
@@ -29,12 +29,12 @@ var (
 	noSniff   = []string{"nosniff"}
 )
 
-// lengthKnown is the size of an answer from which on net/http does not find out
-// its Content-Length by itself, at less cost.
+// lengthKnown is the size of an answer, in bytes, from which on the server sets
+// Content-Length. net/http sets that of a smaller one, at less cost.
 const lengthKnown = 2 << 10
 
-// servePoll answers a GET (protocol: "HTTP long-polling"): at once with what
-// is queued, else with what comes next.
+// servePoll answers a GET (protocol: "HTTP long-polling"): at once with what is
+// queued or, if nothing is, with what is queued next.
 func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock()
 	if refusal := c.refuseRequestLocked(); refusal != nil {
@@ -53,7 +53,7 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Unlock()
 	c.srv.liftDeadlines(w, r)
 	c.mu.Lock()
-	late := c.probing // the client should not poll any more, since it is about to upgrade
+	late := c.probing // the client is about to upgrade and should poll no more
 	c.hurried = c.srv.peers != nil && handover.IsHurried(r)
 	if late || c.hurried {
 		c.noopAt = time.Now()
@@ -64,7 +64,7 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 			c.mu.Unlock()
 			return refuseTransport
 		}
-		// A client that has gone gets nothing from the queue.
+		// Take nothing from the queue for a client that has gone.
 		answer, pause := (*pollAnswer)(nil), time.Duration(0)
 		gone := r.Context().Err() != nil
 		if !gone {
@@ -85,8 +85,8 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 }
 
-// pollAborted is called when the client has aborted the poll that waited. That ends
-// the session, unless it goes on as WebSocket.
+// pollAborted ends the session after the client has aborted the poll that waited. A
+// session that has been upgraded goes on.
 func (c *Conn) pollAborted() {
 	c.mu.Lock()
 	if c.ws != nil {
@@ -103,7 +103,7 @@ func (c *Conn) pollAborted() {
 	c.mu.Unlock()
 }
 
-// releasePoll answers the poll that waits, at once.
+// releasePoll makes the poll that waits be answered at once.
 func (c *Conn) releasePoll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +113,8 @@ func (c *Conn) releasePoll() {
 	}
 }
 
-// refuseRequestLocked reports why a request cannot be part of this session.
+// refuseRequestLocked returns the refusal of a request that this session cannot take,
+// nil if it can.
 func (c *Conn) refuseRequestLocked() *Refusal {
 	switch {
 	case c.transportDone || c.expiredLocked() || c.closed && !c.lingering:
@@ -124,8 +125,8 @@ func (c *Conn) refuseRequestLocked() *Refusal {
 	return nil
 }
 
-// waitPoll waits until the poll is woken or the pause, if there is one, is
-// over. It reports false if the client has gone.
+// waitPoll waits until the poll is woken or the pause is over; zero is no pause. It
+// returns false if the client has gone.
 func waitPoll(r *http.Request, wake <-chan struct{}, pause time.Duration) bool {
 	var over <-chan time.Time
 	if pause > 0 {

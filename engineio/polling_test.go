@@ -142,7 +142,7 @@ func TestPostOfBinaryContentType(t *testing.T) {
 		raw, p := h.raw()
 		raw.Header = http.Header{"Content-Type": {"application/octet-stream"}}
 		resp, err := raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), strings.NewReader("4x"), nil)
-		wantRefused(t, resp, err, http.StatusBadRequest, "3", "a POST of binary data")
+		wantRefused(t, resp, err, http.StatusBadRequest, "3", "the POST has binary data")
 		p.wantClosed(engineio.ReasonParseError)
 		p.wantNone()
 	})

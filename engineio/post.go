@@ -17,7 +17,7 @@ import (
 
 var (
 	errPostOverlap = errors.New("engineio: a POST came while another one was being read")
-	// errSessionOver cuts off the reading of a POST whose session has ended.
+	// errSessionOver ends the reading of a POST whose session has ended.
 	errSessionOver = errors.New("engineio: the session has ended")
 
 	refuseBusy = refuse(http.StatusServiceUnavailable, CodeBadRequest, causeTooLarge,
@@ -26,8 +26,8 @@ var (
 
 var bodyPool = sync.Pool{New: func() any { return new([httpbody.SmallBody]byte) }}
 
-// servePost delivers the packets of a POST and then answers it, whatever handlers do
-// with the messages.
+// servePost delivers the packets of a POST and then answers it. The answer does not
+// depend on what the Receiver does with the messages.
 func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock()
 	refusal := c.refuseRequestLocked()
@@ -56,7 +56,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	if err != nil {
 		c.refuseAndEnd(w, r, refusal, err)
 	}
-	c.mu.Lock() // before the answer: the client may send the next one as soon as it has it
+	c.mu.Lock() // before the answer: when the client has it, it may send the next POST
 	c.posting, c.body = false, nil
 	late := c.isLatePostLocked()
 	c.mu.Unlock()
@@ -72,15 +72,15 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	return nil
 }
 
-// readPost reads the body of a POST and handles its packets. With an error, the
-// session is to be ended for it after the refusal.
+// readPost reads the body of a POST and handles its packets. If it returns an error,
+// the caller ends the session for that, after the refusal.
 func (c *Conn) readPost(b *httpbody.Body, r *http.Request) (*Refusal, error) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
-		refusal, err := refuseParse(&parseError{"a POST of binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
+		refusal, err := refuseParse(&parseError{"the POST has binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
 		return refusal.withoutBody(), err
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return refuseParse(&parseError{"a POST with a Content-Encoding: clients send payloads as they are"})
+		return refuseParse(&parseError{"the POST has a Content-Encoding: clients send payloads without one"})
 	}
 	buf := bodyPool.Get().(*[httpbody.SmallBody]byte)
 	defer bodyPool.Put(buf)
@@ -97,7 +97,7 @@ func (c *Conn) readPost(b *httpbody.Body, r *http.Request) (*Refusal, error) {
 	case err != nil:
 		return badRequest("the body could not be read"), err
 	case !utf8.Valid(payload):
-		return refuseParse(&parseError{"a POST that is not UTF-8"})
+		return refuseParse(&parseError{"the POST is not UTF-8"})
 	}
 	c.flusher.traffic.received(bytes.Count(payload, []byte{protocol.Separator})+1, len(payload))
 	switch err := c.receivePayload(payload); {
@@ -114,8 +114,8 @@ func refuseParse(err error) (*Refusal, error) {
 	return badRequest(strings.TrimPrefix(err.Error(), "engineio: ")), err
 }
 
-// refuseTooLarge returns the refusal of a body that is too large, and the error for
-// which its session ends.
+// refuseTooLarge returns the refusal of a body that is too large, and the error that
+// its session ends with.
 func (s *Server) refuseTooLarge() (*Refusal, error) {
 	s.stats.limits.add(limitPayload)
 	err := errTooLarge(s.opts.Limits.MaxPayload)
@@ -123,20 +123,19 @@ func (s *Server) refuseTooLarge() (*Refusal, error) {
 }
 
 // overPostBudget counts a POST that is cut off because Options.Limits.PostBudget is used
-// up, and returns why.
+// up, and returns the error that says so.
 func (s *Server) overPostBudget() error {
 	s.stats.limits.add(limitPostBudget)
 	return &limitError{limitPostBudget, fmt.Sprintf("the bodies of all POSTs took more than %d bytes, and this one was the slowest", s.opts.Limits.PostBudget)}
 }
 
-// reactionTime is how long a client whose request was refused has to leave by itself
-// before its poll is answered with the end.
+// reactionTime is how long a client whose request was refused has to leave by itself.
+// Then its poll is answered with the end.
 const reactionTime = time.Second
 
-// refuseAndEnd answers a request with a refusal and then ends the session for err,
-// in this order: a client that learns of the end by its poll first does not
-// learn why. The official client puts off what it does about a refusal, but not
-// what it does about a poll's answer; so it has some time.
+// refuseAndEnd answers a request with a refusal and then ends the session for err. A
+// client whose poll ends first does not learn why. The official client handles a
+// refusal later than the answer to a poll, so refuseAndEnd waits in between.
 func (c *Conn) refuseAndEnd(w http.ResponseWriter, r *http.Request, refusal *Refusal, err error) {
 	c.srv.refuse(w, r, refusal)
 	_ = http.NewResponseController(w).Flush()
@@ -144,9 +143,9 @@ func (c *Conn) refuseAndEnd(w http.ResponseWriter, r *http.Request, refusal *Ref
 	c.endFor(err)
 }
 
-// awaitReaction returns when the client whose request was refused has sent another
-// one, or the session has ended. Without a poll that waits, nothing else could tell
-// the client of the end, and it returns at once.
+// awaitReaction waits until the client whose request was refused has sent another one,
+// the session has ended, or reactionTime is over. If no poll waits, it returns at once:
+// then the refusal is all that the client can get.
 func (c *Conn) awaitReaction() {
 	c.mu.Lock()
 	if !c.polling || c.closed || c.reaction != nil {
@@ -182,14 +181,14 @@ func (s *Server) answerPost(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-// isLatePostLocked reports whether a POST comes after the end of its session, of which
-// the client does not know yet.
+// isLatePostLocked reports whether a POST comes after the end of its session while the
+// client does not know of the end yet.
 func (c *Conn) isLatePostLocked() bool {
 	return c.closed && (c.reason == ReasonServerShutdown || c.lingering && c.reason != ReasonClientDisconnect)
 }
 
 // answerLatePost answers a POST whose session has ended and whose client may still
-// fetch what was queued. A refusal would have it drop the poll that does.
+// fetch what was queued. A refusal would make the client drop the poll that fetches it.
 func (s *Server) answerLatePost(w http.ResponseWriter, r *http.Request) {
 	if s.isClosed() {
 		endKeepAlive(w)

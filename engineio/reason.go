@@ -4,9 +4,8 @@ import (
 	"errors"
 )
 
-// Reason says why a connection ended. The strings are those of
-// Flask-SocketIO, plus three of our own: parse error, slow client and server
-// shutdown.
+// Reason says why a connection ended. The strings are those of Flask-SocketIO and
+// three more: parse error, slow client and server shutdown.
 type Reason string
 
 const (
@@ -16,18 +15,18 @@ const (
 	ReasonServerDisconnect Reason = "server disconnect"
 	// ReasonPingTimeout: no PONG came within Options.PingTimeout of a PING.
 	ReasonPingTimeout Reason = "ping timeout"
-	// ReasonTransportClose: the WebSocket ended: closed by the client, lost,
-	// or closed by the server because a message broke the size limit.
+	// ReasonTransportClose: the WebSocket ended. The client closed it, it was lost,
+	// or the server closed it because a message was larger than Options.Limits.MaxPayload.
 	ReasonTransportClose Reason = "transport close"
-	// ReasonTransportError: a polling request was aborted, overlapped another
-	// of its kind, was too large or broke the protocol; or the client broke the
-	// WebSocket protocol or sent text over it that is not UTF-8.
+	// ReasonTransportError: a polling request was aborted, overlapped another of
+	// its kind, was too large or broke the protocol. Over WebSocket, the client broke
+	// that protocol or sent text that is not UTF-8.
 	ReasonTransportError Reason = "transport error"
 	// ReasonParseError: the client sent something that is not a packet.
 	ReasonParseError Reason = "parse error"
-	// ReasonSlowClient: the client took nothing for Options.WriteTimeout, or
+	// ReasonSlowClient: the client took nothing for Options.WriteTimeout, or it
 	// was furthest behind when Options.Limits.SendBudget was used up, or the
-	// application closed it because of ErrSendQueueFull.
+	// application closed the connection because of ErrSendQueueFull.
 	ReasonSlowClient Reason = "slow client"
 	// ReasonServerShutdown: Server.Shutdown was called.
 	ReasonServerShutdown Reason = "server shutdown"
@@ -36,16 +35,17 @@ const (
 var (
 	// ErrClosed is returned for a connection that has ended or is ending.
 	ErrClosed = errors.New("engineio: connection closed")
-	// ErrSendQueueFull is returned by Conn.Send if too much waits to be sent to
-	// the client already (Options.Limits.SendQueueLimit). Nothing has been queued, and
-	// the connection goes on.
+	// ErrSendQueueFull is returned by Conn.Send if too much already waits to be sent
+	// to the client (Options.Limits.SendQueueLimit). Nothing has been queued, and the
+	// connection stays open.
 	ErrSendQueueFull = errors.New("engineio: the send queue is full")
-	// ErrServerClosed is the refusal of a handshake after Shutdown.
+	// ErrServerClosed is the error of connections that Shutdown ends, and of
+	// handshakes after it.
 	ErrServerClosed = errors.New("engineio: server closed")
 )
 
-// CloseError is why a connection ended: the cause of the context of a closed
-// Conn. errors.Is(err, ErrClosed) holds for it.
+// CloseError says why a connection ended. It is the cause of the context of a closed
+// Conn, and errors.Is(err, ErrClosed) holds for it.
 type CloseError struct {
 	Reason Reason
 	Err    error // detail; may be nil

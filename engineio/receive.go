@@ -11,17 +11,17 @@ import (
 
 var (
 	errClientClosed = errors.New("engineio: the client sent a CLOSE packet")
-	errClientPing   = errors.New("engineio: the client sent a PING: in revision 4 of the protocol the server does")
+	errClientPing   = errors.New("engineio: the client sent a PING: in revision 4 of the protocol only the server sends them")
 )
 
-// parseError is a message that is not a packet.
+// parseError says why a message is not a packet.
 type parseError struct{ what string }
 
 func (e *parseError) Error() string { return "engineio: " + e.what }
 
-// receivePayload handles the packets in the body of a POST, in order. After an
-// error, those in front of the faulty packet have been delivered. It waits while
-// the Receiver has no room.
+// receivePayload handles the packets in the body of a POST, in order. It waits while
+// the Receiver has no room. If it returns an error, it has delivered the packets in
+// front of the faulty one.
 func (c *Conn) receivePayload(body []byte) error {
 	c.turnMu.Lock()
 	defer c.turnMu.Unlock()
@@ -46,8 +46,8 @@ func (c *Conn) receivePayload(body []byte) error {
 }
 
 // receivePacket handles one packet that came as text (protocol: "Packet
-// encoding"). The caller holds recvMu. An error ends the connection: see endFor.
-// If room is not nil, the caller does not read on until it is closed: see awaitRoom.
+// encoding"). The caller holds recvMu. For an error, the caller ends the connection
+// with endFor. If room is not nil, the caller waits with awaitRoom before it reads on.
 func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 	if len(p) == 0 {
 		return nil, &parseError{"empty packet"}
@@ -70,7 +70,7 @@ func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 	case protocol.Ping:
 		return nil, errClientPing
 	case protocol.Open, protocol.Upgrade, protocol.Noop:
-		// They mean nothing from a client, and do no harm.
+		// From a client they mean nothing and do no harm.
 		return c.control(), nil
 	default:
 		return nil, &parseError{fmt.Sprintf("unknown packet type %q", p[0])}
@@ -78,8 +78,8 @@ func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// endFor ends the connection for an error of receivePacket or receivePayload.
-// It is the one place that decides what such an error means.
+// endFor ends the connection for an error of receivePacket or receivePayload. It
+// alone decides which reason and which ending such an error has.
 func (c *Conn) endFor(err error) {
 	var parse *parseError
 	switch {
@@ -92,7 +92,8 @@ func (c *Conn) endFor(err error) {
 	}
 }
 
-// deliverMessage calls the receiver. The caller holds recvMu.
+// deliverMessage calls the Receiver, unless the connection has ended. The caller holds
+// recvMu.
 func (c *Conn) deliverMessage(data []byte, binary bool) (room <-chan struct{}) {
 	c.mu.Lock()
 	closed := c.closed
@@ -103,8 +104,9 @@ func (c *Conn) deliverMessage(data []byte, binary bool) (room <-chan struct{}) {
 	return room
 }
 
-// guard runs code of the application on a goroutine of ours, where a panic would
-// end the process and runtime.Goexit the connection's reader.
+// guard calls f, which is code of the application, on a goroutine of the server. There
+// a panic would end the process, and runtime.Goexit the reader of the connection; guard
+// ends the connection instead. what names the code in the log.
 func (c *Conn) guard(what string, f func()) {
 	returned := false
 	defer func() {

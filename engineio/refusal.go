@@ -13,8 +13,8 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
-// RefusalCode is an error code of the Engine.IO reference server, which clients
-// may read in the body of a refused request.
+// RefusalCode is an error code of the Engine.IO reference server. The body of the
+// answer to a refused request has it.
 type RefusalCode int
 
 // The codes.
@@ -27,7 +27,7 @@ const (
 	CodeUnsupportedVersion                    // another revision of the protocol
 )
 
-// codeMessages are the reference server's words for its codes. Test suites and
+// codeMessages are the reference server's messages for its codes. Test suites and
 // some clients compare them.
 var codeMessages = [...]string{
 	CodeUnknownTransport:   "Transport unknown",
@@ -38,8 +38,8 @@ var codeMessages = [...]string{
 	CodeUnsupportedVersion: "Unsupported protocol version",
 }
 
-// String returns the message of the reference server for the code, "" for a
-// number that is none of its codes.
+// String returns the message of the reference server for the code. It is "" for a
+// number that is not one of its codes.
 func (c RefusalCode) String() string {
 	if c < 0 || int(c) >= len(codeMessages) {
 		return ""
@@ -47,9 +47,9 @@ func (c RefusalCode) String() string {
 	return codeMessages[c]
 }
 
-// RefusalHeader is the header in which the server says why it refuses a request:
-// one English sentence of printable ASCII, of at most 400 bytes. The body
-// of the answer is that of the reference server, which says less.
+// RefusalHeader is the header in which the server says why it refuses a request: one
+// English sentence of printable ASCII, at most 400 bytes long. The body of the answer
+// is that of the reference server, which says less.
 const RefusalHeader = "Engineio-Refusal"
 
 // maxRefusalHeader bounds the value of RefusalHeader, in bytes.
@@ -62,15 +62,15 @@ type Refusal struct {
 	Status  int         // HTTP status; zero means 403 with CodeForbidden
 	Code    RefusalCode // of the reference server
 	Message string      // for the client
-	// Detail is for RefusalHeader and the log: what was wrong and what to do
-	// about it. It may be empty.
+	// Detail says what was wrong and what to do about it, in RefusalHeader and in the
+	// log. It may be empty.
 	Detail string
 
-	cause string // key of Stats.Refused; empty: the application's own
+	cause string // key of Stats.Refused; empty for a refusal by the application
 	bare  bool   // the body is empty
 }
 
-// refuse returns a refusal of the server's own, which looks like one of the reference server.
+// refuse returns a refusal by the server, with the message of the reference server.
 func refuse(status int, code RefusalCode, cause, detail string) *Refusal {
 	return &Refusal{Status: status, Code: code, Message: code.String(), Detail: detail, cause: cause}
 }
@@ -79,7 +79,8 @@ func badRequest(detail string) *Refusal {
 	return refuse(http.StatusBadRequest, CodeBadRequest, causeMalformed, detail)
 }
 
-// withoutBody makes the body empty, for what the reference server answers with a status alone.
+// withoutBody makes the body empty, for refusals that the reference server answers with
+// a status alone.
 func (e *Refusal) withoutBody() *Refusal {
 	e.bare = true
 	return e
@@ -88,8 +89,8 @@ func (e *Refusal) withoutBody() *Refusal {
 // Error returns why the request is refused.
 func (e *Refusal) Error() string { return "engineio: " + cmp.Or(e.Detail, e.Message) }
 
-// refusalOf turns an error of OnConnect into an answer. Only a Refusal speaks
-// to the client: other errors may hold what is none of its business.
+// refusalOf turns an error of OnConnect into an answer. The client sees only the text
+// of a Refusal: other errors may contain what it must not know.
 func refusalOf(err error) *Refusal {
 	var r *Refusal
 	switch {
@@ -112,9 +113,9 @@ var (
 		"too many connections from this address (Options.Limits.MaxConnectionsPerIP)")
 )
 
-// noteRefusal counts a refused request and logs it: at debug what the application
-// refuses, what Shutdown refuses, and sessions that have ended; else at warn,
-// the first of a cause and then one each minute.
+// noteRefusal counts a refused request and logs it. Ordinary refusals are logged at
+// debug. Of the others, the first of each cause is logged at warn, and then one each
+// minute.
 func (s *Server) noteRefusal(r *http.Request, refusal *Refusal) {
 	cause := cmp.Or(refusal.cause, causeApplication)
 	s.stats.refused.add(cause)
@@ -126,23 +127,24 @@ func (s *Server) noteRefusal(r *http.Request, refusal *Refusal) {
 	}
 }
 
-// isOrdinary reports whether a refusal is nothing that an operator should look into.
+// isOrdinary reports whether a refusal is part of everyday operation, so that no
+// operator need look into it.
 func (s *Server) isOrdinary(r *http.Request, cause string) bool {
 	switch cause {
-	case causeApplication, causeShutdown, causePeer: // the hand-over has logged the last
+	case causeApplication, causeShutdown, causePeer: // warnPeer has logged the last of these
 		return true
 	case causeSession:
 		return !s.history.Suspicious(r)
 	case causeMalformed, causeTooLarge:
-		// If it has ended a session, noteEnd has said so.
+		// If the request has ended a session, noteEnd has logged it.
 		return protocol.ParseQuery(r.URL.RawQuery).SID != ""
 	}
 	return false
 }
 
-// write answers a request. The answer to what asks for a WebSocket is plain
-// text, as on the reference server: no page can read it. The application's own
-// refusals are the same everywhere.
+// write answers a request. As on the reference server, the answer to a WebSocket
+// handshake is plain text, which no page can read. Refusals by the application have the
+// same body for every transport.
 func (e *Refusal) write(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
@@ -171,7 +173,7 @@ func (e *Refusal) write(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// json is what JSON.stringify makes of it.
+// json returns the body of the answer, byte for byte as JSON.stringify writes it.
 func (e *Refusal) json() []byte {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
@@ -183,7 +185,8 @@ func (e *Refusal) json() []byte {
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 }
 
-// headerText makes a sentence fit for a header: it may quote what the client sent.
+// headerText makes a sentence fit for a header. It replaces control and non-ASCII
+// characters, which a quotation of what the client sent may have.
 func headerText(s string) string {
 	if len(s) > maxRefusalHeader {
 		s = s[:maxRefusalHeader-3] + "..."

@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 		"other methods, still other":     {method: http.MethodDelete, query: "EIO=4&transport=polling&sid=$sid", status: 405, code: "", message: "a session takes GET and POST", unharmed: true},
 		"JSONP":                          {method: get, query: "EIO=4&transport=polling&j=0", status: 400, code: "3", message: "JSONP"},
 		"JSONP on a session":             {method: get, query: "EIO=4&transport=polling&sid=$sid&j=0", status: 400, code: "3", message: "JSONP", unharmed: true},
-		"binary content type in a POST":  {method: post, query: "EIO=4&transport=polling&sid=$sid", header: http.Header{"Content-Type": {"application/octet-stream"}}, body: "4x", status: 400, code: "", message: "a POST of binary data"},
+		"binary content type in a POST":  {method: post, query: "EIO=4&transport=polling&sid=$sid", header: http.Header{"Content-Type": {"application/octet-stream"}}, body: "4x", status: 400, code: "", message: "the POST has binary data"},
 		"packet of unknown type":         {method: post, query: "EIO=4&transport=polling&sid=$sid", body: "xyz", status: 400, code: "3", message: "unknown packet type"},
 		"empty POST":                     {method: post, query: "EIO=4&transport=polling&sid=$sid", status: 400, code: "3", message: "empty packet"},
 		"ping from the client":           {method: post, query: "EIO=4&transport=polling&sid=$sid", body: "2", status: 400, code: "3", message: "the client sent a PING"},

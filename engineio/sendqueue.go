@@ -7,22 +7,22 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
-// Send queues f and returns at once; what is queued is written in order, as
-// much as possible at a time. It returns ErrClosed if the connection has ended,
-// and ErrSendQueueFull, having queued nothing, if f and what waits already are
-// more than Options.Limits.SendQueueLimit. A message of any size is accepted if nothing
-// waits. A full queue does not end the connection: a client that takes nothing for
-// Options.WriteTimeout is closed anyway. Senders of much data wait with Flush.
+// Send queues f and returns at once. What is queued is written in order. Send returns
+// ErrClosed if the connection has ended. It returns ErrSendQueueFull, and queues
+// nothing, if f and what already waits are together more than
+// Options.Limits.SendQueueLimit; a message of any size is accepted if nothing waits. A
+// full queue does not end the connection: a client that takes nothing for
+// Options.WriteTimeout is closed anyway. A sender of much data waits with Flush.
 func (c *Conn) Send(f *Frames) error { return c.send(&f.unit, true) }
 
-// SendText is Send for one text message to this client alone.
+// SendText sends one text message to this client, as Send does.
 func (c *Conn) SendText(text string) error { return c.Send(TextFrames(text)) }
 
-// SendBinary is Send for one binary message to this client alone. It copies data.
+// SendBinary sends one binary message to this client, as Send does. It copies data.
 func (c *Conn) SendBinary(data []byte) error { return c.Send(BinaryFrames(data)) }
 
-// SendAnyway is Send without regard to Options.Limits.SendQueueLimit: for what has been
-// accepted, and counted, before it could be sent.
+// SendAnyway sends f as Send does, but without Options.Limits.SendQueueLimit. Use it for
+// messages that were accepted, and counted, before they could be sent.
 func (c *Conn) SendAnyway(f *Frames) error { return c.send(&f.unit, false) }
 
 func (c *Conn) send(u *outgoing.Unit, limited bool) error {
@@ -41,8 +41,8 @@ func (c *Conn) send(u *outgoing.Unit, limited bool) error {
 	return nil
 }
 
-// SendVolatile sends f only if it can be written at once: nothing is queued or
-// being written and, for polling, a request waits. Otherwise f is dropped.
+// SendVolatile sends f only if it can be written at once: if nothing is queued or
+// being written and, over polling, a request waits. Otherwise it drops f.
 func (c *Conn) SendVolatile(f *Frames) (sent bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *Conn) pushLocked(u *outgoing.Unit) {
 	c.startWritingLocked()
 }
 
-// startWritingLocked has somebody write what is queued or, after the end, the close
+// startWritingLocked starts whoever writes what is queued or, after the end, the close
 // frame: a flusher, a goroutine, or the poll that waits.
 func (c *Conn) startWritingLocked() {
 	switch {
@@ -87,7 +87,7 @@ func (c *Conn) startWritingLocked() {
 // webSocketOwner is a Conn as its WebSocket sees it.
 type webSocketOwner Conn
 
-// ControlQueued is called when the reader has left control frames to be written.
+// ControlQueued is called when the reader has queued control frames.
 func (o *webSocketOwner) ControlQueued() {
 	c := (*Conn)(o)
 	c.mu.Lock()
@@ -103,7 +103,7 @@ func (o *webSocketOwner) ControlFlood() {
 	c.awaitRoom(c.slowDown())
 }
 
-// endWritingLocked gives up Conn.writing, and tells whoever waits for that.
+// endWritingLocked resets Conn.writing, and wakes whoever waits for that.
 func (c *Conn) endWritingLocked() {
 	c.writing = false
 	if c.written != nil {
@@ -119,28 +119,28 @@ func (c *Conn) wakeLocked() {
 	}
 }
 
-// takeLocked hands about limit bytes from the queue, one unit at least, to a
-// writer, which calls queue.Wrote when it has written them.
+// takeLocked takes about limit bytes from the queue, one unit at least. The caller
+// writes them and then calls queue.Wrote.
 func (c *Conn) takeLocked(limit int) (batch []*outgoing.Unit, size int) {
 	batch, size = c.queue.Take(limit)
 	c.flusher.traffic.sent(batch, size)
 	return batch, size
 }
 
-// Buffered returns how many bytes have been sent and not yet been handed to the
-// network: for a polling client, not yet been written as the answer to a request. A
-// message counts until all of it has been handed over.
+// Buffered returns how many bytes have been sent and not yet handed to the network;
+// over polling, not yet written as the answer to a request. A message counts with all
+// its bytes until the last one has been handed to the network.
 func (c *Conn) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.queue.Size()
 }
 
-// Flush waits until everything that was sent before the call has been handed to
-// the network (see Buffered). It returns the error of ctx if that ends first, and
-// a *CloseError, for which errors.Is(err, ErrClosed) holds, if the connection has
-// ended or ends first. Several goroutines may wait at a time. It must not
-// be called in OnConnect, after which the client is answered.
+// Flush waits until everything that was sent before the call has been handed to the
+// network (see Buffered). It returns the error of ctx if that ends first. If the
+// connection has ended or ends first, it returns a *CloseError, for which
+// errors.Is(err, ErrClosed) holds. Several goroutines may wait at the same time. Flush
+// must not be called in OnConnect: the client is answered only after that.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	switch {

@@ -33,20 +33,20 @@ type Server struct {
 	bodies   httpbody.Budget   // of POSTs
 	headers  admission.Headers // of handshakes
 	origins  origin.Policy
-	peers    *handover.Peers // the other servers; nil without PeerURL
+	peers    *handover.Peers // the other servers, for hand-over; nil without PeerURL
 	history  handover.History
 	notices  notice.Log
 
 	mu       sync.RWMutex // protects the following
 	conns    map[string]*Conn
 	perIP    map[string]int   // connections by clientKey; nil without MaxConnectionsPerIP
-	keys     map[*Conn]string // clientKey of each; likewise
+	keys     map[*Conn]string // clientKey of each connection; nil without MaxConnectionsPerIP
 	closed   bool
-	shutDown map[string]bool // sids of those that Shutdown has closed
+	shutDown map[string]bool // sids of the connections that Shutdown has closed
 }
 
-// NewServer returns a server with a copy of opts, or an error that says what
-// to set.
+// NewServer returns a server with a copy of opts. If the options are not valid, it
+// returns an error that says what to set.
 func NewServer(opts *Options) (*Server, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -80,15 +80,15 @@ func (s *Server) nextFlusher() *flusher {
 	return &s.flushers[s.next.Add(1)%uint32(len(s.flushers))]
 }
 
-// Len returns the number of connections, those included that are ending.
+// Len returns the number of connections, including those that are ending.
 func (s *Server) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.conns)
 }
 
-// Conn returns the open connection with a session id. ok is false if there is none:
-// while OnConnect decides, and from the moment on that the connection is closed.
+// Conn returns the open connection with a session id. ok is false if there is none. A
+// connection is open when OnConnect has accepted it, and until it is closed.
 func (s *Server) Conn(id string) (c *Conn, ok bool) {
 	s.mu.RLock()
 	c = s.conns[id]
@@ -100,8 +100,8 @@ func (s *Server) Conn(id string) (c *Conn, ok bool) {
 }
 
 // Conns ranges over the connections that were open when the loop began, in no
-// particular order, without those that have ended meanwhile. The loop may do
-// anything: no lock is held.
+// particular order. It skips those that have ended meanwhile. No lock is held: the loop
+// may call any method.
 func (s *Server) Conns() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		for _, c := range s.all() {
@@ -114,12 +114,12 @@ func (s *Server) Conns() iter.Seq[*Conn] {
 
 // ServeHTTP serves the endpoint. Mount it at Options.Path. It answers every request
 // at once, except for polls, which wait for packets, and POSTs whose Receiver has no
-// room. A refused request gets the status and the body of the reference server, in most
-// cases the JSON object {"code":n,"message":"..."}, and RefusalHeader, which says what
-// to do about it. For a WebSocket it returns once the connection is open.
+// room. For a WebSocket it returns when the connection is open. A refused request gets
+// the status and the body of the reference server, in most cases the JSON object
+// {"code":n,"message":"..."}, and a RefusalHeader that says what to do about it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		httpbody.Drop(w, r) // nothing that these ask for has one
+		httpbody.Drop(w, r) // only a POST has a body that is of use
 	}
 	if refusal := s.serve(w, r); refusal != nil {
 		s.refuse(w, r, refusal)
@@ -137,7 +137,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal
 	refusal.write(w, r)
 }
 
-// serve makes the checks of the reference server, in its order.
+// serve serves a request, or returns why it is refused. It checks in the order of the
+// reference server, on which the answers to requests with several faults depend.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 	w.Header()["X-Content-Type-Options"] = noSniff
 	if p := r.URL.Path; p != s.opts.Path && p+"/" != s.opts.Path {
@@ -157,7 +158,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 			fmt.Sprintf("transport unknown: %.40q; this server offers %s (Options.Transports)", q.Transport, strings.Join(s.opts.Transports, " and ")))
 	}
 	if q.JSONP {
-		return badRequest("JSONP polling is not supported, which clients of version 4 do not use; use XMLHttpRequest or WebSocket")
+		return badRequest("JSONP polling is not supported: clients of version 4 do not use it; use XMLHttpRequest or WebSocket")
 	}
 	if q.SID != "" {
 		return s.serveSession(w, r, q.SID, q.Transport)
@@ -183,9 +184,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 	return s.openPolling(w, r)
 }
 
-// cors checks the Origin of a request and sets the headers that let a page
-// read the answer, errors included. It reports whether the page is one that
-// must not act with the user's cookies.
+// cors checks the Origin of a request, and sets the headers that let a page read the
+// answer, also that to a refused request. It reports whether the page must not act
+// with the user's cookies.
 func (s *Server) cors(w http.ResponseWriter, r *http.Request) (withoutCookies bool, refusal *Refusal) {
 	withoutCookies, refused := s.origins.Check(w.Header(), r)
 	if refused != nil {
@@ -194,7 +195,7 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) (withoutCookies bo
 	return withoutCookies, nil
 }
 
-// askAllowOrigin does not allow an origin at which the application panics.
+// askAllowOrigin asks Options.AllowOrigin. If that panics, the origin is not allowed.
 func (s *Server) askAllowOrigin(r *http.Request, origin string) (ok bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -205,14 +206,14 @@ func (s *Server) askAllowOrigin(r *http.Request, origin string) (ok bool) {
 	return s.opts.AllowOrigin(r, origin)
 }
 
-// withoutCookies returns a handshake as the application may see it that comes from a page
-// of any origin: browsers send cookies with every WebSocket handshake, whatever
-// CORS says, and with polls whose answers they then hide.
+// withoutCookies returns a handshake without its cookies, for the application to see.
+// Browsers send cookies with every WebSocket handshake, whatever CORS says, and with
+// polls whose answers they then hide from the page.
 func (s *Server) withoutCookies(r *http.Request) *http.Request {
 	if r.Header["Cookie"] == nil {
 		return r
 	}
-	s.notices.Warn(r.Context(), "cookies", fmt.Sprintf("engineio: the cookies of a page with Origin %.100q are ignored, since only \"*\" or \"null\" allows it: "+
+	s.notices.Warn(r.Context(), "cookies", fmt.Sprintf("engineio: the cookies of a page with Origin %.100q are ignored, because only \"*\" or \"null\" allows it: "+
 		"name the origin in Options.AllowedOrigins or, if any page may act for its user, set Options.CredentialsForAnyOrigin", r.Header.Get("Origin")), "remote", r.RemoteAddr)
 	r = r.WithContext(r.Context())
 	r.Header = r.Header.Clone()
@@ -220,7 +221,8 @@ func (s *Server) withoutCookies(r *http.Request) *http.Request {
 	return r
 }
 
-// refusePath says which path came, and how it came to be another one.
+// refusePath returns the refusal of a request with another path. It says which path
+// arrived, and whether something on the way has changed it.
 func (s *Server) refusePath(r *http.Request) *Refusal {
 	why := fmt.Sprintf("a request for %.100q, but this server answers at %q: make Options.Path and the client's option path the same", r.URL.Path, s.opts.Path)
 	asked, _, _ := strings.Cut(r.RequestURI, "?")
@@ -258,8 +260,8 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, trans
 	case r.Method == http.MethodPost:
 		return c.servePost(w, r)
 	}
-	// The reference server answers 500, with which a client could make a
-	// load balancer believe that the server is ill.
+	// The reference server answers 500. A client could use that to make a load
+	// balancer believe that the server is ill.
 	w.Header().Set("Allow", "GET, POST, OPTIONS")
 	return refuse(http.StatusMethodNotAllowed, CodeBadRequest, causeMethod, "a session takes GET and POST").withoutBody()
 }

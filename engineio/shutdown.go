@@ -9,28 +9,29 @@ import (
 )
 
 const (
-	// drainAtOnce is how many connections Shutdown closes without spreading
-	// them, if Options.DrainWindow does not say otherwise.
+	// drainAtOnce is how many connections Shutdown closes without spreading them,
+	// unless Options.DrainWindow is set.
 	drainAtOnce = 100
-	// drainPace and maxDrainWindow are how it spreads more of them.
+	// If there are more, Shutdown spreads each further one by drainPace, over
+	// maxDrainWindow at most.
 	drainPace      = time.Millisecond
 	maxDrainWindow = 10 * time.Second
-	// retryAfter is how many seconds a client that is refused should wait. By
-	// then a load balancer has another server for it, or this one is back.
+	// retryAfter is how many seconds a refused client should wait. By then a load
+	// balancer has chosen another server for it, or this one is back.
 	retryAfter = "1"
 )
 
-// Shutdown refuses new connections from now on, with status 503, and closes all
-// others with ReasonServerShutdown, spread over Options.DrainWindow, each after
-// what was queued for it. It returns when they have ended and no goroutine of the
-// server is left. When ctx ends first, it cuts off what is left and returns the
-// error of ctx; a context that has ended already cuts all of them off at once.
-// Another call waits likewise, and the end of its context cuts off likewise.
+// Shutdown closes all connections with ReasonServerShutdown, spread over
+// Options.DrainWindow, each after what was queued for it. New connections are refused
+// with status 503. Shutdown returns when all connections have ended and no goroutine of
+// the server is left. If ctx ends first, it cuts the connections that are left and
+// returns the error of ctx; if ctx has already ended, it cuts all of them at once. A
+// second call waits as well, and the end of its context has the same effect.
 //
-// Of the requests that have been handed over to other servers (Options.PeerURL),
-// polls are answered, without harm to their sessions, and WebSockets are cut off.
+// Shutdown answers the polls that have been handed over to other servers
+// (Options.PeerURL), without harm to their sessions, and cuts the WebSockets.
 //
-// It does not stop the http.Server: call it before http.Server.Shutdown, which
+// Shutdown does not stop the http.Server. Call it before http.Server.Shutdown, which
 // waits for polls and knows nothing of WebSockets.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
@@ -62,26 +63,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close is Shutdown without patience: it cuts off all connections, with
-// ReasonServerShutdown and without what is queued for them, and returns at once.
-// Receiver.Closed is called for each, perhaps after Close has returned. It
-// returns nil.
+// Close cuts all connections, with ReasonServerShutdown, and returns nil at once. What
+// is queued for them is lost. Receiver.Closed is called for each, perhaps after Close
+// has returned. Like Shutdown, it refuses new connections.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = s.Shutdown(ctx) // its error says that the context has ended
+	_ = s.Shutdown(ctx) // returns the error of ctx
 	return nil
 }
 
-// leaver is what Shutdown ends: a connection, or a request that has been handed
-// over and lasts.
+// leaver is something that Shutdown ends: a connection, or a request that has been
+// handed over and has not been answered.
 type leaver struct {
-	context func() context.Context // ends when it has ended
+	context func() context.Context // of the connection or the request
 	drain   func()                 // begins its end
 }
 
-// drain closes the connections one after the other, in no particular order, and
-// then what other servers have.
+// drain closes the connections one after the other, in no particular order, and then
+// ends the requests that have been handed over.
 func (s *Server) drain(ctx context.Context) {
 	var all []leaver
 	for _, c := range s.all() {
@@ -99,7 +99,7 @@ func (s *Server) drain(ctx context.Context) {
 		turn := begin.Add(time.Duration(float64(window) * float64(i) / float64(len(all))))
 		if wait := time.Until(turn); wait > 0 {
 			select {
-			case <-c.context().Done(): // it has gone by itself
+			case <-c.context().Done(): // it has ended by itself
 			case <-time.After(wait):
 			case <-ctx.Done():
 				return
@@ -109,8 +109,9 @@ func (s *Server) drain(ctx context.Context) {
 	}
 }
 
-// drainWindow returns over which time to spread the ends of n connections:
-// such that those closed last, too, have half of the time to go in peace.
+// drainWindow returns the time over which to spread the ends of n connections. It is
+// half of the time until the deadline of ctx at most, so that the connections closed
+// last have the other half to get what is queued.
 func (s *Server) drainWindow(ctx context.Context, n int) time.Duration {
 	window := s.opts.DrainWindow
 	if window == 0 {
@@ -122,7 +123,8 @@ func (s *Server) drainWindow(ctx context.Context, n int) time.Duration {
 	return max(window, 0)
 }
 
-// drain ends the connection because of Shutdown, unless its Receiver does so later.
+// drain ends the connection because of Shutdown, unless its Receiver is busy and will do
+// so.
 func (c *Conn) drain() {
 	c.mu.Lock()
 	receiver, closed := c.receiver, c.closed
@@ -148,21 +150,21 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// isShutDown reports whether Shutdown has closed the connection and nothing is left
-// to be fetched.
+// isShutDown reports whether Shutdown has closed the connection and the client can
+// fetch nothing more.
 func (c *Conn) isShutDown() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.transportDone && c.reason == ReasonServerShutdown
 }
 
-// serveAfterShutdown answers a polling request that comes after the end by Shutdown: a
-// poll with the news.
+// serveAfterShutdown answers a polling request of a session that Shutdown has ended: a
+// poll with CLOSE, a POST as if it had been taken.
 func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request) *Refusal {
 	switch r.Method {
 	case http.MethodGet:
 		endKeepAlive(w)
-		_ = s.writePayload(nil, w, r, &pollAnswer{last: closePacket}) // it is gone anyway
+		_ = s.writePayload(nil, w, r, &pollAnswer{last: closePacket}) // the session has ended anyway
 	case http.MethodPost:
 		s.answerLatePost(w, r)
 	default:
@@ -171,6 +173,6 @@ func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request) *Ref
 	return nil
 }
 
-// endKeepAlive has the answer end its network connection: the next request of a
-// client that is to go elsewhere, its handshake, would come to this server again.
+// endKeepAlive makes the network connection end with the answer. Otherwise the
+// client's next handshake would come to this server again, over the same connection.
 func endKeepAlive(w http.ResponseWriter) { w.Header().Set("Connection", "close") }

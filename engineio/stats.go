@@ -8,51 +8,55 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 )
 
-// Stats is a snapshot of a server: what there is now, and totals since
-// NewServer. The maps have every key from the start, so that a series of each
-// exists before the first time, and belong to the caller.
+// Stats is a snapshot of a server: the present state, and totals since NewServer. The
+// maps belong to the caller. They have every key from the start, so that a time series
+// of each exists before its first event.
 type Stats struct {
-	// Polling and WebSocket are the connections that are open, by their
-	// present transport. Together they are Opened less all of Closed.
+	// Polling and WebSocket are the numbers of open connections, by their present
+	// transport. Their sum is Opened less all of Closed.
 	Polling, WebSocket int
-	// Paused are the connections that are not read from at the moment because
-	// their Receiver has no room (see Receiver.Message).
+	// Paused is the number of connections that the server does not read from at the
+	// moment because their Receiver has no room (see Receiver.Message).
 	Paused int
-	// QueuedBytes are those that wait to be written, of all connections, in
-	// bytes. Options.Limits.SendQueueLimit bounds those of each, and Options.Limits.SendBudget
-	// their memory: there a message that waits for several of them counts once.
+	// QueuedBytes is what waits to be written to all connections, in bytes.
+	// Options.Limits.SendQueueLimit bounds what waits for each connection, and
+	// Options.Limits.SendBudget the memory of all of it: there a message that waits for
+	// several connections counts once.
 	QueuedBytes int64
 
 	// Opened counts the connections that OnConnect accepted.
 	Opened uint64
-	// Closed counts the connections that have ended, by reason. Those of
+	// Closed counts the connections that have ended, by reason. Clients with
 	// ReasonSlowClient did not take what was sent to them.
 	Closed map[Reason]uint64
-	// Refused counts the requests answered with an error, by cause: "path",
-	// "origin", "transport", "version", "method" and "malformed" are
-	// requests that are wrong, "no upgrade" those that a proxy or middleware
-	// keeps from becoming a WebSocket, "unknown session" those of sessions that have
-	// ended or that another process has, "too large" those beyond a limit,
-	// "connections" and "connections per IP" handshakes beyond
-	// Options.Limits.MaxConnections and Options.Limits.MaxConnectionsPerIP, "shutdown" those
-	// after Shutdown, "application" those that OnConnect refused, and "peer" those
-	// that could not be handed over to the server that has the session.
+	// Refused counts the requests answered with an error, by cause:
+	//   - "path", "origin", "transport", "version", "method", "malformed": the
+	//     request is wrong;
+	//   - "no upgrade": a proxy or middleware keeps it from becoming a WebSocket;
+	//   - "unknown session": its session has ended, or another process has it;
+	//   - "too large": it is beyond a limit;
+	//   - "connections", "connections per IP": a handshake beyond
+	//     Options.Limits.MaxConnections or Options.Limits.MaxConnectionsPerIP;
+	//   - "shutdown": it came after Shutdown;
+	//   - "application": OnConnect refused it;
+	//   - "peer": it could not be handed over to the server that has its session.
 	Refused map[string]uint64
-	// HandedOver counts the requests of other servers' sessions that those have
-	// answered (Options.PeerURL), whatever they answered. Refused has the rest.
+	// HandedOver counts the requests that were handed over to other servers
+	// (Options.PeerURL) and answered there, whatever the answer. Refused counts those
+	// that could not be handed over.
 	HandedOver uint64
-	// Upgrades and UpgradesFailed count upgrades from polling to WebSocket
-	// that were completed, and that were begun and given up.
+	// Upgrades counts the upgrades from polling to WebSocket that were completed,
+	// UpgradesFailed those that began and were given up.
 	Upgrades, UpgradesFailed uint64
 
-	// PacketsIn and PacketsOut count packets received, and taken from the send
-	// queues to be written, heartbeats included.
+	// PacketsIn counts packets received, PacketsOut packets taken from the send
+	// queues to be written. Both include heartbeats.
 	PacketsIn, PacketsOut uint64
-	// BytesIn and BytesOut are those of these packets in bytes: without the
-	// framing, after decompression, for what is received; as WebSocket
-	// frames, before compression, for what is sent.
+	// BytesIn is the size of the packets received, in bytes, without framing and after
+	// decompression. BytesOut is the size of the packets taken from the send queues, as
+	// WebSocket frames, before compression.
 	BytesIn, BytesOut uint64
-	// VolatileDropped counts what SendVolatile did not send.
+	// VolatileDropped counts the messages that SendVolatile dropped.
 	VolatileDropped uint64
 	// Panics counts panics of the application's code that were recovered.
 	Panics uint64
@@ -92,8 +96,7 @@ const (
 	limitWriteTimeout     = "WriteTimeout"
 )
 
-// stats counts what happens to connections. What happens to messages is
-// counted by traffic.
+// stats counts what happens to connections; traffic counts what happens to messages.
 type stats struct {
 	polling, webSocket       atomic.Int64
 	paused                   atomic.Int64
@@ -112,7 +115,7 @@ func (s *stats) init() {
 	s.limits.init(limitConnections, limitConnectionsPerIP, limitPayload, limitPostBudget, limitControlRate, limitSendQueue, limitSendBudget, limitWriteTimeout)
 }
 
-// tally counts by key what is rare enough for a lock.
+// tally counts events by key. It takes a lock, so it is for rare events.
 type tally[K ~string] struct {
 	mu sync.Mutex
 	n  map[K]uint64
@@ -125,7 +128,7 @@ func (t *tally[K]) init(keys ...K) {
 	}
 }
 
-// add counts, and returns how many there are now.
+// add counts an event, and returns how many of its key there have been.
 func (t *tally[K]) add(k K) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +171,7 @@ func (t *traffic) sent(batch []*outgoing.Unit, size int) {
 	t.bytesOut.Add(uint64(size))
 }
 
-// carrier is the transport as which an open connection is counted.
+// carrier is the transport by which Stats counts an open connection.
 type carrier uint8
 
 const (
@@ -184,8 +187,8 @@ func (s *stats) gauge(on carrier) *atomic.Int64 {
 	return &s.polling
 }
 
-// countOpenLocked counts a connection that has been accepted, and its end if that has
-// come already.
+// countOpenLocked counts a connection that has been accepted. If the connection has
+// already ended, it counts the end, too.
 func (c *Conn) countOpenLocked(on carrier) {
 	s := &c.srv.stats
 	s.opened.Add(1)
@@ -224,9 +227,9 @@ func (c *Conn) countUpgradeLocked() {
 	c.counted = onWebSocket
 }
 
-// Stats returns a snapshot. The counters are read one after the other while
-// others go on counting, so that sums may be off by what happens meanwhile. It
-// visits every connection, briefly: about a millisecond for each 10,000.
+// Stats returns a snapshot. It reads the counters one after the other, so sums may be
+// off by what happens meanwhile. It visits every connection briefly, which takes about
+// a millisecond for each 10,000.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Polling:        int(s.stats.polling.Load()),

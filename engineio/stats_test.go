@@ -218,7 +218,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 			{"/elsewhere", "", "but this server answers at", "WARN", "DEBUG", "DEBUG"},
 			{"/engine.io/?EIO=3&transport=polling", "", "unsupported protocol version", "WARN", "DEBUG", "DEBUG"},
 			{"/engine.io/?EIO=4&transport=pigeon", "", "transport unknown", "WARN", "DEBUG", "DEBUG"},
-			{"/engine.io/?EIO=4&transport=websocket", "", "does a proxy drop", "WARN", "DEBUG", "DEBUG"},
+			{"/engine.io/?EIO=4&transport=websocket", "", "check that no proxy drops", "WARN", "DEBUG", "DEBUG"},
 			{"/engine.io/?EIO=4&transport=polling", "https://a.test", "Options.AllowedOrigins", "WARN", "DEBUG", "DEBUG"},
 			{"/engine.io/?EIO=4&transport=polling&sid=x", "", "session ID unknown", "DEBUG", "DEBUG", "DEBUG"},
 			{"/engine.io/?EIO=4&transport=polling&j=1", "", "JSONP", "WARN", "DEBUG", "DEBUG"},

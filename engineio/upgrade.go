@@ -10,10 +10,10 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
-var errProbe = errors.New("engineio: an upgrade began with something else than a probe")
+var errProbe = errors.New("engineio: an upgrade did not begin with a probe")
 
-// upgrade serves the WebSocket handshake of a session that polls (protocol:
-// "Upgrade"). Whatever becomes of it, the session lives on.
+// upgrade serves the WebSocket handshake of a session over polling (protocol:
+// "Upgrade"). If the upgrade fails, the session goes on over polling.
 func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	if c.srv.opts.DisableUpgrades {
 		return badRequest("upgrades are turned off by Options.DisableUpgrades; begin with transport=websocket")
@@ -30,7 +30,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	c.mu.Lock()
-	if c.receiverDone && c.transportDone { // the server has forgotten it
+	if c.receiverDone && c.transportDone { // the server has forgotten the session
 		c.mu.Unlock()
 		t.Close()
 		return nil
@@ -42,7 +42,7 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	c.mu.Unlock()
 	if taken {
-		// As the reference server does: the session is not harmed.
+		// As on the reference server, a second WebSocket does not harm the session.
 		defer c.srv.wg.Done()
 		t.Goodbye(nil)
 		return nil
@@ -56,7 +56,8 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	return nil
 }
 
-// serveProbe is the goroutine of an upgrade, and after its success that of the WebSocket.
+// serveProbe is the goroutine of an upgrade. After a success it starts that of the
+// WebSocket.
 func (c *Conn) serveProbe(t *websock.Conn) {
 	taken, err := false, error(nil)
 	defer func() { // also if the application panics or calls runtime.Goexit in Upgraded
@@ -78,19 +79,19 @@ func (c *Conn) serveProbe(t *websock.Conn) {
 	}
 }
 
-// probeLooks is how many times in UpgradeTimeout an upgrade that has not ended is
-// looked at.
+// probeLooks is how many times within UpgradeTimeout limitProbe checks an upgrade that
+// has not ended.
 const probeLooks = 4
 
-// limitProbe ends the reading from a WebSocket that is probed after UpgradeTimeout,
-// until stop is called. The time in which the answer to a poll flows to the client
-// does not count: the client sends its UPGRADE packet when it has received that, and
-// if its WebSocket ended before, it might not poll any more.
+// limitProbe ends the reading from the WebSocket of an upgrade after UpgradeTimeout,
+// unless stop is called before. The time in which the answer to a poll flows to the
+// client does not count: the client sends its UPGRADE packet only when it has received
+// that answer, and if its WebSocket ended before, it might poll no more.
 func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
 	timeout := c.srv.opts.UpgradeTimeout
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.transportDone { // or the reading has been ended for good
+	if !c.transportDone { // otherwise transportDoneLocked has ended the reading for good
 		t.ReadUntil(time.Now().Add(timeout))
 	}
 	stopped, answered := false, c.answered.Load() // protected by c.mu
@@ -119,7 +120,7 @@ func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
 
 func (c *Conn) giveUpProbe(t *websock.Conn, err error) {
 	c.mu.Lock()
-	waited := c.probing && c.transportDone // for the UPGRADE packet, after the end of the session
+	waited := c.probing && c.transportDone // the session has ended, and the UPGRADE packet did not come
 	c.probe, c.probing = nil, false
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)
@@ -136,8 +137,8 @@ func (c *Conn) awaitUpgrade(t *websock.Conn) error {
 	if err := expectPacket(t, func(p string) bool { return p == "2probe" }); err != nil {
 		return err
 	}
-	// When the client has the answer, it stops polling. It then learns only over this
-	// WebSocket that the session has ended: see endUnlock.
+	// When the client has the answer, it stops polling. If the session ends then, the
+	// client learns of it only over this WebSocket: see endUnlock.
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -148,18 +149,18 @@ func (c *Conn) awaitUpgrade(t *websock.Conn) error {
 	if err := t.WriteAlone(probeReplyPacket.Wire()); err != nil {
 		return err
 	}
-	// NOOP to the poll that waits, at once, and to every later one, so that
-	// the client can stop polling.
+	// Answer the poll that waits with NOOP at once, and every later one after
+	// noopPace, so that the client can stop polling.
 	c.mu.Lock()
 	c.noopAt = time.Time{}
 	c.wakePollLocked()
 	c.mu.Unlock()
-	// Some clients send more than the type.
+	// Some clients send more than the packet type.
 	return expectPacket(t, func(p string) bool { return p != "" && p[0] == protocol.Upgrade })
 }
 
-// takeOver makes a WebSocket the transport of the session, and tells the
-// Receiver. It sets done when the first has been done.
+// takeOver makes a WebSocket the transport of the session, sets done, and then calls
+// Receiver.Upgraded.
 func (c *Conn) takeOver(t *websock.Conn, done *bool) error {
 	c.turnMu.Lock() // the packets of a POST under way come first
 	defer c.turnMu.Unlock()
@@ -172,7 +173,7 @@ func (c *Conn) takeOver(t *websock.Conn, done *bool) error {
 	}
 	*done = true
 	t.ReadUntil(time.Time{})
-	if c.lingering { // closed meanwhile: the client gets what is left here
+	if c.lingering { // closed meanwhile: the client gets what is queued over the WebSocket
 		c.lingering = false
 		c.timer.Stop()
 		t.AwaitClose()

@@ -10,9 +10,9 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
-// acceptWebSocket completes the handshake, unless before, called when the
-// request has been found to be good, refuses it. The answer to the client is not
-// written yet: it waits for the first write.
+// acceptWebSocket checks the handshake, calls before, and completes the handshake
+// unless before refuses it. The answer to the client is not written yet: it goes out
+// with the first write.
 func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*websock.Conn, *Refusal) {
 	ws, err := websock.Accept(w, r, &websock.Options{
 		WriteTimeout: s.opts.WriteTimeout, Limit: s.opts.Limits.MaxPayload, ControlRate: s.opts.Limits.ControlRate,
@@ -37,15 +37,15 @@ func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before 
 	return nil, refuseHijack(err)
 }
 
-// checkUpgrade refuses what cannot become a WebSocket.
+// checkUpgrade refuses a request that cannot become a WebSocket.
 func checkUpgrade(r *http.Request) *Refusal {
 	if !websock.IsHandshake(r) {
 		return refuse(http.StatusBadRequest, CodeBadRequest, causeNoUpgrade,
-			"transport=websocket needs a WebSocket handshake; does a proxy drop the Upgrade and Connection headers?")
+			"transport=websocket needs a WebSocket handshake: check that no proxy drops the Upgrade and Connection headers")
 	}
 	if bad := websock.Check(r); bad != nil {
 		return &Refusal{Status: bad.Status, Code: CodeBadRequest, Message: bad.Message, cause: causeMalformed,
-			Detail: "the WebSocket handshake is not as RFC 6455 has it: " + bad.Message}
+			Detail: "the WebSocket handshake does not follow RFC 6455: " + bad.Message}
 	}
 	return nil
 }
@@ -55,9 +55,8 @@ func refuseHijack(err error) *Refusal {
 		"this connection cannot become a WebSocket ("+err.Error()+"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap")
 }
 
-// serveWebSocket reads until the network connection ends. It is the
-// goroutine of a WebSocket: Server.openWebSocket starts it, Shutdown waits for it.
-// opening says that nothing has been read yet.
+// serveWebSocket reads until the network connection ends. It is the goroutine of a
+// WebSocket; Shutdown waits for it. opening says that nothing has been read yet.
 func (c *Conn) serveWebSocket(t *websock.Conn, opening bool) {
 	switch again, room := c.readWebSocket(t, opening); {
 	case room != nil:
@@ -74,14 +73,14 @@ func (c *Conn) serveWebSocket(t *websock.Conn, opening bool) {
 	c.srv.wg.Done()
 }
 
-// resumeWebSocket reads on when the Receiver has room.
+// resumeWebSocket waits until the Receiver has room, and reads on.
 func (c *Conn) resumeWebSocket(t *websock.Conn, room <-chan struct{}) {
 	c.awaitRoom(room)
 	c.serveWebSocket(t, false)
 }
 
-// growStack makes room for handling a message while the stack is all but empty, so that it
-// need not be copied from deep inside.
+// growStack grows the goroutine's stack for the handling of a message. It does so while
+// the stack is almost empty, when there is little to copy.
 //
 //go:noinline
 func growStack() byte {
@@ -92,11 +91,11 @@ func growStack() byte {
 //go:noinline
 func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 
-// readWebSocket reads messages. It returns with again set when the client will
-// probably be silent for a while: it has connected, or has sent nothing but PONGs since
-// the last PING. Another goroutine then goes on reading, because the stack of this one
-// has grown while it handled messages, and waiting does not need that. If room is not
-// nil, the caller reads on when it is closed.
+// readWebSocket reads messages. It returns again=true when the client will probably be
+// silent for a while: it has just connected, or has sent nothing but PONGs since the
+// last PING. The caller then goes on reading on another goroutine, because the stack of
+// this one has grown and an idle connection does not need that. If room is not nil, the
+// caller waits with awaitRoom before it reads on.
 func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-chan struct{}) {
 	grown, quiet := false, false
 	for {
@@ -137,14 +136,14 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 	}
 }
 
-// handleMessage handles one message. It throws away those of a connection that has
-// been closed. room is that of receivePacket.
+// handleMessage handles one message. It drops a message of a connection that has been
+// closed. room is that of receivePacket.
 func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-chan struct{}) {
 	returned := false
 	c.recvMu.Lock()
 	defer func() {
 		c.recvMu.Unlock()
-		if !returned { // the receiver called runtime.Goexit: another goroutine reads the rest
+		if !returned { // the Receiver called runtime.Goexit: another goroutine reads the rest
 			go c.serveWebSocket(t, false)
 		}
 	}()
@@ -160,7 +159,7 @@ func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-
 	return room
 }
 
-// openWebSocket serves a handshake that asks for WebSocket at once.
+// openWebSocket serves a handshake that begins a session as WebSocket.
 func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal {
 	var c *Conn
 	t, refusal := s.acceptWebSocket(w, r, func() (refusal *Refusal) {
@@ -194,9 +193,9 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 	return nil
 }
 
-// closeStatusLocked returns the status of the close frame that the server sends.
-// Like the reference server it gives none, but for a shutdown, which is no fault
-// of anybody: 1001 says that a new connection is worth a try.
+// closeStatusLocked returns the status of the close frame that the server sends. Like
+// the reference server it sends none, except for a shutdown: 1001 says that a new
+// connection is worth a try.
 func (c *Conn) closeStatusLocked() wsframe.Status {
 	if c.reason == ReasonServerShutdown {
 		return wsframe.StatusGoingAway
@@ -226,7 +225,8 @@ func (c *Conn) endRead(t *websock.Conn, err error) {
 	}
 }
 
-// awaitWritten waits for the write under way and the close frame behind it.
+// awaitWritten waits for the present write and the close frame behind it, for
+// closeTimeout at most.
 func (c *Conn) awaitWritten(t *websock.Conn) {
 	written := c.writingEnds()
 	if written == nil {
