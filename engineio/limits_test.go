@@ -68,7 +68,7 @@ func TestPostWithContentEncoding(t *testing.T) {
 			wantOK(t, resp, err, "ok")
 			p.want("text x")
 			resp, err = post(encoding)
-			wantRefused(t, resp, err, http.StatusBadRequest, "3", "a POST with a Content-Encoding")
+			wantRefused(t, resp, err, http.StatusBadRequest, "3", "the POST has a Content-Encoding")
 			p.wantClosed(engineio.ReasonParseError)
 			p.wantNone()
 		})

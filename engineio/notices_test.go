@@ -52,7 +52,7 @@ func TestCutsAreNoticed(t *testing.T) {
 			_, err := raw.Get(t.Context())
 			require.NoError(t, err)
 			next(t, p.ended)
-		}, []string{"two requests", "a poll came while another one waited"}},
+		}, []string{"two of its requests", "a poll came while another one waited"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
