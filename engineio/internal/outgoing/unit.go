@@ -19,7 +19,7 @@ const (
 // concurrent use.
 type Unit struct {
 	wire     []byte // WebSocket frames, headers included, one after the other
-	first    uint8  // where the first payload starts in wire
+	first    uint8  // where the text at the beginning starts in wire; 0: there is none
 	compress bool
 	queues   atomic.Int32           // in how many queues of home it is counted
 	several  *several               // if there are several messages, or the first is binary
@@ -33,12 +33,12 @@ type several struct {
 
 	once    sync.Once
 	payload []byte // the form for polling, made when first asked for
+	old     atomic.Pointer[oldForms]
 }
 
-type frame struct {
-	start, end int // payload in Unit.wire
-	binary     bool
-}
+// frame is where a payload stands in Unit.wire. All but a text at the beginning are
+// binary.
+type frame struct{ start, end int }
 
 // Init makes u, which is zero, of a text message, if hasText is set, and of the
 // binary messages that follow it, at least one message in all. It copies them.
@@ -70,7 +70,7 @@ func (u *Unit) addBinary(binary [][]byte) {
 		all.frames = make([]frame, 0, len(binary)+1)
 	}
 	if len(wire) > 0 {
-		all.frames = append(all.frames, frame{int(u.first), len(wire), false})
+		all.frames = append(all.frames, frame{int(u.first), len(wire)})
 	}
 	for _, b := range binary {
 		n := len(wire)
@@ -78,7 +78,7 @@ func (u *Unit) addBinary(binary [][]byte) {
 		wsframe.PutHeader(wire[n:], finBinary, len(b))
 		n = len(wire)
 		wire = append(wire, b...)
-		all.frames = append(all.frames, frame{n, len(wire), true})
+		all.frames = append(all.frames, frame{n, len(wire)})
 	}
 	u.wire, u.several = wire, all
 }
@@ -124,8 +124,8 @@ func (u *Unit) Messages(yield func(payload []byte, binary bool) bool) {
 		yield(u.wire[u.first:], false)
 		return
 	}
-	for _, m := range u.several.frames {
-		if !yield(u.wire[m.start:m.end], m.binary) {
+	for i, m := range u.several.frames {
+		if !yield(u.wire[m.start:m.end], i > 0 || u.first == 0) {
 			return
 		}
 	}

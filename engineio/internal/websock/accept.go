@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
 )
 
@@ -23,11 +24,12 @@ const (
 	controlBuffer = 128
 )
 
-// Options are those of a connection. All but those of compression must be set.
+// Options are those of a connection. All but Form and those of compression must be set.
 type Options struct {
 	WriteTimeout time.Duration // how long a client may take nothing of what is written to it
 	Limit        int           // of a message, in bytes
 	ControlRate  int           // control frames a second that a client may send
+	Form         outgoing.Form // of the messages to the client
 	// Deflate negotiates permessage-deflate, for messages of at least
 	// DeflateThreshold bytes.
 	Deflate          bool
@@ -167,7 +169,7 @@ func NewConn(network net.Conn, opts *Options, before []byte) *Conn {
 	if ok {
 		kernel = rawconn.Access(secure.NetConn())
 	}
-	c := &Conn{network: network, in: rawconn.NewInbox(network, raw, before), timeout: opts.WriteTimeout, rate: opts.ControlRate,
+	c := &Conn{network: network, in: rawconn.NewInbox(network, raw, before), timeout: opts.WriteTimeout, rate: opts.ControlRate, form: opts.Form,
 		immediate: rawconn.NewWriter(raw), kernel: kernel, resumes: !ok}
 	c.frames.Limit = opts.Limit
 	if w, ok := below(network).(interface{ SetWriteBuffer(bytes int) error }); ok {

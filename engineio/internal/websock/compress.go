@@ -64,26 +64,41 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.closeSent.Load() {
-			*c.collecting = append(*c.collecting, f.Wire()...)
+			*c.collecting = append(*c.collecting, f.WireIn(c.form)...)
+		}
+		return nil
+	}
+	if c.form != outgoing.Current {
+		for p, binary := range f.MessagesIn(c.form) {
+			if more, err := c.collectMessage(p, binary); !more {
+				return err
+			}
 		}
 		return nil
 	}
 	for p, binary := range f.Messages {
-		kind := websocket.MessageText
-		if binary {
-			kind = websocket.MessageBinary
-		}
-		// No deadline: nothing is written to the network here.
-		if err := c.library.Write(context.Background(), kind, p); errors.Is(err, net.ErrClosed) {
-			c.mu.Lock()
-			c.closeSent.Store(true) // a close frame was: nothing may follow it
-			c.mu.Unlock()
-			return nil
-		} else if err != nil {
+		if more, err := c.collectMessage(p, binary); !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// collectMessage has the library compress a message. more is false if none may follow.
+func (c *Conn) collectMessage(p []byte, binary bool) (more bool, err error) {
+	kind := websocket.MessageText
+	if binary {
+		kind = websocket.MessageBinary
+	}
+	// No deadline: nothing is written to the network here.
+	err = c.library.Write(context.Background(), kind, p)
+	if errors.Is(err, net.ErrClosed) {
+		c.mu.Lock()
+		c.closeSent.Store(true) // a close frame was: nothing may follow it
+		c.mu.Unlock()
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // writeForLibrary is the library's Write.

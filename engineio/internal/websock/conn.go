@@ -9,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
 	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
@@ -38,6 +39,7 @@ type Conn struct {
 	owner   Owner // nil while an upgrade is probed
 	timeout time.Duration
 	rate    int // Options.ControlRate
+	form    outgoing.Form
 
 	// For the goroutine that reads, but library for writing as well.
 	in        rawconn.Inbox

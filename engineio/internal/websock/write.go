@@ -137,7 +137,7 @@ func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]b
 	case front == 0 && len(batch) == 0:
 		return nil, 0, nil
 	case front == 0 && (len(batch) == 1 || batch[0].Size()+batch[1].Size() > corkSize):
-		return batch[0].Wire(), 1, nil
+		return batch[0].WireIn(c.form), 1, nil
 	}
 	buf = bufpool.Get()
 	p = c.takeFrontLocked((*buf)[:0])
@@ -145,7 +145,7 @@ func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]b
 		n = len(batch)
 	} else {
 		for n < len(batch) && len(p)+batch[n].Size() <= corkSize {
-			p = append(p, batch[n].Wire()...)
+			p = append(p, batch[n].WireIn(c.form)...)
 			n++
 		}
 	}

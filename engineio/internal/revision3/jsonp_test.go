@@ -1,0 +1,91 @@
+package revision3
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestIsIndex(t *testing.T) {
+	for j, want := range map[string]bool{"0": true, "17": true, "": false, "a": false, "1](alert": false, "-1": false, "٣": false, "12345678901": false} {
+		assert.Equal(t, want, IsIndex(j), j)
+	}
+}
+
+func TestAppendScript(t *testing.T) {
+	for payload, want := range map[string]string{
+		"2:4a":            `___eio[7]("2:4a");`,
+		`9:42["a\"b"]`:    `___eio[7]("9:42[\"a\\\"b\"]");`,
+		"a\u2028b\u2029c": `___eio[7]("a\u2028b\u2029c");`,
+		"\u2027\u202a¨©":  "___eio[7](\"\u2027\u202a¨©\");",
+		"</script><!--":   `___eio[7]("\u003c/script>\u003c!--");`,
+		"\n\r\t\x00\x7f":  `___eio[7]("\n\u000d\u0009\u0000\u007f");`,
+		"😀€":              `___eio[7]("😀€");`,
+	} {
+		assert.Equal(t, want, string(AppendScript(nil, "7", []byte(payload))), "%q", payload)
+	}
+}
+
+// formOf is what official clients of versions 1 and 2 make of a payload.
+func formOf(payload string) string {
+	escaped := strings.ReplaceAll(payload, `\n`, "\\\n")
+	return "d=" + url.QueryEscape(strings.ReplaceAll(escaped, "\n", `\n`))
+}
+
+func TestFormPayload(t *testing.T) {
+	for _, payload := range []string{`8:42["a€"]`, `9:42["a\nb"]`, `42["a\\nb"]`, `42["\\\n"]`, "4two\nlines", `42["a+b&d=c%"]`, ""} {
+		got, err := FormPayload([]byte(formOf(payload)))
+		assert.NoError(t, err)
+		assert.Equal(t, payload, string(got))
+	}
+	got, err := FormPayload([]byte("x=1&d=1%3A2&d=other"))
+	assert.NoError(t, err)
+	assert.Equal(t, "1:2", string(got))
+	for body, want := range map[string]error{"": errNoData, "D=1": errNoData, "d": errNoData, "d=%zz": errEscape} {
+		_, err := FormPayload([]byte(body))
+		assert.Equal(t, want, err, body)
+	}
+}
+
+// A script is the payload as a string of JSON, which JavaScript reads as it is meant, and
+// leaves nothing that could end it.
+func FuzzScript(f *testing.F) {
+	f.Add(`9:42["a\"b"]`)
+	f.Add("a\u2028</script>\x00😀")
+	f.Fuzz(func(t *testing.T, payload string) {
+		if !utf8.ValidString(payload) {
+			t.Skip()
+		}
+		script := string(AppendScript(nil, "0", []byte(payload)))
+		require.False(t, strings.ContainsAny(script, "<\n\r\u2028\u2029"), script)
+		literal, ok := strings.CutPrefix(script, "___eio[0](")
+		require.True(t, ok)
+		literal, ok = strings.CutSuffix(literal, ");")
+		require.True(t, ok)
+		var back string
+		require.NoError(t, json.Unmarshal([]byte(literal), &back), literal)
+		require.Equal(t, payload, back)
+	})
+}
+
+// A form never fails but for its escapes and the missing field, and what clients make of
+// a payload without a line feed behind a backslash, which JSON never has, comes back.
+func FuzzForm(f *testing.F) {
+	f.Add("d=2%3A4a", `42["a\nb"]`)
+	f.Fuzz(func(t *testing.T, body, payload string) {
+		if _, err := FormPayload([]byte(body)); err != nil {
+			require.Contains(t, []error{errNoData, errEscape}, err)
+		}
+		if strings.Contains(payload, "\\\n") {
+			t.Skip()
+		}
+		back, err := FormPayload([]byte(formOf(payload)))
+		require.NoError(t, err)
+		require.Equal(t, payload, string(back))
+	})
+}
