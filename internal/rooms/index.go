@@ -80,9 +80,9 @@ func (x *Index[M]) find(id string) *Member[M] {
 
 // Enter adds a member to its namespace, and to the rooms that it joined before.
 func (x *Index[M]) Enter(m *Member[M]) {
-	m.everyone = x.put(key{m.ns, Everyone}, m.self)
+	m.everyone = x.put(key{m.ns, Everyone}, m)
 	for name := range m.rooms {
-		m.rooms[name] = x.put(key{m.ns, name}, m.self)
+		m.rooms[name] = x.put(key{m.ns, name}, m)
 	}
 	x.settle(m)
 }
@@ -129,7 +129,7 @@ func (x *Index[M]) Join(m *Member[M], name string) (joined bool) {
 		x.wait(m)
 		return false
 	}
-	m.rooms[name] = x.put(key{m.ns, name}, m.self)
+	m.rooms[name] = x.put(key{m.ns, name}, m)
 	return true
 }
 
@@ -144,7 +144,33 @@ func (x *Index[M]) Leave(m *Member[M], name string) (place *Place[M], had bool) 
 	return place, had
 }
 
-// Members returns who is in a room now.
+// SetAway notes that the client of a member is away for a while, or is back. Whoever
+// is away stays in all rooms, and may join and leave them, but Count does not count it.
+// Setting what is set has no effect. It takes the lock of each room of the member.
+func (x *Index[M]) SetAway(m *Member[M], away bool) {
+	if m.away == away {
+		return
+	}
+	m.away = away
+	x.mark(key{m.ns, Everyone}, m.everyone, away)
+	for name, place := range m.rooms {
+		x.mark(key{m.ns, name}, place, away)
+	}
+}
+
+// mark passes on to a room that a member is away, or is back. place is nil if the
+// member has not entered the room.
+func (x *Index[M]) mark(k key, place *Place[M], away bool) {
+	if place == nil {
+		return
+	}
+	sh := x.roomShard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.rooms[k].setAway(place, away)
+}
+
+// Members returns who is in a room now, those who are away included.
 func (x *Index[M]) Members(ns, name string) Roster[M] {
 	k := key{ns, name}
 	sh := x.roomShard(k)
@@ -156,20 +182,31 @@ func (x *Index[M]) Members(ns, name string) Roster[M] {
 	return Roster[M]{}
 }
 
-// Count returns how many are in a room.
+// Count returns how many are in a room and not away.
 func (x *Index[M]) Count(ns, name string) int {
+	present, _ := x.count(ns, name)
+	return present
+}
+
+// CountAll returns how many are in a room, those who are away included.
+func (x *Index[M]) CountAll(ns, name string) int {
+	present, away := x.count(ns, name)
+	return present + away
+}
+
+// Occupied reports whether anybody is in a room, away or not.
+func (x *Index[M]) Occupied(ns, name string) bool { return x.CountAll(ns, name) > 0 }
+
+func (x *Index[M]) count(ns, name string) (present, away int) {
 	k := key{ns, name}
 	sh := x.roomShard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if r := sh.rooms[k]; r != nil {
-		return r.len()
+		return r.present(), int(r.away)
 	}
-	return 0
+	return 0, 0
 }
-
-// Occupied reports whether anybody is in a room.
-func (x *Index[M]) Occupied(ns, name string) bool { return x.Count(ns, name) > 0 }
 
 // Waiting returns the members of a namespace that joined rooms and have not entered.
 func (x *Index[M]) Waiting(ns string) (all []M) {
@@ -188,7 +225,8 @@ func (x *Index[M]) Waiting(ns string) (all []M) {
 
 // Sizes are what an index holds.
 type Sizes struct {
-	Entered map[string]int // the members of each namespace that has any
+	Entered map[string]int // the members of each namespace that has any who are not away
+	Away    map[string]int // those of each namespace who are away; nil: none
 	Rooms   int            // those that have members, without the rooms of everyone
 	IDs     int            // the members that are found by their id
 	Waiting int            // the members that joined rooms and have not entered
@@ -202,7 +240,7 @@ func (x *Index[M]) Sizes() Sizes {
 		sh.mu.Lock()
 		for k, r := range sh.rooms {
 			if k.name == Everyone {
-				s.Entered[k.ns] = r.len()
+				s.count(k.ns, r.present(), int(r.away))
 			} else {
 				s.Rooms++
 			}
@@ -212,6 +250,18 @@ func (x *Index[M]) Sizes() Sizes {
 		sh.mu.Unlock()
 	}
 	return s
+}
+
+func (s *Sizes) count(ns string, present, away int) {
+	if present > 0 {
+		s.Entered[ns] = present
+	}
+	if away > 0 {
+		if s.Away == nil {
+			s.Away = make(map[string]int)
+		}
+		s.Away[ns] = away
+	}
 }
 
 // wait notes a member that joined a room and has not entered.
@@ -242,7 +292,7 @@ func (x *Index[M]) settle(m *Member[M]) {
 }
 
 // put adds to a room, which is made if need be.
-func (x *Index[M]) put(k key, self M) *Place[M] {
+func (x *Index[M]) put(k key, m *Member[M]) *Place[M] {
 	sh := x.roomShard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -254,7 +304,9 @@ func (x *Index[M]) put(k key, self M) *Place[M] {
 		r = new(room[M])
 		sh.rooms[k] = r
 	}
-	return r.add(self)
+	place := r.add(m.self)
+	r.setAway(place, m.away)
+	return place
 }
 
 // drop removes from a room, which vanishes with its last member.

@@ -14,10 +14,14 @@ type Member[M comparable] struct {
 	everyone *Place[M]            // its place among all of the namespace; nil: not entered, or withdrawn
 	rooms    map[string]*Place[M] // nil places: to be joined when it enters
 	waiting  bool                 // shard.waiting has it
+	away     bool                 // its places are marked so, also those to come
 }
 
 // Init says whose Member it is, in which namespace, and what its id is.
 func (m *Member[M]) Init(self M, ns, id string) { m.self, m.ns, m.id = self, ns, id }
+
+// Away reports whether the member is away, see [Index.SetAway].
+func (m *Member[M]) Away() bool { return m.away }
 
 // Has reports whether the member is in a room, or will be when it enters.
 func (m *Member[M]) Has(room string) bool {

@@ -14,6 +14,7 @@ const partSize = 256
 type room[M comparable] struct {
 	tail   []*Place[M] // the last ones, partSize at most
 	shared bool        // tail has been handed out: it is copied before any of it changes
+	away   int32       // how many of the members are away
 	parts  *parts[M]   // those before tail; nil: none
 }
 
@@ -31,7 +32,8 @@ type part[M comparable] struct {
 // Place is that of one member in one room.
 type Place[M comparable] struct {
 	member M
-	i      int // in the room; its shard guards it
+	i      int  // in the room; its shard guards it
+	away   bool // room.away counts it; its shard guards it
 	left   bool
 }
 
@@ -93,6 +95,21 @@ func (r *room[M]) before() int {
 
 func (r *room[M]) len() int { return r.before() + len(r.tail) }
 
+// present is how many members are not away.
+func (r *room[M]) present() int { return r.len() - int(r.away) }
+
+// setAway notes that the member who has the place is away, or is back.
+func (r *room[M]) setAway(place *Place[M], away bool) {
+	switch {
+	case place.away == away:
+	case away:
+		r.away++
+	default:
+		r.away--
+	}
+	place.away = away
+}
+
 // add appends a place. What is behind the end of what has been handed out may change.
 func (r *room[M]) add(member M) *Place[M] {
 	if len(r.tail) == partSize {
@@ -111,6 +128,7 @@ func (r *room[M]) add(member M) *Place[M] {
 
 // remove removes a place; the last one moves to where it was.
 func (r *room[M]) remove(place *Place[M]) {
+	r.setAway(place, false)
 	if len(r.tail) == 0 {
 		r.popPart()
 	}
