@@ -52,7 +52,7 @@ func BenchmarkHandler(b *testing.B) {
 			h, err := compile(shape.Event, bench.fn)
 			require.NoError(b, err)
 			p := benchPacket(b, bench.args)
-			c := &Context{event: p.Event, args: p.Args}
+			c := &Context{event: p.Event, args: p.Args, details: new(contextDetails)}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := h.call(c, false); err != nil {

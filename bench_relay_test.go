@@ -44,7 +44,7 @@ func BenchmarkRelay(b *testing.B) {
 			if binary {
 				first = []byte(`51-["e"` + bench.args + `]`)
 			}
-			c := &Context{event: "e"}
+			c := &Context{event: "e", details: new(contextDetails)}
 			b.ReportAllocs()
 			for b.Loop() {
 				p, ok, err := dec.Decode(first, false)

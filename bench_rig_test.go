@@ -91,7 +91,7 @@ func (r *rig) connect() {
 }
 
 // receive hands a message to the server as if it came from a client.
-func (r *rig) receive(s *Socket, message []byte) { s.client.Message(message, false) }
+func (r *rig) receive(s *Socket, message []byte) { s.client().Message(message, false) }
 
 func (r *rig) count(far net.Conn) {
 	buf := make([]byte, 1<<20)

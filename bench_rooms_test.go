@@ -89,7 +89,7 @@ func BenchmarkDisconnect(b *testing.B) {
 						require.NoError(b, other.Join(names[i]))
 					}
 				}
-				s, cl := r.sockets[0], r.sockets[0].client
+				s, cl := r.sockets[0], r.sockets[0].client()
 				b.ReportAllocs()
 				for b.Loop() {
 					b.StopTimer()

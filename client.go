@@ -20,7 +20,7 @@ import (
 type client struct {
 	srv     *Server
 	conn    *engineio.Conn
-	session Session
+	session *Session
 	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
 	queued  atomic.Int64 // bytes of the backlog, see limits.go
 	watched atomic.Bool  // handlers that return are to call progress; changed with mu held
@@ -41,8 +41,9 @@ type client struct {
 	assembly *assembly   // nil until a packet came in parts
 	broken   bool        // the connection is being closed; what still arrives is ignored
 
-	slot  uint16        // of Server.workers
-	async chan struct{} // holds one for each event that runs; nil without Options.AsyncHandlers
+	slot    uint16         // of Server.workers
+	details contextDetails // of the events that come on the connection
+	async   chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
 
 	mu    sync.Mutex
 	timer *time.Timer // closes a connection that joins no namespace; nil: never, or not any more
@@ -54,9 +55,10 @@ type client struct {
 // socket leaves: what is in flight for it is then ignored, and the events of
 // the next socket wait until the disconnect handler of this one has returned.
 type seat struct {
-	ns   string
-	sock *Socket // guarded by client.mu; nil when left or refused
-	box  box
+	client *client
+	ns     string
+	sock   *Socket // guarded by client.mu; nil when left or refused
+	box    box
 }
 
 var _ engineio.Receiver = (*client)(nil)
@@ -66,7 +68,8 @@ const eventOverhead = 256
 
 // newClient is called by the engine for each new connection.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
-	cl := &client{srv: srv, conn: conn, dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.NextSlot()}
+	cl := &client{srv: srv, conn: conn, session: new(Session), dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.NextSlot()}
+	cl.details.client = cl
 	if srv.opts.AsyncHandlers {
 		cl.async = make(chan struct{}, srv.opts.Limits.AsyncLimit)
 	}
@@ -151,7 +154,7 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		return
 	}
 	cl.srv.stats.of(cl).in.Add(1)
-	c := &Context{Socket: s, event: p.Event, args: p.Args, id: p.ID, hasID: p.HasID}
+	c := &Context{Socket: s, event: p.Event, args: p.Args, id: p.ID, hasID: p.HasID, details: &cl.details}
 	switch cl.throttle() {
 	case tooFast:
 		c.kind = kindDropped
@@ -160,7 +163,7 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		return
 	}
 	if cl.enqueue(c, footprint(p, size)) {
-		cl.srv.queue(&s.seat.box, c)
+		cl.srv.queue(&s.at.Load().box, c)
 	}
 }
 
@@ -260,8 +263,8 @@ func (cl *client) seat(ns string) *seat {
 func (cl *client) vacate(s *Socket) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if s.seat.sock == s {
-		s.seat.sock = nil
+	if st := s.at.Load(); st.sock == s {
+		st.sock = nil
 	}
 }
 
@@ -303,9 +306,8 @@ func (cl *client) connect(p parser.Packet, size int) {
 		old.leave(ReasonClientDisconnect, nil, false)
 		old.depart() // somebody else may have made it leave just now
 	}
-	s := newSocket(cl, ns)
-	s.seat = st
-	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args}
+	s := newSocket(st)
+	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args, details: &cl.details}
 	if !cl.enqueue(c, footprint(p, size)) {
 		return
 	}
@@ -330,7 +332,7 @@ func (cl *client) takeSeat(ns string) (*seat, *Socket) {
 			(len(cl.seats) >= 2*most || cl.occupied() >= most) {
 			return nil, nil
 		}
-		st = &seat{ns: ns}
+		st = &seat{client: cl, ns: ns}
 		cl.seats = append(cl.seats, st)
 	}
 	return st, st.sock

@@ -25,7 +25,7 @@ type Context struct {
 	kind  eventKind
 	// acking is what becomes of the acknowledgement: ackOpen and so on.
 	acking atomic.Uint32
-	// details are what few events have; nil: nothing.
+	// details are what events have in common or few have. They are shared and never change.
 	details *contextDetails
 	size    int // what the event counts in the connection's receive queue
 	link    mailbox.Link[*task]
@@ -42,8 +42,9 @@ const (
 	kindAck                         // the client has acknowledged an event, or will not
 )
 
-// contextDetails are what only some contexts have.
+// contextDetails are what a context has besides its event.
 type contextDetails struct {
+	client  *client         // the connection on which the event came; nil for kindAck
 	ack     *ackCallback    // what to call, for kindAck
 	failure error           // why there is no acknowledgement, for kindAck
 	ctx     context.Context // what a hook made of the socket's; nil: that
@@ -52,11 +53,14 @@ type contextDetails struct {
 // Context is [Socket.Context], with the values that hooks added for the handling
 // of this event, see [Hooks].
 func (c *Context) Context() context.Context {
-	if c.details != nil && c.details.ctx != nil {
+	if c.details.ctx != nil {
 		return c.details.ctx
 	}
 	return c.Socket.Context()
 }
+
+// from returns the connection on which the event came.
+func (c *Context) from() *client { return c.details.client }
 
 // Event returns the name of the event: "connect", "disconnect", or what the
 // client sent. In a callback of [OnAck] it is the event that was answered.
@@ -172,10 +176,10 @@ const (
 // [Options].DrainTimeout.
 func (c *Context) DeferAck() (ack func(result any, err error) error) {
 	if c.hasID {
-		c.client.deferred.Add(1)
+		c.from().deferred.Add(1)
 	}
 	if !c.acking.CompareAndSwap(ackOpen, ackDeferred) && c.hasID {
-		c.client.undeferred()
+		c.from().undeferred()
 	}
 	return c.ackLater
 }
@@ -191,7 +195,7 @@ func (c *Context) NoAck() {
 		return
 	}
 	if before == ackDeferred {
-		c.client.undeferred()
+		c.from().undeferred()
 	}
 }
 
@@ -201,7 +205,7 @@ func (c *Context) ackLater(result any, err error) error {
 		return ErrAcked
 	}
 	if c.hasID {
-		defer c.client.undeferred() // when the acknowledgement is queued
+		defer c.from().undeferred() // when the acknowledgement is queued
 	}
 	values, err := answer(result, err)
 	failed := err != nil
@@ -232,7 +236,7 @@ func (c *Context) settle(ack Args, err error) {
 		c.fail(err)
 		return
 	case ackDeferred:
-		defer c.client.undeferred()
+		defer c.from().undeferred()
 	}
 	_, _ = c.conclude(nil, err)
 }

@@ -31,7 +31,15 @@ const largeEvent = 2 * eventOverhead
 func (t *task) Link() *mailbox.Link[*task] { return &t.link }
 
 // Slot is that of the connection: its events share a goroutine.
-func (t *task) Slot() uint16 { return t.client.slot }
+func (t *task) Slot() uint16 {
+	if cl := t.details.client; cl != nil {
+		return cl.slot
+	}
+	if cl := t.client(); cl != nil {
+		return cl.slot
+	}
+	return 0 // of a client of another server
+}
 
 // Large reports whether runEvent makes room on the stack.
 func (t *task) Large() bool { return t.size > largeEvent }
@@ -50,9 +58,9 @@ func (t *task) Run() {
 	case kindAck:
 		c.runAck()
 	default:
-		if c.client.async != nil {
-			c.client.async <- struct{}{} // those behind it wait, too: Options.Limits.AsyncLimit
-			s.events.Go(c.runAlone)      // runDisconnect waits for it
+		if async := c.from().async; async != nil {
+			async <- struct{}{}     // those behind it wait, too: Options.Limits.AsyncLimit
+			s.events.Go(c.runAlone) // runDisconnect waits for it
 			return
 		}
 		c.runEvent()
@@ -71,7 +79,7 @@ func (cl *client) dropEvents(b *box, s *Socket) int {
 func (c *Context) runAlone() {
 	ended := false
 	defer func() {
-		<-c.client.async
+		<-c.from().async
 		if !ended {
 			c.aborted(recover())
 		}
@@ -82,7 +90,7 @@ func (c *Context) runAlone() {
 
 // runEvent calls the handler of an event and acknowledges it.
 func (c *Context) runEvent() {
-	defer c.client.handled(c)
+	defer c.from().handled(c)
 	if !c.wanted() {
 		return
 	}
@@ -226,7 +234,7 @@ func (c *Context) aborted(v any) {
 		c.log(slog.LevelWarn, "socketio: handler failed", errGoexit)
 	}
 	if before := c.acking.Swap(ackSettled); before == ackDeferred && c.hasID {
-		c.client.undeferred()
+		c.from().undeferred()
 	}
 }
 
@@ -259,7 +267,7 @@ func (srv *Server) logUnknown(ctx context.Context, kind, msg, ns, event string, 
 
 // logNoHandler logs an event that nothing handles.
 func (c *Context) logNoHandler() {
-	c.srv().logUnknown(c.client.context(), "unknown event",
+	c.srv().logUnknown(c.connectionContext(), "unknown event",
 		"socketio: no handler for the event: register one, or a catch-all (On(\"*\", ...)) to end this",
 		c.name, c.event, c.similarEvent, "sid", short(c.sid), "acknowledgement", c.hasID)
 }
@@ -282,7 +290,7 @@ func (c *Context) similarEvent() string {
 
 // logNoNamespace logs a CONNECT for a namespace that does not exist.
 func (cl *client) logNoNamespace(ns string) {
-	cl.srv.logUnknown(cl.context(), "unknown namespace",
+	cl.srv.logUnknown(cl.conn.Context(), "unknown namespace",
 		"socketio: a client asks for a namespace that does not exist: register a handler in it, or add it to Options.Namespaces",
 		ns, "", func() string { return similar.Name(ns, cl.srv.Namespaces()) }, "connection", short(cl.conn.ID()))
 }
@@ -290,7 +298,7 @@ func (cl *client) logNoNamespace(ns string) {
 // logMisfit logs an argument that does not fit: for each handler now and then,
 // since one small frame is enough to provoke it.
 func (c *Context) logMisfit(err error) {
-	srv, ctx := c.srv(), c.client.context()
+	srv, ctx := c.srv(), c.connectionContext()
 	ns, event := c.Pattern() // of which there are as many as the app has
 	if c.kind == kindAck {
 		event = "answers" // to events whose names the app may make up
@@ -349,7 +357,7 @@ func (c *Context) recovered(where string, v any) *PanicError {
 }
 
 func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
-	log, ctx := c.srv().log, c.client.context()
+	log, ctx := c.srv().log, c.connectionContext()
 	if log.Enabled(ctx, level) {
 		attrs = append([]any{"namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid), "error", err}, attrs...)
 		log.Log(ctx, level, msg, attrs...)

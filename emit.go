@@ -196,7 +196,7 @@ type fanout struct {
 func (srv *Server) newFanout(from *Socket, e *emitOptions, p packet, event string, data any) fanout {
 	f := fanout{srv: srv, from: from, packet: p, hooks: srv.hooks.Load()}
 	if e == nil {
-		f.counts = srv.stats.of(from.client)
+		f.counts = srv.stats.of(from.client())
 	} else {
 		f.counts, f.volatile = srv.stats.of(nil), e.volatile
 	}
@@ -275,7 +275,7 @@ func (e *emitOptions) self(from *Socket) (*Socket, error) {
 	if from == nil || from.name == e.ns {
 		return from, nil
 	}
-	s, _ := from.client.socket(e.ns)
+	s, _ := from.client().socket(e.ns)
 	if s == nil && e.direct(from) {
 		return nil, fmt.Errorf("%w: the client of this socket is not in %s", ErrUnknownSocket, e.ns)
 	}

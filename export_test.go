@@ -23,7 +23,7 @@ func (s *Socket) PendingAcks() int {
 }
 
 // Queued returns what the events of the connection count that wait or run.
-func (s *Socket) Queued() int64 { return s.client.queued.Load() }
+func (s *Socket) Queued() int64 { return s.client().queued.Load() }
 
 // SnakeCase is snakeCase.
 var SnakeCase = snakeCase
@@ -75,16 +75,17 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 const WorkerLinger = mailbox.Linger
 
 // Deferred returns how many acknowledgements of a socket's connection are deferred.
-func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client.deferred.Load() }
+func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client().deferred.Load() }
 
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
-func (s *Socket) AssemblyWatched() bool { return s.client.assembly.armed.Load() }
+func (s *Socket) AssemblyWatched() bool { return s.client().assembly.armed.Load() }
 
 // Seats returns how many seats the socket's connection remembers.
 func (s *Socket) Seats() int {
-	s.client.mu.Lock()
-	defer s.client.mu.Unlock()
-	return len(s.client.seats)
+	cl := s.client()
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return len(cl.seats)
 }
 
 // Undecided returns how many sockets the index knows that wait for their connect handlers.

@@ -129,14 +129,14 @@ type Connection struct{ cl *client }
 
 // local reports whether the connection is one of this server: that of a nil *Socket
 // is none, and that of a client of another server is there.
-func (c Connection) local() bool { return c.cl != nil && c.cl.conn != nil }
+func (c Connection) local() bool { return c.cl != nil }
 
 // Connection returns the connection that the socket is on.
 func (s *Socket) Connection() Connection {
 	if s == nil {
 		return Connection{}
 	}
-	return Connection{s.client}
+	return Connection{s.client()}
 }
 
 // ID returns the session id of the transport layer, "" if the client is on
@@ -364,9 +364,7 @@ func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ac
 			ctx, ended := begin(before, c)
 			if ctx != nil && ctx != before {
 				details := new(contextDetails)
-				if c.details != nil {
-					*details = *c.details // others may share it
-				}
+				*details = *c.details // others share it
 				details.ctx = ctx
 				c.details = details
 			}

@@ -30,7 +30,7 @@ func (s *Socket) runConnect(c *Context) {
 		if !decided { // Context.aborted tells of it
 			s.sendAway(&Error{Message: rejected})
 		}
-		s.client.handled(c)
+		c.from().handled(c)
 	}()
 	always := s.srv().opts.AlwaysConnect
 	if s.dropped() || always && !s.admit() {
@@ -96,7 +96,7 @@ func (s *Socket) admit() (accepted bool) {
 				rooms = s.membership.Rooms()
 			}
 			s.mu.Unlock()
-			s.client.stopTimer()
+			s.client().stopTimer()
 		default:
 			batch = s.takeHeld()
 			if len(batch) == 0 { // from now on packets go directly
@@ -106,14 +106,14 @@ func (s *Socket) admit() (accepted bool) {
 		}
 		if len(batch) == 0 {
 			if s.srv().debugs() {
-				s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", short(s.sid), "connection", short(s.client.conn.ID()))
+				s.srv().log.Debug("socketio: connected", "namespace", s.name, "sid", short(s.sid), "connection", short(s.client().conn.ID()))
 			}
 			return true
 		}
 		for _, p := range batch {
 			// It has been accepted. A failure means that the connection is closed:
 			// leave will say so.
-			_ = s.client.conn.SendAnyway(p.frames)
+			_ = s.client().conn.SendAnyway(p.frames)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (s *Socket) sendAway(e *Error) {
 	switch {
 	case left:
 	case !announced:
-		s.client.refuse(s.name, e)
+		s.client().refuse(s.name, e)
 	case joined: // Options.AlwaysConnect
 		s.sendDisconnect()
 	}
@@ -148,7 +148,7 @@ func (s *Socket) sendAway(e *Error) {
 // sendDisconnect sends a DISCONNECT packet.
 func (s *Socket) sendDisconnect() {
 	if p := s.disconnectPacket(); p != nil {
-		_ = s.client.sendRequired(*p) // a closed connection needs none
+		_ = s.client().sendRequired(*p) // a closed connection needs none
 	}
 }
 
@@ -184,7 +184,8 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 		s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
 	}
 	if drop {
-		s.client.dropEvents(&s.seat.box, s) // the handler before them may take its time
+		st := s.at.Load()
+		st.client.dropEvents(&st.box, s) // the handler before them may take its time
 	}
 	s.depart()
 }
@@ -192,21 +193,22 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 // depart empties the seat of a socket that leaves and, in the same moment, puts its
 // disconnect event behind what waits: the next socket in the seat comes after it.
 func (s *Socket) depart() {
+	st := s.at.Load()
+	cl := st.client
 	s.mu.Lock()
-	c := &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{s.reason}, size: eventOverhead}
+	c := &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{s.reason}, size: eventOverhead, details: &cl.details}
 	s.mu.Unlock()
-	cl := s.client
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if s.departed {
 		return
 	}
 	s.departed = true
-	if s.seat.sock == s {
-		s.seat.sock = nil
+	if st.sock == s {
+		st.sock = nil
 	}
 	cl.queued.Add(eventOverhead)
-	cl.srv.queue(&s.seat.box, c)
+	cl.srv.queue(&st.box, c)
 }
 
 // close ends the sending to the socket, with s.mu held. When it returns, every
@@ -216,7 +218,7 @@ func (s *Socket) close(state int32, goodbye *packet) {
 	defer s.sending.Unlock()
 	s.state.Store(state)
 	if goodbye != nil {
-		_ = s.client.sendRequired(*goodbye) // a closed connection needs none
+		_ = s.client().sendRequired(*goodbye) // a closed connection needs none
 	}
 }
 
@@ -239,7 +241,7 @@ func (s *Socket) detach() {
 
 // runDisconnect tells the app that the client has left.
 func (s *Socket) runDisconnect(c *Context) {
-	defer s.client.handled(c)
+	defer c.from().handled(c)
 	defer s.finish() // whatever the handler does
 	s.events.Wait()  // with Options.AsyncHandlers
 	if s.state.Load() == stateGone {
@@ -271,7 +273,7 @@ func (s *Socket) finish() {
 	s.mu.Unlock()
 	defer s.srv().workers.End() // whatever hooks do
 	s.detach()
-	s.client.vacate(s) // a socket that was refused
+	s.client().vacate(s) // a socket that was refused
 	if accepted && hs != nil {
 		hs.disconnected(s, rooms, reason, cause)
 	}

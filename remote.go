@@ -25,13 +25,13 @@ import (
 // remoteSocket returns a socket that stands for a client of another server, of which
 // no more is known than its session id.
 func (srv *Server) remoteSocket(ns, sid string) *Socket {
-	s := &Socket{client: &client{srv: srv}, name: ns, sid: sid}
+	s := &Socket{server: srv, name: ns, sid: sid}
 	s.state.Store(stateGone)
 	return s
 }
 
 // remote reports whether the socket stands for a client of another server.
-func (s *Socket) remote() bool { return s.client.conn == nil }
+func (s *Socket) remote() bool { return s.at.Load() == nil }
 
 // local returns the socket, nil if it stands for a client of another server.
 func (s *Socket) local() *Socket {
@@ -46,12 +46,12 @@ func noRequest() *http.Request {
 	return &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, Body: http.NoBody}
 }
 
-// context returns the connection's context.
-func (cl *client) context() context.Context {
-	if cl.conn == nil {
-		return context.Background()
+// connectionContext returns the context of the connection.
+func (s *Socket) connectionContext() context.Context {
+	if cl := s.client(); cl != nil {
+		return cl.conn.Context()
 	}
-	return cl.conn.Context()
+	return context.Background()
 }
 
 // mayBeElsewhere reports whether the one target of an emit that has no recipient

@@ -18,7 +18,7 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 	defer srv.Shutdown(context.Background())
 	var all []*Socket
 	for i := range 600 { // more than one part of a room
-		s := &Socket{client: &client{srv: srv}, name: "/", sid: sessionid.New()}
+		s := &Socket{server: srv, name: "/", sid: sessionid.New()}
 		s.membership.Init(s, s.name, s.sid)
 		srv.index.Add(&s.membership)
 		s.state.Store(stateJoined)
@@ -71,7 +71,7 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 func TestRecipientsThatLeftAreLookedForAgain(t *testing.T) {
 	srv := NewServer(nil)
 	defer srv.Shutdown(context.Background())
-	s := &Socket{client: &client{srv: srv}, name: "/", sid: sessionid.New()}
+	s := &Socket{server: srv, name: "/", sid: sessionid.New()}
 	s.membership.Init(s, s.name, s.sid)
 	srv.index.Add(&s.membership)
 	s.state.Store(stateJoined)

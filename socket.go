@@ -21,8 +21,10 @@ import (
 // that nobody is behind: what returns an error returns [ErrUnknownSocket], all
 // else does nothing or returns what is empty.
 type Socket struct {
-	client *client
-	seat   *seat
+	server *Server
+	// at is the socket's seat on its connection; nil if it stands for a client of
+	// another server.
+	at atomic.Pointer[seat]
 	// departed: its disconnect event is in the mailbox. Guarded by client.mu.
 	departed bool
 	sid      string
@@ -58,8 +60,9 @@ const (
 	stateGone                    // refused, or the disconnect handler has returned
 )
 
-func newSocket(cl *client, ns string) *Socket {
-	s := &Socket{client: cl, name: ns, sid: sessionid.New()}
+func newSocket(st *seat) *Socket {
+	s := &Socket{server: st.client.srv, name: st.ns, sid: sessionid.New()}
+	s.at.Store(st)
 	s.membership.Init(s, s.name, s.sid)
 	return s
 }
@@ -87,7 +90,7 @@ func (s *Socket) Request() *http.Request {
 	if s == nil || s.remote() {
 		return noRequest()
 	}
-	return s.client.conn.Request()
+	return s.client().conn.Request()
 }
 
 // Transport returns how the client is connected at the moment: "polling" or
@@ -96,15 +99,15 @@ func (s *Socket) Transport() string {
 	if s == nil || s.remote() {
 		return ""
 	}
-	return s.client.conn.Transport()
+	return s.client().conn.Transport()
 }
 
 // Session returns the values kept for this connection.
 func (s *Socket) Session() *Session {
-	if s == nil {
+	if s == nil || s.remote() {
 		return new(Session)
 	}
-	return &s.client.session
+	return s.client().session
 }
 
 // Context returns a context with the values of the handshake request's,
@@ -117,7 +120,7 @@ func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil { // few sockets need one
-		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.client.context()))
+		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.connectionContext()))
 		if s.reason != "" {
 			s.cancel(&DisconnectError{s.reason, s.cause})
 		}
@@ -199,7 +202,7 @@ func (s *Socket) CloseConnection() {
 		s.Disconnect()
 		return
 	}
-	s.client.disconnect()
+	s.client().disconnect()
 }
 
 // unknownContext is the context of a nil *Socket.
@@ -209,7 +212,16 @@ var unknownContext = func() context.Context {
 	return ctx
 }()
 
-func (s *Socket) srv() *Server { return s.client.srv }
+func (s *Socket) srv() *Server { return s.server }
+
+// client returns the connection of the socket; nil if it stands for a client of another
+// server.
+func (s *Socket) client() *client {
+	if st := s.at.Load(); st != nil {
+		return st.client
+	}
+	return nil
+}
 
 // leftError says why the socket cannot be reached.
 func (s *Socket) leftError() error {
@@ -217,7 +229,7 @@ func (s *Socket) leftError() error {
 	defer s.mu.Unlock()
 	reason, cause := s.reason, s.cause
 	if reason == "" { // the engine knows before we are told
-		if e, ok := errors.AsType[*engineio.CloseError](context.Cause(s.client.conn.Context())); ok {
+		if e, ok := errors.AsType[*engineio.CloseError](context.Cause(s.client().conn.Context())); ok {
 			reason, cause = e.Reason, e.Err
 		}
 	}
@@ -256,9 +268,9 @@ func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err er
 	case s.state.Load() != stateJoined:
 		err = engineio.ErrClosed
 	case volatile:
-		sent, err = s.client.conn.SendVolatile(p.frames)
+		sent, err = s.at.Load().client.conn.SendVolatile(p.frames)
 	default:
-		sent, err = true, s.client.conn.Send(p.frames)
+		sent, err = true, s.at.Load().client.conn.Send(p.frames)
 	}
 	s.sending.RUnlock()
 	if err != nil {
@@ -283,12 +295,13 @@ func (s *Socket) hold(p packet, volatile bool, via *place) (held bool, err error
 		return false, nil
 	}
 	size := int64(p.size) + packetOverhead
-	waiting := s.client.held.Load() + int64(s.client.conn.Buffered())
+	cl := s.client()
+	waiting := cl.held.Load() + int64(cl.conn.Buffered())
 	if waiting > 0 && waiting+size > int64(s.srv().opts.Limits.SendQueueLimit) {
 		return false, ErrSendQueueFull
 	}
 	s.heldSize += size
-	s.client.held.Add(size)
+	cl.held.Add(size)
 	s.held = append(s.held, p)
 	return true, nil
 }
@@ -299,7 +312,7 @@ const packetOverhead = 96
 // takeHeld returns the packets that are held, with s.mu held.
 func (s *Socket) takeHeld() []packet {
 	batch := s.held
-	s.client.held.Add(-s.heldSize)
+	s.client().held.Add(-s.heldSize)
 	s.held, s.heldSize = nil, 0
 	return batch
 }
@@ -309,7 +322,7 @@ func (s *Socket) takeHeld() []packet {
 // client that has not been sent anything yet stays.
 func (s *Socket) closeIfFull(err error) {
 	if errors.Is(err, ErrSendQueueFull) && s.state.Load() == stateJoined {
-		s.client.conn.Close(ReasonSlowClient, engineio.ErrSendQueueFull)
+		s.client().conn.Close(ReasonSlowClient, engineio.ErrSendQueueFull)
 	}
 }
 
@@ -325,7 +338,8 @@ func (s *Socket) Buffered() int {
 	if s == nil || s.remote() {
 		return 0
 	}
-	return s.client.conn.Buffered() + int(s.client.held.Load())
+	cl := s.client()
+	return cl.conn.Buffered() + int(cl.held.Load())
 }
 
 // Flush waits until what was emitted to this client before the call has been
@@ -349,7 +363,7 @@ func (s *Socket) Flush(ctx context.Context) error {
 	default:
 		return s.leftError()
 	}
-	err := s.client.conn.Flush(ctx)
+	err := s.client().conn.Flush(ctx)
 	if errors.Is(err, engineio.ErrClosed) {
 		return s.leftError()
 	}
