@@ -12,8 +12,8 @@ import "context"
 //   - The messages of one publisher arrive in the order in which its calls of
 //     Publish returned, unchanged, whatever their bytes.
 //   - A publisher that has subscribed receives its own messages.
-//   - Messages published while a subscription is not in force are lost to it:
-//     there is no replay.
+//   - Messages published while a subscription is not in force are lost to it.
+//     Only a [History] can hand them over afterwards.
 //
 // A broker does not restore a lost subscription by itself: messages would be
 // missing and nobody would know. Subscribe returns, and the server calls it

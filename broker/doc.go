@@ -9,6 +9,8 @@
 //
 //   - [Broker] is required. It publishes and subscribes.
 //   - [BatchBroker] is for services that take several messages at once for less.
+//   - [History] is for services that keep messages: a server that was cut off gets what
+//     it missed.
 //
 // What a broker can do beyond that it says by implementing further interfaces of
 // this package; a server looks for them when it starts.

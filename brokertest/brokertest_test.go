@@ -1,7 +1,12 @@
 package brokertest_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokertest"
@@ -37,3 +42,43 @@ func TestBroker(t *testing.T) {
 }
 
 func TestRoundTrip(t *testing.T) { brokertest.RoundTrip(t, new(brokertest.Memory).Connect()) }
+
+func TestHistory(t *testing.T) {
+	service := &brokertest.Memory{Keep: 20_000}
+	s := brokertest.Service{
+		Connect: func(*testing.T) broker.Broker { return service.Connect() },
+		Stop:    service.Stop,
+		Start:   service.Start,
+	}
+	brokertest.Run(t, s)
+	brokertest.RunHistory(t, brokertest.HistoryService{Service: s, Forget: service.Forget})
+}
+
+// The newest messages are kept.
+func TestMemoryKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := (&brokertest.Memory{Keep: 3}).Connect().(broker.History)
+		defer b.Close()
+		read := func(after broker.Position) (at broker.Position, got string, gap error) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			_ = b.SubscribeAfter(ctx, after, []string{"c"}, func(p broker.Position, err error) {
+				at, gap = p, err
+				cancel()
+			}, func(m broker.Message) { got += string(m.Data) })
+			return at, got, gap
+		}
+		start, _, _ := read("")
+		for i := range 3 {
+			require.NoError(t, b.Publish(t.Context(), "c", fmt.Append(nil, i)))
+		}
+		_, got, gap := read(start)
+		require.NoError(t, gap)
+		require.Equal(t, "012", got)
+		require.NoError(t, b.Publish(t.Context(), "c", []byte("3")))
+		_, got, gap = read(start)
+		require.ErrorIs(t, gap, broker.ErrGap)
+		require.ErrorContains(t, gap, "Memory.Keep")
+		require.Equal(t, "123", got)
+	})
+}

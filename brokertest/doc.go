@@ -9,4 +9,6 @@
 //			Start:   service.Start,
 //		})
 //	}
+//
+// A broker that is a [broker.History] is checked by [RunHistory] as well.
 package brokertest

@@ -15,9 +15,15 @@ import (
 // programs that run several servers. Its zero value is ready for use; all
 // methods may be called from any goroutine.
 type Memory struct {
+	// Keep is how many of the newest messages the service keeps. If it is not zero, the
+	// brokers are each a [broker.History]. It must not be changed after the first
+	// Connect.
+	Keep int
+
 	mu      sync.Mutex
 	stopped bool
 	subs    []*subscription
+	history history
 }
 
 var (
@@ -30,7 +36,11 @@ const maxWaiting = 32 << 20
 
 // Connect returns a new broker on the service.
 func (m *Memory) Connect() broker.Broker {
-	return &memoryBroker{service: m, calls: calls.New(func(err error) error { return err })}
+	b := &memoryBroker{service: m, calls: calls.New(func(err error) error { return err })}
+	if m.Keep > 0 {
+		return memoryHistory{b}
+	}
+	return b
 }
 
 // Stop makes the service go away: subscriptions are lost, with what they have
@@ -83,7 +93,10 @@ func (m *Memory) publish(channel string, data []byte) error {
 		return errStopped
 	}
 	var behind []*subscription
-	msg := message{channel, slices.Clone(data)} // one copy for all: nobody changes it
+	msg := broker.Message{Channel: channel, Data: slices.Clone(data)} // one copy for all: nobody changes it
+	if m.Keep > 0 {
+		msg.Position = m.history.add(msg, m.Keep)
+	}
 	for _, s := range m.subs {
 		if slices.Contains(s.channels, channel) && !s.put(msg) {
 			behind = append(behind, s)
@@ -97,37 +110,35 @@ func (m *Memory) publish(channel string, data []byte) error {
 }
 
 func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
-	return b.calls.Do(ctx, func(ctx context.Context) error { return b.service.subscribe(ctx, channels, ready, handle) })
+	return b.calls.Do(ctx, func(ctx context.Context) error {
+		return b.service.subscribe(ctx, newSubscription(channels), ready, func(m broker.Message) { handle(m.Channel, m.Data) })
+	})
 }
 
-func (m *Memory) subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
-	s := &subscription{channels: slices.Clone(channels), wake: make(chan struct{}, 1)}
+// subscribe receives what is published from now on.
+func (m *Memory) subscribe(ctx context.Context, s *subscription, ready func(), handle func(broker.Message)) error {
+	if err := m.add(s); err != nil {
+		return err
+	}
+	defer m.remove(s)
+	ready()
+	return s.run(ctx, handle)
+}
+
+// add begins a subscription.
+func (m *Memory) add(s *subscription) error {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.addLocked(s)
+}
+
+// addLocked is add with mu held.
+func (m *Memory) addLocked(s *subscription) error {
 	if m.stopped {
-		m.mu.Unlock()
 		return errStopped
 	}
 	m.subs = append(m.subs, s)
-	m.mu.Unlock()
-	defer m.remove(s)
-	ready()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.wake:
-		}
-		for ctx.Err() == nil {
-			msg, ok, err := s.take()
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			handle(msg.channel, msg.data)
-		}
-	}
+	return nil
 }
 
 // Close waits until the calls of Subscribe have returned: do not call it in a
@@ -143,44 +154,64 @@ func (m *Memory) remove(s *subscription) {
 	m.subs = slices.DeleteFunc(m.subs, func(o *subscription) bool { return o == s })
 }
 
-type message struct {
-	channel string
-	data    []byte
-}
-
 // subscription is what waits for one subscriber. Its lock comes after Memory's.
 type subscription struct {
 	channels []string
 	wake     chan struct{} // has an element when there is something to do
 
 	mu      sync.Mutex
-	waiting []message
+	waiting []broker.Message
 	size    int
 	err     error // why it ended
 }
 
+func newSubscription(channels []string) *subscription {
+	return &subscription{channels: slices.Clone(channels), wake: make(chan struct{}, 1)}
+}
+
+// run hands over what arrives.
+func (s *subscription) run(ctx context.Context, handle func(broker.Message)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.wake:
+		}
+		for ctx.Err() == nil {
+			msg, ok, err := s.take()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			handle(msg)
+		}
+	}
+}
+
 // put reports false if the subscriber is too far behind.
-func (s *subscription) put(msg message) bool {
+func (s *subscription) put(msg broker.Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.size > maxWaiting {
 		return false
 	}
-	s.size += len(msg.data)
+	s.size += len(msg.Data)
 	s.waiting = append(s.waiting, msg)
 	s.signal()
 	return true
 }
 
-func (s *subscription) take() (msg message, ok bool, err error) {
+func (s *subscription) take() (msg broker.Message, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || len(s.waiting) == 0 {
 		return msg, false, s.err
 	}
-	msg, s.waiting[0] = s.waiting[0], message{}
+	msg, s.waiting[0] = s.waiting[0], broker.Message{}
 	s.waiting = s.waiting[1:]
-	s.size -= len(msg.data)
+	s.size -= len(msg.Data)
 	return msg, true, nil
 }
 
