@@ -17,6 +17,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/origin"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 )
 
@@ -35,6 +36,7 @@ type Server struct {
 	origins  origin.Policy
 	peers    *handover.Peers // the other servers, for hand-over; nil without PeerURL
 	history  handover.History
+	websock  websock.Options
 	notices  notice.Log
 
 	mu       sync.RWMutex // protects the following
@@ -65,6 +67,10 @@ func NewServer(opts *Options) (*Server, error) {
 		TrustForwarded: o.TrustForwarded}
 	if o.AllowOrigin != nil {
 		s.origins.Ask = s.askAllowOrigin
+	}
+	s.websock = websock.Options{
+		WriteTimeout: o.WriteTimeout, Limit: o.Limits.MaxPayload, ControlRate: o.Limits.ControlRate,
+		Deflate: o.PerMessageDeflate, DeflateThreshold: o.PerMessageDeflateThreshold,
 	}
 	s.history.Start()
 	if o.PeerURL != nil {

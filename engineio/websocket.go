@@ -14,10 +14,7 @@ import (
 // unless before refuses it. The answer to the client is not written yet: it goes out
 // with the first write.
 func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*websock.Conn, *Refusal) {
-	ws, err := websock.Accept(w, r, &websock.Options{
-		WriteTimeout: s.opts.WriteTimeout, Limit: s.opts.Limits.MaxPayload, ControlRate: s.opts.Limits.ControlRate,
-		Deflate: s.opts.PerMessageDeflate, DeflateThreshold: s.opts.PerMessageDeflateThreshold,
-	}, func() error {
+	ws, err := websock.Accept(w, r, &s.websock, func() error {
 		if refusal := before(); refusal != nil { // not a nil *Refusal in an error
 			return refusal
 		}

@@ -39,7 +39,7 @@ type Inbox struct {
 	err  error                 // of the last read
 
 	buf        []byte // nil if there is raw and nothing is buffered
-	begin, end int    // what is buffered
+	begin, end int32  // what is buffered
 }
 
 // NewInbox returns the Inbox of a connection from which before has been read. raw is
@@ -48,13 +48,18 @@ func NewInbox(conn net.Conn, raw syscall.RawConn, before []byte) Inbox {
 	in := Inbox{conn: conn, raw: raw}
 	if raw == nil {
 		in.buf = make([]byte, max(waitingSize, len(before)))
-		in.end = copy(in.buf, before)
 	} else if len(before) > 0 {
 		in.buf = make([]byte, max(BurstSize, len(before)))
-		in.end = copy(in.buf, before)
 	}
+	in.end = int32(copy(in.buf, before))
 	return in
 }
+
+// Conn returns the network connection.
+func (in *Inbox) Conn() net.Conn { return in.conn }
+
+// Raw returns access to its file descriptor, or nil.
+func (in *Inbox) Raw() syscall.RawConn { return in.raw }
 
 // Buffered returns what has been read. It is memory of the Inbox, valid until the
 // next Fill, ReadInto or Discard.
@@ -64,7 +69,7 @@ func (in *Inbox) Buffered() []byte { return in.buf[in.begin:in.end] }
 func (in *Inbox) Room() int { return len(in.buf) }
 
 // Advance notes that the first n bytes of what is buffered have been used up.
-func (in *Inbox) Advance(n int) { in.begin += n }
+func (in *Inbox) Advance(n int) { in.begin += int32(n) }
 
 // Empty reports whether nothing is buffered.
 func (in *Inbox) Empty() bool { return in.begin == in.end }
@@ -78,7 +83,7 @@ func (in *Inbox) HoldsBuffer() bool { return in.raw != nil && in.buf != nil }
 // Fill waits for more. There is room for it.
 func (in *Inbox) Fill() error {
 	if in.begin > 0 {
-		in.end = copy(in.buf, in.buf[in.begin:in.end])
+		in.end = int32(copy(in.buf, in.buf[in.begin:in.end]))
 		in.begin = 0
 	}
 	if in.raw != nil {
@@ -91,7 +96,7 @@ func (in *Inbox) Fill() error {
 		return in.err
 	}
 	n, err := in.ReadInto(in.buf[in.end:])
-	in.end += n
+	in.end += int32(n)
 	return err
 }
 

@@ -12,11 +12,5 @@ func Access(net.Conn) syscall.RawConn { return nil }
 
 func (*Inbox) burst(uintptr) bool { return true } // never called
 
-// Writer is not available on this system: NewWriter returns nil.
-type Writer struct{}
-
-// NewWriter returns nil.
-func NewWriter(syscall.RawConn) *Writer { return nil }
-
-// Write is never called.
-func (*Writer) Write([]byte) (int, error) { return 0, nil }
+// WriteAtOnce is never called: there is no syscall.RawConn for it.
+func WriteAtOnce(syscall.RawConn, []byte) (int, error) { return 0, nil }

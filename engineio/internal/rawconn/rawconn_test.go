@@ -52,30 +52,29 @@ func TestInbox(t *testing.T) {
 	}
 }
 
-// A Writer never waits: what the network does not take is left to its caller.
-func TestWriter(t *testing.T) {
+// WriteAtOnce never waits: what the network does not take is left to its caller.
+func TestWriteAtOnce(t *testing.T) {
 	client, server := wstest.TCPPair(t)
 	defer client.Close()
 	defer server.Close()
-	w := rawconn.NewWriter(rawconn.Access(server))
-	if w == nil {
+	raw := rawconn.Access(server)
+	if raw == nil {
 		t.Skip("file descriptors are out of reach here")
 	}
-	n, err := w.Write([]byte("hello"))
+	n, err := rawconn.WriteAtOnce(raw, []byte("hello"))
 	require.NoError(t, err)
 	assert.Equal(t, 5, n)
 	much := make([]byte, 1<<20)
 	for n > 0 { // until the buffers of both sides are full
-		n, err = w.Write(much)
+		n, err = rawconn.WriteAtOnce(raw, much)
 		require.NoError(t, err)
 	}
-	if held, known := rawconn.Unacknowledged(rawconn.Access(server)); known {
+	if held, known := rawconn.Unacknowledged(raw); known {
 		assert.Positive(t, held)
 	}
 	_, known := rawconn.Unacknowledged(nil)
 	assert.False(t, known)
 	require.NoError(t, server.Close())
-	_, err = w.Write(much)
+	_, err = rawconn.WriteAtOnce(raw, much)
 	assert.Error(t, err)
-	assert.Nil(t, rawconn.NewWriter(nil))
 }

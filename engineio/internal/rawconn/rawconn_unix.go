@@ -4,6 +4,7 @@ package rawconn
 
 import (
 	"net"
+	"sync"
 	"syscall"
 )
 
@@ -34,7 +35,7 @@ func (in *Inbox) burst(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case n > 0:
-			in.end += n
+			in.end += int32(n)
 			in.err = nil
 			return true
 		case err == syscall.EAGAIN:
@@ -49,23 +50,17 @@ func (in *Inbox) burst(fd uintptr) bool {
 	}
 }
 
-// Writer writes as much as the network takes without waiting. Its user makes the
-// calls one at a time.
-type Writer struct {
-	raw syscall.RawConn
-	f   func(fd uintptr) bool // made once: a closure for each write would be garbage
+// writer is what WriteAtOnce needs besides the connection.
+type writer struct {
+	f func(fd uintptr) bool // made once: a closure for each write would be garbage
 
 	p   []byte
 	n   int
 	err error
 }
 
-// NewWriter returns nil for a nil raw.
-func NewWriter(raw syscall.RawConn) *Writer {
-	if raw == nil {
-		return nil
-	}
-	w := &Writer{raw: raw}
+var writers = sync.Pool{New: func() any {
+	w := new(writer)
 	w.f = func(fd uintptr) bool {
 		for {
 			w.n, w.err = syscall.Write(int(fd), w.p)
@@ -75,18 +70,23 @@ func NewWriter(raw syscall.RawConn) *Writer {
 		}
 	}
 	return w
-}
+}}
 
-// Write returns how much was written; less than all is no error.
-func (w *Writer) Write(p []byte) (int, error) {
+// WriteAtOnce writes as much of p as the network takes without waiting, and returns how
+// much that was; less than all is no error. raw is not nil. A deadline for writes that
+// has passed is an error.
+func WriteAtOnce(raw syscall.RawConn, p []byte) (int, error) {
+	w := writers.Get().(*writer)
 	w.p, w.n, w.err = p, 0, nil
-	err := w.raw.Write(w.f)
-	w.p = nil
+	err := raw.Write(w.f)
 	if err == nil {
 		err = w.err
 	}
+	n := max(w.n, 0)
+	w.p, w.err = nil, nil
+	writers.Put(w)
 	if err == syscall.EAGAIN {
 		return 0, nil
 	}
-	return max(w.n, 0), err
+	return n, err
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"strings"
@@ -49,7 +48,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options, before func()
 		if err := hw.hijack(); err != nil {
 			return nil, hw.failure(err)
 		}
-		hw.conn.head = appendAccept(make([]byte, 0, 192), key, w.Header())
+		hw.conn.open(appendAccept(make([]byte, 0, 192), key, w.Header()))
 		return hw.conn, nil
 	}
 	o := websocket.AcceptOptions{InsecureSkipVerify: true} // our user has checked the origin
@@ -65,7 +64,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options, before func()
 	}
 	if hw.deflate() {
 		ws.SetReadLimit(-1) // nextByLibrary has a limit
-		hw.conn.library = ws
+		hw.conn.library = &library{ws: ws}
 	}
 	return hw.conn, nil
 }
@@ -117,8 +116,8 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	_ = h.Header().Write(&head)
 	head.WriteString("\r\n")
-	h.conn.head = head.Bytes()
-	conn := libraryConn{h.conn.network, h.conn}
+	h.conn.open(head.Bytes())
+	conn := libraryConn{h.conn.network(), h.conn}
 	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, libraryBuffer), bufio.NewWriterSize(conn, controlBuffer)), nil
 }
 
@@ -161,28 +160,17 @@ func (h *hijackWriter) failure(err error) error {
 }
 
 // NewConn returns a WebSocket on a network connection that was taken over, from which
-// before has been read.
+// before has been read. opts is not copied.
 func NewConn(network net.Conn, opts *Options, before []byte) *Conn {
-	raw := rawconn.Access(network)
-	kernel := raw
-	secure, ok := network.(*tls.Conn)
-	if ok {
-		kernel = rawconn.Access(secure.NetConn())
-	}
-	c := &Conn{network: network, in: rawconn.NewInbox(network, raw, before), timeout: opts.WriteTimeout, rate: opts.ControlRate, form: opts.Form,
-		immediate: rawconn.NewWriter(raw), kernel: kernel, resumes: !ok}
+	c := &Conn{opts: opts, in: rawconn.NewInbox(network, rawconn.Access(network), before)}
 	c.frames.Limit = opts.Limit
-	if w, ok := below(network).(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = w.SetWriteBuffer(kernelBuffer) // an error changes nothing
-	}
 	return c
 }
 
-// kernelBuffer is how many bytes the kernel is asked to hold for one client, of which it
-// makes up to twice as much. By itself it holds several MiB for a client that does not
-// read; some hundred of those use up the memory for TCP, and then the connections of all
-// clients stall for seconds. Less in the kernel also shows progress sooner.
-const kernelBuffer = 256 << 10
+// open queues the answer to the handshake, which goes with the first write.
+func (c *Conn) open(answer []byte) {
+	c.control, c.lastPong, c.opening = answer, int32(len(answer)), true
+}
 
 // libraryConn is the network connection as the WebSocket library has it.
 type libraryConn struct {

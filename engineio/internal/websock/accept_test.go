@@ -3,6 +3,7 @@ package websock
 import (
 	"crypto/tls"
 	"net"
+	"net/http/httptest"
 	"os"
 	"testing"
 	"time"
@@ -15,25 +16,35 @@ import (
 
 // The kernel does not hold several MiB for a client that does not read.
 func TestKernelHoldsLittle(t *testing.T) {
-	for name, over := range map[string]func(net.Conn) net.Conn{
-		"TCP": func(c net.Conn) net.Conn { return c },
-		"TLS": func(c net.Conn) net.Conn { return tls.Server(c, &tls.Config{}) },
-	} {
+	for name, secure := range map[string]bool{"TCP": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
 			client, server := wstest.TCPPair(t)
 			defer client.Close()
 			defer server.Close()
-			NewConn(over(server), &Options{Limit: 100, ControlRate: 1000}, nil)
-			require.NoError(t, server.SetWriteDeadline(time.Now().Add(300*time.Millisecond))) // by then nothing more goes
+			if secure {
+				server = handshake(t, client, server)
+			}
+			c := NewConn(server, &Options{WriteTimeout: time.Minute, Limit: 100, ControlRate: 1000}, nil)
+			c.WriteUntil(time.Now().Add(300 * time.Millisecond)) // by then nothing more goes
 			held := 0
 			var err error
-			for piece := make([]byte, 16<<10); err == nil && held < 64<<20; {
-				var n int
-				n, err = server.Write(piece)
-				held += n
+			for piece := make([]byte, 16<<10); err == nil && held < 64<<20; held += len(piece) {
+				err = c.WriteAlone(piece)
 			}
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			assert.Less(t, held, 3*kernelBuffer+(512<<10), "with what the client's side holds")
 		})
 	}
+}
+
+// handshake returns the server's side of TLS on a connection.
+func handshake(t *testing.T, client, server net.Conn) net.Conn {
+	https := httptest.NewTLSServer(nil) // for its certificate
+	https.Close()
+	secure := tls.Server(server, https.TLS)
+	failed := make(chan error, 1)
+	go func() { failed <- tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake() }()
+	require.NoError(t, secure.Handshake())
+	require.NoError(t, <-failed)
+	return secure
 }

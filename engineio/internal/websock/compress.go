@@ -12,6 +12,14 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 )
 
+// library is what a connection has that negotiated permessage-deflate.
+type library struct {
+	ws         *websocket.Conn // reads and writes the messages
+	large      *[]byte         // holds the message that ws has read last, or nil; for the goroutine that reads
+	flooded    bool            // ws has read more control frames than it should have; likewise
+	collecting *[]byte         // where the writes of ws go while it compresses a message, or nil; protected by Conn.mu
+}
+
 // compress is assembleLocked for frames that may be compressed. It is called
 // without mu, which it holds for no longer than it takes to copy.
 func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, err error) {
@@ -19,7 +27,7 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 	c.mu.Lock()
 	*buf = c.takeFrontLocked((*buf)[:0])
 	front := len(*buf)
-	c.collecting = buf
+	c.library.collecting = buf
 	c.mu.Unlock()
 	size := 0
 	for n < len(batch) && (n == 0 || size+batch[n].Size() <= corkSize) && err == nil {
@@ -28,7 +36,7 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 		n++
 	}
 	c.mu.Lock()
-	c.collecting = nil
+	c.library.collecting = nil
 	p = *buf
 	// The library's answer to a close frame may be among what it wrote.
 	if end := closeFrameEnd(p[front:]); end > 0 {
@@ -64,12 +72,12 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.closeSent.Load() {
-			*c.collecting = append(*c.collecting, f.WireIn(c.form)...)
+			*c.library.collecting = append(*c.library.collecting, f.WireIn(c.opts.Form)...)
 		}
 		return nil
 	}
-	if c.form != outgoing.Current {
-		for p, binary := range f.MessagesIn(c.form) {
+	if c.opts.Form != outgoing.Current {
+		for p, binary := range f.MessagesIn(c.opts.Form) {
 			if more, err := c.collectMessage(p, binary); !more {
 				return err
 			}
@@ -91,7 +99,7 @@ func (c *Conn) collectMessage(p []byte, binary bool) (more bool, err error) {
 		kind = websocket.MessageBinary
 	}
 	// No deadline: nothing is written to the network here.
-	err = c.library.Write(context.Background(), kind, p)
+	err = c.library.ws.Write(context.Background(), kind, p)
 	if errors.Is(err, net.ErrClosed) {
 		c.mu.Lock()
 		c.closeSent.Store(true) // a close frame was: nothing may follow it
@@ -104,8 +112,8 @@ func (c *Conn) collectMessage(p []byte, binary bool) (more bool, err error) {
 // writeForLibrary is the library's Write.
 func (c *Conn) writeForLibrary(p []byte) (int, error) {
 	c.mu.Lock()
-	if c.collecting != nil {
-		*c.collecting = append(*c.collecting, p...)
+	if c.library.collecting != nil {
+		*c.library.collecting = append(*c.library.collecting, p...)
 		c.mu.Unlock()
 		return len(p), nil
 	}

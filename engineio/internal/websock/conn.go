@@ -1,15 +1,14 @@
 package websock
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/coder/websocket"
-
-	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
 	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
@@ -35,41 +34,35 @@ type Owner interface {
 // time writes messages: TryWrite, Write, WriteAlone. Other methods may be called from
 // any goroutine.
 type Conn struct {
-	network net.Conn
-	owner   Owner // nil while an upgrade is probed
-	timeout time.Duration
-	rate    int // Options.ControlRate
-	form    outgoing.Form
+	opts  *Options
+	owner Owner // nil while an upgrade is probed
 
 	// For the goroutine that reads, but library for writing as well.
-	in        rawconn.Inbox
-	frames    wsframe.Reader  // not with library
-	library   *websocket.Conn // reads and writes messages with permessage-deflate, else nil
-	large     *[]byte         // holds the message that library has read last, or nil
-	controls  *pace.Limiter   // of control frames
-	flooded   bool            // library has read more control frames than it should have
-	discarded int             // bytes read since AwaitClose
+	in        rawconn.Inbox // has the network connection
+	frames    wsframe.Reader
+	library   *library      // with permessage-deflate, instead of frames; else nil
+	controls  *pace.Limiter // of control frames
+	discarded int32         // bytes read since AwaitClose
 
-	immediate *rawconn.Writer // nil where it is not possible; used with mu held
-	kernel    syscall.RawConn // tells what the kernel holds; nil where that is not known
-	resumes   bool            // a write that its deadline ended can be continued
+	lastPong int32 // where the last pong in control starts; protected by mu
 
 	// closeSent: a close frame has been written, or is in control, or the end has come: no
 	// message may follow; set with mu held.
 	closeSent    atomic.Bool
 	closeWritten atomic.Bool // the close frame has gone to the network
 	ending       atomic.Bool // AwaitClose was called
-	rest         []byte      // what the network did not take of a write; used by whoever writes messages
 
-	mu         sync.Mutex // protects the following; never held while waiting for the network
-	head       []byte     // the answer to the handshake, until it is written
-	control    []byte     // control frames that go with the next write; the first may be the end of one
-	lastPong   int        // where the last pong in control starts
-	collecting *[]byte    // where the library's writes go while it compresses a message, or nil
-	busy       bool       // a write waits for the network, or has to: control frames are queued
-	deadline   time.Time  // of the writes
-	final      time.Time  // no deadline is later, if it is not zero
-	written    int64      // bytes handed to the network
+	busy     bool // a write waits for the network, or has to: control frames are queued; protected by mu
+	opening  bool // control begins with the answer to the handshake, which goes with the first write; protected by mu
+	narrowed bool // see narrowLocked
+
+	rest []byte // what the network did not take of a write; used by whoever writes messages
+
+	mu       sync.Mutex      // protects the following; never held while waiting for the network
+	control  []byte          // control frames that go with the next write; the first may be the end of one
+	deadline instant.Instant // of the writes
+	final    instant.Instant // no deadline is later, if it is not zero
+	written  int64           // bytes handed to the network
 }
 
 // SetOwner says what the connection belongs to from now on. It is called once.
@@ -77,14 +70,24 @@ func (c *Conn) SetOwner(o Owner) { c.owner = o }
 
 // WritesAtOnce reports whether TryWrite may be used: where writing has to wait for
 // nothing, and takes little time.
-func (c *Conn) WritesAtOnce() bool { return c.immediate != nil && c.library == nil }
+func (c *Conn) WritesAtOnce() bool { return c.in.Raw() != nil && c.library == nil }
+
+func (c *Conn) network() net.Conn { return c.in.Conn() }
+
+// kernel is for asking the kernel what it holds; nil where that is out of reach.
+func (c *Conn) kernel() syscall.RawConn {
+	if secure, ok := c.network().(*tls.Conn); ok {
+		return rawconn.Access(secure.NetConn())
+	}
+	return c.in.Raw()
+}
 
 // CloseSent reports whether a close frame has been written or is about to be, or
 // the connection has ended.
 func (c *Conn) CloseSent() bool { return c.closeSent.Load() }
 
 // ReadUntil ends the waiting of whoever reads at t, if it is not zero.
-func (c *Conn) ReadUntil(t time.Time) { _ = c.network.SetReadDeadline(t) }
+func (c *Conn) ReadUntil(t time.Time) { _ = c.network().SetReadDeadline(t) }
 
 // AwaitClose gives the client CloseTimeout to end the connection, which is being
 // closed.
@@ -96,7 +99,7 @@ func (c *Conn) AwaitClose() {
 // Cut ends the network connection at once. What the kernel holds for a client
 // that does not take it is dropped, rather than kept for minutes.
 func (c *Conn) Cut() {
-	conn := below(c.network) // TLS says goodbye when it is closed, which waits for the network
+	conn := below(c.network()) // TLS says goodbye when it is closed, which waits for the network
 	if l, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = l.SetLinger(0)
 	}
@@ -126,7 +129,7 @@ func (c *Conn) Progress() Progress {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := Progress{Waiting: c.busy, Written: c.written, Held: -1}
-	if held, known := rawconn.Unacknowledged(c.kernel); known {
+	if held, known := rawconn.Unacknowledged(c.kernel()); known {
 		p.Held = held
 	}
 	return p
@@ -151,7 +154,7 @@ func (p Progress) WaitedSince(before Progress) bool {
 // closeWrite ends the outgoing direction, if the network connection can do that.
 // Nothing is being written.
 func (c *Conn) closeWrite() {
-	if half, ok := c.network.(interface{ CloseWrite() error }); ok {
+	if half, ok := c.network().(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 }

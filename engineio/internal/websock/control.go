@@ -23,7 +23,7 @@ func (c *Conn) WriteControl(p []byte) error {
 		// (RFC 6455, section 5.5.3).
 		c.control = c.control[:c.lastPong]
 	}
-	c.lastPong = len(c.control)
+	c.lastPong = int32(len(c.control))
 	if p[0] == finClose {
 		c.closeSent.Store(true)
 	}
@@ -45,16 +45,16 @@ func (c *Conn) WriteControl(p []byte) error {
 // tryControlLocked writes control frames, as far as the network takes them, unless
 // whoever writes messages is about to.
 func (c *Conn) tryControlLocked() error {
-	if c.busy || c.immediate == nil || len(c.head) > 0 {
+	if c.busy || c.opening || c.in.Raw() == nil {
 		return nil
 	}
 	n, err := c.writeAtOnceLocked(c.control)
 	c.control = c.control[n:]
-	c.lastPong = max(c.lastPong-n, 0)
+	c.lastPong = max(c.lastPong-int32(n), 0)
 	if len(c.control) == 0 {
 		c.control = nil
 	} else if n > 0 && c.lastPong == 0 {
-		c.lastPong = len(c.control) // the end of a frame stays
+		c.lastPong = int32(len(c.control)) // the end of a frame stays
 	}
 	return err
 }
@@ -82,7 +82,7 @@ func (c *Conn) SendClose(status wsframe.Status) {
 
 // noteCloseLocked is called when something has been written.
 func (c *Conn) noteCloseLocked() {
-	if c.closeSent.Load() && len(c.head)+len(c.control)+len(c.rest) == 0 {
+	if c.closeSent.Load() && len(c.control)+len(c.rest) == 0 {
 		c.closeWritten.Store(true)
 	}
 }
@@ -92,5 +92,5 @@ func (c *Conn) noteCloseLocked() {
 func (c *Conn) HasControl() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.head)+len(c.control) > 0
+	return len(c.control) > 0
 }

@@ -77,9 +77,9 @@ func (c *Conn) HoldsBuffer() bool { return c.in.HoldsBuffer() }
 
 // Release gives up the memory of the message that Next has returned last.
 func (c *Conn) Release() {
-	if c.large != nil {
-		bufpool.Put(c.large)
-		c.large = nil
+	if l := c.library; l != nil && l.large != nil {
+		bufpool.Put(l.large)
+		l.large = nil
 	}
 	c.frames.ReleaseLast()
 }
@@ -99,7 +99,7 @@ func (c *Conn) more() error {
 }
 
 // spendControl counts a control frame, and reports false if there are too many.
-func (c *Conn) spendControl() bool { return pace.Allow(&c.controls, c.rate, controlBurst) }
+func (c *Conn) spendControl() bool { return pace.Allow(&c.controls, c.opts.ControlRate, controlBurst) }
 
 // answer answers a control frame with its payload (RFC 6455, section 5.5).
 func (c *Conn) answer(op wsframe.Op, p []byte) error {
@@ -117,22 +117,23 @@ func (c *Conn) answer(op wsframe.Op, p []byte) error {
 // nextByLibrary is Next with permessage-deflate.
 func (c *Conn) nextByLibrary() (data []byte, binary bool, err error) {
 	c.Release()
-	kind, r, err := c.library.Reader(context.Background())
+	l := c.library
+	kind, r, err := l.ws.Reader(context.Background())
 	if err == nil {
 		// The buffer is taken now that there is something to read.
-		c.large = bufpool.Get()
-		*c.large, err = readAll((*c.large)[:0], r, c.frames.Limit)
+		l.large = bufpool.Get()
+		*l.large, err = readAll((*l.large)[:0], r, c.opts.Limit)
 	}
-	if err == nil && kind == websocket.MessageText && !utf8.Valid(*c.large) {
+	if err == nil && kind == websocket.MessageText && !utf8.Valid(*l.large) {
 		err = wsframe.ErrNotUTF8
 	}
 	if err != nil {
 		return nil, false, c.libraryError(err)
 	}
-	if c.flooded && c.owner == nil {
+	if l.flooded && c.owner == nil {
 		return nil, false, ErrControlRate
 	}
-	return *c.large, kind == websocket.MessageBinary, nil
+	return *l.large, kind == websocket.MessageBinary, nil
 }
 
 // controlByLibrary is called by the library for each PING and PONG that it reads.
@@ -141,7 +142,7 @@ func (c *Conn) controlByLibrary() {
 		return
 	}
 	if c.owner == nil {
-		c.flooded = true
+		c.library.flooded = true
 		return
 	}
 	c.owner.ControlFlood()
@@ -193,7 +194,7 @@ func (c *Conn) fill() error {
 	}
 	had := len(c.in.Buffered())
 	err := c.in.Fill()
-	c.discarded += len(c.in.Buffered()) - had
+	c.discarded += int32(len(c.in.Buffered()) - had)
 	return err
 }
 
@@ -240,9 +241,9 @@ func (c *Conn) Close() {
 	c.frames.Release()
 	c.closeSent.Store(true)
 	if c.library != nil {
-		_ = c.library.CloseNow()
+		_ = c.library.ws.CloseNow()
 	}
-	_ = c.network.Close()
+	_ = c.network().Close()
 }
 
 // readAll appends what r holds to b, which is empty. More than limit is

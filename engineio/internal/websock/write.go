@@ -2,11 +2,13 @@ package websock
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"os"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
+	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
@@ -120,8 +122,8 @@ func (c *Conn) WriteAlone(frames []byte) error {
 
 // takeFrontLocked appends what goes in front of the next frames.
 func (c *Conn) takeFrontLocked(p []byte) []byte {
-	p = append(append(p, c.head...), c.control...)
-	c.head, c.control, c.lastPong = nil, nil, 0
+	p = append(p, c.control...)
+	c.control, c.lastPong, c.opening = nil, 0, false
 	return p
 }
 
@@ -129,7 +131,7 @@ func (c *Conn) takeFrontLocked(p []byte) []byte {
 // batch are in it or, behind a close frame, dropped. It is memory of a frame, if
 // buf is nil.
 func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte) {
-	front := len(c.head) + len(c.control)
+	front := len(c.control)
 	closed := c.closeSent.Load()
 	switch {
 	case closed && front == 0:
@@ -137,7 +139,7 @@ func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]b
 	case front == 0 && len(batch) == 0:
 		return nil, 0, nil
 	case front == 0 && (len(batch) == 1 || batch[0].Size()+batch[1].Size() > corkSize):
-		return batch[0].WireIn(c.form), 1, nil
+		return batch[0].WireIn(c.opts.Form), 1, nil
 	}
 	buf = bufpool.Get()
 	p = c.takeFrontLocked((*buf)[:0])
@@ -145,7 +147,7 @@ func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]b
 		n = len(batch)
 	} else {
 		for n < len(batch) && len(p)+batch[n].Size() <= corkSize {
-			p = append(p, batch[n].WireIn(c.form)...)
+			p = append(p, batch[n].WireIn(c.opts.Form)...)
 			n++
 		}
 	}
@@ -155,10 +157,11 @@ func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]b
 
 // writeAtOnceLocked writes what the network takes. It is called while no write waits.
 func (c *Conn) writeAtOnceLocked(p []byte) (int, error) {
-	n, err := c.immediate.Write(p)
+	c.narrowLocked(len(p))
+	n, err := rawconn.WriteAtOnce(c.in.Raw(), p)
 	if errors.Is(err, os.ErrDeadlineExceeded) { // that of an earlier write
-		c.extendLocked(c.timeout)
-		n, err = c.immediate.Write(p)
+		c.extendLocked(c.opts.WriteTimeout)
+		n, err = rawconn.WriteAtOnce(c.in.Raw(), p)
 	}
 	c.written += int64(n)
 	return n, err
@@ -167,28 +170,39 @@ func (c *Conn) writeAtOnceLocked(p []byte) (int, error) {
 // writeWaiting writes, and waits for the network as long as it takes something:
 // after a time without progress, between one and three timeouts, it gives up.
 func (c *Conn) writeWaiting(p []byte) error {
+	if c.in.Raw() != nil { // most often there is nothing to wait for, and no need of a deadline
+		c.mu.Lock()
+		n, err := c.writeAtOnceLocked(p)
+		c.mu.Unlock()
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return err
+		}
+	}
+	_, secure := c.network().(*tls.Conn)
 	piece := WritePiece
-	if !c.resumes {
+	if secure {
 		piece = tlsPiece
 	}
-	held, _ := rawconn.Unacknowledged(c.kernel)
+	kernel := c.kernel()
+	held, _ := rawconn.Unacknowledged(kernel)
 	c.mu.Lock()
-	c.extendLocked(c.timeout)
+	c.extendLocked(c.opts.WriteTimeout)
+	c.narrowLocked(len(p))
 	c.mu.Unlock()
 	for len(p) > 0 {
-		n, err := c.network.Write(p[:min(piece, len(p))])
+		n, err := c.network().Write(p[:min(piece, len(p))])
 		p = p[n:]
 		c.mu.Lock()
 		c.written += int64(n)
 		switch {
 		case err == nil:
-			c.extendLocked(c.timeout)
-		case c.resumes && errors.Is(err, os.ErrDeadlineExceeded) && c.mayGoOnLocked():
-			now, known := rawconn.Unacknowledged(c.kernel)
+			c.extendLocked(c.opts.WriteTimeout)
+		case !secure && errors.Is(err, os.ErrDeadlineExceeded) && c.mayGoOnLocked():
+			now, known := rawconn.Unacknowledged(kernel)
 			if n > 0 || known && now < held {
 				err = nil
-				c.deadline = time.Time{}
-				c.extendLocked(c.timeout / 2)
+				c.deadline = 0
+				c.extendLocked(c.opts.WriteTimeout / 2)
 			}
 			held = now
 		}
@@ -200,29 +214,50 @@ func (c *Conn) writeWaiting(p []byte) error {
 	return nil
 }
 
-// mayGoOnLocked reports whether writes may go on after their present deadline.
-func (c *Conn) mayGoOnLocked() bool {
-	return c.final.IsZero() || time.Now().Before(c.final)
+const (
+	// kernelBuffer is how many bytes the kernel is asked to hold for one client, of which
+	// it makes up to twice as much. By itself it holds several MiB for a client that does
+	// not read; some hundred of those use up the memory for TCP, and then the connections
+	// of all clients stall for seconds. Less in the kernel also shows progress sooner.
+	kernelBuffer = 256 << 10
+	// narrowAfter is how many bytes go to a client before the kernel is asked: most
+	// clients never get as many.
+	narrowAfter = 64 << 10
+)
+
+// narrowLocked is called before n bytes are written. It bounds what the kernel holds.
+func (c *Conn) narrowLocked(n int) {
+	if c.narrowed || c.written+int64(n) < narrowAfter {
+		return
+	}
+	c.narrowed = true
+	if w, ok := below(c.network()).(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = w.SetWriteBuffer(kernelBuffer) // an error changes nothing
+	}
 }
+
+// mayGoOnLocked reports whether writes may go on after their present deadline.
+func (c *Conn) mayGoOnLocked() bool { return c.final == 0 || instant.Now() < c.final }
 
 // extendLocked gives a client at least d to take something, and at most twice
 // as long: setting the deadline for each write would cost as much as a short write.
 func (c *Conn) extendLocked(d time.Duration) {
-	now := time.Now()
+	now := instant.Now()
 	if c.deadline.Sub(now) >= d {
 		return
 	}
 	c.deadline = now.Add(2 * d)
-	if !c.final.IsZero() && c.final.Before(c.deadline) {
+	if c.final != 0 && c.final < c.deadline {
 		c.deadline = c.final
 	}
-	_ = c.network.SetWriteDeadline(c.deadline)
+	_ = c.network().SetWriteDeadline(c.deadline.Time())
 }
 
 // WriteUntil ends the waiting of whoever writes at t, whatever the progress.
 func (c *Conn) WriteUntil(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.final, c.deadline = t, t
-	_ = c.network.SetWriteDeadline(t)
+	c.final = instant.Of(t)
+	c.deadline = c.final
+	_ = c.network().SetWriteDeadline(t)
 }
