@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
+	"github.com/seed-d124fa34/socketio/internal/budget"
 )
 
 // flusher writes what connections have queued, one connection after the other. It
@@ -19,7 +20,7 @@ import (
 type flusher struct {
 	srv     *Server
 	traffic traffic
-	budget  *outgoing.Share // counts what waits for its connections
+	budget  *budget.Share // counts what waits for its connections
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn

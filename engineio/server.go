@@ -15,9 +15,9 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/origin"
-	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
+	"github.com/seed-d124fa34/socketio/internal/budget"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 )
 
@@ -30,7 +30,7 @@ type Server struct {
 	flushers []flusher
 	next     atomic.Uint32 // flusher of the next connection
 	stats    stats
-	budget   outgoing.Budget   // of what waits to be sent
+	budget   budget.Budget     // of what waits to be sent
 	bodies   httpbody.Budget   // of POSTs
 	headers  admission.Headers // of handshakes
 	origins  origin.Policy

@@ -1,4 +1,4 @@
 // Package outgoing is what is to be sent to clients: messages that are encoded once
-// for any number of connections (Unit), the queue of each connection (Queue), and the
-// bound on the memory of all queues of a server (Budget). It knows no connection.
+// for any number of connections (Unit), and the queue of each connection (Queue). It
+// knows no connection.
 package outgoing

@@ -1,14 +1,25 @@
 package outgoing
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/seed-d124fa34/socketio/internal/budget"
+)
+
+// uncounted is how many bytes may wait in a queue that are not counted in the budget.
+const uncounted = 64 << 10
 
 // Queue is what waits to be sent to one client. Its user holds a lock while it calls
 // any method, the same for all of them.
 //
 // Units are taken from the queue by one writer at a time: Take, then Wrote when it
 // has written them, or cannot.
+//
+// What the network takes at once is not counted in the budget, so that it costs nothing:
+// a queue begins to count when the network has not taken something (CountAll), or when
+// more than 64 KiB that are not counted wait already.
 type Queue struct {
-	share *Share
+	share *budget.Share
 
 	units []*Unit
 	spare []*Unit // the other slice of units, reused
@@ -30,7 +41,7 @@ type Wait struct {
 
 // Init makes the queue ready. What is queued counts in the budget from the start,
 // until CountNoMore is called.
-func (q *Queue) Init(share *Share) { q.share, q.counted = share, share.budget.limit > 0 }
+func (q *Queue) Init(share *budget.Share) { q.share, q.counted = share, share.Limited() }
 
 // Empty reports whether nothing waits for a writer.
 func (q *Queue) Empty() bool { return len(q.units) == 0 }
@@ -50,7 +61,7 @@ func (q *Queue) Push(u *Unit) {
 	q.size += u.Size()
 	switch {
 	case q.counted:
-		q.share.add(u)
+		q.count(u)
 	case q.size > uncounted:
 		q.Count()
 	}
@@ -80,7 +91,7 @@ func (q *Queue) Take(limit int) (batch []*Unit, size int) {
 // Wrote is called when a batch has been written, or cannot be.
 func (q *Queue) Wrote(batch []*Unit, size int) {
 	if q.writeCounted {
-		q.share.remove(batch)
+		q.discount(batch)
 		q.writeCounted = false
 	}
 	q.removed(size)
@@ -101,7 +112,7 @@ func (q *Queue) Drop() {
 		size += u.Size()
 	}
 	if q.counted {
-		q.share.remove(q.units)
+		q.discount(q.units)
 	}
 	q.units, q.spare = nil, nil
 	q.removed(size)
@@ -147,28 +158,36 @@ func (q *Queue) EndWaits() {
 	q.waits = nil
 }
 
+func (q *Queue) count(u *Unit) { q.share.Add(&u.counted, u.Cost()) }
+
+func (q *Queue) discount(batch []*Unit) {
+	for _, u := range batch {
+		q.share.Remove(&u.counted, u.Cost())
+	}
+}
+
 // Count has the budget count what is queued from now on.
 func (q *Queue) Count() {
-	if q.counted || q.share.budget.limit == 0 {
+	if q.counted || !q.share.Limited() {
 		return
 	}
 	q.counted = true
 	for _, u := range q.units {
-		q.share.add(u)
+		q.count(u)
 	}
 }
 
 // CountAll has the budget count what waits for the network: the batch that it has
 // not taken at once, and what is behind it.
 func (q *Queue) CountAll(batch []*Unit) {
-	if q.share.budget.limit == 0 {
+	if !q.share.Limited() {
 		return
 	}
 	q.Count()
 	if !q.writeCounted {
 		q.writeCounted = true
 		for _, u := range batch {
-			q.share.add(u)
+			q.count(u)
 		}
 	}
 }

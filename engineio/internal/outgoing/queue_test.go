@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-d124fa34/socketio/internal/budget"
 )
 
 // newQueue returns a queue and its budget, which counts how often it was exceeded.
-func newQueue(limit int64) (q *Queue, b *Budget, exceeded *int) {
-	q, b, exceeded = new(Queue), new(Budget), new(int)
+func newQueue(limit int64) (q *Queue, b *budget.Budget, exceeded *int) {
+	q, b, exceeded = new(Queue), new(budget.Budget), new(int)
 	b.Init(limit, 1, func() { *exceeded++ })
 	q.Init(b.Share(0))
 	return q, b, exceeded

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/internal/budget"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
@@ -21,9 +22,8 @@ type Unit struct {
 	wire     []byte // WebSocket frames, headers included, one after the other
 	first    uint8  // where the text at the beginning starts in wire; 0: there is none
 	compress bool
-	queues   atomic.Int32           // in how many queues of home it is counted
-	several  *several               // if there are several messages, or the first is binary
-	home     atomic.Pointer[Budget] // the budget that counts it once, whatever the number of its queues
+	several  *several    // if there are several messages, or the first is binary
+	counted  budget.Item // once, whatever the number of its queues
 }
 
 // several is what most units do not need: they are one short text.
