@@ -11,9 +11,9 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// ackTarget hears how one client answered: exactly one of answered and failed is
-// called for each client that was asked. They may be called on the read side, so
-// they must not block or call user code.
+// ackTarget gets the answer of each client that was asked: either answered or failed
+// is called for it, exactly once. They may be called on the read side, so they must
+// not block or call user code.
 type ackTarget interface {
 	answered(s *Socket, args parser.Args)
 	failed(s *Socket, err error)
@@ -37,12 +37,13 @@ func (srv *Server) inquiry(event string) inquiry {
 
 func (q *inquiry) asked() (string, time.Time) { return q.event, q.at }
 
-// errAlreadyFailed: the client could not be asked, and the target has heard so.
+// errAlreadyFailed: the client could not be asked, and the target's failed has been
+// called.
 var errAlreadyFailed = errors.New("socketio: the client left while it was asked")
 
-// ask delivers a packet to the socket and registers who wants the answer, if
-// anybody does. Without sent the target hears nothing more of this socket, and
-// has heard nothing unless the error is errAlreadyFailed.
+// ask delivers a packet to the socket and, if target is not nil, registers it for the
+// answer. If ask returns sent=false, the target will not be called for this socket; it
+// has been called if the error is errAlreadyFailed.
 func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *place) (sent bool, err error) {
 	if target == nil {
 		return s.deliver(p, volatile, via)
@@ -57,7 +58,7 @@ func (s *Socket) ask(p packet, volatile bool, id uint64, target ackTarget, via *
 	return sent, err
 }
 
-// expect registers who wants the client's acknowledgement.
+// expect registers the target of the client's acknowledgement.
 func (s *Socket) expect(id uint64, target ackTarget) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,8 +76,8 @@ func (s *Socket) expect(id uint64, target ackTarget) error {
 	return nil
 }
 
-// takeAck ends expect. Whoever gets the target tells it the outcome; the others
-// get nil.
+// takeAck removes what expect registered. The first caller gets the target, and calls
+// answered or failed; the others get nil.
 func (s *Socket) takeAck(id uint64) ackTarget {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,8 +86,8 @@ func (s *Socket) takeAck(id uint64) ackTarget {
 	return target
 }
 
-// answered passes on an acknowledgement from the client. One that nobody
-// expects, or a second one, is ignored.
+// answered passes on an acknowledgement from the client. It ignores one that is not
+// expected, or that comes a second time.
 func (s *Socket) answered(id uint64, args parser.Args) (expected bool) {
 	target := s.takeAck(id)
 	if target == nil {
@@ -101,7 +102,7 @@ func (s *Socket) answered(id uint64, args parser.Args) (expected bool) {
 	return true
 }
 
-// ackFailed tells the target that the client does not answer, and hooks.
+// ackFailed reports to the target, and to hooks, that the client does not answer.
 func (s *Socket) ackFailed(target ackTarget, err error) {
 	if hs := s.srv().hooks.Load(); hs != nil {
 		if event, at := target.asked(); !at.IsZero() {
@@ -111,47 +112,47 @@ func (s *Socket) ackFailed(target ackTarget, err error) {
 	target.failed(s, err)
 }
 
-// OnAck asks for an acknowledgement and has the handler called with it, for
-// each client that answers:
+// OnAck asks for an acknowledgement, and calls the handler for each client that
+// answers:
 //
 //	func(*Context[, error][, args...]) [error]
 //
-// with the arguments of the acknowledgement, decoded as for [Namespace.On]; the
+// The arguments are those of the acknowledgement, decoded as for [Namespace.On]; the
 // Context is on the socket of the client that answered. A handler with an error
 // after the Context is called exactly once for each client that the event is
-// for. The error is nil with an answer; without one the arguments are zero and
-// the error says why:
+// for. The error is nil if the client answered. Otherwise the arguments are zero and
+// the error says why there is no answer:
 //
-//   - a [*DisconnectError] if the client left first, which is [ErrClosed];
-//   - [context.DeadlineExceeded] if there is an [AckTimeout] and it is over;
-//   - a [*LimitError] if the client owes [Options].Limits.MaxPendingAcks answers already,
-//     so that the event was not sent to it;
+//   - a [*DisconnectError], which is [ErrClosed], if the client left first;
+//   - [context.DeadlineExceeded] if an [AckTimeout] is over;
+//   - a [*LimitError] if the client already owes [Options].Limits.MaxPendingAcks answers;
+//     the event was then not sent to it;
 //   - an [*ArgError] if the answer does not fit the parameters;
-//   - another error if the event could not be sent to it, as a [Volatile] one may not.
+//   - another error if the event could not be sent to it, for example a [Volatile] one.
 //
 // When an Emit that is for its own client alone returns an error, the event was
 // not sent, and the handler is not called.
 //
-// A handler without an error parameter is called with answers only. A client
-// that leaves, or is late, leaves a line at level debug, and is what the hook
-// Unacked hears of. If clients in a room owe too many answers, the others are asked
-// and Emit returns a [*CallError] that names those, with the [*LimitError] in it.
+// A handler without an error parameter is called with answers only. A client that
+// leaves or is late is logged at level debug and reported to the hook Unacked. If
+// clients in a room owe too many answers, the other clients are asked, and Emit returns
+// a [*CallError] that names those not asked, with a [*LimitError] in it.
 //
-// The callbacks of one socket run one after another, beside its events, so that
-// a handler may wait for them; what they return goes to the error handler.
+// The callbacks of one socket run one after another, but in parallel with its events,
+// so that a handler may wait for them. What they return goes to the error handler.
 //
 // With [Options].Cluster.Broker the clients of other servers are asked as well. The
-// Socket of their Context stands for them here, with an empty request and
-// session, and reaches them through the broker. Answers count until
-// [AckTimeout] or else [Options].Cluster.AckTimeout is over. Go servers tell when
-// one of their clients leaves first. Who is in a room elsewhere and does not answer in time
-// is not known, so that the handler hears of a late client there only if the
-// event was for its session id; so it does if the broker is lost meanwhile. An
-// answer of a client of a Flask-SocketIO server does not say whose it is, but
-// only what name was asked, which may be a room's: its Context has an empty ID.
+// Socket of their Context stands for such a client: it has an empty request and
+// session, and what is emitted to it goes through the broker. The wait for their answers
+// ends after [AckTimeout] or else [Options].Cluster.AckTimeout. Another Go server reports
+// when one of its clients leaves first. This server does not know which clients are in a
+// room on another one, so the handler gets the error of a late client there, or of a
+// lost broker, only if the event was for that client's session id. The answer of a
+// Flask-SocketIO server contains the name that was asked, which may be that of a room,
+// but not the client that answered: its Context has an empty ID.
 //
 // OnAck panics if the handler has another shape. It may be called for each
-// emit: what it finds out about a handler's type it keeps. Flask-SocketIO: callback.
+// emit: it examines each type of handler once. Flask-SocketIO: callback.
 func OnAck(handler any) EmitOption {
 	option, err := newAckOption(handler)
 	if err != nil {
@@ -161,9 +162,9 @@ func OnAck(handler any) EmitOption {
 }
 
 // AckTimeout bounds how long [OnAck] waits for each client, from when the event
-// has been emitted. A later answer is ignored. Without it the wait ends when the client leaves, and
-// for clients of other servers after [Options].Cluster.AckTimeout. It must be
-// positive, and there must be an OnAck: a Call is bounded by its context.
+// has been emitted. A later answer is ignored. Without AckTimeout the wait ends when the
+// client leaves, and for clients of other servers after [Options].Cluster.AckTimeout. It
+// must be positive, and there must be an OnAck: a Call is bounded by its context.
 func AckTimeout(d time.Duration) EmitOption {
 	return optionFunc(func(e *emitOptions) {
 		e.ackTimeout = d
@@ -176,7 +177,7 @@ func AckTimeout(d time.Duration) EmitOption {
 // ackOption is a handler given to OnAck.
 type ackOption struct {
 	shape *ackShape
-	fn    any // a function of the shape's type, or what is in a Handler
+	fn    any // a function of the shape's type, or the bound function of a Handler
 }
 
 func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emitOptions) { e.ack = o }
@@ -192,7 +193,7 @@ type ackCallback struct {
 }
 
 // ackDeadline bounds how long one emit waits for its acknowledgements. One timer
-// serves all its recipients; it is stopped when none of them is waited for.
+// serves all its recipients. It is stopped when all of them have answered or left.
 type ackDeadline struct {
 	after time.Duration
 
@@ -210,7 +211,8 @@ func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackC
 	return cb
 }
 
-// takesError reports whether the function gets why there is no answer.
+// takesError reports whether the function has a parameter for the error that says why
+// there is no answer.
 func (cb *ackCallback) takesError() bool { return cb.option.shape.takesError }
 
 // ask asks one recipient of the emit.
@@ -242,7 +244,7 @@ func (cb *ackCallback) settle(s *Socket) {
 	}
 }
 
-// arm starts the timer when everybody has been asked.
+// arm starts the timer. It is called when all recipients have been asked.
 func (cb *ackCallback) arm() {
 	d := cb.deadline
 	if d == nil {
@@ -255,7 +257,7 @@ func (cb *ackCallback) arm() {
 	}
 }
 
-// expire ends the wait for everybody who has not answered.
+// expire ends the wait for all recipients that have not answered.
 func (cb *ackCallback) expire() {
 	cb.srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
 	defer cb.srv.workers.End()
@@ -272,13 +274,14 @@ func (cb *ackCallback) expire() {
 	}
 }
 
-// lateAck is why there is no acknowledgement when the time is over.
+// lateAck returns the error of an acknowledgement that did not come in time.
 func lateAck(event string, after time.Duration) error {
 	return fmt.Errorf("socketio: no acknowledgement of %.100q within %v: %w", event, after, context.DeadlineExceeded)
 }
 
-// missed deals with a recipient that was not asked. It returns what Emit has to
-// say if the function does not hear of it: that clients owe too many answers.
+// missed handles a recipient that was not asked. If the callback takes no error and
+// the recipient owes too many answers, missed adds it to the error that Emit returns.
+// before is that error so far; missed returns it.
 func (cb *ackCallback) missed(s *Socket, err error, before *CallError) *CallError {
 	switch {
 	case err == errAlreadyFailed:
@@ -300,13 +303,13 @@ func (cb *ackCallback) missed(s *Socket, err error, before *CallError) *CallErro
 	return before
 }
 
-// answered has the function called with the answer.
+// answered queues the call of the function with the answer.
 func (cb *ackCallback) answered(s *Socket, args parser.Args) {
 	cb.settle(s)
 	cb.put(s, args, &cb.details)
 }
 
-// failed has the function called with the error, if it wants to hear of it.
+// failed queues the call of the function with the error, if the function takes one.
 func (cb *ackCallback) failed(s *Socket, err error) {
 	cb.settle(s)
 	if cb.takesError() {
@@ -318,8 +321,8 @@ func (cb *ackCallback) failed(s *Socket, err error) {
 	}
 }
 
-// put has the function called in a mailbox of its own, apart from the events: a
-// handler may wait for it.
+// put queues the call of the function in the mailbox for callbacks. That is not the
+// one of the socket's events, because a handler of an event may wait for the callback.
 func (cb *ackCallback) put(s *Socket, args parser.Args, details *contextDetails) {
 	c := &Context{Socket: s, kind: kindAck, event: cb.event, args: args, details: details}
 	s.srv().workers.Begin() // until runAck

@@ -12,13 +12,13 @@ import (
 
 // How the arguments of events and acknowledgements get into the parameters of handlers.
 
-// strict returns the handler of an event with the number of its arguments checked
-// before, see [Options].StrictArgs.
+// strict returns a handler that checks the number of arguments and then calls h, see
+// [Options].StrictArgs.
 func strict(h Handler) Handler {
 	t, call := h.typ, h.call
 	params := t.NumIn() - 1
 	if params == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
-		return h // a HandlerFunc, which looks at the arguments itself
+		return h // a HandlerFunc gets the arguments undecoded
 	}
 	if t.IsVariadic() {
 		params--
@@ -47,10 +47,10 @@ func strict(h Handler) Handler {
 	return h
 }
 
-// answer turns the one result of a handler into the acknowledgement.
+// answer returns the acknowledgement for the single result of a handler.
 func answer(result any, err error) (Args, error) { return argsOf(result), err }
 
-// params is how many parameters the event in c can fill.
+// params returns how many parameters the event in c can fill.
 func (c *Context) params(named bool) int {
 	n := c.args.Len()
 	if named {
@@ -59,8 +59,8 @@ func (c *Context) params(named bool) int {
 	return n
 }
 
-// param decodes parameter i of a handler into v, a pointer. A missing one
-// leaves *v as it is.
+// param decodes parameter i of a handler into v, a pointer. If the event has no such
+// argument, *v stays as it is.
 func (c *Context) param(i int, named bool, v any) error {
 	if named {
 		if i == 0 {
@@ -96,7 +96,7 @@ func targetType(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// goArgs are arguments that come from this program, not from a client.
+// goArgs are arguments that this program made, such as the Reason of a disconnect.
 type goArgs []any
 
 var _ parser.Args = goArgs(nil)
@@ -104,7 +104,8 @@ var _ parser.Args = goArgs(nil)
 func (a goArgs) Len() int                { return len(a) }
 func (a goArgs) Bind(i int, v any) error { return assign(v, a[i]) }
 
-// assign stores value in what dst points to, if Go would, or if both are strings.
+// assign stores value in the variable that dst points to. Go must allow the
+// assignment, or both must be strings.
 func assign(dst, value any) error {
 	d := reflect.ValueOf(dst)
 	if d.Kind() != reflect.Pointer || d.IsNil() {
@@ -131,8 +132,8 @@ func assign(dst, value any) error {
 	return nil
 }
 
-// reflected returns the call of a function of any accepted shape. What depends
-// on the type only is computed here, once.
+// reflected returns the call of a function of any accepted shape. It computes once what
+// depends on the type only.
 func reflected(fn reflect.Value) bound {
 	t := fn.Type()
 	fixed := t.NumIn() - 1 // parameters after the Context, without the variadic one
@@ -190,21 +191,21 @@ func reflected(fn reflect.Value) bound {
 	}
 }
 
-// ackShape is what all handlers of one type have in common.
+// ackShape is what all handlers for OnAck of one type have in common.
 type ackShape struct {
-	err        error // why it cannot be one
-	takesError bool  // it takes an error
+	err        error // why the type cannot be a handler; nil if it can
+	takesError bool  // the handler takes an error
 	call       ackCall
 }
 
-// ackCall calls fn with the acknowledgement in c, or with why there is none.
+// ackCall calls fn with the acknowledgement in c, or with the failure if there is none.
 type ackCall func(fn any, c *Context, failure error) error
 
-// ackShapes holds an *ackShape for each reflect.Type seen: as many as the
-// program has types of handlers.
+// ackShapes holds an *ackShape for each reflect.Type of a handler that OnAck has been
+// given. A program has a fixed number of these.
 var ackShapes sync.Map
 
-// handlerShape is that of a Handler, whose function's shape has been checked.
+// handlerShape is the ackShape of a Handler, whose function has been checked.
 var handlerShape = &ackShape{call: func(fn any, c *Context, _ error) error {
 	_, err := fn.(bound)(c, false)
 	return err
@@ -246,7 +247,7 @@ func newAckShape(t reflect.Type, fn any) *ackShape {
 	return sh
 }
 
-// directAck returns the call of the shapes in common use, nil for any other.
+// directAck returns the call of a function of a common shape, nil for any other.
 func directAck(fn any) ackCall {
 	switch fn.(type) {
 	case func(*Context):
@@ -316,7 +317,7 @@ func bindAck[T any](c *Context, failure error) (v T, err error) {
 	return v, nil
 }
 
-// reflectedAck returns the call of functions of type t, of any accepted shape.
+// reflectedAck returns the call of functions of type t, which has any accepted shape.
 func reflectedAck(t reflect.Type, takesError bool) ackCall {
 	first := 1 // of the arguments
 	if takesError {

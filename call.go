@@ -13,7 +13,7 @@ import (
 // Reply is one client's acknowledgement. It may be kept and used from any
 // goroutine.
 type Reply struct {
-	SID  string // who answered
+	SID  string // the session id of the client
 	args parser.Args
 }
 
@@ -39,7 +39,7 @@ func (r Reply) Bind(vs ...any) error {
 	return nil
 }
 
-// Caller is what [Call] asks: a [Socket] or a [Context].
+// Caller is what [Call] takes: a [Socket] or a [Context].
 type Caller interface {
 	Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error)
 }
@@ -130,11 +130,12 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 	return replies, err
 }
 
-// selectTimeout is how long the other servers have to say whom a Call reaches.
+// selectTimeout is how long the other servers have to say which of their clients a Call
+// reaches.
 const selectTimeout = 5 * time.Second
 
-// selectElsewhere asks the other servers whom of their clients an emit reaches,
-// besides the recipients here. The error is about servers that do not say.
+// selectElsewhere asks the other servers which of their clients an emit reaches.
+// recipients are those on this server. The error is about servers that did not answer.
 func (srv *Server) selectElsewhere(ctx context.Context, e *emitOptions, recipients []recipient) (*remoteClients, error) {
 	if srv.cluster == nil || e.local || e.ack != nil || e.targeted && len(e.rooms) == 0 ||
 		len(e.rooms) == 1 && len(recipients) == 1 && recipients[0].s.sid == e.rooms[0] {
@@ -190,7 +191,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	f := srv.newFanout(from, e, p, event, data)
 	for _, r := range asked {
 		switch _, err := f.send(r, a); {
-		case err == errLeftRoom: // it is not one of those to be asked any more
+		case err == errLeftRoom: // the event is not for it any more
 			a.dismiss(r.s)
 		case err != nil:
 			a.failed(r.s, err)
@@ -205,7 +206,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 			if s.takeAck(h.ID) != nil {
 				s.ackFailed(a, err)
 			} else {
-				a.failed(s, err) // its answer is arriving, or it is elsewhere
+				a.failed(s, err) // its answer is arriving, or it is on another server
 			}
 		}
 	}
@@ -216,13 +217,13 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 type answers struct {
 	inquiry
 	id   uint64        // of the acknowledgements
-	done chan struct{} // closed when nobody is waited for
+	done chan struct{} // closed when no answer is waited for
 
 	mu      sync.Mutex
 	waiting map[*Socket]struct{}
 	replies []Reply
 	missing []string
-	err     error // why the first of them is missing
+	err     error // why the first of missing did not answer
 }
 
 func (a *answers) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
@@ -261,8 +262,8 @@ func (a *answers) dismiss(s *Socket) {
 	a.settle(s)
 }
 
-// settle ends the wait for a socket, with a.mu held. It reports false if that
-// has happened before.
+// settle ends the wait for a socket. It returns false if the wait has ended before. The
+// caller holds a.mu.
 func (a *answers) settle(s *Socket) bool {
 	if _, ok := a.waiting[s]; !ok {
 		return false

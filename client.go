@@ -14,29 +14,29 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// client is one connection and the sockets on it. Its methods Message, Upgraded
-// and Closed are called by the engine, one at a time; they never block and call
-// no user code but hooks. What they alone use needs no lock.
+// client is one connection and the sockets on it. The engine calls its methods Message,
+// Upgraded and Closed one at a time: this is the read side of the connection. They never
+// block, and call no user code but hooks. Fields that only they use need no lock.
 type client struct {
 	srv     *Server
 	conn    *engineio.Conn
 	session *Session
 	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
 	queued  atomic.Int64 // bytes of the backlog, see limits.go
-	watched atomic.Bool  // handlers that return are to call progress; changed with mu held
-	stuck   atomic.Bool  // the connection is closed because they do not
-	// deferred counts acknowledgements that DeferAck has put off.
+	watched atomic.Bool  // handlers that return must call progress; changed with mu held
+	stuck   atomic.Bool  // the connection is closed because its handlers do not return
+	// deferred counts the acknowledgements that DeferAck has deferred.
 	deferred atomic.Int64
-	// draining is not 0 when the client is to go because of Shutdown: how many
-	// more events are taken, and one. See Drain.
+	// draining is 0 until Shutdown closes the client. Then it is one more than the
+	// number of events that are still accepted. See Drain.
 	draining atomic.Int32
 
 	// Read side.
 	dec      parser.Decoder
 	events   pace.Bucket // Options.Limits.EventRate
-	dropped  pace.Bucket // the same for the events that are dropped because of it
+	dropped  pace.Bucket // the same for the events that are dropped because of EventRate
 	wasted   pace.Bucket // Options.Limits.ControlRate
-	slow     bool        // because of it
+	slow     bool        // ControlRate is exceeded: the server is to pause reading
 	partial  int         // bytes of the packet being received
 	assembly *assembly   // nil until a packet came in parts
 	broken   bool        // the connection is being closed; what still arrives is ignored
@@ -46,27 +46,28 @@ type client struct {
 	async   chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
 
 	mu    sync.Mutex
-	timer *time.Timer // closes a connection that joins no namespace; nil: never, or not any more
-	seats []*seat     // namespaces that this connection asked for, by first CONNECT
+	timer *time.Timer // closes a connection that joins no namespace; nil if it cannot fire
+	seats []*seat     // of the namespaces that this connection has asked for, in that order
 	watch *watch      // nil until there was a backlog to watch
 }
 
-// seat is the place of one connection in one namespace. It stays when the
-// socket leaves: what is in flight for it is then ignored, and the events of
-// the next socket wait until the disconnect handler of this one has returned.
+// seat is one connection's slot for a namespace: its present socket there, and the
+// mailbox of all its sockets there, one after the other. It stays when the socket
+// leaves. Packets that are still in flight for that socket are then ignored, and the
+// events of the next socket wait until the disconnect handler of this one has returned.
 type seat struct {
 	client *client
 	ns     string
-	sock   *Socket // guarded by client.mu; nil when left or refused
+	sock   *Socket // guarded by client.mu; nil when the socket has left or was refused
 	box    box
 }
 
 var _ engineio.Receiver = (*client)(nil)
 
-// eventOverhead is what an event counts besides its bytes.
+// eventOverhead is what an event counts in the receive queue besides its bytes.
 const eventOverhead = 256
 
-// newClient is called by the engine for each new connection.
+// newClient returns the receiver of a new connection. The engine calls it.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	cl := &client{srv: srv, conn: conn, session: new(Session), dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.NextSlot()}
 	cl.details.client = cl
@@ -92,7 +93,7 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	return cl, nil
 }
 
-// Message takes one message from the client.
+// Message handles one message from the client.
 func (cl *client) Message(data []byte, binary bool) (room <-chan struct{}) {
 	cl.message(data, binary)
 	return cl.backpressure()
@@ -128,7 +129,7 @@ func (cl *client) message(data []byte, binary bool) {
 	switch {
 	case !asked:
 		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %.100q, which the client is not in", p.Type, p.Namespace))
-	case s == nil: // left or refused, which the client may not know yet
+	case s == nil: // it has left or was refused; the client may not know yet
 		cl.useless()
 	case p.Type == parser.Event:
 		cl.event(s, p, size)
@@ -167,8 +168,8 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 	}
 }
 
-// fail closes the connection because of what the client did. What waits for a
-// handler is dropped.
+// fail closes the connection because of what the client did. Events that wait for a
+// handler are dropped.
 func (cl *client) fail(reason Reason, err error) {
 	cl.broken = true
 	if cl.srv.debugs() {
@@ -177,8 +178,9 @@ func (cl *client) fail(reason Reason, err error) {
 	cl.conn.Close(reason, err)
 }
 
-// Closed makes every socket of the connection leave. What clients sent before
-// they went is still handled, what the server cut off is not.
+// Closed makes every socket of the connection leave. If the client closed the
+// connection or lost it, events that wait are still handled. If the server closed it,
+// they are dropped.
 func (cl *client) Closed(reason Reason, err error) {
 	cl.broken = cl.broken || cl.stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
@@ -187,7 +189,7 @@ func (cl *client) Closed(reason Reason, err error) {
 		cl.assembly.timer.Stop()
 	}
 	var closed *engineio.CloseError
-	if errors.As(err, &closed) { // ours says the same
+	if errors.As(err, &closed) { // DisconnectError says the same
 		err = closed.Err
 	}
 	cl.leaveAll(reason, err, cl.broken)
@@ -197,20 +199,22 @@ func (cl *client) Closed(reason Reason, err error) {
 	}
 }
 
-// Upgraded is called by the engine when the connection goes on as WebSocket.
+// Upgraded calls the hooks. The engine calls it when the connection has been upgraded to
+// WebSocket.
 func (cl *client) Upgraded() {
 	if hs := cl.srv.hooks.Load(); hs != nil {
 		hs.upgraded(cl)
 	}
 }
 
-// stopTimer is called when a namespace has been joined, or at the end.
+// stopTimer stops the timer of Options.ConnectTimeout: a namespace has been joined, or
+// the connection has ended.
 func (cl *client) stopTimer() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if cl.timer != nil {
 		cl.timer.Stop()
-		cl.timer = nil // its memory is worth more
+		cl.timer = nil // frees its memory
 	}
 }
 
@@ -231,15 +235,15 @@ func (cl *client) leaveAll(reason Reason, err error, drop bool) {
 	}
 }
 
-// occupant returns the socket of a seat, nil if it is empty.
+// occupant returns the socket of a seat, nil if there is none.
 func (cl *client) occupant(st *seat) *Socket {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return st.sock
 }
 
-// socket returns the connection's socket in a namespace. asked is set if there
-// is or was one, or one was refused.
+// socket returns the connection's socket in a namespace, nil if there is none. asked
+// reports whether the client has ever asked to connect to the namespace.
 func (cl *client) socket(ns string) (s *Socket, asked bool) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -249,7 +253,8 @@ func (cl *client) socket(ns string) (s *Socket, asked bool) {
 	return nil, false
 }
 
-// seat finds a seat with cl.mu held. Connections have few, so a slice serves.
+// seat finds the seat for a namespace, nil if there is none. The caller holds cl.mu. A
+// connection has few seats, so a slice is fast enough.
 func (cl *client) seat(ns string) *seat {
 	for _, st := range cl.seats {
 		if st.ns == ns {
@@ -259,7 +264,7 @@ func (cl *client) seat(ns string) *seat {
 	return nil
 }
 
-// vacate empties the seat of a socket that leaves.
+// vacate removes a socket that leaves from its seat.
 func (cl *client) vacate(s *Socket) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -268,13 +273,13 @@ func (cl *client) vacate(s *Socket) {
 	}
 }
 
-// connect answers a CONNECT packet: it seats a new socket, whose connect
-// handler then decides.
+// connect handles a CONNECT packet: it makes a socket and queues the call of the connect
+// handler, which accepts or refuses it.
 func (cl *client) connect(p parser.Packet, size int) {
 	ns := p.Namespace
 	if cl.srv.closing.Load() {
-		// A refusal would be final: clients reconnect by themselves only when
-		// they lose the connection.
+		// Do not refuse: clients reconnect by themselves only when they lose the
+		// connection.
 		cl.drain()
 		return
 	}
@@ -300,19 +305,19 @@ func (cl *client) connect(p parser.Packet, size int) {
 		return
 	}
 	if old != nil {
-		// The client has disconnected before it heard that it was connected, and says
-		// so by connecting again. The decision about the first time may still be under
-		// way; it is not told of it any more.
+		// The official client sends a second CONNECT after disconnect() and connect(), if
+		// the first one has not been answered. It gets no answer to the first one any
+		// more.
 		old.leave(ReasonClientDisconnect, nil, false)
-		old.depart() // somebody else may have made it leave just now
+		old.depart() // another goroutine may be making it leave
 	}
 	s := newSocket(st)
 	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args, details: &cl.details}
 	if !cl.enqueue(c, footprint(p, size)) {
 		return
 	}
-	// Whoever finds the socket in its seat may make it leave at once: it has to be
-	// complete by then, and its connect handler first in the mailbox.
+	// Once the socket is in its seat, another goroutine may make it leave. So the socket
+	// must be complete before, and its connect event must be the first in the mailbox.
 	cl.srv.workers.Begin() // until Socket.finish
 	cl.srv.index.Add(&s.membership)
 	cl.mu.Lock()
@@ -321,8 +326,8 @@ func (cl *client) connect(p parser.Packet, size int) {
 	cl.srv.queue(&st.box, c)
 }
 
-// takeSeat returns the seat for a namespace and its socket, if there is one; no
-// seat if the client has too many. It is called on the read side.
+// takeSeat returns the seat for a namespace, and its socket if there is one. It returns
+// nil if the client has too many seats. It is called on the read side.
 func (cl *client) takeSeat(ns string) (*seat, *Socket) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -338,7 +343,7 @@ func (cl *client) takeSeat(ns string) (*seat, *Socket) {
 	return st, st.sock
 }
 
-// occupied is how many namespaces the client is in, with cl.mu held.
+// occupied returns how many namespaces the client is in. The caller holds cl.mu.
 func (cl *client) occupied() (n int) {
 	for _, st := range cl.seats {
 		if st.sock != nil {
@@ -348,10 +353,9 @@ func (cl *client) occupied() (n int) {
 	return n
 }
 
-// dropSeat forgets the oldest seat that is empty and has nothing to run any more,
-// with cl.mu held. That of a socket whose disconnect handler still runs stays, so that
-// the next one in the namespace comes behind it; there are no more of these than
-// of sockets.
+// dropSeat removes the oldest seat without a socket and without events, and reports
+// whether there was one. The seat of a socket whose disconnect handler has not returned
+// stays, so that the next socket in the namespace waits for that. The caller holds cl.mu.
 func (cl *client) dropSeat() bool {
 	for i, st := range cl.seats {
 		if st.sock == nil && st.box.Idle() {
@@ -370,7 +374,7 @@ func (cl *client) refuse(ns string, e *Error) {
 	}
 	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{e}, true)
 	if err != nil {
-		cl.srv.log.Warn("socketio: a refusal's data cannot be encoded; sent without", "namespace", ns, "error", err)
+		cl.srv.log.Warn("socketio: the data of a refusal cannot be encoded: the refusal is sent without it", "namespace", ns, "error", err)
 		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{&Error{Message: e.Message}}, true)
 	}
 	if err == nil {
@@ -381,8 +385,8 @@ func (cl *client) refuse(ns string, e *Error) {
 	}
 }
 
-// sendRequired sends a packet that the protocol requires. A client that does not
-// take even that is closed.
+// sendRequired sends a packet that the protocol requires. If the send queue is full, it
+// closes the connection.
 func (cl *client) sendRequired(p packet) error {
 	err := cl.conn.Send(p.frames)
 	if errors.Is(err, engineio.ErrSendQueueFull) {

@@ -15,29 +15,27 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
-// Cluster asks all servers on the [Broker] about the clients of a namespace,
-// and answers for them together; without a broker it is about this server alone.
-// All methods may be called from any goroutine.
+// Cluster asks all servers on the [Broker] about the clients of a namespace, and
+// combines their answers. Without a broker it is about this server alone. All methods
+// may be called from any goroutine.
 //
-// An answer is complete, or the error is a [*ClusterError], which names the
-// servers that did not answer until the context ended; what the others said is
-// returned beside it. How many clients there are is never told wrongly
-// without an error.
+// Either an answer is complete, or the error is a [*ClusterError]. The error names the
+// servers that did not answer before the context ended; what the others answered is
+// returned beside it. A count that lacks clients never comes without an error.
 //
-// Servers know of each other because each gives a sign of life every five
-// seconds. A server that gives none for 15 seconds has crashed, or it is cut off
-// from the broker with its clients; which of the two nobody knows. Nobody waits for
-// its answers any more, but every answer names it as missing until it is heard of
-// again, until a server with the same [Options].Cluster.PeerURL replaces it, or for five
-// minutes; then it is forgotten. A server that shuts down is not missing. In the
-// first two seconds on the broker a server waits until it knows the others.
+// Servers know each other because each publishes a heartbeat every five seconds. A
+// server without a heartbeat for 15 seconds has crashed, or it is cut off from the broker
+// with its clients; the others cannot tell which. They do not wait for its answers any
+// more, but every answer names it as missing. This ends when its heartbeat comes again,
+// when a server with the same [Options].Cluster.PeerURL replaces it, or after five
+// minutes. A server that shuts down is not missing. In its first two seconds on the
+// broker, a server waits until it knows the others.
 //
-// Only Go servers are asked. What they say to each other travels on a channel of
-// its own, [Options].Cluster.Channel with "#servers" appended, of which Flask-SocketIO's
-// servers hear nothing: their clients are not counted.
+// Only Go servers are asked, over a channel of their own: [Options].Cluster.Channel with
+// "#servers" appended. The clients of Flask-SocketIO's servers are not counted.
 //
-// Between the answers of two servers a client may move: an answer is not a
-// snapshot.
+// An answer is not a snapshot: a client may move from one server to another between
+// their answers.
 type Cluster struct {
 	srv *Server
 	ns  *namespace
@@ -48,9 +46,9 @@ func (n *namespace) Cluster() *Cluster { return &Cluster{n.srv, n} }
 
 // ClusterError says that an answer is not complete.
 type ClusterError struct {
-	// Missing names the servers that did not answer, or could not do what
-	// they were told, as [Cluster.Servers] does. It may be empty: while the
-	// broker is away nobody knows who is missing.
+	// Missing names the servers that did not answer, or could not carry out the
+	// request, as [Cluster.Servers] does. It may be empty: while the broker is not
+	// available, this server does not know the others.
 	Missing []string
 	Err     error // the context's error, [ErrBrokerUnavailable] or another
 }
@@ -66,8 +64,9 @@ func (e *ClusterError) Error() string {
 // Unwrap returns why.
 func (e *ClusterError) Unwrap() error { return e.Err }
 
-// Servers returns the names of the servers that are known now, this one first:
-// machine, process id, and the beginning of the id it has on the broker.
+// Servers returns the names of the servers that are known now, this one first. A name
+// consists of the machine, the process id, and the beginning of the server's id on the
+// broker.
 func (cl *Cluster) Servers() []string {
 	switch {
 	case cl.srv == nil: // of a nil *Socket
@@ -78,7 +77,7 @@ func (cl *Cluster) Servers() []string {
 	return cl.srv.cluster.Servers()
 }
 
-// ask answers a question for all servers together.
+// ask answers a question for this server, asks the others, and combines the answers.
 func (cl *Cluster) ask(ctx context.Context, q *fleetQuestion) (fleet.Answer, error) {
 	if cl.ns.err != nil {
 		return fleet.Answer{}, cl.ns.err
@@ -113,7 +112,7 @@ func (cl *Cluster) ask(ctx context.Context, q *fleetQuestion) (fleet.Answer, err
 	return all, nil
 }
 
-// join returns what both errors say; either may be nil.
+// join returns an error that combines both; either may be nil.
 func (e *ClusterError) join(other *ClusterError) *ClusterError {
 	switch {
 	case e == nil:
@@ -141,8 +140,8 @@ func (srv *Server) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Re
 	return replies, incomplete
 }
 
-// Members returns the session ids in a room, in no particular order. The error
-// is [ErrRoomName] for an empty name: for everyone see SIDs.
+// Members returns the session ids in a room, in no particular order. The error is
+// [ErrRoomName] for an empty name; SIDs is for everyone.
 func (cl *Cluster) Members(ctx context.Context, room string) ([]string, error) {
 	r, err := cl.ask(ctx, &fleetQuestion{Do: doMembers, Room: room})
 	return r.Names, err
@@ -168,8 +167,8 @@ func (cl *Cluster) Count(ctx context.Context) (int, error) {
 }
 
 // Rooms returns the rooms of a socket, see [Socket.Rooms]. The error is
-// [ErrUnknownSocket] if no server has it. It returns with the answer of the
-// server that has: others may be missing.
+// [ErrUnknownSocket] if no server has the socket. Rooms returns as soon as the server
+// that has it answers, and is complete then, even if other servers are missing.
 func (cl *Cluster) Rooms(ctx context.Context, sid string) ([]string, error) {
 	r, err := cl.ask(ctx, &fleetQuestion{Do: doRooms, SID: sid})
 	if err == nil && !r.Found {
@@ -178,33 +177,33 @@ func (cl *Cluster) Rooms(ctx context.Context, sid string) ([]string, error) {
 	return r.Names, err
 }
 
-// Connected reports whether a socket is in the namespace, on whatever server.
+// Connected reports whether a socket is in the namespace, on any server.
 func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
 	r, err := cl.ask(ctx, &fleetQuestion{Do: doRooms, SID: sid})
 	return r.Found, err
 }
 
 // DisconnectRoom makes everyone in a room leave the namespace, see
-// [Socket.Disconnect]. It returns how many these were, not counting those on the
-// servers that the error names, which may have left, too. The error is
-// [ErrRoomName] for an empty name: everyone is DisconnectAll.
+// [Socket.Disconnect]. It returns their number. That does not include clients of the
+// servers that the error names, although these may have left, too. The error is
+// [ErrRoomName] for an empty name; DisconnectAll is for everyone.
 func (cl *Cluster) DisconnectRoom(ctx context.Context, room string) (int, error) {
 	r, err := cl.ask(ctx, &fleetQuestion{Do: doDisconnect, Room: room})
 	return r.Count, err
 }
 
-// DisconnectAll makes everyone leave the namespace, on all servers, and returns
-// how many these were, as DisconnectRoom does.
+// DisconnectAll makes everyone leave the namespace, on all servers, and returns their
+// number as DisconnectRoom does.
 func (cl *Cluster) DisconnectAll(ctx context.Context) (int, error) {
 	r, err := cl.ask(ctx, &fleetQuestion{Do: doDisconnect, Everyone: true})
 	return r.Count, err
 }
 
 // MoveRoom makes everyone in the room from join the room to and leave from. It
-// returns how many these were, not counting those on the servers that the error
-// names. Who cannot join, because of [Options].Limits.MaxRooms, stays, and its server is
-// named. The error is [ErrRoomName] if either name is empty, or one that cannot be
-// joined: everyone joins a room with JoinAll.
+// returns their number, without those of the servers that the error names. A client that
+// cannot join because of [Options].Limits.MaxRooms stays, and the error names its server.
+// The error is [ErrRoomName] if a name is empty, or if to cannot be joined; JoinAll is
+// for everyone.
 func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {
 	if err := checkRoomName(to); err != nil {
 		return 0, err
@@ -213,8 +212,8 @@ func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {
 	return r.Count, err
 }
 
-// JoinAll makes everyone in the namespace, on all servers, join a room, and
-// returns how many these were, as MoveRoom does.
+// JoinAll makes everyone in the namespace, on all servers, join a room, and returns
+// their number as MoveRoom does.
 func (cl *Cluster) JoinAll(ctx context.Context, room string) (int, error) {
 	if err := checkRoomName(room); err != nil {
 		return 0, err
@@ -225,8 +224,8 @@ func (cl *Cluster) JoinAll(ctx context.Context, room string) (int, error) {
 
 // What the servers of a fleet ask each other about their sockets.
 
-// fleetChannel is the channel on which the Go servers find and ask each other that share a channel
-// for their clients.
+// fleetChannel returns the channel on which Go servers find each other and ask each
+// other. channel is the one that they share for their clients.
 func fleetChannel(channel string) string { return channel + "#servers" }
 
 // newFleet returns the server's place among the Go servers on the broker.
@@ -245,7 +244,7 @@ func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
 	return fleet.New(o)
 }
 
-// serverName names this process for people.
+// serverName returns a name of this process that people can read.
 func serverName(host string) string {
 	machine, _ := os.Hostname() // may be unknown
 	name := fmt.Sprintf("%.100s/%d", machine, os.Getpid())
@@ -255,8 +254,8 @@ func serverName(host string) string {
 	return name
 }
 
-// fleetQuestion is what all servers are asked about the sockets of a namespace: the content of a
-// fleet.Question.
+// fleetQuestion is a question to all servers about the sockets of a namespace: the
+// content of a fleet.Question.
 type fleetQuestion struct {
 	Do        string   `json:"do"`
 	Namespace string   `json:"ns"`
@@ -269,7 +268,8 @@ type fleetQuestion struct {
 	Except    []string `json:"except,omitempty"`
 }
 
-// What a question asks. Those about a room are about Everyone, if that is set.
+// The questions. Those about a room are about everyone in the namespace if Everyone is
+// set.
 const (
 	doMembers    = "members"    // Names: the session ids in Room
 	doCount      = "count"      // Count: how many are in Room
@@ -283,19 +283,20 @@ func (q *fleetQuestion) aboutRoom() bool {
 	return q.Do == doMembers || q.Do == doCount || q.Do == doDisconnect || q.Do == doMove
 }
 
-// aboutClient reports whether doSelect is about one client, whom one server has at most.
+// aboutClient reports whether the question is doSelect for a single client, which at
+// most one server has.
 func (q *fleetQuestion) aboutClient() bool {
 	return q.Do == doSelect && len(q.Rooms) == 1 && sessionid.Is(q.Rooms[0])
 }
 
-// question returns what the fleet carries.
+// question returns the question as the fleet carries it.
 func (q *fleetQuestion) question() fleet.Question {
 	content, _ := json.Marshal(q) // strings have no errors
 	return fleet.Question{Content: content, Order: q.Do == doDisconnect || q.Do == doMove, UntilFound: q.Do == doRooms || q.aboutClient()}
 }
 
-// answerContent answers a question of another server. Whoever asks waits for an answer, whatever
-// happens.
+// answerContent answers a question of another server. It answers in every case, because
+// the other server waits.
 func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
 	defer func() {
 		if v := recover(); v != nil { // of a hook
@@ -304,12 +305,12 @@ func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
 	}()
 	var q fleetQuestion
 	if err := json.Unmarshal(content, &q); err != nil {
-		return fleet.Answer{Err: fmt.Sprintf("it does not understand the question: %.200v", err)}
+		return fleet.Answer{Err: fmt.Sprintf("the server does not understand the question: %.200v", err)}
 	}
 	return srv.answerQuestion(&q)
 }
 
-// answerQuestion answers a question for this server, and carries out an order.
+// answerQuestion answers a question for this server, or carries out an order.
 func (srv *Server) answerQuestion(q *fleetQuestion) (a fleet.Answer) {
 	room := q.Room
 	switch {
@@ -338,7 +339,7 @@ func (srv *Server) answerQuestion(q *fleetQuestion) (a fleet.Answer) {
 	case doMove:
 		return srv.moveLocal(q, room)
 	default:
-		a.Err = fmt.Sprintf("it does not know the question %.40q", q.Do)
+		a.Err = fmt.Sprintf("the server does not know the question %.40q", q.Do)
 	}
 	return a
 }
@@ -356,7 +357,8 @@ func (srv *Server) selectLocal(q *fleetQuestion) (a fleet.Answer) {
 	return a
 }
 
-// moveLocal makes those who are in a room of this server, or everyone, join another room.
+// moveLocal makes the sockets in a room of this server join another room. room may be
+// rooms.Everyone.
 func (srv *Server) moveLocal(q *fleetQuestion, room string) (a fleet.Answer) {
 	for s := range srv.socketsIn(q.Namespace, room) {
 		switch err := s.Join(q.NewRoom); {

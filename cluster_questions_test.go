@@ -462,7 +462,7 @@ func TestClusterForeignMessages(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"ask","host":"me","id":5,"question":{"do":"dance"}}`)))
 		<-got
-		require.Contains(t, <-got, `"error":"it does not know the question`)
+		require.Contains(t, <-got, `"error":"the server does not know the question`)
 		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":1,"is":"bye","host":"me"}`)))
 
 		require.NoError(t, b.Publish(t.Context(), serversChannel, []byte(`{"v":2,"is":"here","host":"new","name":"newer","do":7}`)))

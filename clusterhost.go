@@ -19,20 +19,20 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Broker connects servers, see package broker, which has what implementing one
-// takes. The alias is for programs that pass a broker on: they need no second import.
+// Broker connects servers. Package broker says how to implement one. The alias lets
+// programs pass a broker on without importing that package.
 type Broker = broker.Broker
 
-// ErrBrokerUnavailable: the [Broker] is away, or too slow, and the message
+// ErrBrokerUnavailable: the [Broker] cannot be reached, or is too slow, and the message
 // was dropped; see [Options].Cluster.ReplayLimit.
 var ErrBrokerUnavailable = cluster.ErrUnavailable
 
-// clusterHost is a server as its cluster sees it.
+// clusterHost is a Server in the form of a cluster.Host.
 type clusterHost struct{ srv *Server }
 
 var _ cluster.Host = clusterHost{}
 
-// joinCluster makes the server one of those on its broker.
+// joinCluster connects the server with the others on its broker.
 func (srv *Server) joinCluster(id string) {
 	o := &srv.opts.Cluster
 	c := cluster.New(cluster.Options{
@@ -44,9 +44,9 @@ func (srv *Server) joinCluster(id string) {
 	c.Start(srv.newFleet(id, c), fleetChannel(o.Channel))
 }
 
-// BrokerStatus tells how the server gets on with its broker; without one it is
-// all zero. Health checks of servers that are useless without the others look
-// at Connected.
+// BrokerStatus returns the state of the server's connection with its broker, all zero
+// if it has none. Use the field Connected in the health check of a server that is
+// useless without the others.
 func (srv *Server) BrokerStatus() broker.Status {
 	if srv.cluster == nil {
 		return broker.Status{}
@@ -93,7 +93,7 @@ func (h clusterHost) Apply(c wire.Command) error {
 // WaitIdle waits for the callbacks of OnAck.
 func (h clusterHost) WaitIdle(ctx context.Context) error { return h.srv.workers.Wait(ctx) }
 
-// Busy makes WaitIdle and Shutdown wait.
+// Busy makes WaitIdle and Shutdown wait until done is called.
 func (h clusterHost) Busy() (done func()) {
 	h.srv.workers.Begin()
 	return h.srv.workers.End
@@ -127,7 +127,7 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	}
 	srv.each(e, false, nil, func(s *Socket, via *place) error {
 		_, err := f.send(recipient{s, via}, a)
-		s.closeIfFull(err) // others who cannot be reached are leaving
+		s.closeIfFull(err) // a socket with another error is leaving
 		return err
 	})
 	if target != nil {
@@ -137,8 +137,8 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	return nil
 }
 
-// assemble makes a packet of an event from another server: the arguments go in as
-// they are, if clients speak JSON. Decoding checks them.
+// assemble makes a packet of an event from another server. Unless Options.Parser is set,
+// the encoded arguments go in unchanged. Decoding checks them.
 func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (packet, parser.Packet, error) {
 	text := make([]byte, 0, 64+len(in.Namespace)+len(in.Name)+len(in.Args))
 	text = parser.AppendText(text, head, len(in.Attachments), in.Name, in.Args)
@@ -153,7 +153,7 @@ func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (
 	return out, decoded, err
 }
 
-// wireEvent returns the event that other servers get, without rooms and payload.
+// wireEvent returns the event for other servers, without rooms and payload.
 func (e *emitOptions) wireEvent() *wire.Event {
 	e.out = wire.Event{
 		Namespace: e.ns, Everyone: !e.targeted, Skip: e.skip, Except: e.except,
@@ -173,7 +173,8 @@ func encodeWire(out *wire.Event, codec parser.Parser, event string, data any) er
 	return nil
 }
 
-// emitElsewhere publishes an event that has been encoded as p for the clients here.
+// emitElsewhere publishes an event for the clients of other servers. p is the event as
+// encoded for the clients of this one.
 func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event string, data any, cb *ackCallback) error {
 	var ask *cluster.Ask
 	if cb != nil {
@@ -188,15 +189,15 @@ func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event s
 			cb.failed(srv.remoteSocket(e.ns, sid), err)
 		}
 	}
-	return nil // the clients here have it; BrokerStatus tells
+	return nil // the clients of this server have it; BrokerStatus reports the failure
 }
 
-// publish publishes an event for the clients of other servers, if it can be for any.
-// If ask is not nil, they are to acknowledge it.
+// publish publishes an event for the clients of other servers, unless it can only be
+// for clients of this one. If ask is not nil, the clients are asked for acknowledgements.
 func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string, data any, ask *cluster.Ask) error {
 	out := e.wireEvent()
 	for _, room := range e.rooms {
-		if s := srv.findSocket(room); s == nil || s.name != e.ns { // a socket here is nowhere else
+		if s := srv.findSocket(room); s == nil || s.name != e.ns { // a socket of this server is on no other one
 			out.Rooms = append(out.Rooms, room)
 		}
 	}
@@ -218,7 +219,7 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 	return srv.cluster.Emit(out, ask)
 }
 
-// elsewhere publishes what is to be done with a socket that is not here.
+// elsewhere publishes a command for a socket that is not on this server.
 func (n *namespace) elsewhere(do wire.Action, sid, room string) error {
 	switch {
 	case n.err != nil:
@@ -229,7 +230,7 @@ func (n *namespace) elsewhere(do wire.Action, sid, room string) error {
 	return doElsewhere(n.srv.cluster.Do, wire.Command{Do: do, Namespace: n.name, SID: sid, Room: room})
 }
 
-// doElsewhere publishes what is to be done with a socket, if that is anything.
+// doElsewhere checks a command for a socket and publishes it, unless it has no effect.
 func doElsewhere(publish func(wire.Command) error, c wire.Command) error {
 	switch {
 	case c.SID == "":
@@ -238,20 +239,21 @@ func doElsewhere(publish func(wire.Command) error, c wire.Command) error {
 	case c.Room == "":
 		return errEmptyRoom
 	case c.Room == c.SID:
-		return nil // every socket is in its own room, for ever
+		return nil // every socket is always in its own room
 	}
 	return publish(c)
 }
 
-// Requests of a session that another server has are handed over to it, see
-// Options.Cluster.PeerURL. The session's id names its server by the name that it has on
-// the broker (host), and each server says in its signs of life where it is: so
-// nobody has to be asked, and no session id is published.
+// A request of a session that another server has is handed over to that server, see
+// Options.Cluster.PeerURL. The session id contains the id of its server on the broker
+// (host), and each server publishes its URL with its heartbeat. So no server need be
+// asked, and no session id is published.
 
-// refuseAway says that nobody knows of a server, and nobody can be heard.
+// refuseAway is the refusal while the server that has the session is not known, and the
+// broker cannot be reached to learn of it.
 var refuseAway = &engineio.Refusal{Status: http.StatusServiceUnavailable, Code: 1,
 	Message: "Session ID unknown",
-	Detail:  "session ID unknown here, and it cannot be known which server has the session: the broker is away: connect again"}
+	Detail:  "session ID unknown here, and this server cannot find out which server has the session, because the broker is not available: connect again"}
 
 // checkPeerURL checks the options about other servers.
 func (s *settings) checkPeerURL() error {
@@ -266,7 +268,7 @@ func (s *settings) checkPeerURL() error {
 		return fmt.Errorf("field Options.Cluster.PeerURL is %.200q: %w", s.Cluster.PeerURL, err)
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && addr.IsUnspecified() {
-		return fmt.Errorf("field Options.Cluster.PeerURL is %q: nobody can be reached at %s: set the address that this server has for the others", s.Cluster.PeerURL, addr)
+		return fmt.Errorf("field Options.Cluster.PeerURL is %q: no server can be reached at %s: set the address at which the others reach this server", s.Cluster.PeerURL, addr)
 	}
 	return nil
 }

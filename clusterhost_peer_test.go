@@ -379,8 +379,8 @@ func TestPeerOptions(t *testing.T) {
 		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "10.0.0.5:8080"}}, `field Options.Cluster.PeerURL is "10.0.0.5:8080": it is no URL of a server`},
 		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "ws://10.0.0.5:8080"}}, "it is no URL of a server"},
 		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://:8080"}}, "it is no URL of a server"},
-		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://0.0.0.0:8080"}}, "nobody can be reached at 0.0.0.0"},
-		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://[::]:8080"}}, "nobody can be reached at ::"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://0.0.0.0:8080"}}, "no server can be reached at 0.0.0.0"},
+		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerURL: "http://[::]:8080"}}, "no server can be reached at ::"},
 		{socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, PeerTransport: http.DefaultTransport}}, "PeerTransport is set without PeerURL"},
 	} {
 		func() {

@@ -11,10 +11,9 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Context is one event on one socket, as a handler gets it: the event's name
-// and arguments, and the socket, all of whose methods it has. It is never
-// changed, so it may be kept and used from any goroutine; after the handler
-// has returned, Socket is the shorter thing to keep.
+// Context is one event on one socket, as a handler gets it: the name and arguments of
+// the event, and the socket with all its methods. It may be kept and used from any
+// goroutine. To keep only the socket, keep the field Socket.
 type Context struct {
 	*Socket
 
@@ -23,31 +22,31 @@ type Context struct {
 	id    uint64 // of the acknowledgement asked for, if hasID
 	hasID bool
 	kind  eventKind
-	// acking is what becomes of the acknowledgement: ackOpen and so on.
+	// acking is the state of the acknowledgement: ackOpen and so on.
 	acking atomic.Uint32
-	// details are what events have in common or few have. They are shared and never change.
+	// details are fields that many events share, or that few events need. They never change.
 	details *contextDetails
 	size    int // what the event counts in the connection's receive queue
 	link    mailbox.Link[*task]
 }
 
-// eventKind is what has happened.
+// eventKind says what a Context is about.
 type eventKind uint8
 
 const (
 	kindEvent      eventKind = iota // the client has sent an event
-	kindDropped                     // one that is not handled, because of Limits.EventRate
+	kindDropped                     // the client has sent an event that Limits.EventRate drops
 	kindConnect                     // the client connects
 	kindDisconnect                  // the client has left
 	kindAck                         // the client has acknowledged an event, or will not
 )
 
-// contextDetails are what a context has besides its event.
+// contextDetails are the fields of a Context that are not its event's alone.
 type contextDetails struct {
 	client  *client         // the connection on which the event came; nil for kindAck
-	ack     *ackCallback    // what to call, for kindAck
+	ack     *ackCallback    // the callback to call, for kindAck
 	failure error           // why there is no acknowledgement, for kindAck
-	ctx     context.Context // what a hook made of the socket's; nil: that
+	ctx     context.Context // the context that a hook returned; nil if none did
 }
 
 // Context is [Socket.Context], with the values that hooks added for the handling
@@ -66,22 +65,23 @@ func (c *Context) from() *client { return c.details.client }
 // client sent. In a callback of [OnAck] it is the event that was answered.
 func (c *Context) Event() string { return c.event }
 
-// Args decodes all arguments into the types encoding/json chooses for an
-// interface value, []byte for binary ones. The argument of "connect" is the
+// Args decodes all arguments into the types that encoding/json chooses for an
+// interface value, and binary ones into []byte. The argument of "connect" is the
 // client's auth payload, if it sent one; that of "disconnect" is a [Reason].
-// An argument that cannot be decoded is nil; [Context.Bind] tells why.
+// An argument that cannot be decoded is nil; [Context.Bind] returns the error.
 func (c *Context) Args() Args { return decodeAll(c.args) }
 
-// RawArgs returns all arguments as they came, each a [Raw], to be emitted again:
+// RawArgs returns all arguments as they came, each as a [Raw], for a handler that emits
+// them again:
 //
 //	return c.Emit(c.Event(), c.RawArgs(), socketio.Broadcast(), socketio.SkipSelf())
 //
-// One of a parser that knows no Raw is decoded as Args does.
+// If Options.Parser does not support Raw, RawArgs decodes the arguments as Args does.
 func (c *Context) RawArgs() Args { return parser.RawArgs(c.args) }
 
-// NumArgs returns how many arguments the event has, none of which is decoded for it.
-// A handler whose parameters are more or fewer finds out with it what the client
-// left out; with [Options].StrictArgs such an event is an error.
+// NumArgs returns how many arguments the event has. It decodes none of them. With it, a
+// handler that has more parameters finds out which ones the client left out; with
+// [Options].StrictArgs such an event is an error.
 func (c *Context) NumArgs() int { return c.args.Len() }
 
 // Bind decodes the arguments, in order, into the variables that vs point to.
@@ -109,13 +109,11 @@ func decodeAll(args parser.Args) Args {
 	return all
 }
 
-// Pattern returns the names under which the event is counted and traced: those
-// that the server knows, never those that clients make up, so that there are as
-// many as the app has. namespace is the socket's; "*" if clients may choose it
-// (Options.Namespaces) and it has no handlers of its own. event is the event's
-// name; "*" if no handler is registered for it by name, whether a catch-all
-// handles it or nothing does. In a callback of [OnAck] it is the name that was
-// emitted.
+// Pattern returns the names under which the event is counted and traced. They are
+// names that the app has registered, never ones that a client has chosen, so their
+// number is bounded. namespace is the socket's, or "*" if the app has not registered
+// that one. event is the event's name, or "*" if no handler is registered for it by
+// name. In a callback of [OnAck] it is the name that was emitted.
 func (c *Context) Pattern() (namespace, event string) {
 	srv, r := c.srv(), c.srv().registry.Load()
 	namespace, event = c.name, c.event
@@ -135,17 +133,17 @@ func (c *Context) Pattern() (namespace, event string) {
 // ErrAcked: the event has been acknowledged before, see [Context.DeferAck].
 var ErrAcked = errors.New("socketio: the event has been acknowledged already")
 
-// What becomes of the acknowledgement of an event, in Context.acking.
+// The states of the acknowledgement of an event, in Context.acking.
 const (
 	ackOpen     uint32 = iota // the handler's results are acknowledged
 	ackDeferred               // DeferAck was called
-	ackSettled                // acknowledged, or it is known that it will not be
+	ackSettled                // the event has been acknowledged, or will never be
 )
 
-// DeferAck takes the acknowledgement of the event out of the handler's hands: it
-// is given by the function that DeferAck returns, once, at any time, from any
-// goroutine, also after the handler has returned. The client's next events do
-// not wait for it.
+// DeferAck returns a function that acknowledges the event, and keeps the handler's
+// results from doing so. The function may be called from any goroutine, at any time,
+// also after the handler has returned. Only its first call has an effect. The client's
+// next events do not wait for it.
 //
 //	srv.On("slow", func(c *socketio.Context, j Job) error {
 //		ack := c.DeferAck()
@@ -153,23 +151,22 @@ const (
 //		return nil
 //	})
 //
-// The function takes what a handler returns, with the same meaning: nil is no
-// value, [Args] are several, anything else is one; an error goes to the error
-// handler, which is called by the goroutine that acknowledges, and is
-// acknowledged as if the handler had returned it. If the client asked for no
-// acknowledgement, the values are dropped. The function returns
+// The function takes what a handler returns, with the same meaning: nil is no value,
+// [Args] are several, anything else is one. An error is treated as if the handler had
+// returned it, except that the error handler runs on the goroutine that calls the
+// function. If the client asked for no acknowledgement, the values are dropped. The
+// function returns
 //
 //   - [ErrAcked] if the event has been acknowledged before, by this function,
 //     by another one that DeferAck returned for the event, or by the handler;
 //   - a [*DisconnectError] if the client has left, and the other errors of [Socket.Emit];
 //   - an error if the values cannot be encoded; the error handler gets it, too.
 //
-// What a handler returns after DeferAck is not acknowledged, unless it is an
-// error, or it panics, and the function has not been called: the handler's error
-// is the acknowledgement then. So a handler may still refuse, and its results may
-// serve to name the types of the answer. A function that is never called leaves the event
-// unanswered. The server keeps nothing for it; how much work is under way for
-// a client is for the handler to bound.
+// What a handler returns after DeferAck is not acknowledged, with one exception: if it
+// returns an error or panics before the function has been called, that is the
+// acknowledgement. So a handler may still refuse an event, and its results may name the
+// types of the answer. If the function is never called, the event stays unanswered. The
+// server keeps nothing for it. The handler must bound the work under way for one client.
 //
 // Middleware and hooks see the handler return without values. [Server.Shutdown]
 // waits for deferred acknowledgements as it does for handlers, up to
@@ -184,11 +181,11 @@ func (c *Context) DeferAck() (ack func(result any, err error) error) {
 	return c.ackLater
 }
 
-// NoAck leaves the event unanswered although the client may have asked for an
-// acknowledgement, whatever the handler returns: the client's callback is not
-// called, or its timeout decides. An error that the handler returns still goes to the
-// error handler. Without NoAck every handler that returns without an error
-// acknowledges, with no value if it has none. Once the event is acknowledged, NoAck has no effect.
+// NoAck leaves the event unanswered even if the client asked for an acknowledgement.
+// The client's callback is then not called, or gets the error of its timeout. An error
+// that the handler returns still goes to the error handler. Without NoAck every handler
+// that returns without an error acknowledges, if need be with no value. NoAck has no
+// effect when the event has been acknowledged.
 func (c *Context) NoAck() {
 	before := c.acking.Swap(ackSettled)
 	if !c.hasID || before == ackSettled {
@@ -214,7 +211,7 @@ func (c *Context) ackLater(result any, err error) error {
 	case undelivered != nil:
 		return undelivered
 	case failed:
-		return nil // the error handler has seen to it
+		return nil // the error handler has handled it
 	}
 	return err
 }
@@ -241,9 +238,9 @@ func (c *Context) settle(ack Args, err error) {
 	_, _ = c.conclude(nil, err)
 }
 
-// conclude acknowledges an event, if the client asked for that, with values or
-// with what is made of an error. The second result is why no values, or
-// nothing, is sent; undelivered, that the client cannot be reached.
+// conclude acknowledges an event, if the client asked for that: with the values of ack
+// or, if err is not nil, with what the error handler makes of err. undelivered is set if
+// the client cannot be reached. why is set if the values were not sent.
 func (c *Context) conclude(ack Args, err error) (undelivered, why error) {
 	if err == nil {
 		if !c.hasID {
@@ -264,15 +261,15 @@ func (c *Context) conclude(ack Args, err error) (undelivered, why error) {
 	return nil, err
 }
 
-// acknowledge sends the values of an acknowledgement. err is that they cannot be
-// encoded.
+// acknowledge sends the values of an acknowledgement. err is set if they cannot be
+// encoded, undelivered if the client cannot be reached.
 func (c *Context) acknowledge(ack Args) (undelivered, err error) {
 	p, err := c.srv().encode(parser.Header{Type: parser.Ack, Namespace: c.name, ID: c.id, HasID: true}, ack, true)
 	if err != nil {
 		return nil, fmt.Errorf("socketio: acknowledge %.100q: %w", c.event, err)
 	}
 	if _, undelivered = c.deliver(p, false, nil); undelivered != nil {
-		c.closeIfFull(undelivered) // the client would wait for it for ever
+		c.closeIfFull(undelivered) // otherwise the client would wait for ever
 		c.log(slog.LevelDebug, "socketio: acknowledgement not sent", undelivered)
 	}
 	return undelivered, nil

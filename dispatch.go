@@ -14,23 +14,23 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/similar"
 )
 
-// task is a Context as its mailbox sees it.
+// task is a Context in the form of a mailbox.Task.
 type task Context
 
-// box has the events of one socket handled one after another.
+// box is the mailbox of a socket: its events are handled one after another.
 type box = mailbox.Box[*task]
 
 // queue puts an event into a box. It never waits.
 func (srv *Server) queue(b *box, c *Context) { b.Put(srv.workers, (*task)(c)) }
 
-// largeEvent is what an event counts from which it is worth to make more room on the
-// stack: what is decoded from it goes deeper.
+// largeEvent is the size of an event, as enqueue counts it, above which runEvent grows
+// the stack first. Decoding a large event needs a deep stack.
 const largeEvent = 2 * eventOverhead
 
-// Link is where the mailbox keeps the event behind this one.
+// Link returns the field in which the mailbox keeps the next event.
 func (t *task) Link() *mailbox.Link[*task] { return &t.link }
 
-// Slot is that of the connection: its events share a goroutine.
+// Slot returns that of the connection: all its events share a goroutine.
 func (t *task) Slot() uint16 {
 	if cl := t.details.client; cl != nil {
 		return cl.slot
@@ -41,10 +41,10 @@ func (t *task) Slot() uint16 {
 	return 0 // of a client of another server
 }
 
-// Large reports whether runEvent makes room on the stack.
+// Large reports whether runEvent grows the stack.
 func (t *task) Large() bool { return t.size > largeEvent }
 
-// Aborted is the end of an event whose handling did not return.
+// Aborted is called if Run panicked or called runtime.Goexit.
 func (t *task) Aborted(v any) { (*Context)(t).aborted(v) }
 
 // Run handles the event.
@@ -59,7 +59,7 @@ func (t *task) Run() {
 		c.runAck()
 	default:
 		if async := c.from().async; async != nil {
-			async <- struct{}{}     // those behind it wait, too: Options.Limits.AsyncLimit
+			async <- struct{}{}     // at Options.Limits.AsyncLimit, the events behind this one wait, too
 			s.events.Go(c.runAlone) // runDisconnect waits for it
 			return
 		}
@@ -67,15 +67,15 @@ func (t *task) Run() {
 	}
 }
 
-// dropEvents removes the events that wait in a box, of one socket or, for nil, of any,
-// and returns how many there were. What decides about the life of a socket stays.
+// dropEvents removes the events of a socket that wait in a box, and returns their
+// number. A nil socket stands for all. Connect and disconnect events stay in the box.
 func (cl *client) dropEvents(b *box, s *Socket) int {
 	return b.Drop(func(t *task) bool {
 		return (t.kind == kindEvent || t.kind == kindDropped) && (s == nil || t.Socket == s)
 	}, func(t *task) { cl.handled((*Context)(t)) })
 }
 
-// runAlone is runEvent in a goroutine that no mailbox looks after.
+// runAlone is runEvent in a goroutine of its own, with Options.AsyncHandlers.
 func (c *Context) runAlone() {
 	ended := false
 	defer func() {
@@ -100,8 +100,8 @@ func (c *Context) runEvent() {
 	c.settle(c.invoke())
 }
 
-// wanted reports whether the event is still to be handled: it is not if the
-// client was refused, or made to leave by the server.
+// wanted reports whether the event must still be handled. That is not so if the client
+// was refused, or if the server has made it leave.
 func (c *Context) wanted() bool {
 	switch c.state.Load() {
 	case stateJoined:
@@ -136,13 +136,13 @@ func (c *Context) handle() (ack Args, err error) {
 	return c.srv().registry.Load().run(c)
 }
 
-// errorAck is how an *Error is acknowledged.
+// errorAck is the acknowledgement that an *Error makes.
 type errorAck struct {
 	Error *Error `json:"error"`
 }
 
-// fail hands the error of a handler to the error handler, or to the log. It
-// returns what is to be acknowledged, if anything is.
+// fail passes the error of a handler to the error handler, or to the log. It returns the
+// acknowledgement; answer is false if there is none.
 func (c *Context) fail(err error) (ack Args, answer bool) {
 	unknown := errors.Is(err, ErrNoHandler)
 	switch {
@@ -177,7 +177,7 @@ func (c *Context) fail(err error) (ack Args, answer bool) {
 	return argsOf(result), !unknown
 }
 
-// callErrorHandler calls user code; the error is its panic.
+// callErrorHandler calls the error handler. If that panics, it returns a PanicError.
 func (c *Context) callErrorHandler(h errorHandler, failure error) (result any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -187,10 +187,10 @@ func (c *Context) callErrorHandler(h errorHandler, failure error) (result any, e
 	return h(c, failure), nil
 }
 
-// rejected is Flask-SocketIO's text for a refusal without one.
+// rejected is Flask-SocketIO's message of a refusal that has none.
 const rejected = "Connection rejected by server"
 
-// refusal returns what a client reads whose connect handler failed.
+// refusal returns what the client gets after its connect handler has failed.
 func (c *Context) refusal(err error) *Error {
 	e := clientError(err)
 	if e == nil && errors.Is(err, ErrClosed) && c.hasLeft() {
@@ -215,17 +215,17 @@ func (c *Context) refusal(err error) *Error {
 	return e
 }
 
-// countFailure counts an error that is no panic, which recovered counts, and
-// not that of a dropped event.
+// countFailure counts the error of a handler. It does not count panics, which recovered
+// counts, nor the errors of dropped events.
 func (c *Context) countFailure(err error) {
 	if _, ok := errors.AsType[*PanicError](err); !ok && c.kind != kindDropped {
 		c.srv().stats.handlerErrors.Add(1)
 	}
 }
 
-// aborted is called when the handling of an event ended otherwise than by
-// returning: with a panic that nothing else has recovered (in a method of an
-// error of the app's, say) or, if v is nil, with runtime.Goexit.
+// aborted ends an event whose handling did not return. v is the value of a panic that
+// was not recovered elsewhere (such as one in the Error method of the app's error), or
+// nil for runtime.Goexit.
 func (c *Context) aborted(v any) {
 	if v != nil {
 		_ = c.recovered("handler", v)
@@ -238,8 +238,8 @@ func (c *Context) aborted(v any) {
 	}
 }
 
-// logUnknown logs that a client used a name that nobody has registered. kind is
-// what it is for internal/notice, similar finds a registered name like it.
+// logUnknown logs that a client used a name that is not registered. kind is the key for
+// internal/notice; similar returns a similar registered name, "" if there is none.
 func (srv *Server) logUnknown(ctx context.Context, kind, msg, ns, event string, similar func() string, attrs ...any) {
 	if !srv.log.Enabled(ctx, slog.LevelWarn) {
 		return
@@ -265,10 +265,10 @@ func (srv *Server) logUnknown(ctx context.Context, kind, msg, ns, event string, 
 	}
 }
 
-// logNoHandler logs an event that nothing handles.
+// logNoHandler logs an event that has no handler.
 func (c *Context) logNoHandler() {
 	c.srv().logUnknown(c.connectionContext(), "unknown event",
-		"socketio: no handler for the event: register one, or a catch-all (On(\"*\", ...)) to end this",
+		"socketio: no handler for the event: register one, or a catch-all (On(\"*\", ...))",
 		c.name, c.event, c.similarEvent, "sid", short(c.sid), "acknowledgement", c.hasID)
 }
 
@@ -295,13 +295,13 @@ func (cl *client) logNoNamespace(ns string) {
 		ns, "", func() string { return similar.Name(ns, cl.srv.Namespaces()) }, "connection", short(cl.conn.ID()))
 }
 
-// logMisfit logs an argument that does not fit: for each handler now and then,
-// since one small frame is enough to provoke it.
+// logMisfit logs an argument that does not fit its parameter. It limits the rate for
+// each handler: a client can cause this with one small frame.
 func (c *Context) logMisfit(err error) {
 	srv, ctx := c.srv(), c.connectionContext()
-	ns, event := c.Pattern() // of which there are as many as the app has
+	ns, event := c.Pattern() // so that the number of kinds is bounded
 	if c.kind == kindAck {
-		event = "answers" // to events whose names the app may make up
+		event = "answers" // the app may emit any number of names
 	}
 	kind := "misfit " + ns + " " + event
 	if srv.notices.Enabled(ctx, kind) {
@@ -310,8 +310,8 @@ func (c *Context) logMisfit(err error) {
 	}
 }
 
-// printable is what a client chose, as it stands in a log: of bounded length, and
-// in quotes if it holds what a terminal or a reader of lines would obey.
+// printable returns a string that a client chose in a form fit for a log: of bounded
+// length, and quoted if it contains characters that are not printable.
 func printable(s string) string {
 	const limit = 100
 	if len(s) > limit {
@@ -323,10 +323,11 @@ func printable(s string) string {
 	return s
 }
 
-// short is enough of a session id to recognise it in a log, and too little to use it.
+// short returns the beginning of a session id: enough to recognise it in a log, too
+// little to use it.
 func short(sid string) string { return sid[:min(6, len(sid))] + "…" }
 
-// logFailure logs what no error handler has taken care of.
+// logFailure logs an error that no error handler has handled.
 func (c *Context) logFailure(err error) {
 	if _, ok := errors.AsType[*PanicError](err); ok {
 		return // logged when recovered
@@ -342,8 +343,8 @@ func (c *Context) logFailure(err error) {
 	c.log(slog.LevelWarn, "socketio: handler failed", err)
 }
 
-// recovered counts and logs the panic of a function of the app. It is called
-// by the deferred function that recovered it, so that the stack is that of the panic.
+// recovered counts and logs the panic of a function of the app. The deferred function
+// that recovered it must call this, so that the stack is that of the panic.
 func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
 	srv.stats.panics.Add(1)
 	err := &PanicError{v, debug.Stack(), where}
@@ -351,7 +352,7 @@ func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
 	return err
 }
 
-// recovered is Server.recovered while an event is handled.
+// recovered is Server.recovered for a panic during the handling of an event.
 func (c *Context) recovered(where string, v any) *PanicError {
 	return c.srv().recovered(where, v, "namespace", printable(c.name), "event", printable(c.event), "sid", short(c.sid))
 }
@@ -364,6 +365,6 @@ func (c *Context) log(level slog.Level, msg string, err error, attrs ...any) {
 	}
 }
 
-// debugs reports whether what is logged at debug is written: what such a line says
-// of each client costs more than to ask.
+// debugs reports whether the log takes lines at level debug. Callers ask before they
+// compute the attributes of a line.
 func (srv *Server) debugs() bool { return srv.log.Enabled(context.Background(), slog.LevelDebug) }

@@ -12,21 +12,20 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// scratch is what encoding a packet takes besides the packet: reused, since
-// every event needs it.
+// scratch is memory for encoding a packet. It is reused, because every event needs it.
 type scratch struct {
 	buf  []byte
 	args []any
-	name any // the name of the event encoded last: most are like the one before
+	name any // the name of the last event; the next one often has the same
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 512)} }}
 
-// maxScratch is the size from which a buffer is left to the garbage collector.
+// maxScratch is the size of the largest buffer that is reused.
 const maxScratch = 64 << 10
 
-// clientAttachments is how many attachments of one packet the official clients
-// take: with more they close the connection.
+// clientAttachments is how many attachments the official clients accept in one packet.
+// If there are more, they close the connection.
 const clientAttachments = 10
 
 // encode makes a packet ready to be sent to any number of connections.
@@ -38,7 +37,7 @@ func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, e
 }
 
 func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress bool) (p packet, err error) {
-	defer func() { // the codec's, the parser's, or that of a MarshalJSON method
+	defer func() { // recovers a panic of the codec, the parser or a MarshalJSON method
 		if v := recover(); v != nil {
 			p, err = packet{}, srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
 		}
@@ -52,7 +51,7 @@ func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress
 	}
 	if len(attachments) > clientAttachments && !srv.opts.ownParser {
 		srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
-			"socketio: a packet with %d attachments was sent: JavaScript clients take %d and close the connection above that; put the bytes together, or send several events", len(attachments), clientAttachments),
+			"socketio: a packet with %d attachments was sent: JavaScript clients accept %d and close the connection if there are more; join the bytes, or send several events", len(attachments), clientAttachments),
 			"namespace", h.Namespace)
 	}
 	return newPacket(text, attachments, compress), nil
@@ -77,8 +76,8 @@ func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress
 	return p, nil
 }
 
-// argsOf says what the one value stands for that Emit is given, or a handler returns:
-// nil is no argument, Args are several, anything else is one.
+// argsOf returns the arguments that the value given to Emit, or returned by a handler,
+// stands for: none for nil, several for Args, one for anything else.
 func argsOf(data any) Args {
 	switch d := data.(type) {
 	case nil:
@@ -89,8 +88,8 @@ func argsOf(data any) Args {
 	return Args{data}
 }
 
-// newPacket makes a packet of encoded messages, copies of them. A parser may do
-// without text.
+// newPacket makes a packet of copies of encoded messages. The text may be empty if there
+// are attachments: not every parser encodes to text.
 func newPacket(text []byte, attachments [][]byte, compress bool) packet {
 	size := len(text)
 	for _, a := range attachments {
@@ -112,10 +111,10 @@ func reservedError(event string) error {
 	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
 }
 
-// emit is every Emit. from is nil for a server or namespace.
+// emit is the common part of all Emit methods. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
 	h := parser.Header{Type: parser.Event, Namespace: ns}
-	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent
+	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent case
 		p, err := srv.encodeEvent(h, event, data, true)
 		if err != nil {
 			return err
@@ -160,39 +159,40 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	}
 	switch {
 	case refused == nil:
-		return err // those who could not be reached are leaving
+		return err // recipients that could not be reached are leaving
 	case err == nil:
 		return refused
 	}
 	return errors.Join(refused, err)
 }
 
-// recipient is a socket, and its place in the room through which it is reached, or nil.
+// recipient is a socket, and its place in the room through which it is reached. The
+// place is nil if the socket is reached directly.
 type recipient struct {
 	s   *Socket
 	via *place
 }
 
-// asker asks recipients of an event to acknowledge it. Without sent, nobody waits for
-// the recipient.
+// asker sends an event to a recipient and registers for its acknowledgement. If sent is
+// false, no acknowledgement of the recipient is waited for.
 type asker interface {
 	ask(r recipient, p packet, volatile bool) (sent bool, err error)
 }
 
-// fanout is an event on its way to the clients of this server that it is for, whoever
-// emits it: it counts them and calls the hooks.
+// fanout sends one event to its recipients on this server, counts them and calls the
+// hooks.
 type fanout struct {
 	srv      *Server
-	from     *Socket // nil: a server, a namespace, or another server
+	from     *Socket // nil if a server, a namespace or another server emits
 	packet   packet
 	volatile bool
 	sent     uint64
 	counts   *eventCounts
-	hooks    *hooks    // nil: none
-	shown    *Emission // what they get; nil without hooks
+	hooks    *hooks    // nil if there are none
+	shown    *Emission // the event as hooks see it; nil without hooks
 }
 
-// newFanout begins to send an event; e is nil if it is for from alone.
+// newFanout returns the fanout of an event; e is nil if it is for from alone.
 func (srv *Server) newFanout(from *Socket, e *emitOptions, p packet, event string, data any) fanout {
 	f := fanout{srv: srv, from: from, packet: p, hooks: srv.hooks.Load()}
 	if e == nil {
@@ -213,7 +213,8 @@ func (srv *Server) newFanout(from *Socket, e *emitOptions, p packet, event strin
 	return f
 }
 
-// send sends the event to one recipient. If a is not nil, it asks the recipient.
+// send sends the event to one recipient. If a is not nil, it also asks for an
+// acknowledgement.
 func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
 	if a == nil {
 		sent, err = r.s.deliver(f.packet, f.volatile, r.via)
@@ -229,7 +230,7 @@ func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
 	return sent, err
 }
 
-// end is called when everybody has been sent the event.
+// end ends the fan-out, when the event has been sent to all recipients.
 func (f *fanout) end() {
 	f.counts.out.Add(f.sent)
 	if f.hooks != nil {
@@ -237,9 +238,10 @@ func (f *fanout) end() {
 	}
 }
 
-// emit sends the event to everyone it is for, and asks them if cb is not nil. failed is
-// why the last one that is not reached is not; refused names those that owe too many
-// acknowledgements, unless the callback gets that.
+// emit sends the event to all its recipients, and asks them for acknowledgements if cb
+// is not nil. failed is the error of the last recipient that was not reached. refused
+// names the recipients that owe too many acknowledgements, unless the callback gets
+// those errors.
 func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (refused *CallError, failed error) {
 	direct := e.direct(f.from)
 	var a asker
@@ -269,8 +271,8 @@ func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (refused *C
 // direct reports whether the sender itself is the target.
 func (e *emitOptions) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
 
-// self returns the socket, in the namespace of the emit, of the client that
-// emits: nil if there is none.
+// self returns the socket of the emitting client in the namespace of the emit, nil if
+// there is none.
 func (e *emitOptions) self(from *Socket) (*Socket, error) {
 	if from == nil || from.name == e.ns {
 		return from, nil
@@ -282,14 +284,14 @@ func (e *emitOptions) self(from *Socket) (*Socket, error) {
 	return s, nil
 }
 
-// socketSets are for emits to several rooms: whom they have reached.
+// socketSets are sets of the sockets that an emit to several rooms has reached.
 var socketSets rooms.SetPool[Socket]
 
-// each calls visit for every recipient, once, with its place in the room it was
-// found in, if it is one. No lock is held: who joins meanwhile may be missed. If a
-// socket has left the room, visit returns errLeftRoom; it may then be found again
-// through another room. A socket whose connect handler has not decided is
-// reached by its own emits and by its session id only.
+// each calls visit once for every recipient, with its place in the room it was found
+// in; the place is nil if it was found by its session id. No lock is held, so a socket
+// that joins meanwhile may be missed. If a socket has left the room, visit returns
+// errLeftRoom; it may then be found again through another room. A socket whose connect
+// handler has not decided is reached only by its own emits and by its session id.
 func (srv *Server) each(e *emitOptions, fromSocket bool, self *Socket, visit func(*Socket, *place) error) {
 	if fromSocket && !e.targeted && !e.broadcast {
 		if !e.skipSelf && !e.leavesOut(self, self) {
@@ -312,7 +314,7 @@ func (srv *Server) each(e *emitOptions, fromSocket bool, self *Socket, visit fun
 	}
 	seen := socketSets.Get()
 	for i, room := range e.rooms {
-		last := i == len(e.rooms)-1 // whom it finds nobody looks for any more
+		last := i == len(e.rooms)-1 // what it finds need not be remembered
 		srv.inRoom(e.ns, room, self, func(s *Socket, via *place) {
 			if i > 0 && seen.Has(s) || leavesOut && (e.skipSelf && s == self || e.leavesOut(s, self)) {
 				return
@@ -325,7 +327,7 @@ func (srv *Server) each(e *emitOptions, fromSocket bool, self *Socket, visit fun
 	socketSets.Put(seen)
 }
 
-// leavesOut reports whether Skip or Except leave a socket out.
+// leavesOut reports whether Skip or Except leaves a socket out.
 func (e *emitOptions) leavesOut(s, self *Socket) bool {
 	if s == nil {
 		return false
@@ -336,7 +338,7 @@ func (e *emitOptions) leavesOut(s, self *Socket) bool {
 	return len(e.except) > 0 && s.inOneOf(e.except, s == self)
 }
 
-// recipients returns whom each visits.
+// recipients returns the sockets that each visits.
 func (srv *Server) recipients(e *emitOptions, fromSocket bool, self *Socket) (all []recipient) {
 	srv.each(e, fromSocket, self, func(s *Socket, via *place) error {
 		all = append(all, recipient{s, via})
@@ -345,8 +347,8 @@ func (srv *Server) recipients(e *emitOptions, fromSocket bool, self *Socket) (al
 	return all
 }
 
-// inOneOf reports whether the socket is in one of the rooms. joining counts those
-// that it will be in when its connect handler accepts it.
+// inOneOf reports whether the socket is in one of the rooms. With joining, the rooms
+// count that it will be in when its connect handler accepts it.
 func (s *Socket) inOneOf(rooms []string, joining bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -358,9 +360,9 @@ func (s *Socket) inOneOf(rooms []string, joining bool) bool {
 	return false
 }
 
-// inRoom calls visit for everyone in a room, with the place there if it has one:
-// a socket in the room of its session id has none, and neither has self, if it
-// will be in the room when its connect handler accepts it.
+// inRoom calls visit for every socket in a room, with its place there. The place is nil
+// for a socket in the room of its session id, and for self if that will be in the room
+// when its connect handler accepts it.
 func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, via *place)) {
 	if s := srv.ownRoom(ns, room); s != nil {
 		if s.state.Load() < stateLeaving {
@@ -376,8 +378,8 @@ func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, v
 	}
 }
 
-// awaits reports whether the socket will be in a room, or everyone's, when its
-// connect handler accepts it.
+// awaits reports whether the socket will be in a room when its connect handler accepts
+// it. room may be rooms.Everyone.
 func (s *Socket) awaits(room string) bool {
 	if s.state.Load() != stateConnecting {
 		return false

@@ -21,9 +21,9 @@ import (
 // order of options does not matter. Without [To] or [Broadcast] a [Socket] and a
 // [Context] emit to their client, a [Namespace] and a [Server] to everyone.
 //
-// Several arguments of an event are one value, [Args]: not c.Emit("y", 1, 2), which
-// does not compile, but c.Emit("y", socketio.Args{1, 2}). The name of the method
-// stands in what the compiler says then.
+// Several arguments of an event are one value of type [Args]: c.Emit("y",
+// socketio.Args{1, 2}). For c.Emit("y", 1, 2), which does not compile, the compiler's
+// message contains the name of the method below.
 type EmitOption interface {
 	severalArgumentsGoIntoOneArgs(*emitOptions)
 }
@@ -32,37 +32,37 @@ type EmitOption interface {
 type emitOptions struct {
 	ns         string
 	rooms      []string
-	room       [1]string // what rooms is made of, if it is enough
+	room       [1]string // backs rooms if there is one room
 	targeted   bool      // To was given, though perhaps without rooms
 	broadcast  bool
 	skipSelf   bool
 	skip       []string
 	except     []string
 	ack        *ackOption
-	ackTimeout time.Duration // 0: none
+	ackTimeout time.Duration // 0 if there is none
 	volatile   bool
 	local      bool
 	noCompress bool
 	err        error
-	out        wire.Event // for other servers: here, so that it needs no memory of its own
+	out        wire.Event // for other servers; a field saves its allocation
 }
 
 type optionFunc func(*emitOptions)
 
 func (f optionFunc) severalArgumentsGoIntoOneArgs(e *emitOptions) { f(e) }
 
-// To selects everyone in at least one of the rooms, each once; a room may be a
-// session id. Several To add up. The sender is included if it is in one of
-// them, see [SkipSelf]. No room at all is nobody; an empty name among them is
-// [ErrRoomName], and nothing is sent. Flask-SocketIO: to, room.
+// To selects everyone in at least one of the rooms, each once. A room may be a
+// session id. Several To options add up. The sender is included if it is in one of the
+// rooms, see [SkipSelf]. To without a room selects nobody. If a name is empty, nothing
+// is sent and the error is [ErrRoomName]. Flask-SocketIO: to, room.
 func To(rooms ...string) EmitOption {
 	if len(rooms) == 1 {
 		return roomOption(rooms[0])
 	}
-	return roomsOption(slices.Clone(rooms)) // so that rooms itself needs no memory
+	return roomsOption(slices.Clone(rooms)) // a clone, so that rooms stays on the caller's stack
 }
 
-// roomOption is To with one room, the most frequent.
+// roomOption is To with one room, the most frequent case.
 type roomOption string
 
 func (o roomOption) severalArgumentsGoIntoOneArgs(e *emitOptions) {
@@ -82,20 +82,20 @@ func (o roomsOption) severalArgumentsGoIntoOneArgs(e *emitOptions) {
 	e.rooms = append(e.rooms, o...)
 }
 
-// Broadcast selects everyone in the namespace, the sender included, see
-// [SkipSelf]. With [To] it adds nothing. Flask-SocketIO: broadcast=True.
+// Broadcast selects everyone in the namespace, including the sender, see
+// [SkipSelf]. It has no effect with [To]. Flask-SocketIO: broadcast=True.
 func Broadcast() EmitOption { return broadcastOption }
 
-// SkipSelf leaves out the client of the socket that emits, and nobody else.
+// SkipSelf leaves out the client of the socket that emits.
 // Flask-SocketIO: include_self=False.
 func SkipSelf() EmitOption { return skipSelfOption }
 
-// Volatile sends the event only to clients that can take it now: it is dropped
-// where the connection is busy, rather than queued. Such events may be lost.
+// Volatile sends the event only to clients that can take it now. For a client whose
+// connection is busy it is dropped instead of queued.
 func Volatile() EmitOption { return volatileOption }
 
-// Local sends the event to clients of this server only, even where a broker
-// connects it with others. Flask-SocketIO: ignore_queue.
+// Local sends the event to clients of this server only, even if a broker connects it
+// with others. Flask-SocketIO: ignore_queue.
 func Local() EmitOption { return localOption }
 
 var (
@@ -112,15 +112,15 @@ func Skip(sids ...string) EmitOption {
 	return optionFunc(func(e *emitOptions) { e.skip = append(e.skip, sids...) })
 }
 
-// Except leaves out everyone in at least one of these rooms. An empty name is
-// [ErrRoomName], and nothing is sent.
+// Except leaves out everyone in at least one of these rooms. If a name is empty, nothing
+// is sent and the error is [ErrRoomName].
 func Except(rooms ...string) EmitOption {
 	return optionFunc(func(e *emitOptions) { e.except = append(e.except, rooms...) })
 }
 
-// InNamespace emits in another namespace. The client of a socket is then the
-// same connection's socket there, if there is one: otherwise the error is
-// [ErrUnknownSocket]. Flask-SocketIO: namespace.
+// InNamespace emits in another namespace. The sender is then the socket of the same
+// connection in that namespace. If an emit is for the sender and there is no such socket,
+// the error is [ErrUnknownSocket]. Flask-SocketIO: namespace.
 func InNamespace(name string) EmitOption {
 	return optionFunc(func(e *emitOptions) {
 		var err error
@@ -130,9 +130,8 @@ func InNamespace(name string) EmitOption {
 	})
 }
 
-// Compress says whether the packet may be compressed, where the connection can;
-// without this option it may. Already compressed data is best sent with
-// Compress(false).
+// Compress says whether the packet may be compressed, on connections that can. Without
+// this option it may. Use Compress(false) for data that is already compressed.
 func Compress(on bool) EmitOption {
 	if on {
 		return compressOption
@@ -142,14 +141,14 @@ func Compress(on bool) EmitOption {
 
 var emitOptionsPool = sync.Pool{New: func() any { return new(emitOptions) }}
 
-// free ends the use of the options.
+// free returns the options to the pool. They must not be used after that.
 func (e *emitOptions) free() {
 	*e = emitOptions{}
 	emitOptionsPool.Put(e)
 }
 
-// newEmitOptions puts the options together. They are to be freed, unless
-// there is an error.
+// newEmitOptions combines and checks the options. If there is no error, the caller
+// must free them.
 func newEmitOptions(from *Socket, ns string, opts []EmitOption) (*emitOptions, error) {
 	e := emitOptionsPool.Get().(*emitOptions)
 	e.ns = ns
@@ -179,7 +178,7 @@ func newEmitOptions(from *Socket, ns string, opts []EmitOption) (*emitOptions, e
 	if from != nil && from.remote() {
 		if from.sid == "" && (e.direct(from) || e.skipSelf) {
 			e.free()
-			return nil, fmt.Errorf("%w: a server of Flask-SocketIO did not say which client answered", ErrUnknownSocket)
+			return nil, fmt.Errorf("%w: the Flask-SocketIO server did not say which client answered", ErrUnknownSocket)
 		}
 		if e.direct(from) {
 			e.targeted, e.rooms = true, []string{from.sid}
@@ -197,28 +196,28 @@ type EmitterOptions struct {
 	// Channel is [Options].Cluster.Channel of the servers. Zero means "flask-socketio".
 	Channel string
 	// QueueLimit bounds, in bytes, what waits to be published. Zero
-	// means 8 MiB. See [Options].
+	// means 8 MiB. See [ClusterOptions].
 	QueueLimit int
-	// ReplayLimit bounds, in bytes, what is kept while the broker is
-	// away. Zero means that nothing is kept. See [Options].
+	// ReplayLimit bounds, in bytes, what is kept while the broker is not available.
+	// Zero means that nothing is kept. See [ClusterOptions].
 	ReplayLimit int
 	// JSON replaces encoding/json for the arguments of events.
 	JSON parser.Codec
-	// Logger gets the losses of the connection at level warn. Zero means
+	// Logger gets a line at level warn when the connection is lost. Zero means
 	// [slog.Default].
 	Logger *slog.Logger
 }
 
-// Emitter emits to the clients of all servers on a [Broker], Flask-SocketIO's
-// included, from a process that has none: a worker, a scheduled job, an HTTP
-// service. It only writes: it has no handlers, and hears no answers. All methods
-// may be called from any goroutine. Flask-SocketIO:
-// SocketIO(message_queue=url), without an app.
+// Emitter emits to the clients of all servers on a [Broker], including those of
+// Flask-SocketIO, from a process that has no clients: a worker, a scheduled job, an HTTP
+// service. It only publishes: it has no handlers and gets no answers. All methods may
+// be called from any goroutine. Flask-SocketIO: SocketIO(message_queue=url), without an
+// app.
 type Emitter struct {
 	publisher *cluster.Publisher // shared by the Emitters of all namespaces
 	codec     parser.Parser      // JSON
 	ns        string
-	err       error // what is wrong with ns
+	err       error // why ns is not valid
 }
 
 // NewEmitter returns an Emitter for "/". It starts a goroutine that [Emitter.Close] ends.
@@ -252,7 +251,7 @@ func NewEmitter(b Broker, opts *EmitterOptions) *Emitter {
 }
 
 // Namespace returns the Emitter of a namespace; "" is "/", and a missing slash is added.
-// It shares everything else with this one, Close included.
+// It shares everything else with this one: Close closes both.
 func (m *Emitter) Namespace(name string) *Emitter {
 	other := *m
 	other.err = nil
@@ -266,11 +265,11 @@ func (m *Emitter) Namespace(name string) *Emitter {
 	return &other
 }
 
-// Emit sends an event to everyone in the namespace, or to whom the options say;
-// see [Socket.Emit] for data. It does not wait for the network: the error is
-// that the event cannot be encoded, or [ErrBrokerUnavailable]. The options
-// [SkipSelf], [Local] and [OnAck] are refused. Servers of Flask-SocketIO do not
-// know [Except], [Volatile] and [Compress].
+// Emit sends an event to everyone in the namespace, or to the clients that the options
+// select; see [Socket.Emit] for data. It does not wait for the network. The error says
+// that the event cannot be encoded, or is [ErrBrokerUnavailable]. The options
+// [SkipSelf], [Local] and [OnAck] are refused. Flask-SocketIO's servers ignore
+// [Except], [Volatile] and [Compress].
 func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 	if m.err != nil {
 		return m.err
@@ -284,7 +283,7 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 	case e.local:
 		return errors.New("socketio: an Emitter has no clients: Local reaches nobody; leave it out")
 	case e.ack != nil:
-		return errors.New("socketio: an Emitter hears no answers: OnAck needs a Server with a Broker")
+		return errors.New("socketio: an Emitter gets no answers: OnAck needs a Server with a Broker")
 	case parser.Reserved(event):
 		return reservedError(event)
 	}
@@ -299,20 +298,20 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 	return m.publisher.Publish(out)
 }
 
-// Send is Emit with the event name "message".
+// Send calls Emit with the event name "message".
 func (m *Emitter) Send(data any, opts ...EmitOption) error { return m.Emit("message", data, opts...) }
 
-// JoinRoom adds a socket to a room, wherever it is. Nobody says whether there
-// is such a socket. The error is [ErrUnknownSocket] or [ErrRoomName] for an
-// empty name, and [ErrBrokerUnavailable].
+// JoinRoom adds a socket to a room, on whatever server the socket is. No server reports
+// whether there is such a socket. The error is [ErrUnknownSocket] for an empty sid,
+// [ErrRoomName] for an empty room, or [ErrBrokerUnavailable].
 func (m *Emitter) JoinRoom(sid, room string) error { return m.do(wire.Join, sid, room) }
 
-// LeaveRoom removes a socket from a room, wherever it is. The errors are those
-// of JoinRoom.
+// LeaveRoom removes a socket from a room, on whatever server the socket is. The errors
+// are those of JoinRoom.
 func (m *Emitter) LeaveRoom(sid, room string) error { return m.do(wire.Leave, sid, room) }
 
-// Disconnect makes a client leave the namespace, wherever it is. The errors are
-// those of JoinRoom.
+// Disconnect makes a client leave the namespace, on whatever server the client is. The
+// errors are those of JoinRoom.
 func (m *Emitter) Disconnect(sid string) error { return m.do(wire.Disconnect, sid, "") }
 
 func (m *Emitter) do(action wire.Action, sid, room string) error {
@@ -334,10 +333,10 @@ func (m *Emitter) CloseRoom(room string) error {
 	return m.publisher.Do(wire.Command{Do: wire.CloseRoom, Namespace: m.ns, Room: room})
 }
 
-// BrokerStatus tells how the Emitter gets on with its broker.
+// BrokerStatus returns the state of the Emitter's connection with its broker.
 func (m *Emitter) BrokerStatus() broker.Status { return m.publisher.Status() }
 
 // Close publishes what waits, until the context ends; the error says how many
-// messages were lost. What is emitted from now on is refused with
-// [ErrBrokerUnavailable]. It does not close the broker.
+// messages were lost. After Close, Emit returns [ErrBrokerUnavailable]. Close does not
+// close the broker.
 func (m *Emitter) Close(ctx context.Context) error { return m.publisher.Close(ctx) }

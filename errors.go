@@ -10,12 +10,12 @@ import (
 
 // Errors that callers compare with [errors.Is].
 var (
-	// ErrClosed: the socket has left its namespace, or its connection is
-	// gone. The error found is a [*DisconnectError], which says why.
+	// ErrClosed: the socket has left its namespace, or its connection has ended. The
+	// error in the chain is a [*DisconnectError], which says why.
 	ErrClosed = errors.New("socketio: the client has left the namespace")
-	// ErrSendQueueFull: so much waits to be sent to the client already that
-	// the packet would exceed [Options].Limits.SendQueueLimit. Nothing has been queued,
-	// and the client stays. [Socket.Flush] waits until there is room.
+	// ErrSendQueueFull: with this packet, more than [Options].Limits.SendQueueLimit
+	// would wait to be sent to the client. Nothing has been queued, and the client
+	// stays. [Socket.Flush] waits until there is room.
 	ErrSendQueueFull = errors.New("socketio: the client's send queue is full")
 	// ErrUnknownSocket: no socket of this namespace has this session id.
 	ErrUnknownSocket = errors.New("socketio: no socket with this sid in the namespace")
@@ -23,18 +23,18 @@ var (
 	// has no handler. Only error handlers and middleware see it.
 	ErrNoHandler = errors.New("socketio: no handler for the event")
 	// ErrArgCount: an event has fewer or more arguments than its handler takes,
-	// see [Options].StrictArgs. The error found is an [*ArgError].
+	// see [Options].StrictArgs. The error in the chain is an [*ArgError].
 	ErrArgCount = errors.New("socketio: wrong number of arguments")
-	// ErrRoomName: no room can have this name. An empty one is refused wherever a
-	// room is named, so that an empty variable never selects everyone; what
-	// is for everyone has methods of its own. A room to be joined can, besides,
-	// not have more than 1,024 bytes, nor be the session id of another socket, on
-	// whichever server, whose private messages would be read.
+	// ErrRoomName: no room can have this name. An empty name is refused wherever a
+	// room is named, so that an empty variable never selects everyone; there are other
+	// methods for everyone. Besides, a socket cannot join a room whose name has more
+	// than 1,024 bytes or is the session id of another socket, on whatever server:
+	// it would get that socket's private messages.
 	ErrRoomName = errors.New("socketio: this cannot be a room's name")
 )
 
-// Reason says why a socket left. The strings are those of Flask-SocketIO,
-// with three more.
+// Reason says why a socket left. The strings are those of Flask-SocketIO and three
+// more.
 type Reason = engineio.Reason
 
 // The reasons a disconnect handler sees.
@@ -45,30 +45,30 @@ const (
 	ReasonServerDisconnect Reason = engineio.ReasonServerDisconnect
 	// ReasonPingTimeout: the client stopped answering pings.
 	ReasonPingTimeout Reason = engineio.ReasonPingTimeout
-	// ReasonTransportClose: the network connection ended without a goodbye.
+	// ReasonTransportClose: the network connection ended, and the client had not left.
 	ReasonTransportClose Reason = engineio.ReasonTransportClose
-	// ReasonTransportError: the transport failed, or no handler of the
-	// connection returned while many events waited ([Options].Limits.ReceiveQueueLimit).
+	// ReasonTransportError: the transport failed, or no handler of the connection
+	// returned while more than [Options].Limits.ReceiveQueueLimit waited.
 	ReasonTransportError Reason = engineio.ReasonTransportError
 	// ReasonParseError: the client broke the protocol.
 	ReasonParseError Reason = engineio.ReasonParseError
-	// ReasonSlowClient: the client took nothing for [Options].WriteTimeout, or
-	// more waited for it than [Options].Limits.SendQueueLimit and [Options].Limits.SendBudget allow.
+	// ReasonSlowClient: the client took nothing for [Options].WriteTimeout, or more
+	// waited for it than [Options].Limits.SendQueueLimit or SendBudget allows.
 	ReasonSlowClient Reason = engineio.ReasonSlowClient
 	// ReasonServerShutdown: [Server.Shutdown] was called.
 	ReasonServerShutdown Reason = engineio.ReasonServerShutdown
 )
 
-// Error is the one error whose text travels to clients. Returned by a connect
-// handler it refuses the client, whose connect_error carries Message and Data.
-// Returned by an event handler it is acknowledged, if the client asked for an
-// acknowledgement and no error handler decides otherwise, with one argument:
+// Error is the only error whose text is sent to clients. If a connect handler returns
+// it, the client is refused, and its connect_error has Message and Data. If an event
+// handler returns it and the client asked for an acknowledgement, the acknowledgement has
+// one argument, unless an error handler decides otherwise:
 //
 //	{"error": {"message": Message, "data": Data}}
 //
-// Any other error is logged and told to nobody.
+// Any other error is logged and not sent.
 type Error struct {
-	// Message is what the client reads. Empty, in a refusal: "Connection
+	// Message is what the client gets. If it is empty, a refusal has "Connection
 	// rejected by server", as in Flask-SocketIO.
 	Message string `json:"message"`
 	// Data is anything that can be encoded; nil is left out.
@@ -83,9 +83,9 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
-// DisconnectError says that a socket has left, and why. It is what [Socket.Emit]
-// and [Socket.Call] return for a socket that left, and the cause
-// ([context.Cause]) of [Socket.Context]. errors.Is(err, ErrClosed) is true.
+// DisconnectError says that a socket has left, and why. [Socket.Emit] and [Socket.Call]
+// return it for a socket that has left, and it is the cause ([context.Cause]) of
+// [Socket.Context]. errors.Is(err, ErrClosed) is true.
 type DisconnectError struct {
 	Reason Reason
 	Err    error // the failure behind the reason; may be nil
@@ -110,9 +110,9 @@ func (e *DisconnectError) Unwrap() error { return e.Err }
 // handler was not called.
 type ArgError struct {
 	Event string // the event's name
-	Index int    // which argument of the event, from 0; the first missing or superfluous one
-	Type  string // the Go type it should have become; "" for a superfluous one
-	Err   error  // what the decoder said, or ErrArgCount in its chain
+	Index int    // of the argument, from 0; with StrictArgs, of the first missing or superfluous one
+	Type  string // the Go type of the parameter; "" for a superfluous argument
+	Err   error  // the decoder's error, or one with ErrArgCount in its chain
 }
 
 // Error names the event, the argument and the type.
@@ -122,7 +122,7 @@ func (e *ArgError) Error() string {
 		return fmt.Sprintf("%v: event %.100q", err, e.Event)
 	}
 	if b, ok := errors.AsType[*parser.BindError](err); ok {
-		err = b.Err // the rest of it has been said
+		err = b.Err // the rest of b is in this error, too
 	}
 	return fmt.Sprintf("socketio: argument %d of event %.100q does not fit %s: %.300v", e.Index, e.Event, e.Type, err)
 }
@@ -130,9 +130,9 @@ func (e *ArgError) Error() string {
 // Unwrap returns the decoder's error.
 func (e *ArgError) Unwrap() error { return e.Err }
 
-// PanicError is what an error handler gets when a handler panicked, and what
-// [Socket.Emit] returns when encoding the data did. The panic ends the event,
-// not the program, and has been logged with its stack.
+// PanicError says that a function of the app panicked. An error handler gets it for a
+// handler, and [Socket.Emit] returns it if the encoding of data panicked. The panic ends
+// the event, not the program, and has been logged with its stack.
 type PanicError struct {
 	Value any    // the panic's value
 	Stack []byte // the goroutine's stack, as [runtime/debug.Stack] prints it
@@ -151,14 +151,14 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// CallError is the error of [Namespace.Call] when some of the clients asked
-// did not answer. The answers that did arrive are returned beside it. It is also
-// what an Emit with [OnAck] returns if some of its clients owe too many answers
-// to be asked and the callback does not hear of it.
+// CallError is the error of [Namespace.Call] if some of the clients asked did not
+// answer. The answers that arrived are returned beside it. An Emit with [OnAck] returns
+// it, too, if some clients owe too many answers to be asked and the callback takes no
+// error.
 type CallError struct {
 	Missing []string // session ids of the clients that did not answer
-	// Err is the context's error, or the first client's failure; a
-	// [*ClusterError] is in its chain if servers did not say whom they have.
+	// Err is the context's error, or that of the first client that did not answer. A
+	// [*ClusterError] is in its chain if servers did not say which clients they have.
 	Err error
 }
 
@@ -170,7 +170,7 @@ func (e *CallError) Error() string {
 	return fmt.Sprintf("socketio: %d clients did not answer: %v", len(e.Missing), e.Err)
 }
 
-// Unwrap returns the context's error, or the first client's failure.
+// Unwrap returns Err.
 func (e *CallError) Unwrap() error { return e.Err }
 
 // clientError returns the *Error in err's chain, or nil.
@@ -181,7 +181,7 @@ func clientError(err error) *Error {
 	return nil
 }
 
-// sendError translates what the engine said about a packet for one client.
+// sendError translates the engine's error about a packet for one client.
 func (s *Socket) sendError(err error) error {
 	switch {
 	case err == nil:

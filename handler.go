@@ -11,41 +11,42 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// HandlerFunc is a handler with its arguments still undecoded ([Context.Bind],
-// [Context.Args]): what middleware wraps, see [Namespace.Use]. It returns the
-// values of the acknowledgement.
+// HandlerFunc is a handler that decodes its arguments itself ([Context.Bind],
+// [Context.Args]). Middleware wraps handlers in this form, see [Namespace.Use]. It
+// returns the values of the acknowledgement.
 type HandlerFunc func(c *Context) (Args, error)
 
-// Handler is a handler whose shape the compiler has checked, made by [Func],
-// [FuncAck] or those for more arguments, [Func2] and [Func3], and given to [Namespace.On] or [OnAck].
-type Handler struct { // inside, any handler that has been registered
+// Handler is a handler whose shape the compiler has checked. [Func], [FuncAck] and those
+// for more arguments make it, for [Namespace.On] and [OnAck].
+type Handler struct { // also the form in which every registered handler is kept
 	call bound
 	typ  reflect.Type // of the function
 }
 
-// Args are the arguments of an event or of an acknowledgement. Given to Emit
-// they are sent as several arguments; returned by a handler they are
-// acknowledged as several.
+// Args are the arguments of an event or of an acknowledgement. Emit sends them as
+// several arguments, and if a handler returns them, they are acknowledged as several
+// values.
 type Args []any
 
-// Raw is an argument, or a part of one, as it came, with its attachments: numbers keep
-// all their digits, nothing is decoded, and emitted again it goes out as it came
-// in. It may be the parameter of a handler, or a field, element or map value of
-// one, and [Context.RawArgs] returns all arguments of an event as they came: for
-// relays, which pass on what they need not understand. [parser.Raw.Bind] decodes
-// it. To other programs, as JSON, its attachments are base64 strings.
+// Raw is an argument, or a part of one, in the form in which it came, with its
+// attachments. It is for relays, which pass on arguments that they need not understand:
+// nothing is decoded, numbers keep all their digits, and when it is emitted it goes out
+// as it came in. A handler may have a parameter of type Raw, or of a type with a Raw
+// field, element or map value. [Context.RawArgs] returns all arguments of an event in
+// this form, and [parser.Raw.Bind] decodes one. Marshalled as JSON for another program,
+// its attachments are base64 strings.
 type Raw = parser.Raw
 
 // bound calls a handler with the arguments of the event in c. named is set for
 // a catch-all handler, whose first argument is the event's name.
 type bound func(c *Context, named bool) (Args, error)
 
-// handlerRules are what internal/shape has to know of this package's types.
+// handlerRules are the types of this package that internal/shape needs to know.
 var handlerRules = shape.Rules{
 	Context: contextType, Socket: reflect.TypeFor[*Socket](), Reason: reflect.TypeFor[Reason](),
 }
 
-// shapes says, for each kind, what is accepted.
+// shapes are descriptions, for error messages, of the functions that each kind accepts.
 var shapes = [...]string{
 	shape.Event:      "func(*socketio.Context[, args...]) [(results...,)] [error]",
 	shape.Connect:    "func(*socketio.Context[, auth]) [error]",
@@ -53,7 +54,7 @@ var shapes = [...]string{
 	shape.CatchAll:   "func(*socketio.Context[, event string[, args...]]) [(results...,)] [error]",
 }
 
-// callbackShape says what OnAck accepts.
+// callbackShape describes the functions that OnAck accepts.
 const callbackShape = "func(*socketio.Context[, error][, args...]) [error]"
 
 var (
@@ -63,7 +64,7 @@ var (
 	rawMessageType = reflect.TypeFor[json.RawMessage]()
 )
 
-// caller returns file:line of the code skip levels above its caller.
+// caller returns the file and line of the code that is skip levels above its caller.
 func caller(skip int) string {
 	_, file, line, ok := runtime.Caller(skip + 1)
 	if !ok {
@@ -72,7 +73,7 @@ func caller(skip int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// mustCompile is compile, with a panic that says which registration is wrong.
+// mustCompile is compile, but panics with a message that names the registration.
 func mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 	h, err := compile(kind, fn)
 	if err != nil {
@@ -81,7 +82,7 @@ func mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 	return h
 }
 
-// mustCompile is mustCompile with what the options say about handlers.
+// mustCompile is mustCompile with the server's options about handlers.
 func (srv *Server) mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 	h := mustCompile(kind, what, where, fn)
 	if srv.opts.StrictArgs && (kind == shape.Event || kind == shape.CatchAll) {
@@ -90,8 +91,8 @@ func (srv *Server) mustCompile(kind shape.Kind, what, where string, fn any) Hand
 	return h
 }
 
-// compile checks fn against the shapes of its kind and finds the way to call
-// it: without reflection for the common shapes, with it for the others.
+// compile checks fn against the shapes of its kind, and returns a Handler that calls
+// it: functions of common shapes without reflection, the others with it.
 func compile(kind shape.Kind, fn any) (Handler, error) {
 	if fn == nil {
 		return Handler{}, errors.New("it is nil")
@@ -119,7 +120,7 @@ func compile(kind shape.Kind, fn any) (Handler, error) {
 	return h, nil
 }
 
-// direct returns the call of the shapes in common use, nil for any other.
+// direct returns the call of a function of a common shape, nil for any other.
 func direct(fn any) bound {
 	switch fn := fn.(type) {
 	case HandlerFunc:
@@ -147,7 +148,7 @@ func direct(fn any) bound {
 	return nil
 }
 
-// directOf is direct for one argument of type T.
+// directOf is direct for functions with one argument of type T.
 func directOf[T any](fn any) bound {
 	switch fn := fn.(type) {
 	case func(*Context, T):
@@ -168,7 +169,7 @@ func directOf[T any](fn any) bound {
 	return nil
 }
 
-// directOfTwo is direct for two arguments.
+// directOfTwo is direct for functions with two arguments.
 func directOfTwo[T, U any](fn any) bound {
 	switch fn := fn.(type) {
 	case func(*Context, T, U):
@@ -183,8 +184,8 @@ func directOfTwo[T, U any](fn any) bound {
 	return nil
 }
 
-// Func makes a [Handler] of a function with one argument of any type. The
-// compiler checks its shape, and it is called without reflection.
+// Func makes a [Handler] of a function with one argument of any type. The compiler
+// checks the shape of the function, and it is called without reflection.
 func Func[T any](fn func(c *Context, arg T) error) Handler {
 	if fn == nil {
 		panic("socketio: Func at " + caller(1) + ": the function is nil")

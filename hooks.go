@@ -9,81 +9,84 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Hooks are functions that watch a server, for metrics, traces and live views:
-// what [Server.Stats], which counts, cannot tell. See [Server.AddHooks]. Any of
-// them may be nil.
+// Hooks are functions that watch a server, for metrics, traces and live views: they get
+// the single events that [Server.Stats] counts. See [Server.AddHooks]. Any of them may
+// be nil.
 //
-// They are called where things happen, concurrently, and hold up what they are
-// told of: each says by which goroutine, and all must return soon. No lock is
-// held, so they may call any method; a hook that emits is told of that, too. A
-// panic is logged and counted as one of a handler's, and has no other effect.
+// Hooks are called concurrently. Each one runs on the goroutine that its comment names,
+// which waits for it, so it must return soon. No lock is held: a hook may call any
+// method. A hook that emits causes further calls of hooks. A panic is logged and counted
+// like that of a handler, and has no other effect.
 //
-// What happens to one socket is told in order, except for what several
-// goroutines do to it at the same time.
+// The calls about one socket come in order, except for what several goroutines do to it
+// at the same time.
 type Hooks struct {
-	// ConnectionOpened is told of each new connection, before its client is
+	// ConnectionOpened is called for each new connection, before its client is
 	// answered, by the goroutine that serves the handshake.
 	ConnectionOpened func(c Connection)
-	// ConnectionUpgraded is told when a connection goes on as WebSocket that
-	// began with polling, by the goroutine that serves the upgrade.
+	// ConnectionUpgraded is called when a connection has been upgraded from polling
+	// to WebSocket, by the goroutine that serves the upgrade.
 	ConnectionUpgraded func(c Connection)
-	// ConnectionClosed is told, in a goroutine of its own, of the end of each
-	// connection that was opened. Slow clients have [ReasonSlowClient]. The
-	// disconnect handlers of its sockets run later. err is a detail and may be nil.
+	// ConnectionClosed is called at the end of each connection that was opened, in a
+	// goroutine of its own. The reason of slow clients is [ReasonSlowClient]. The
+	// disconnect handlers of the sockets run later. err is a detail and may be nil.
 	ConnectionClosed func(c Connection, reason Reason, err error)
 
-	// Refused is told when a client is refused by a namespace, whether there is
-	// no such namespace, a limit is reached, or its connect handler says no. e
-	// is what the client reads. It is called by the connection's reader or by
-	// the goroutine of the connect handler. With Options.AlwaysConnect connect
-	// handlers do not refuse but disconnect.
+	// Refused is called when a namespace refuses a client: there is no such
+	// namespace, a limit is reached, or its connect handler failed. e is what the
+	// client gets. It is called by the connection's reader or by the goroutine of the
+	// connect handler. With Options.AlwaysConnect, a connect handler that fails
+	// disconnects the client, and Refused is not called.
 	Refused func(c Connection, namespace string, e *Error)
-	// SocketConnected is told when a socket has been accepted and its client
-	// told (or has left meanwhile), before its first event is handled, by the goroutine of its handlers.
-	// Joined follows for the rooms that its connect handler joined.
+	// SocketConnected is called when a socket has been accepted, and its client has
+	// been sent that or has left meanwhile, by the goroutine of its handlers. It comes
+	// before the first event of the socket is handled. Joined follows for the rooms that
+	// its connect handler joined.
 	SocketConnected func(s *Socket)
-	// SocketDisconnected is told once for each socket that was accepted, when
+	// SocketDisconnected is called once for each socket that was accepted, when
 	// its disconnect handler has returned, by the goroutine of its handlers.
 	// Left precedes it for each of its rooms. err is a detail and may be nil.
 	SocketDisconnected func(s *Socket, reason Reason, err error)
 
-	// Joined is told when a socket is in a room and was not before, by the
-	// goroutine that calls Join, or as SocketConnected. The room that every socket
-	// has for itself is not told of.
+	// Joined is called when a socket has joined a room and was not in it before, by
+	// the goroutine that calls Join, or by that of SocketConnected. It is not called for
+	// the room of a socket's own session id.
 	Joined func(s *Socket, room string)
-	// Left is told when a socket has left a room, by the goroutine that calls
-	// Leave or CloseRoom, or as SocketDisconnected.
+	// Left is called when a socket has left a room, by the goroutine that calls
+	// Leave or CloseRoom, or by that of SocketDisconnected.
 	Left func(s *Socket, room string)
 
-	// Handler is called before each event is handled, "connect" and
-	// "disconnect" included, by the goroutine of its handlers: before middleware,
-	// and also where there is no handler. ctx, which may carry values, is
-	// [Context.Context] for the handler if it is returned with more of them; ended,
-	// unless nil, is called after the handler has returned, with the values of the
-	// acknowledgement, or with the error: of the handler, a [*PanicError],
-	// an [*ArgError], [ErrNoHandler], or a [*LimitError] for an event above
-	// Options.Limits.EventRate. c.Event and c.Namespace name the event. With several
-	// hooks the one added last gets the context of those before it, and ends first.
+	// Handler is called before each event is handled, including "connect" and
+	// "disconnect", by the goroutine of its handlers. It comes before middleware, and
+	// also for events without a handler. c.Event and c.Namespace name the event.
+	//
+	// The context that Handler returns, usually ctx with further values, is
+	// [Context.Context] for the handler. ended, unless it is nil, is called after the
+	// handler has returned, with the values of the acknowledgement or with the error:
+	// that of the handler, a [*PanicError], an [*ArgError], [ErrNoHandler], or a
+	// [*LimitError] for an event above Options.Limits.EventRate. If there are several
+	// Hooks, the one added last gets the context of those before it, and its ended is
+	// called first.
 	Handler func(ctx context.Context, c *Context) (handling context.Context, ended func(ack Args, err error))
 	// Callback is Handler for the functions given to [OnAck]. c.Event is the event
 	// that was answered.
 	Callback func(ctx context.Context, c *Context) (handling context.Context, ended func(ack Args, err error))
-	// Acked is told of each acknowledgement that was waited for, by OnAck or
-	// Call, with the time since the event was emitted, by the connection's reader.
+	// Acked is called for each acknowledgement that OnAck or Call waited for, with the
+	// time since the event was emitted, by the connection's reader. It is called for
+	// clients of this server only.
 	Acked func(s *Socket, event string, after time.Duration)
-	// Unacked is told of each acknowledgement that was waited for, by OnAck or
-	// Call, and is not waited for any more: err is a [*DisconnectError] if the client
-	// has left, and [context.DeadlineExceeded] or the error of the Call's context if it
-	// did not answer in time. It is called by the goroutine that ends the wait and must return
-	// soon. Like Acked it is about the clients of this server.
+	// Unacked is called for each acknowledgement that OnAck or Call waited for in
+	// vain, by the goroutine that ends the wait. err is a [*DisconnectError] if the
+	// client has left, and [context.DeadlineExceeded] or the error of the Call's context
+	// if it did not answer in time. It is called for clients of this server only.
 	Unacked func(s *Socket, event string, err error)
 
-	// Emitted is told of each event emitted by this program, and of each that
-	// came from another server, when it has been queued for all its recipients
-	// here, by the goroutine that emits. What could not be encoded or was
-	// contradictory is not told of.
+	// Emitted is called for each event that this program emits or that comes from
+	// another server, by the goroutine that emits, when the event has been queued for
+	// all its recipients on this server. It is not called for an emit that fails because
+	// of its data or its options.
 	Emitted func(e *Emission)
-	// Sent is Emitted for each single recipient, before it.
+	// Sent is called for each single recipient of an event, before Emitted.
 	Sent func(s *Socket, e *Emission)
 }
 
@@ -92,27 +95,26 @@ type Hooks struct {
 type Emission struct {
 	Namespace string
 	Event     string
-	// From is the socket whose Emit or Call it was; nil if it was that of a
-	// server or namespace.
+	// From is the socket that emitted. It is nil if a server or a namespace did.
 	From *Socket
-	// Rooms are those of [To]. Without it they are nil, and the event is for
+	// Rooms are those of [To]. Without To they are nil, and the event is for
 	// From alone, or for everyone if Broadcast is set.
 	Rooms     []string
 	Broadcast bool
-	// Elsewhere: another server emitted it, and it came through the broker.
+	// Elsewhere is set if another server emitted the event.
 	Elsewhere bool
-	// Recipients counts the clients of this server for which it was queued;
-	// for hook Sent, those so far.
+	// Recipients is the number of clients of this server for which the event was
+	// queued. The hook Sent gets the number so far.
 	Recipients int
-	// Size is the encoded event's, in bytes, with its attachments.
+	// Size is the size of the encoded event with its attachments, in bytes.
 	Size int
 
 	data any         // unless Elsewhere
 	args parser.Args // if Elsewhere
 }
 
-// Args returns the arguments of the event: those given to Emit, which are the
-// caller's again when the hook has returned and must not be changed.
+// Args returns the arguments of the event. They are those given to Emit: they must not be
+// changed, nor used after the hook has returned.
 func (e *Emission) Args() Args {
 	if e.args != nil {
 		return decodeAll(e.args)
@@ -123,12 +125,12 @@ func (e *Emission) Args() Args {
 	return Args{}
 }
 
-// Connection is a client's connection: what all its sockets share. It may be
-// kept and compared.
+// Connection is a client's connection, which all its sockets share. It may be kept and
+// compared.
 type Connection struct{ cl *client }
 
-// local reports whether the connection is one of this server: that of a nil *Socket
-// is none, and that of a client of another server is there.
+// local reports whether the connection is one of this server. It is false for that of a
+// nil *Socket and for that of a client of another server.
 func (c Connection) local() bool { return c.cl != nil }
 
 // Connection returns the connection that the socket is on.
@@ -139,8 +141,8 @@ func (s *Socket) Connection() Connection {
 	return Connection{s.client()}
 }
 
-// ID returns the session id of the transport layer, "" if the client is on
-// another server. Who knows it can send in the client's name: it is not to be shown.
+// ID returns the session id of the transport layer, "" if the client is on another
+// server. Do not show it: anyone who knows it can send in the client's name.
 func (c Connection) ID() string {
 	if !c.local() {
 		return ""
@@ -165,8 +167,8 @@ func (c Connection) Request() *http.Request {
 	return c.cl.conn.Request()
 }
 
-// Sockets returns the sockets of the connection that have been accepted and not
-// left, nil if the client is on another server.
+// Sockets returns the sockets of the connection that have been accepted and have not
+// left. It is nil if the client is on another server.
 func (c Connection) Sockets() []*Socket {
 	if !c.local() {
 		return nil
@@ -182,18 +184,18 @@ func (c Connection) Sockets() []*Socket {
 	return all
 }
 
-// hooks is what has been added to a server. It never changes: AddHooks
-// publishes another one. A server without hooks has none, so that they cost it
-// the reading of one pointer.
+// hooks are the Hooks that have been added to a server. A value never changes: AddHooks
+// publishes a new one. Server.hooks is nil if there are none, so that a server without
+// hooks only loads one pointer.
 type hooks struct {
 	srv  *Server
 	all  []*Hooks
 	sent bool // one of them has Sent
 }
 
-// AddHooks has the functions called from now on, until remove is called; calls
-// that are under way may end after it. Hooks is copied. It may be called any
-// number of times, from any goroutine, and so may remove.
+// AddHooks makes the server call the functions, until remove is called; calls that are
+// under way may end after that. h is copied. AddHooks and remove may be called any
+// number of times, from any goroutine.
 func (srv *Server) AddHooks(h Hooks) (remove func()) {
 	added := &h
 	srv.changeHooks(func(all []*Hooks) []*Hooks { return append(slices.Clip(all), added) })
@@ -220,7 +222,7 @@ func (srv *Server) changeHooks(change func([]*Hooks) []*Hooks) {
 	srv.hooks.Store(hs)
 }
 
-// call calls one hook, whose panic has no effect.
+// call calls one hook, and recovers its panic.
 func (hs *hooks) call(name string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -325,7 +327,7 @@ func (hs *hooks) emitted(e *Emission) {
 	}
 }
 
-// reached is told of one more recipient of e.
+// reached counts one more recipient of e, and calls Sent.
 func (hs *hooks) reached(s *Socket, e *Emission) {
 	e.Recipients++
 	if !hs.sent {
@@ -338,7 +340,8 @@ func (hs *hooks) reached(s *Socket, e *Emission) {
 	}
 }
 
-// run calls handle, which handles the event in c, between hooks.
+// run calls handle, which handles the event in c, between the hooks Handler or Callback
+// and their ended functions.
 func (hs *hooks) run(c *Context, callback bool, handle func() (Args, error)) (ack Args, err error) {
 	err = errGoexit
 	var ends []func(Args, error)

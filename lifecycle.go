@@ -9,10 +9,10 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// The life of a socket: CONNECT seats it (client.connect); its connect handler
-// decides (runConnect); admit lets it in, or reject sends it away; leave ends
-// it, once, whatever the cause; runDisconnect tells the app, and finish removes
-// what is left of it. All but leave run in the socket's mailbox.
+// The life of a socket: client.connect makes it for a CONNECT packet. runConnect calls
+// its connect handler; then admit lets it in, or reject refuses it. leave ends it, once,
+// whatever the cause. runDisconnect calls the disconnect handler, and finish removes the
+// socket. All but client.connect and leave run in the socket's mailbox.
 
 // connectReply is the payload of the server's CONNECT packet.
 type connectReply struct {
@@ -22,12 +22,12 @@ type connectReply struct {
 // errGoexit stands for the result of a handler that ended its goroutine.
 var errGoexit = errors.New("socketio: the handler called runtime.Goexit")
 
-// runConnect lets the connect handler decide, also about a client that has left
-// since: what arrived is handled.
+// runConnect calls the connect handler, also for a client that has left since: what
+// has arrived is handled.
 func (s *Socket) runConnect(c *Context) {
 	decided := false
 	defer func() {
-		if !decided { // Context.aborted tells of it
+		if !decided { // Context.aborted logs it
 			s.sendAway(&Error{Message: rejected})
 		}
 		c.from().handled(c)
@@ -48,19 +48,18 @@ func (s *Socket) runConnect(c *Context) {
 	}
 }
 
-// dropped reports whether the server ended the socket, so that what waits for a
-// handler is not to be handled.
+// dropped reports whether the server ended the socket. Events that wait are not handled
+// then.
 func (s *Socket) dropped() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.drop
 }
 
-// admit lets the socket into the namespace and its rooms and tells the client
-// that it is connected; what is emitted to it from now on follows that. A client
-// that has left is not told, but accepted all the same: its disconnect handler
-// will run. admit reports false if Disconnect was called before the client was
-// told, which refuses it.
+// admit lets the socket into the namespace and its rooms, and sends the client the
+// CONNECT packet. What is emitted to it follows that packet. A client that has left gets
+// no packet but is accepted: its disconnect handler will run. admit returns false if
+// Disconnect was called before the packet was sent; the client is then refused.
 func (s *Socket) admit() (accepted bool) {
 	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{connectReply{s.sid}}, true)
 	if err != nil {
@@ -88,7 +87,7 @@ func (s *Socket) admit() (accepted bool) {
 				s.sendDisconnect()
 			}
 			return true
-		case !s.announced: // in the index first: once told, the client may ask others to emit to it
+		case !s.announced: // enter the index first: after CONNECT, the client may ask others to emit to it
 			s.announced, s.accepted = true, true
 			s.state.Store(stateAdmitting)
 			s.srv().index.Enter(&s.membership)
@@ -111,31 +110,31 @@ func (s *Socket) admit() (accepted bool) {
 			return true
 		}
 		for _, p := range batch {
-			// It has been accepted. A failure means that the connection is closed:
-			// leave will say so.
+			// The socket has been accepted. An error means that the connection is
+			// closed: then leave ends the socket.
 			_ = s.client().conn.SendAnyway(p.frames)
 		}
 	}
 }
 
-// disconnected reports, with s.mu held, whether it was Disconnect that ended the socket.
+// disconnected reports whether Disconnect ended the socket. The caller holds s.mu.
 func (s *Socket) disconnected() bool { return s.reason == ReasonServerDisconnect && s.cause == nil }
 
-// reject has the error handler choose what a client reads that the connect
-// handler did not accept, and sends it away.
+// reject refuses a client because of the connect handler's error. The error handler
+// chooses what the client gets.
 func (s *Socket) reject(c *Context, err error) {
 	e := &Error{Message: rejected}
-	defer func() { s.sendAway(e) }() // whatever the error handler does
+	defer func() { s.sendAway(e) }() // also if the error handler calls runtime.Goexit
 	e = c.refusal(err)
 }
 
-// sendAway ends a socket that was not accepted. There is no disconnect event for it.
+// sendAway ends a socket that was not accepted. It has no disconnect event.
 func (s *Socket) sendAway(e *Error) {
 	s.mu.Lock()
 	left := s.reason != "" && !s.disconnected()
 	announced, joined := s.announced, s.state.Load() == stateJoined
 	s.mu.Unlock()
-	s.finish() // before the client is told, who may connect again at once
+	s.finish() // before the refusal: the client may connect again at once
 	switch {
 	case left:
 	case !announced:
@@ -161,8 +160,8 @@ func (s *Socket) disconnectPacket() *packet {
 	return &p
 }
 
-// leave makes the socket leave, unless it does already. With drop, events that
-// wait are not handled. It may be called from any goroutine.
+// leave makes the socket leave. Only the first call has an effect. With drop, events
+// that wait are not handled. It may be called from any goroutine.
 func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	var goodbye *packet
 	if reason == ReasonServerDisconnect {
@@ -185,13 +184,14 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 	}
 	if drop {
 		st := s.at.Load()
-		st.client.dropEvents(&st.box, s) // the handler before them may take its time
+		st.client.dropEvents(&st.box, s) // now, because the handler in front of them may take long
 	}
 	s.depart()
 }
 
-// depart empties the seat of a socket that leaves and, in the same moment, puts its
-// disconnect event behind what waits: the next socket in the seat comes after it.
+// depart removes a socket that leaves from its seat, and queues its disconnect event
+// behind the events that wait. Both happen under client.mu, so that the events of the
+// next socket in the seat come after.
 func (s *Socket) depart() {
 	st := s.at.Load()
 	cl := st.client
@@ -211,8 +211,9 @@ func (s *Socket) depart() {
 	cl.srv.queue(&st.box, c)
 }
 
-// close ends the sending to the socket, with s.mu held. When it returns, every
-// packet that got through is queued, and goodbye, unless it is nil, behind them.
+// close ends the sending to the socket. When it returns, every packet whose delivery
+// succeeded is queued, and goodbye, unless it is nil, is queued behind them. The caller
+// holds s.mu.
 func (s *Socket) close(state int32, goodbye *packet) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -222,8 +223,8 @@ func (s *Socket) close(state int32, goodbye *packet) {
 	}
 }
 
-// detach ends what depends on the client: its context, the answers it owes and
-// the packets that wait for it.
+// detach ends what depends on the client: the socket's context, the acknowledgements
+// that the client owes, and the packets held for it.
 func (s *Socket) detach() {
 	s.mu.Lock()
 	err := &DisconnectError{s.reason, s.cause}
@@ -239,10 +240,10 @@ func (s *Socket) detach() {
 	}
 }
 
-// runDisconnect tells the app that the client has left.
+// runDisconnect calls the disconnect handler.
 func (s *Socket) runDisconnect(c *Context) {
 	defer c.from().handled(c)
-	defer s.finish() // whatever the handler does
+	defer s.finish() // also if the handler calls runtime.Goexit
 	s.events.Wait()  // with Options.AsyncHandlers
 	if s.state.Load() == stateGone {
 		return // the client was refused
@@ -271,34 +272,35 @@ func (s *Socket) finish() {
 	accepted, reason, cause := s.accepted, s.reason, s.cause
 	s.srv().index.Remove(&s.membership)
 	s.mu.Unlock()
-	defer s.srv().workers.End() // whatever hooks do
+	defer s.srv().workers.End() // also if a hook calls runtime.Goexit
 	s.detach()
-	s.client().vacate(s) // a socket that was refused
+	s.client().vacate(s) // depart has done so, unless the socket was refused
 	if accepted && hs != nil {
 		hs.disconnected(s, rooms, reason, cause)
 	}
 }
 
-// drainEvents is how many more events a client may have handled when it is to
-// go because of Shutdown but is still busy.
+// drainEvents is how many further events of a client are handled after Shutdown has
+// begun to close it while its handlers are busy.
 const drainEvents = 1000
 
-// Drain is called by the engine when it is the connection's turn to go. The
-// connection is closed here: see drain.
+// Drain begins to close the connection. The engine calls it when Shutdown has come to
+// this connection.
 func (cl *client) Drain() (busy bool) {
 	cl.drain()
 	return true
 }
 
-// drain closes the connection: at once, if no handler is at work, or else with the
-// last acknowledgement.
+// drain closes the connection: at once if no handler runs, otherwise after the last
+// acknowledgement.
 //
-// Events that arrive meanwhile are handled, too, as long as there are some
-// before them, so that a client does not talk to a server that ignores it while
-// it thinks to be connected. When there are none any more, nothing is taken: the
-// read side, which calls enqueue, and whoever calls handled or undeferred look at
-// draining after they have changed queued or deferred, drain looks at those after
-// it has changed draining, so one of them sees to the end.
+// Events that arrive meanwhile are handled as long as there are others in front of
+// them: the client still believes to be connected, and should not be ignored. When there
+// are none, further events are ignored.
+//
+// No end is missed: enqueue, handled and undeferred read draining after they have
+// changed queued or deferred, and drain reads those after it has changed draining. So at
+// least one of them closes the connection.
 func (cl *client) drain() {
 	if !cl.draining.CompareAndSwap(0, drainEvents) {
 		return
@@ -311,12 +313,12 @@ func (cl *client) drain() {
 	context.AfterFunc(cl.conn.Context(), func() { late.Stop() })
 }
 
-// drained closes a connection all of whose acknowledgements are queued, or
-// whose time is over.
+// drained closes the connection, when all acknowledgements are queued or DrainTimeout is
+// over.
 func (cl *client) drained() { cl.conn.Close(ReasonServerShutdown, engineio.ErrServerClosed) }
 
-// enqueue counts an event, which holds size bytes, among those that wait for their
-// handlers. It reports false for one that is to be ignored.
+// enqueue counts an event of size bytes among those that wait for their handlers. It
+// returns false if the event must be ignored.
 func (cl *client) enqueue(c *Context, size int) bool {
 	c.size = size + eventOverhead
 	if n := cl.queued.Add(int64(c.size)); !cl.willHandle(c, n) {
@@ -326,8 +328,8 @@ func (cl *client) enqueue(c *Context, size int) bool {
 	return true
 }
 
-// willHandle reports whether an event that brought queued to n is still to be
-// handled. It is called on the read side.
+// willHandle reports whether an event that brought queued to n is handled although the
+// client may be draining. It is called on the read side.
 func (cl *client) willHandle(c *Context, n int64) bool {
 	left := cl.draining.Load()
 	switch {
@@ -340,7 +342,7 @@ func (cl *client) willHandle(c *Context, n int64) bool {
 	return true
 }
 
-// handled is the end of an event that enqueue has counted.
+// handled counts the end of an event that enqueue has counted.
 func (cl *client) handled(c *Context) {
 	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
 		cl.drained()
@@ -350,12 +352,12 @@ func (cl *client) handled(c *Context) {
 	}
 }
 
-// undeferred is the end of an acknowledgement that DeferAck has counted.
+// undeferred counts the end of an acknowledgement that DeferAck has counted.
 func (cl *client) undeferred() {
 	if cl.deferred.Add(-1) == 0 && cl.draining.Load() != 0 && cl.idle() {
 		cl.drained()
 	}
 }
 
-// idle reports whether nothing is to be handled and nothing to be acknowledged.
+// idle reports whether no event waits or is handled, and no acknowledgement is deferred.
 func (cl *client) idle() bool { return cl.queued.Load() == 0 && cl.deferred.Load() == 0 }

@@ -11,23 +11,24 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// maxName bounds the names of rooms and namespaces, in bytes: clients may
-// choose them, and the server remembers them.
+// maxName bounds the names of rooms and namespaces, in bytes. Clients may choose
+// these names, and the server keeps them.
 const maxName = 1024
 
-// maxEventRate is where an event takes a microsecond: a limit beyond is none.
+// maxEventRate is the highest rate that can be set, in events a second. It is higher
+// than what a client can reach.
 const maxEventRate = 1_000_000
 
-// LimitError says that one of [Limits] was reached: [Socket.Join] beyond
-// MaxRooms, Emit with [OnAck] and Call beyond MaxPendingAcks; a callback that
-// takes an error gets it in its place. An error handler gets it for an event that was dropped
+// LimitError says that one of [Limits] was reached. [Socket.Join] returns it beyond
+// MaxRooms, Call and an Emit with [OnAck] beyond MaxPendingAcks; a callback of OnAck that
+// takes an error gets it instead. An error handler gets it for an event that was dropped
 // because of EventRate.
 type LimitError struct {
 	Limit string // the field of Limits: "MaxRooms", "MaxPendingAcks" or "EventRate"
 	Max   int    // its value
 }
 
-// Error says what there was too much of and which option bounds it.
+// Error names the limit, its value and the option that sets it.
 func (e *LimitError) Error() string {
 	what := "%d rooms is the most a socket may be in"
 	switch e.Limit {
@@ -39,7 +40,7 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("socketio: "+what+" (Options.Limits.%s)", e.Max, e.Limit)
 }
 
-// verdict is what EventRate makes of an event.
+// verdict says what EventRate does with an event.
 type verdict uint8
 
 const (
@@ -67,26 +68,26 @@ func (cl *client) throttle() verdict {
 	return flood
 }
 
-// errTooManyEvents is what a client is told.
+// errTooManyEvents is the error that the client gets.
 var errTooManyEvents = &Error{Message: "Too many events"}
 
-// errTooFast is what an error handler gets for an event that was dropped.
+// errTooFast returns the error that an error handler gets for a dropped event.
 func (srv *Server) errTooFast() error {
 	return fmt.Errorf("%w: %w", &LimitError{limitEventRate, srv.opts.Limits.EventRate}, errTooManyEvents)
 }
 
-// Packets that mean nothing cost the server as much as those that do, and no
-// handler slows their client down: acknowledgements that nobody expects, packets for a
-// namespace that the client has left, and requests for one that does not exist.
-// Above Options.Limits.ControlRate, after uselessBurst seconds' worth at once, the server
-// does not read from the client for uselessPause.
+// Useless packets are acknowledgements that are not expected, packets for a namespace
+// that the client has left, and requests for one that does not exist. They cost the
+// server as much as others, but no handler slows their client down. So the server allows
+// Options.Limits.ControlRate of them a second, and uselessBurst times as many at once.
+// When a client sends more, the server stops reading from it for uselessPause.
 const (
 	defaultControlRate = 1000
 	uselessBurst       = 10
 	uselessPause       = time.Second
 )
 
-// useless counts a packet that means nothing. It is called on the read side.
+// useless counts a useless packet. It is called on the read side.
 func (cl *client) useless() {
 	interval := time.Second / time.Duration(cl.srv.opts.Limits.ControlRate)
 	if cl.wasted.Take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.Limits.ControlRate)*uselessBurst) {
@@ -95,7 +96,8 @@ func (cl *client) useless() {
 	cl.slow = true
 }
 
-// unexpected counts an acknowledgement that nobody expects, also as an event.
+// unexpected counts an acknowledgement that is not expected: as a useless packet and as
+// an event.
 func (cl *client) unexpected() {
 	cl.useless()
 	if cl.throttle() == flood {
@@ -103,14 +105,14 @@ func (cl *client) unexpected() {
 	}
 }
 
-// breather returns what the engine waits for after too many useless packets.
+// breather returns the channel that the engine waits for after too many useless packets.
 func (cl *client) breather() <-chan struct{} {
 	cl.slow = false
 	cl.srv.stats.hit(limitControlRate)
 	const kind = "useless packets"
 	if ctx := context.Background(); cl.srv.notices.Enabled(ctx, kind) {
-		cl.srv.notices.Warn(ctx, kind, "socketio: a client is read from more slowly because it sends packets that mean nothing faster than "+
-			"Options.Limits.ControlRate: acknowledgements that nobody expects, packets for namespaces it is not in", "rate", cl.srv.opts.Limits.ControlRate,
+		cl.srv.notices.Warn(ctx, kind, "socketio: the server reads more slowly from a client because it sends more useless packets than "+
+			"Options.Limits.ControlRate allows: acknowledgements that are not expected, packets for namespaces it is not in", "rate", cl.srv.opts.Limits.ControlRate,
 			"connection", short(cl.conn.ID()))
 	}
 	room := make(chan struct{})
@@ -118,26 +120,25 @@ func (cl *client) breather() <-chan struct{} {
 	return room
 }
 
-// The backlog of a connection is the events that have arrived and whose handlers
-// have not returned; client.queued is what they hold, in bytes. Above
-// Options.Limits.ReceiveQueueLimit the server stops reading from the client, until half of
-// that is left. A handler that does not return ends this: when no handler of the
-// connection has returned for as long as a silent client may stay (Options.PingInterval
-// and PingTimeout), the connection is closed and what waits is dropped. What waits
-// when the client has gone is dropped likewise.
+// The backlog of a connection consists of the events that have arrived and whose
+// handlers have not returned; client.queued is its size in bytes. Above
+// Options.Limits.ReceiveQueueLimit the server stops reading from the client until half of
+// that is left. If no handler of the connection returns for as long as a client may be
+// silent (Options.PingInterval and PingTimeout), the connection is closed and the events
+// that wait are dropped. The backlog of a client that has gone is dropped in the same way.
 
-// watch looks after a backlog while the server does not read or the client has
-// gone. Guarded by client.mu.
+// watch observes a backlog while the server does not read from the client, or after the
+// client has gone. client.mu guards it.
 type watch struct {
-	room  chan struct{} // closed when the server reads on; nil: it does
-	gone  bool          // the client has: what waits is still handled
-	moved time.Time     // when a handler has returned last, at least
+	room  chan struct{} // closed when the server reads on; nil while it reads
+	gone  bool          // the client has gone; what waits is still handled
+	moved time.Time     // not before the last return of a handler
 	timer *time.Timer   // calls client.stalled; it may run when there is nothing to watch
 	armed bool          // timer runs
 }
 
-// backpressure returns what the engine is to wait for before it reads on; nil:
-// nothing. It is called on the read side.
+// backpressure returns the channel that the engine must wait for before it reads on, nil
+// if it need not wait. It is called on the read side.
 func (cl *client) backpressure() <-chan struct{} {
 	limit := int64(cl.srv.opts.Limits.ReceiveQueueLimit)
 	switch {
@@ -152,8 +153,8 @@ func (cl *client) backpressure() <-chan struct{} {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	cl.watchLocked()
-	// Handlers that return from now on look at the watch; those before have
-	// changed queued already.
+	// A handler that returns from now on checks the watch; one that has returned before
+	// has changed queued.
 	if cl.queued.Load() <= limit/2 {
 		cl.restLocked()
 		return nil
@@ -179,14 +180,14 @@ func (cl *client) watchLocked() {
 	cl.watched.Store(true)
 }
 
-// restLocked ends the watch, but for its timer: it is armed again too often to be
-// stopped each time.
+// restLocked ends the watch. It leaves the timer running, because watches are too
+// frequent to stop it each time.
 func (cl *client) restLocked() {
 	cl.watched.Store(false)
 	cl.watch.room, cl.watch.gone = nil, false
 }
 
-// watchRest is called when the client has gone: what it left is watched.
+// watchRest starts to watch the backlog of a client that has gone.
 func (cl *client) watchRest() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -206,7 +207,7 @@ func (cl *client) watchRest() {
 	}
 }
 
-// progress notes that a handler has returned, while the backlog is watched.
+// progress records that a handler has returned, while the backlog is watched.
 func (cl *client) progress() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -227,7 +228,8 @@ func (cl *client) progress() {
 	}
 }
 
-// stalled is called by the timer of the watch.
+// stalled ends a backlog in which no handler has returned for too long. The timer of the
+// watch calls it.
 func (cl *client) stalled() {
 	cl.mu.Lock()
 	w := cl.watch
@@ -250,15 +252,15 @@ func (cl *client) stalled() {
 		return
 	}
 	cl.stuck.Store(true)
-	err := fmt.Errorf("socketio: no handler of the connection has returned for %v, while %d bytes of its events wait (Options.Limits.ReceiveQueueLimit)",
+	err := fmt.Errorf("socketio: no handler of the connection has returned for %v while %d bytes of its events wait (Options.Limits.ReceiveQueueLimit)",
 		cl.srv.opts.stall, cl.queued.Load())
 	cl.warnStalled("stuck handler", "socketio: a connection was closed because its handlers do not return: "+
-		"give the calls in them a time limit; Options.Limits.ReceiveQueueLimit is how much may wait for them", err)
+		"give the calls in them a time limit; Options.Limits.ReceiveQueueLimit bounds the events that wait for them", err)
 	cl.conn.Close(ReasonTransportError, err)
 }
 
-// dropBacklog drops the events that wait behind a handler which does not return,
-// of a client that has gone.
+// dropBacklog drops the events of a client that has gone, which wait behind a handler
+// that does not return.
 func (cl *client) dropBacklog() {
 	cl.mu.Lock()
 	seats := slices.Clone(cl.seats)
@@ -268,7 +270,7 @@ func (cl *client) dropBacklog() {
 		dropped += cl.dropEvents(&st.box, nil)
 	}
 	if dropped > 0 {
-		cl.warnStalled("dropped backlog", "socketio: events of a client that has gone were dropped because a handler before them does not return: "+
+		cl.warnStalled("dropped backlog", "socketio: events of a client that has gone were dropped because a handler in front of them does not return: "+
 			"give the calls in it a time limit",
 			fmt.Errorf("socketio: %d events dropped after %v (Options.PingInterval and PingTimeout)", dropped, cl.srv.opts.stall))
 	}
@@ -278,7 +280,8 @@ func (cl *client) warnStalled(kind, msg string, err error) {
 	cl.srv.notices.Warn(context.Background(), kind, msg, "connection", short(cl.conn.ID()), "error", err)
 }
 
-// footprint is what the arguments of a packet that came in size bytes hold.
+// footprint returns how many bytes the arguments of a packet take that came in size
+// bytes.
 func footprint(p parser.Packet, size int) int {
 	if a, ok := p.Args.(parser.Sized); ok {
 		return max(size, a.Size()+len(p.Event))
@@ -286,20 +289,20 @@ func footprint(p parser.Packet, size int) int {
 	return size
 }
 
-// assembly looks after a binary packet whose attachments have not all come: if none
-// comes for as long as a silent client may stay, the connection is closed. It has a
-// timer from the first such packet on, until the timer finds none.
+// assembly observes a binary packet whose attachments have not all come. If none comes
+// for as long as a client may be silent, it closes the connection. Its timer starts with
+// the first such packet, and stops when it finds none.
 type assembly struct {
 	conn  *engineio.Conn
 	srv   *Server
-	came  atomic.Int64 // how many parts have come; negative: the packet is complete
+	came  atomic.Int64 // how many parts have come; negative if the packet is complete
 	armed atomic.Bool  // timer runs
-	last  int64        // came, when timer ran last; for the timer
+	last  int64        // the value of came at the timer's last run; only the timer uses it
 	timer *time.Timer
 	held  func() bool // the server does not read from the client
 }
 
-// partCame notes a part of a binary packet. It is called on the read side.
+// partCame records a part of a binary packet. It is called on the read side.
 func (cl *client) partCame() {
 	p := cl.assembly
 	if p == nil {
@@ -318,16 +321,17 @@ func (p *assembly) arm() {
 	}
 }
 
-// complete notes that the packet has come. It is called on the read side.
+// complete records that the packet is complete. It is called on the read side.
 func (p *assembly) complete() { p.came.Store(-p.came.Load()) }
 
-// check is called by the timer.
+// check closes the connection if no part has come since the last check. The timer calls
+// it.
 func (p *assembly) check() {
 	came := p.came.Load()
 	switch {
 	case came < 0:
 		p.armed.Store(false)
-		if p.came.Load() > 0 { // by now
+		if p.came.Load() > 0 { // the next packet has begun meanwhile
 			p.arm()
 		}
 		return

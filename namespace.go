@@ -15,18 +15,18 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Namespace is one of the channels that share the connections of a server:
-// where handlers are registered, and everyone in it can be reached. It is a
-// light handle: any number of them may be made for one name. All methods may
-// be called from any goroutine, at any time.
+// Namespace is one of the channels that share the connections of a server. Handlers are
+// registered in a namespace, and events are emitted in it. A Namespace is a light
+// handle: any number of them may be made for one name. All methods may be called from
+// any goroutine, at any time.
 type Namespace struct{ namespace }
 
-// namespace is what a Namespace and a Server, which is "/", have in common: the
-// methods of both.
+// namespace has the methods that a Namespace and a Server share; a Server has those of
+// "/".
 type namespace struct {
 	srv  *Server
 	name string
-	err  error // the name cannot be one
+	err  error // why the name is not valid
 }
 
 // Name returns the namespace's name, such as "/" or "/chat".
@@ -41,40 +41,40 @@ func (n *Namespace) Name() string { return n.name }
 //
 //	func(*Context[, args...]) [(results...,)] [error]
 //
-// Its arguments are decoded from the event's: strings, numbers, structs, maps,
-// slices, any; []byte for binary data (anywhere, also in structs, maps and
-// slices); [encoding/json.RawMessage] to decode later. The last may be
-// variadic. Arguments the client left out are zero and extra ones are ignored, see
-// [Context.NumArgs] and [Options].StrictArgs; one that does not fit is an [*ArgError] for the error handler. A catch-all
-// gets the name of the event as its first argument.
+// Its arguments are decoded from those of the event: strings, numbers, structs, maps,
+// slices, any; []byte for binary data, also inside structs, maps and slices;
+// [encoding/json.RawMessage] to decode later. The last one may be variadic. Arguments
+// that the client left out are zero, and superfluous ones are ignored, see
+// [Context.NumArgs] and [Options].StrictArgs. An argument that does not fit is an
+// [*ArgError] for the error handler. A handler of "*" gets the name of the event as its
+// first argument.
 //
-// What it returns besides the error is acknowledged, if the client asked:
-// nothing or a nil any is an empty acknowledgement, one result is one value,
-// several results or [Args] are several values. If it returns an error instead,
-// see [Namespace.OnError]. [Context.DeferAck] acknowledges later, and
-// [Context.NoAck] not at all.
+// What the handler returns besides the error is acknowledged, if the client asked for
+// that: nothing or a nil any is an empty acknowledgement, one result is one value,
+// several results or [Args] are several values. For errors see [Namespace.OnError].
+// [Context.DeferAck] acknowledges later, and [Context.NoAck] not at all.
 //
-//   - "connect": func(*Context[, auth]) [error]. What a client sends as auth is an
+//   - "connect": func(*Context[, auth]) [error]. The auth that a client sends is an
 //     object: a struct, a map, any or [Raw] holds it. An error refuses the client,
-//     see [Error]; so does calling Disconnect in it. Until it returns nil the
-//     client is not in the namespace: nothing reaches it but what the handler
-//     itself emits, after the client has been told that it is connected.
+//     see [Error], and so does a call of Disconnect in the handler. Until the handler
+//     returns nil the client is not in the namespace, and gets nothing but what the
+//     handler itself emits; that follows the CONNECT packet.
 //   - "disconnect": func(*Context[, Reason]) [error]. It runs once for each
-//     client that was accepted, after its other events; the socket is still in
+//     client that was accepted, after its other events. The socket is still in
 //     its rooms, but nothing can be sent to it.
-//   - [Func], [FuncAck], those for more arguments and [HandlerFunc] are handlers too.
+//   - [Func], [FuncAck], those for more arguments and [HandlerFunc] are handlers, too.
 //
-// Handlers of "*" namespaces, and of classes, come after these: see
-// [Server.Namespace] and [Server.Register].
+// Handlers of the namespace "*" and of classes are used only where there is none of
+// these: see [Server.Namespace] and [Server.Register].
 //
 // On panics if the handler has another shape, or if the protocol reserves the
-// event's name; the message says where it was registered.
+// event's name. The message says where the handler was registered.
 func (n *namespace) On(event string, handler any) {
 	what, where := fmt.Sprintf("On(%q)", event), caller(1)
 	n.mustBeValid(what, where)
 	h := n.srv.mustCompile(handlerKind(event, what, where), what, where, handler)
 	if event == "connection" {
-		n.srv.log.Warn("socketio: a handler is called when clients emit an event of its name, not when they come: that is \"connect\"", "event", event, "at", where)
+		n.srv.log.Warn("socketio: a handler of \"connection\" is called when a client emits an event of that name; the event of a new client is \"connect\"", "event", event, "at", where)
 	}
 	n.srv.register(n.name, func(sp *space) {
 		sp.events = with(sp.events, event, h)
@@ -87,7 +87,7 @@ func (n *namespace) mustBeValid(what, where string) {
 	}
 }
 
-// handlerKind says what a handler of the event has to look like.
+// handlerKind returns which shapes a handler of the event may have.
 func handlerKind(event, what, where string) shape.Kind {
 	switch {
 	case event == "connect":
@@ -102,34 +102,35 @@ func handlerKind(event, what, where string) shape.Kind {
 	return shape.Event
 }
 
-// OnError registers what is called when a handler of the namespace returns an
-// error or panics ([*PanicError]), when an argument does not fit ([*ArgError]),
-// when a client waits for the acknowledgement of an event without handler
-// ([ErrNoHandler]), and when what a handler returned cannot be encoded. Without
-// one, the server's is called, see [Server.OnError].
+// OnError registers the error handler of the namespace. It is called when a handler
+// returns an error or panics ([*PanicError]), when an argument does not fit
+// ([*ArgError]), when a client waits for the acknowledgement of an event without a
+// handler ([ErrNoHandler]), and when what a handler returned cannot be encoded. A
+// namespace without an error handler uses the server's, see [Server.OnError].
 //
-// What it returns is acknowledged in place of the handler's results: nil is an
-// empty acknowledgement, [Args] are several values, an error with an [*Error]
-// in its chain is {"error": ...}, as without error handler; any other error,
-// which is for the log and not for clients, sends no acknowledgement. An event without handler stays unanswered. A
-// failed connect handler refuses the client in any case, with the *Error
-// returned, if it is one. It is not called for an *Error that a connect handler
-// returns, which is a plain refusal, nor when a handler returns [ErrClosed]
-// because its client has left.
+// What the error handler returns is acknowledged in place of the handler's results: nil
+// is an empty acknowledgement, [Args] are several values, and an error with an [*Error]
+// in its chain is {"error": ...}. Any other error is logged, and there is no
+// acknowledgement. An event without a handler stays unanswered in any case. After a
+// failed connect handler the client is refused in any case, with the *Error that the
+// error handler returns, if it returns one.
 //
-// Without any error handler an *Error is acknowledged, and every other error is
-// logged and leaves the client without an acknowledgement.
+// The error handler is not called for an *Error that a connect handler returns, which is
+// an ordinary refusal, nor if a handler returns [ErrClosed] because its client has left.
+//
+// Without any error handler an *Error is acknowledged. Every other error is logged, and
+// there is no acknowledgement.
 func (n *namespace) OnError(handler func(c *Context, err error) any) {
 	n.mustBeValid("OnError", caller(1))
 	n.srv.register(n.name, func(sp *space) { sp.onError = handler })
 }
 
-// Use adds middleware around the handlers of the namespace, "connect" and
-// "disconnect" included, which pass through it even without a handler. The
-// middleware is called once, now, and returns the handler that is called for
-// each event: it may call next, or not, and change what it returns. Context.Event
-// tells events apart. The first one added is the outermost; middleware of
-// Namespace("*") is around that of all others.
+// Use adds middleware around the handlers of the namespace. Every event passes through
+// it, including "connect" and "disconnect", even if there is no handler. Use calls
+// middleware once. The handler that this returns is called for each event; it may call
+// next or not, and change what next returns. Context.Event is the event's name. The
+// middleware added first is the outermost, and that of Namespace("*") is around that of
+// all others.
 func (n *namespace) Use(middleware func(next HandlerFunc) HandlerFunc) {
 	where := caller(1)
 	n.mustBeValid("Use", where)
@@ -149,10 +150,10 @@ func (n *namespace) Use(middleware func(next HandlerFunc) HandlerFunc) {
 	n.srv.register(n.name, func(sp *space) { sp.chain = sp.chain.with(first, l) })
 }
 
-// Emit sends an event to everyone in the namespace, or to whom the options
-// say. See [Socket.Emit] for data, options and errors; [SkipSelf] is refused,
-// because there is no self. That nobody is there is no error, and neither is a
-// client that cannot be reached: it is about to leave.
+// Emit sends an event to everyone in the namespace, or to the clients that the options
+// select. See [Socket.Emit] for data, options and errors. [SkipSelf] is refused, because
+// there is no sender. It is no error if there is no client, nor if a client cannot be
+// reached: that client is about to leave.
 func (n *namespace) Emit(event string, data any, opts ...EmitOption) error {
 	if n.err != nil {
 		return n.err
@@ -160,29 +161,29 @@ func (n *namespace) Emit(event string, data any, opts ...EmitOption) error {
 	return n.srv.emit(nil, n.name, event, data, opts)
 }
 
-// Send is Emit with the event name "message".
+// Send calls Emit with the event name "message".
 func (n *namespace) Send(data any, opts ...EmitOption) error {
 	return n.Emit("message", data, opts...)
 }
 
-// Call emits an event, to everyone in the namespace or to whom the options
-// say, and waits until each of them has acknowledged it or has left, or the
-// context ends. The answers come in the order of arrival. If any is missing
-// the error is a [*CallError], and the answers that came are returned too.
-// With nobody to ask it returns at once.
+// Call emits an event to everyone in the namespace, or to the clients that the options
+// select. It waits until each of them has acknowledged the event or has left, or the
+// context ends. The answers are in the order of arrival. If any is missing, the error is
+// a [*CallError], and the answers that came are returned, too. If there is no client to
+// ask, Call returns at once.
 //
-// With an [Options].Cluster.Broker the other Go servers are asked first whom of their
-// clients the event is for, see [Cluster], and these are asked, too; [Local]
-// leaves them out. If a server does not say that within five seconds, the error is
-// a [*CallError] with a [*ClusterError] in its chain. Clients of Flask-SocketIO's
-// servers are asked only if the options select one session id that no Go server
-// has: nobody says then whether it exists or leaves, and the context decides how
-// long to wait.
+// With an [Options].Cluster.Broker, Call first asks the other Go servers which of their
+// clients the event is for, see [Cluster], and then asks these clients as well; [Local]
+// leaves them out. If a server does not answer the first question within five seconds,
+// the error is a [*CallError] with a [*ClusterError] in its chain. Clients of
+// Flask-SocketIO's servers are asked only if the options select one session id that no Go
+// server has. Those servers do not report whether the client exists or leaves, so the
+// context decides how long to wait.
 //
 // Call does not wait for answers that cannot come. Clients of another server are
-// missing, and the error says why, when this server loses its connection with the
-// broker ([ErrBrokerUnavailable]), when the other one does, when that shuts down, and
-// when it has given no sign of life for 15 seconds.
+// missing, and the error says why, if this server loses its connection with the broker
+// ([ErrBrokerUnavailable]), if the other one does, if that shuts down, and if its
+// heartbeat has not come for 15 seconds.
 func (n *namespace) Call(ctx context.Context, event string, data any, opts ...EmitOption) ([]Reply, error) {
 	if n.err != nil {
 		return nil, n.err
@@ -214,9 +215,9 @@ func (n *namespace) Disconnect(sid string) error {
 	return n.elsewhere(wire.Disconnect, sid, "")
 }
 
-// Sockets returns everyone in the namespace on this server, in no particular
-// order. Who comes while the loop runs is not in it; who leaves may be. Each loop
-// over it begins with who is there then.
+// Sockets ranges over everyone in the namespace on this server, in no particular order.
+// Each loop has those who are there when it begins. A socket that comes while the loop
+// runs is not in it; one that leaves may be.
 func (n *namespace) Sockets() iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		if n.err != nil {
@@ -239,10 +240,10 @@ func (n *namespace) Count() int {
 	return n.srv.index.Count(n.name, rooms.Everyone)
 }
 
-// Namespaces returns the namespaces that the server knows: "/", those with
-// handlers or declared events, and those of Options.Namespaces, sorted. "*" is
-// among them if it was registered or accepts every name; what names clients
-// chose then is in Stats.Sockets.
+// Namespaces returns the namespaces that the server knows, sorted: "/", those with
+// handlers or declared events, and those of Options.Namespaces. "*" is among them if it
+// has handlers or if Options.Namespaces contains it; Stats.Sockets has the names that
+// clients have chosen then.
 func (srv *Server) Namespaces() []string {
 	known := maps.Clone(srv.opts.accept)
 	if srv.opts.acceptAll {
@@ -254,42 +255,41 @@ func (srv *Server) Namespaces() []string {
 	return slices.Sorted(maps.Keys(known))
 }
 
-// knows reports whether the name of a namespace is the server's.
+// knows reports whether the app has registered or accepted the name of a namespace.
 func (srv *Server) knows(r *registry, ns string) bool {
 	return srv.opts.accept[ns] || r.spaces[ns] != nil
 }
 
 // EventInfo describes an event of a namespace, see [Server.Events].
 type EventInfo struct {
-	// Namespace is the namespace's name; "*" stands for all that have no
+	// Namespace is the namespace's name; "*" stands for all namespaces without
 	// handlers of their own.
 	Namespace string
-	// Event is the event's name: "connect", "disconnect" and "*", the
-	// catch-all, are among them.
+	// Event is the event's name. It may be "connect", "disconnect" or "*".
 	Event string
 	// Declared is set for an event that the server emits ([Namespace.Declare]),
 	// and not for one that it handles.
 	Declared bool
-	// Func is the type of the handler as it was registered, in one of the
-	// shapes of [Namespace.On]; or, if Declared, of the function given to
-	// Declare. For [Func] and [FuncAck] it is that of the function inside.
+	// Func is the type of the function that was registered, in one of the shapes of
+	// [Namespace.On]; if Declared, of the function given to Declare. For [Func] and
+	// [FuncAck] it is the type of the function given to them.
 	Func reflect.Type
 }
 
-// Declare says that the server emits an event to the clients of the namespace,
-// and with what, so that [Server.Events] can tell others: package typescript
-// writes the declarations of a TypeScript client from it. Clients may connect to
-// the namespace from then on; nothing else changes.
+// Declare says that the server emits an event to the clients of the namespace, and with
+// which arguments. [Server.Events] returns that; package typescript writes the
+// declarations of a TypeScript client from it. Clients may connect to the namespace from
+// then on. Declare has no other effect.
 //
-// receiver is a function as a client would write it, were it in Go: its
-// parameters are the event's arguments, its results what it acknowledges. It is
-// never called and may be nil.
+// receiver is a function that a client written in Go would register: its parameters are
+// the event's arguments, its results what it acknowledges. It is never called and may be
+// nil.
 //
 //	chat.Declare("said", func(Message) {})
 //	chat.Declare("ask", func(question string) (answer string) { return "" })
 //
-// Declare panics if receiver is no such function, or has parameters or results
-// that cannot be sent, with a message that says where.
+// Declare panics if receiver is not such a function, or has parameters or results that
+// cannot be sent. The message says where Declare was called.
 func (n *namespace) Declare(event string, receiver any) {
 	what, where := fmt.Sprintf("Declare(%q)", event), caller(1)
 	n.mustBeValid(what, where)
@@ -307,8 +307,8 @@ func (n *namespace) Declare(event string, receiver any) {
 
 // Events describes what is registered at this moment: the handlers given to
 // [Namespace.On] and [Server.Register], and the events given to
-// [Namespace.Declare]. It is sorted by namespace, what the server handles before
-// what it emits, and by event. It may be called from any goroutine.
+// [Namespace.Declare]. They are sorted by namespace, then handled events before emitted
+// ones, then by event. It may be called from any goroutine.
 func (srv *Server) Events() []EventInfo {
 	var events []EventInfo
 	for ns, sp := range srv.registry.Load().spaces {

@@ -14,7 +14,7 @@ import (
 // NewServer copies it: later changes have no effect.
 type Options struct {
 	// Path is where the server is mounted. Zero means "/socket.io/", which is
-	// what clients use unless told otherwise.
+	// also the default of the clients' option path.
 	Path string
 
 	// Transports are the ways clients may connect: "polling", "websocket".
@@ -24,43 +24,42 @@ type Options struct {
 	DisableUpgrades bool
 	// PingInterval is the time between the server's pings. Zero means 25 s.
 	PingInterval time.Duration
-	// PingTimeout is how long a client may take to answer a ping before it is
-	// considered gone. Zero means 20 s.
+	// PingTimeout is how long a client may take to answer a ping. Then it is
+	// closed with [ReasonPingTimeout]. Zero means 20 s.
 	PingTimeout time.Duration
 	// UpgradeTimeout is how long a client may take from opening the WebSocket
-	// to completing the upgrade. Zero means 10 s.
+	// to completing the upgrade. Then it stays on polling. Zero means 10 s.
 	UpgradeTimeout time.Duration
-	// WriteTimeout is how long a client may take nothing of what is written to
-	// it before it is closed with [ReasonSlowClient], after one to three times as
-	// long. How long a packet takes altogether does not matter while its bytes
-	// flow. Zero means 10 s.
+	// WriteTimeout is how long a client may take nothing of what is written to it.
+	// Then, after one to three times as long, it is closed with [ReasonSlowClient]. A
+	// packet may take any time while its bytes flow. Zero means 10 s.
 	WriteTimeout time.Duration
-	// ConnectTimeout closes a connection that has joined no namespace by
-	// then. Refusals do not stop it, the first success does for good. Zero
-	// means 45 s; negative means never. The time for the HTTP request before
-	// that is [http.Server].ReadHeaderTimeout.
+	// ConnectTimeout is how long a connection may take to join its first namespace.
+	// Then it is closed. Refusals do not stop this time. Zero means 45 s; negative
+	// means no limit. [http.Server].ReadHeaderTimeout bounds the HTTP request before.
 	ConnectTimeout time.Duration
 
-	// DrainWindow is over which time [Server.Shutdown] spreads the ends of
-	// connections, so that the clients do not all come back at once; at most half
-	// of the time that its context has left. Zero means all at once up to 100 of
-	// them, and a millisecond for each one more, up to 10 s; negative means all at once.
+	// DrainWindow is the time over which [Server.Shutdown] spreads the ends of
+	// connections, so that the clients do not all come back at once. It is never more
+	// than half of the time that the context of Shutdown has left. Zero means all at
+	// once up to 100 connections, and a millisecond for each further one, up to 10 s.
+	// Negative means all at once.
 	DrainWindow time.Duration
-	// DrainTimeout is how long the handlers of a client may go on after its
-	// turn to go has come in [Server.Shutdown]. Then its connection is closed all
-	// the same, which ends their [Socket.Context] and leaves them without
-	// acknowledgement. Zero means 5 s.
+	// DrainTimeout is how long the handlers of a client may run after
+	// [Server.Shutdown] has come to the client. Then its connection is closed, which
+	// ends [Socket.Context]; what the handlers return is not acknowledged. Zero means
+	// 5 s.
 	DrainTimeout time.Duration
 
 	// Limits bounds what clients may send, hold and cost.
 	Limits Limits
-	// ClientIP, if set, says for Limits.MaxConnectionsPerIP where a handshake comes
-	// from: an IP address, any other text to count by, or "" for a client that
-	// is not counted. Nil means the address of the network connection
-	// ([http.Request].RemoteAddr), or with TrustForwarded the last entry of
-	// X-Forwarded-For. With several proxies, or one that uses another header,
-	// set it; what clients can write themselves, such as the first entries of
-	// X-Forwarded-For, lets them evade the limit. It is called concurrently.
+	// ClientIP, if set, returns the address that a handshake comes from, for
+	// Limits.MaxConnectionsPerIP: an IP address, any other string to count by, or "" for
+	// a client that is not counted. It is called concurrently. Nil means the address of
+	// the network connection ([http.Request].RemoteAddr) or, with TrustForwarded, the
+	// last entry of X-Forwarded-For. Set it if there are several proxies, or if the
+	// proxy uses another header. Do not use what clients can write themselves, such as
+	// the first entries of X-Forwarded-For: it lets them evade the limit.
 	ClientIP func(r *http.Request) string
 
 	// DisableHTTPCompression turns off gzip and deflate for polling answers.
@@ -68,23 +67,22 @@ type Options struct {
 	// HTTPCompressionThreshold is the size in bytes from which polling
 	// answers are compressed. Zero means 1024.
 	HTTPCompressionThreshold int
-	// PerMessageDeflate offers compression to WebSocket clients. It costs
-	// memory and time per connection; off by default.
+	// PerMessageDeflate compresses messages to WebSocket clients that offer it. It
+	// costs memory and time for each connection. Off by default.
 	PerMessageDeflate bool
 	// PerMessageDeflateThreshold is the size in bytes from which WebSocket
 	// messages are compressed. Zero means 1024.
 	PerMessageDeflateThreshold int
 
-	// Cookie is sent with the answer to a polling handshake, for load
-	// balancers that keep a client on one server by it. Its value is replaced
-	// by the connection's id; an empty name means "io". It is always HttpOnly,
-	// and Secure where the handshake came over TLS. Nil means no cookie.
+	// Cookie is sent with the answer to a polling handshake, for load balancers
+	// that use it to keep a client on one server. Its value is replaced by the
+	// connection's id; an empty name means "io". It is always HttpOnly, and Secure if
+	// the handshake came over TLS. Nil means no cookie.
 	Cookie *http.Cookie
-	// AllowedOrigins lists the origins from which browsers may connect,
-	// besides the server's own: "https://example.com",
-	// "https://*.example.com", "null", "file://", or "*" for any. Pages that only
-	// "*" or "null" allows connect without the user's cookies. Empty means the
-	// server's own only.
+	// AllowedOrigins are the origins besides the server's own from which browsers
+	// may connect: "https://example.com", "https://*.example.com", "null", "file://",
+	// or "*" for any. Pages that only "*" or "null" allows connect without the user's
+	// cookies. Empty means only the server's own.
 	AllowedOrigins []string
 	// CredentialsForAnyOrigin lets pages that only "*" or "null" in AllowedOrigins
 	// allows connect with the user's cookies. Any page on the web can then act
@@ -93,25 +91,24 @@ type Options struct {
 	// AllowOrigin, if set, is asked about origins that AllowedOrigins does
 	// not allow.
 	AllowOrigin func(r *http.Request, origin string) bool
-	// TrustForwarded takes the server's own origin also from the headers
-	// X-Forwarded-Proto and X-Forwarded-Host, and a client's address from the
-	// last entry of X-Forwarded-For. Set it only behind a proxy that sets or
-	// removes the first two, and sets or appends to the third.
+	// TrustForwarded makes the headers X-Forwarded-Proto and X-Forwarded-Host decide
+	// what the server's own origin is, and the last entry of X-Forwarded-For what a
+	// client's address is. Set it only behind a proxy that sets or removes the first
+	// two, and sets or appends to the third.
 	TrustForwarded bool
 	// DisableCredentials leaves out Access-Control-Allow-Credentials, so that
 	// polling pages of other origins connect without cookies. Browsers send
 	// cookies with WebSocket handshakes all the same.
 	DisableCredentials bool
 
-	// Namespaces lists namespaces that clients may connect to although no
-	// handler is registered for them: "/news". "*" accepts every name, which
-	// is what [Server.Namespace]("*") needs to see any client of a namespace
-	// without handlers of its own. "/" is always accepted.
+	// Namespaces are namespaces that clients may connect to although no handler is
+	// registered for them: "/news". "*" accepts every name; without it no client can
+	// connect to a namespace for which only [Server.Namespace]("*") has handlers. "/" is
+	// always accepted.
 	Namespaces []string
-	// AlwaysConnect tells clients that they are connected before the connect
-	// handler runs, as Flask-SocketIO's always_connect does: they are then in
-	// the namespace, and reached by broadcasts, while it decides. A refusal is
-	// then a disconnect packet.
+	// AlwaysConnect accepts clients before the connect handler runs, as
+	// Flask-SocketIO's always_connect does: they are in the namespace, and broadcasts
+	// reach them, while it decides. If it fails, the client gets a DISCONNECT packet.
 	AlwaysConnect bool
 	// AsyncHandlers runs every event in a goroutine of its own as soon as it
 	// arrives, so that the events of one client overlap and overtake each
@@ -120,15 +117,15 @@ type Options struct {
 	// the events of one socket are handled one after another, in order.
 	AsyncHandlers bool
 
-	// StrictArgs makes it an error, an [*ArgError], that an event has fewer or
-	// more arguments than its handler has parameters, as it is a TypeError in
-	// Python; the handler is not called. A variadic parameter takes any number, and
-	// a [HandlerFunc] any arguments. By default those the client left out are
-	// zero, as in JavaScript, and extra ones are ignored; [Context.NumArgs] tells.
+	// StrictArgs makes it an [*ArgError] that an event has fewer or more arguments
+	// than its handler has parameters, as it is a TypeError in Python; the handler is
+	// not called. A variadic parameter takes any number, and a [HandlerFunc] any
+	// arguments. By default those that the client left out are zero, as in JavaScript,
+	// and superfluous ones are ignored; [Context.NumArgs] returns their number.
 	StrictArgs bool
 
-	// Session, if set, gives the first content of a connection's [Session],
-	// from the HTTP request of its handshake. It is called once a connection,
+	// Session, if set, returns the first content of a connection's [Session],
+	// from the HTTP request of its handshake. It is called once for each connection,
 	// in the goroutine that serves the request, before the client is
 	// answered. The map is copied.
 	Session func(r *http.Request) map[string]any
@@ -139,153 +136,156 @@ type Options struct {
 	// binary attachments. It cannot be combined with JSON.
 	Parser parser.Parser
 
-	// Cluster connects this server with others, which are one application then.
+	// Cluster connects this server with others, so that they are one application.
 	Cluster ClusterOptions
 
-	// Logger gets panics at level error, errors of handlers, refused origins
-	// and trouble with the broker and the other servers at warn, and at debug what clients do: that
-	// they come and go, are refused or break the protocol. What newcomers need
-	// to see is at warn the first time: an event without handler whose client
-	// waits for the acknowledgement, and requests to a wrong path, of a wrong
-	// version, or that a proxy keeps from becoming a WebSocket. Of session ids it
-	// gets the beginning only, of what clients send nothing but names and
-	// what an error quotes. Zero means [slog.Default].
+	// Logger gets panics at level error; errors of handlers, refused origins and
+	// failures of the broker and of other servers at warn; and at debug what clients do:
+	// they come and go, are refused or break the protocol. At warn are also the first
+	// event without a handler, the first request to a wrong path or of a wrong version,
+	// and the first that a proxy keeps from becoming a WebSocket. Of session ids the log
+	// has only the beginning, of what clients send only names and what an error quotes.
+	// Zero means [slog.Default].
 	Logger *slog.Logger
 }
 
-// Limits bounds what clients may send, hold and cost. The zero value is a set of
-// bounds for a server that faces the internet. What reaches a limit is counted in
-// [Stats].LimitHits.
+// Limits bounds what clients may send, hold and cost. The zero value has bounds that
+// suit a server on the internet. [Stats].LimitHits counts how often each limit is
+// reached.
 type Limits struct {
-	// MaxPayload bounds, in bytes, one message from a client, over polling
-	// and WebSocket alike. Zero means 1,000,000.
+	// MaxPayload bounds one message from a client, in bytes, over polling and
+	// WebSocket alike. Zero means 1,000,000.
 	MaxPayload int
-	// PostBudget bounds, in bytes, what the bodies of all POSTs take until what is
-	// in them has been queued for handlers. Above it the POST that began first is
-	// refused with 503 and its connection closed with [ReasonTransportError]; but
-	// when more than half wait because of handlers, what arrives waits as well.
-	// Bodies of up to 4 KiB do not count. Zero means 64 MiB, or 8 times MaxPayload if that is more; it
-	// must be at least twice MaxPayload.
+	// PostBudget bounds the memory that the bodies of all POSTs take together, in
+	// bytes. A body counts until its packets have been queued for handlers. Bodies of
+	// up to 4 KiB do not count. When the budget is used up, the POST that began first is
+	// refused with 503, and its connection is closed with [ReasonTransportError]. But
+	// while more than half of the budget waits because of handlers, further bodies wait
+	// as well. Zero means 64 MiB, or 8 times MaxPayload if that is more; it must be at
+	// least twice MaxPayload.
 	PostBudget int
-	// SendQueueLimit bounds, in bytes, what may wait to be sent to one
-	// connection, with about 100 for each packet; a packet of any size is
-	// accepted when nothing else waits. Beyond it, who emits to this socket
-	// alone gets [ErrSendQueueFull], and [Socket.Flush] waits for room; a client
-	// for which a broadcast or an acknowledgement finds no room is closed with
+	// SendQueueLimit bounds what waits to be sent to one connection, in bytes; each
+	// packet counts with about 100 bytes more than its size. A packet of any size is
+	// accepted when nothing else waits. Beyond the limit, an emit to this socket alone
+	// returns [ErrSendQueueFull], and [Socket.Flush] waits until there is room. If there
+	// is no room for a broadcast or an acknowledgement, the connection is closed with
 	// [ReasonSlowClient]. Zero means 64 MiB.
 	SendQueueLimit int
-	// SendBudget bounds, in bytes, the memory of what waits to be sent to all
-	// connections of this server together; a packet that waits for several of
-	// them counts once. When it is used up, the connections for which most waits
-	// are closed with [ReasonSlowClient] until an eighth of it is free. What the
-	// network takes at once does not count. Zero means 256 MiB; a negative
-	// value, no bound but SendQueueLimit.
+	// SendBudget bounds the memory of what waits to be sent to all connections of
+	// this server together, in bytes. A packet that waits for several connections counts
+	// once. What the network takes at once does not count. When the budget is used up,
+	// the connections for which most waits are closed with [ReasonSlowClient] until an
+	// eighth of it is free. Zero means 256 MiB; negative means no bound but
+	// SendQueueLimit.
 	SendBudget int
-	// ReceiveQueueLimit bounds, in bytes, the events of one connection that
-	// have arrived and whose handlers have not returned; each counts what it
-	// holds and 256 bytes. One event is accepted whatever its size. Above the
-	// limit the server reads nothing more from the client until half of it is
-	// left: a client that sends faster than its handlers run sends slower, and
-	// all it sent is handled. Acknowledgements wait, too, behind what is not
-	// read. If no handler of the connection returns for PingInterval and
-	// PingTimeout together meanwhile, the connection is closed with
-	// [ReasonTransportError], and what waits is dropped; likewise what waits when
-	// the client has gone. Zero means 4 MiB.
+	// ReceiveQueueLimit bounds the events of one connection that have arrived and
+	// whose handlers have not returned, in bytes; each counts with its size and 256 bytes
+	// more. One event is accepted whatever its size. Above the limit the server stops
+	// reading from the client until half of it is left. So a client that sends faster
+	// than its handlers run is slowed down, and all it sends is handled. Its
+	// acknowledgements wait, too.
+	//
+	// If no handler of the connection returns for PingInterval and PingTimeout together
+	// meanwhile, the connection is closed with [ReasonTransportError], and the events that
+	// wait are dropped. After that time those of a client that has gone are dropped, too.
+	// Zero means 4 MiB.
 	ReceiveQueueLimit int
-	// ControlRate bounds what means nothing and costs a client nothing: pings,
-	// pongs and NOOPs of the transports, and in the same number acknowledgements that nobody expects and packets
-	// for namespaces that the client is not in, a second each. Above it, after ten times as many at
-	// once, the server reads more slowly from the client. Zero means 1000.
+	// ControlRate bounds the control packets a second that one client may send: pings,
+	// pongs and NOOPs of the transports. The same number bounds useless packets:
+	// acknowledgements that are not expected, and packets for namespaces that the client
+	// is not in. Ten times as many may come at once. Beyond that the server reads more
+	// slowly from the client. Zero means 1000.
 	ControlRate int
-	// EventRate bounds the events a second that one connection may send, in all
-	// its namespaces together; connecting to a namespace counts as one. What
-	// comes above is dropped: the error handler gets a [*LimitError] and
-	// decides about the acknowledgement; without one an event that asks for an
-	// acknowledgement gets {"error":{"message":"Too many events"}}, and a
-	// connect is refused likewise. A client that goes on, so that as many
-	// again have to be dropped, is closed with [ReasonTransportError]. Zero
-	// means no limit but ReceiveQueueLimit: what is normal only the app knows.
+	// EventRate bounds the events a second that one connection may send, in all its
+	// namespaces together; a connect to a namespace counts as one. Events above it are
+	// dropped: the error handler gets a [*LimitError] and decides about the
+	// acknowledgement. Without an error handler, an event that asks for an
+	// acknowledgement gets {"error":{"message":"Too many events"}}, and a connect is
+	// refused in the same way. If a client goes on until as many again have been dropped,
+	// it is closed with [ReasonTransportError]. Zero means no limit but
+	// ReceiveQueueLimit, because only the app knows what is normal.
 	EventRate int
-	// EventBurst is how many events may come at once after a pause. Zero
-	// means those of one second, EventRate.
+	// EventBurst is how many events may come at once after a pause. Zero means
+	// EventRate, the events of one second.
 	EventBurst int
 	// AsyncLimit bounds, with AsyncHandlers, the events of one connection that
-	// run at one time. Those above it wait in order, see ReceiveQueueLimit. Zero
+	// run at the same time. Further ones wait in order, see ReceiveQueueLimit. Zero
 	// means 100.
 	AsyncLimit int
-	// MaxNamespaces bounds the namespaces one connection may be in. In one
-	// more it is refused with "Too many namespaces". Zero means 100.
+	// MaxNamespaces bounds the namespaces that one connection may be in. A connect
+	// beyond it is refused with "Too many namespaces". Zero means 100.
 	MaxNamespaces int
-	// MaxRooms bounds the rooms one socket may be in, not counting its own.
+	// MaxRooms bounds the rooms that one socket may be in, not counting its own.
 	// [Socket.Join] returns a [*LimitError] beyond it. Zero means 10,000.
 	MaxRooms int
-	// MaxPendingAcks bounds the acknowledgements one socket may owe, to
-	// [OnAck] and Call together. Beyond it the event is not sent to this
-	// socket, and the callback of OnAck gets a [*LimitError], if it takes an error
-	// and the event is for a room or everyone; otherwise Emit and Call return one. Zero
-	// means 10,000.
+	// MaxPendingAcks bounds the acknowledgements that one socket may owe to [OnAck]
+	// and Call together. Beyond it the event is not sent to this socket. The callback of
+	// OnAck gets a [*LimitError] if it takes an error and the event is for a room or for
+	// everyone; otherwise Emit returns one, as Call does. Zero means 10,000.
 	MaxPendingAcks int
-	// MaxConnections bounds the connections at one time, those over polling
-	// included, which need no network connection between two requests. A
-	// handshake beyond it is refused with 503. Zero means twice the number of
-	// files that the process may open (RLIMIT_NOFILE), at most 100,000, and
-	// 100,000 on systems without such a limit; negative means no limit.
+	// MaxConnections bounds the connections at one time. It includes those over
+	// polling, which need no network connection between two requests. A handshake beyond
+	// it is refused with 503. Zero means twice the number of files that the process may
+	// open (RLIMIT_NOFILE), at most 100,000; on systems without such a limit, 100,000.
+	// Negative means no limit.
 	MaxConnections int
 	// MaxConnectionsPerIP bounds the connections at one time from one client
-	// address; a /64 network counts as one address of IPv6. A handshake beyond
-	// it is refused with 429. Zero means no limit, since everyone behind one
-	// proxy or one company's router has the same address.
+	// address. For IPv6, a whole /64 network counts as one address. A handshake beyond it
+	// is refused with 429. Zero means no limit, because everyone behind a proxy or a
+	// company's router has the same address.
 	MaxConnectionsPerIP int
-	// Limits bounds what is accepted inside one packet: attachments, nesting.
+	// Packet bounds what is accepted inside one packet: attachments, nesting.
 	// A packet beyond it closes the connection with [ReasonParseError].
 	Packet parser.Limits
 }
 
-// ClusterOptions makes a [Server] one of several that share their clients. The zero value
-// is a server that is alone.
+// ClusterOptions makes a [Server] one of several that share their clients. The zero
+// value is a server on its own.
 type ClusterOptions struct {
-	// Broker connects this server with others: events, rooms and disconnects reach the clients of all. Servers
-	// of Flask-SocketIO with the same message_queue are among them. Clients
-	// of this server are served first, and whatever happens to the broker;
-	// nothing waits for it. [Server.Shutdown] ends its use, and does not close
-	// it. Nil means that this server is alone. Flask-SocketIO: message_queue.
+	// Broker connects this server with others: events, rooms and disconnects reach
+	// the clients of all. Flask-SocketIO's servers with the same message_queue are among
+	// them. The clients of this server are served first, also while the broker is not
+	// available; nothing waits for it. [Server.Shutdown] ends the use of the broker, and
+	// does not close it. Nil means that this server is on its own. Flask-SocketIO:
+	// message_queue.
 	Broker Broker
 	// Channel is the broker's channel that the servers of one application
-	// share. Zero means "flask-socketio", as there.
+	// share. Zero means "flask-socketio", as in Flask-SocketIO.
 	Channel string
-	// QueueLimit bounds, in bytes, what waits to be published. What is
-	// too much is dropped and counted, see [Server.BrokerStatus]. One message
-	// is accepted whatever its size. Zero means 8 MiB.
+	// QueueLimit bounds what waits to be published, in bytes. Messages beyond it
+	// are dropped and counted, see [Server.BrokerStatus]. One message is accepted
+	// whatever its size. Zero means 8 MiB.
 	QueueLimit int
-	// ReplayLimit bounds, in bytes, what is kept while the broker is
-	// away, to be published when it is back: the newest messages. One that
-	// was being published when the connection broke may then arrive twice.
-	// Zero means that nothing is kept, as in Flask-SocketIO.
+	// ReplayLimit bounds what is kept while the broker is not available, in bytes:
+	// the newest messages. They are published when it is back. A message that was being
+	// published when the connection broke may then arrive twice. Zero means that nothing
+	// is kept, as in Flask-SocketIO.
 	ReplayLimit int
-	// AckTimeout is how long acknowledgements of clients on other
-	// servers are waited for by [OnAck] without [AckTimeout]. A client here owes
-	// an answer to a Flask-SocketIO server, which does not say how long it waits,
-	// for that time, too. Zero means 1 minute.
+	// AckTimeout is how long [OnAck], without the option [AckTimeout], waits for
+	// clients of other servers. It also bounds how long a client of this server owes an
+	// answer to a Flask-SocketIO server, which does not say how long it waits. Zero means
+	// 1 minute.
 	AckTimeout time.Duration
-	// PeerURL lets clients poll through a balancer that sends each of their
-	// requests to any of the servers: one of a session that another server has is
-	// handed over to that server, and so is the WebSocket of an upgrade, for as
-	// long as it lasts. It is the URL at which the other servers reach this one,
-	// past the balancer: "http://10.0.0.5:8080", with a path only if one is
-	// stripped from requests before this server gets them. All servers set their
-	// own; the servers with one hand over to each other. They learn of it through
-	// the Broker, which is required. What is handed over goes there as it came,
-	// cookies and session ids included: over a private network or https. Sticky
-	// sessions do without: prefer them. Zero means that such requests are refused.
+	// PeerURL lets clients poll through a load balancer that sends each of their
+	// requests to any of the servers. A server hands a request over to the server that
+	// has its session; so it does with the WebSocket of an upgrade, for as long as that
+	// lasts. Zero means that such requests are refused. Prefer sticky sessions, which need
+	// no hand-over.
+	//
+	// PeerURL is the URL at which the other servers reach this one, not the load
+	// balancer: "http://10.0.0.5:8080". It has a path only if a proxy strips one from
+	// requests before this server gets them. Every server sets its own, and learns those
+	// of the others through the Broker, which is required. Use a private network or
+	// https: cookies and session ids are handed over as well.
 	PeerURL string
-	// PeerTransport sends what is handed over: set it where the servers'
-	// certificates are of a private authority. It must speak HTTP/1.1 and not
+	// PeerTransport sends the requests that are handed over. Set it if the servers'
+	// certificates come from a private authority. It must speak HTTP/1.1 and must not
 	// follow redirects. Nil means the system's authorities, and no proxy.
 	PeerTransport http.RoundTripper
 }
 
-// Validate says what [NewServer] would panic with, nil if nothing: for options
-// that come from a configuration. Nil options are valid.
+// Validate returns the error that [NewServer] would panic with, nil if the options are
+// valid. It is for options that come from a configuration. Nil options are valid.
 func (o *Options) Validate() error {
 	s, err := o.complete()
 	if err == nil {

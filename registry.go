@@ -16,21 +16,21 @@ const anyName = "*"
 // errorHandler is what OnError takes, see [Namespace.OnError].
 type errorHandler = func(c *Context, err error) any
 
-// registry is everything registered on a server. A registry is immutable: a
-// registration publishes a changed copy, so that dispatch takes no lock.
+// registry is everything that is registered on a server. It is immutable: a registration
+// publishes a changed copy, so that dispatch takes no lock.
 type registry struct {
 	spaces  map[string]*space
-	star    *space       // the one of "*"; nil: none
+	star    *space       // the one of "*"; nil if there is none
 	onError errorHandler // for namespaces without their own
 }
 
 // space is what is registered for one namespace.
 type space struct {
 	events  map[string]Handler // by event
-	class   map[string]Handler // methods given to Register, by event; nil: none
+	class   map[string]Handler // methods given to Register, by event; nil if there are none
 	onError errorHandler
-	chain   *chain                  // middleware; nil: none
-	emits   map[string]reflect.Type // what Declare was given, by event
+	chain   *chain                  // middleware; nil if there is none
+	emits   map[string]reflect.Type // the functions given to Declare, by event
 }
 
 // register publishes a copy of the registry in which the namespace's space, new
@@ -62,11 +62,10 @@ func (srv *Server) accepts(ns string) bool {
 }
 
 // find returns the handler of an event in the namespace with the space own, nil
-// if there is none.
-// named is set for a catch-all, which gets the event's name first. The order is
-// Flask-SocketIO's: functions before classes, the namespace's own before "*",
-// each time the event's own before "*". A namespace with a class never falls
-// back to the class of "*".
+// if there is none. named is set for a catch-all, which gets the event's name as its
+// first argument. The order is Flask-SocketIO's: functions before classes, those of the
+// namespace before those of "*", and among these the event's own before the catch-all. A
+// namespace with a class does not use the class of "*".
 func (r *registry) find(own *space, event string, lifecycle bool) (h bound, named bool) {
 	for _, sp := range [2]*space{own, r.star} {
 		if sp == nil {
@@ -108,7 +107,7 @@ func (r *registry) run(c *Context) (Args, error) {
 	return r.runOwn(c)
 }
 
-// runOwn is where the middleware of "*" ends.
+// runOwn calls what the middleware of "*" is around.
 func runOwn(c *Context) (Args, error) { return c.srv().registry.Load().runOwn(c) }
 
 func (r *registry) runOwn(c *Context) (Args, error) {
@@ -119,7 +118,7 @@ func (r *registry) runOwn(c *Context) (Args, error) {
 	return r.handle(c, own)
 }
 
-// runHandler is where all middleware ends.
+// runHandler calls the handler that all middleware is around.
 func runHandler(c *Context) (Args, error) {
 	r := c.srv().registry.Load()
 	return r.handle(c, r.spaces[c.name])
@@ -130,15 +129,16 @@ func (r *registry) handle(c *Context, own *space) (Args, error) {
 	h, named := r.find(own, c.event, lifecycle)
 	if h == nil {
 		if lifecycle {
-			return nil, nil // nothing to do when a client comes or goes
+			return nil, nil // "connect" and "disconnect" need no handler
 		}
 		return nil, fmt.Errorf("%w: %.100q in namespace %.100q", ErrNoHandler, c.event, c.name)
 	}
 	return h(c, named)
 }
 
-// chain is middleware, each calling the next and the last one the end. Each
-// middleware is built once, when registered: the next is found through a link.
+// chain is the middleware of a namespace. Each one calls the next through a link, so
+// that each is built only once, when it is registered. The last link leads to runOwn or
+// runHandler.
 type chain struct {
 	first HandlerFunc
 	last  *link
@@ -148,8 +148,8 @@ type link struct{ next atomic.Pointer[HandlerFunc] }
 
 func (l *link) call(c *Context) (Args, error) { return (*l.next.Load())(c) }
 
-// with returns the chain with one more middleware, whose first handler is h and
-// whose link l leads to the end.
+// with returns the chain with one more middleware: h is its handler, and its link l
+// leads to the end.
 func (ch *chain) with(h HandlerFunc, l *link) *chain {
 	if ch == nil {
 		return &chain{first: h, last: l}
@@ -162,7 +162,7 @@ func (ch *chain) with(h HandlerFunc, l *link) *chain {
 // a missing slash is added.
 func namespaceName(name string) (string, error) {
 	if strings.ContainsAny(name, ",?") {
-		return "", fmt.Errorf("namespace %q: a name cannot hold a comma or a question mark, which end it in a packet", name)
+		return "", fmt.Errorf("namespace %q: a name cannot contain a comma or a question mark, which end it in a packet", name)
 	}
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name
@@ -170,17 +170,17 @@ func namespaceName(name string) (string, error) {
 	return name, nil
 }
 
-// Register serves a namespace with the methods of a value, as Flask-SocketIO's
-// class-based namespaces do: every exported method whose name is On followed by
-// an upper-case letter handles an event, whose name is the rest in snake case.
-// OnMyEvent handles "my_event", OnConnect "connect", OnDisconnect "disconnect";
-// OnError, func(*Context, error) any, is the namespace's error handler. The
-// methods have the shapes of [Namespace.On].
+// Register registers the methods of a value as the handlers of a namespace, like
+// Flask-SocketIO's class-based namespaces. Every exported method whose name is On
+// followed by an upper-case letter handles an event; the rest of the name in snake case
+// is the event's name. OnMyEvent handles "my_event", OnConnect "connect", OnDisconnect
+// "disconnect"; OnError, func(*Context, error) any, is the namespace's error handler.
+// The methods have the shapes of [Namespace.On].
 //
-// Functions registered with On come first, even the "*" ones. The value serves
-// all clients at once and guards what it keeps. Register panics if a method has
-// another shape, if two methods handle one event, or if there is no such
-// method; a second Register for a namespace replaces the first.
+// Functions registered with On come before methods, even those of "*". The value serves
+// all clients at once, so it must guard its fields. A second Register for a namespace
+// replaces the first. Register panics if a method has another shape, if two methods
+// handle the same event, or if no method handles one.
 func (srv *Server) Register(namespace string, v any) {
 	where := caller(1)
 	n := srv.Namespace(namespace)
@@ -195,7 +195,8 @@ func (srv *Server) Register(namespace string, v any) {
 	})
 }
 
-// methodHandlers builds the table of a class. What is not in it no client can reach.
+// methodHandlers returns the handlers of a class by event. Clients can reach no other
+// methods.
 func (srv *Server) methodHandlers(v any, what, where string) (map[string]Handler, errorHandler) {
 	class := make(map[string]Handler)
 	method := make(map[string]string) // the method behind each event
@@ -220,13 +221,13 @@ func (srv *Server) methodHandlers(v any, what, where string) (map[string]Handler
 		}
 		event := snakeCase(rest)
 		if method[event] != "" {
-			panic(fmt.Sprintf("socketio: %s at %s: method %s handles event %q already", at, where, method[event], event))
+			panic(fmt.Sprintf("socketio: %s at %s: method %s already handles event %q", at, where, method[event], event))
 		}
 		class[event] = srv.mustCompile(handlerKind(event, at, where), at, where, fn)
 		method[event] = name
 	}
 	if len(class) == 0 {
-		panic(fmt.Sprintf("socketio: %s at %s: it has no exported method named On and an event; a pointer's methods need a pointer", what, where))
+		panic(fmt.Sprintf("socketio: %s at %s: it has no exported method whose name is On followed by an event; pass a pointer if the methods have pointer receivers", what, where))
 	}
 	return class, onError
 }

@@ -240,7 +240,7 @@ func TestRegisterPanics(t *testing.T) {
 		"method OnMyEvent":          wrongShape{},
 		"method OnError":            wrongError{},
 		"the protocol reserves":     reservedMethod{},
-		"handles event \"foo_bar\"": twice{},
+		"already handles event \"foo_bar\"": twice{},
 		"no exported method":        chatRoom{},
 		"the value is nil":          nil,
 	} {

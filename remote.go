@@ -19,11 +19,12 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Clients of other servers: the Socket that stands for one, how they are asked for
-// acknowledgements, and how the clients here are asked for other servers.
+// This file is about clients of other servers: the Socket that stands for one, how they
+// are asked for acknowledgements, and how clients of this server are asked on behalf of
+// other servers.
 
-// remoteSocket returns a socket that stands for a client of another server, of which
-// no more is known than its session id.
+// remoteSocket returns a socket that stands for a client of another server. Only its
+// session id is known.
 func (srv *Server) remoteSocket(ns, sid string) *Socket {
 	s := &Socket{server: srv, name: ns, sid: sid}
 	s.state.Store(stateGone)
@@ -41,7 +42,8 @@ func (s *Socket) local() *Socket {
 	return s
 }
 
-// noRequest is the request of a client that connected elsewhere.
+// noRequest returns the request of a client that is connected to another server: an
+// empty one.
 func noRequest() *http.Request {
 	return &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, Body: http.NoBody}
 }
@@ -54,15 +56,15 @@ func (s *Socket) connectionContext() context.Context {
 	return context.Background()
 }
 
-// mayBeElsewhere reports whether the one target of an emit that has no recipient
-// here may be a client of another server.
+// mayBeElsewhere reports whether the target of an emit may be a client of another
+// server. The emit has no recipient on this one.
 func (srv *Server) mayBeElsewhere(e *emitOptions) bool {
 	return srv.cluster != nil && !e.local && len(e.rooms) == 1 && len(e.except) == 0
 }
 
 // looksLikePythonID reports whether a name may be a session id of python-socketio: 20
-// characters in base64, the first 16 of them random. A room may have such a name,
-// too, so nothing is ever sent to it on the grounds of this.
+// characters of base64, the first 16 of them random. A room may have such a name, too,
+// so nothing may be sent to the name because of this.
 func looksLikePythonID(name string) bool {
 	const length, random = 20, 16
 	if len(name) != length {
@@ -75,8 +77,8 @@ func looksLikePythonID(name string) bool {
 	return strings.ToLower(begin) != begin && strings.ToUpper(begin) != begin
 }
 
-// askElsewhere returns what asks the clients of other servers that an event with
-// OnAck is for.
+// askElsewhere returns the cluster.Ask for the clients of other servers that an event
+// with OnAck is for.
 func (srv *Server) askElsewhere(e *emitOptions, cb *ackCallback) *cluster.Ask {
 	ask := &cluster.Ask{
 		ID: cb.id, Namespace: e.ns, Asker: &remoteAsker{srv: srv, ns: e.ns, target: cb},
@@ -95,17 +97,18 @@ func (srv *Server) askElsewhere(e *emitOptions, cb *ackCallback) *cluster.Ask {
 	return ask
 }
 
-// remoteAsker passes on what clients of other servers answered.
+// remoteAsker passes on the answers of clients of other servers.
 type remoteAsker struct {
 	srv     *Server
 	ns      string
 	target  ackTarget
-	after   time.Duration      // how long they are waited for
-	sockets map[string]*Socket // those who are asked, if the target knows them as such
+	after   time.Duration      // how long the answers are waited for
+	sockets map[string]*Socket // the sockets that the target waits for, by session id; nil if it knows none
 }
 
-// socket returns the socket that stands for who answered. Its session id is empty if
-// it is not known to be a client's: to emit to it could otherwise reach a whole room.
+// socket returns the socket that stands for the client that answered. Its session id is
+// empty if sid may be the name of a room: an emit to the socket would reach everyone
+// there.
 func (a *remoteAsker) socket(sid string) *Socket {
 	if a.sockets != nil {
 		return a.sockets[sid]
@@ -128,7 +131,7 @@ func (a *remoteAsker) Failed(sid string, err error) {
 	}
 }
 
-// explain translates what the cluster says.
+// explain translates an error of the cluster.
 func (a *remoteAsker) explain(err error) error {
 	if most, limit := errors.AsType[cluster.LimitError](err); limit {
 		return &LimitError{limitPendingAcks, int(most)}
@@ -152,10 +155,11 @@ func (a *remoteAsker) explain(err error) error {
 // errLeftElsewhere: a client of another server left before it answered.
 var errLeftElsewhere = fmt.Errorf("%w, on another server", ErrClosed)
 
-// remoteClients are clients of other servers that a Call asks.
+// remoteClients are the clients of other servers that a Call asks. Either they are known
+// by their session ids, or there is one name, which may be that of a room.
 type remoteClients struct {
-	sockets map[string]*Socket // that stand for them, by session id or by the name asked
-	hosts   map[string]string  // the ids of their servers by session id, empty if not known; nil: a name is asked
+	sockets map[string]*Socket // stand for the clients, by session id or by the name
+	hosts   map[string]string  // ids of their servers by session id, "" if not known; nil for a name
 }
 
 func (c *remoteClients) len() int {
@@ -165,14 +169,14 @@ func (c *remoteClients) len() int {
 	return len(c.sockets)
 }
 
-// remoteNamed returns whoever has, or is in a room of, the one name that an emit
-// is for.
+// remoteNamed returns the clients for the single name that an emit is for.
 func (srv *Server) remoteNamed(e *emitOptions) *remoteClients {
 	name := e.rooms[0]
 	return &remoteClients{sockets: map[string]*Socket{name: srv.remoteSocket(e.ns, name)}}
 }
 
-// callElsewhere returns what asks the clients of other servers for a Call.
+// callElsewhere returns the cluster.Ask for the clients of other servers that a Call
+// asks.
 func (srv *Server) callElsewhere(ctx context.Context, ns string, id uint64, a *answers, clients *remoteClients) *cluster.Ask {
 	ask := &cluster.Ask{
 		ID: id, Namespace: ns, Clients: clients.hosts, Failures: true, CallerEnds: true,
@@ -189,11 +193,10 @@ func (srv *Server) callElsewhere(ctx context.Context, ns string, id uint64, a *a
 	return ask
 }
 
-// remoteTarget is another server that wants the acknowledgements of one event. It
-// knows which clients owe it one, so that they do not when nobody waits for it any
-// more.
+// remoteTarget collects the acknowledgements of one event for another server. It knows
+// which clients owe one, and releases them when the other server waits no more.
 type remoteTarget struct {
-	inquiry  // empty: the other server has its own hooks
+	inquiry  // empty, because the other server calls its own hooks
 	question *cluster.Question
 	id       uint64
 
@@ -218,8 +221,8 @@ func (t *remoteTarget) ask(r recipient, p packet, volatile bool) (sent bool, err
 	return sent, err
 }
 
-// arm has the wait ended by the other server, or by its timeout, when everybody has
-// been asked.
+// arm lets the other server, or its timeout, end the wait. It is called when all
+// recipients have been asked.
 func (t *remoteTarget) arm() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -229,7 +232,7 @@ func (t *remoteTarget) arm() {
 	}
 }
 
-// end ends the wait for those who have not answered.
+// end ends the wait for the clients that have not answered.
 func (t *remoteTarget) end() {
 	t.mu.Lock()
 	late := t.waiting
@@ -267,15 +270,16 @@ func (t *remoteTarget) failed(s *Socket, err error) {
 	t.question.Failed(s.sid, most)
 }
 
-// remoteBoxes are the callbacks of OnAck of clients of other servers that wait or
-// run. Those of one client run one after another; each answer has a Socket of its own.
+// remoteBoxes are the mailboxes for callbacks of OnAck for clients of other servers.
+// Those of one client run one after another. They cannot be in the Socket, because each
+// answer has a Socket of its own.
 type remoteBoxes struct {
 	mu    sync.Mutex
 	boxes map[remoteKey]*remoteBox
 }
 
-// remoteKey names a client of another server. Of clients without a session id those
-// that answer one event are taken for one.
+// remoteKey identifies a client of another server. Clients without a session id that
+// answer the same event count as one client.
 type remoteKey struct {
 	ns, sid string
 	ack     uint64
@@ -294,7 +298,7 @@ func (c *Context) remoteKey() remoteKey {
 	return k
 }
 
-// put has a callback called.
+// put queues the call of a callback.
 func (b *remoteBoxes) put(c *Context) {
 	k := c.remoteKey()
 	b.mu.Lock()
@@ -311,7 +315,7 @@ func (b *remoteBoxes) put(c *Context) {
 	c.srv().queue(&box.callbacks, c)
 }
 
-// done is the end of a callback.
+// done ends a callback, and removes its mailbox if no other callback waits there.
 func (b *remoteBoxes) done(c *Context) {
 	k := c.remoteKey()
 	b.mu.Lock()

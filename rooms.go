@@ -9,19 +9,19 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
-// Rooms are kept in internal/rooms. What is here is what sockets have to do with them:
-// who may join, and what is sent to whom meanwhile.
+// internal/rooms keeps the members of rooms. This file has the rules: which sockets may
+// join, and what reaches them while they join or leave.
 
-// place is that of a socket in a room. An event that is for the room reaches the socket
-// through it. The mark of those who have left is written with both Socket.mu and
-// Socket.sending held.
+// place is the place of a socket in a room. An event for the room reaches the socket
+// through it. When the socket leaves the room, the place is marked with both Socket.mu
+// and Socket.sending held.
 type place = rooms.Place[*Socket]
 
-// Join adds the socket to a room of its namespace; being there already is fine.
-// In a connect handler it takes effect when the client is accepted. The error
-// is [ErrRoomName] for an empty name, one longer than 1,024 bytes or the session
-// id of another socket, on whichever server, a [*LimitError] beyond [Options].Limits.MaxRooms, and
-// [ErrClosed] if the client has left.
+// Join adds the socket to a room of its namespace. It has no effect if the socket is
+// already there. In a connect handler it takes effect when the client is accepted. The
+// error is [ErrRoomName] for a name that is empty, longer than 1,024 bytes or the session
+// id of another socket on any server, a [*LimitError] beyond [Options].Limits.MaxRooms,
+// and [ErrClosed] if the client has left.
 func (s *Socket) Join(room string) error {
 	if s == nil {
 		return ErrUnknownSocket
@@ -32,23 +32,23 @@ func (s *Socket) Join(room string) error {
 	return s.join(room)
 }
 
-// Leave removes the socket from a room: when it has returned, nothing more is
-// sent to the client for that room. Not being there is fine, and the room that is
-// its session id cannot be left.
+// Leave removes the socket from a room. When it has returned, nothing more is sent to
+// the client for that room. It has no effect if the socket is not there, nor for the room
+// of its session id, which it cannot leave.
 func (s *Socket) Leave(room string) {
 	if s == nil {
 		return
 	}
 	if s.remote() {
-		_ = s.Namespace().LeaveRoom(s.sid, room) // whether it is there nobody knows
+		_ = s.Namespace().LeaveRoom(s.sid, room) // the other server reports no errors
 		return
 	}
 	s.leaveRoom(room)
 }
 
-// Rooms returns the rooms the socket is in, its session id first and the others
-// sorted. When its client has gone it is still in them until its disconnect
-// handler has returned, and then in none.
+// Rooms returns the rooms that the socket is in: its session id, and then the others,
+// sorted. After its client has gone, the socket is still in them until its disconnect
+// handler has returned. Then it is in none.
 func (s *Socket) Rooms() []string {
 	if s == nil {
 		return nil
@@ -61,8 +61,8 @@ func (s *Socket) Rooms() []string {
 	return s.membership.Rooms(s.sid)
 }
 
-// InRoom reports whether the socket is in a room, that of its session id included:
-// whether [Socket.Rooms] has it. (To emit to a room see [To].)
+// InRoom reports whether the socket is in a room: whether [Socket.Rooms] contains it.
+// (To emit to a room see [To].)
 func (s *Socket) InRoom(room string) bool {
 	if s == nil {
 		return false
@@ -72,11 +72,11 @@ func (s *Socket) InRoom(room string) bool {
 	return (s.membership.Has(room) || room == s.sid) && s.state.Load() != stateGone
 }
 
-// JoinRoom adds a socket to a room; being there already is fine. The error is
-// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Cluster.Broker, a
-// socket that is not here is left to the other servers, as with LeaveRoom and
-// Disconnect: whether one of them has it, and can do it, is not heard, and the
-// error is [ErrBrokerUnavailable] or nil.
+// JoinRoom adds a socket to a room, as [Socket.Join] does. The error is
+// [ErrUnknownSocket], [ErrClosed] or [ErrRoomName]. With [Options].Cluster.Broker, the
+// command for a socket that this server does not have is published for the others, as
+// with LeaveRoom and Disconnect. They do not report whether one of them has the socket
+// or whether the command fails, so the error is then [ErrBrokerUnavailable] or nil.
 func (n *namespace) JoinRoom(sid, room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err
@@ -87,8 +87,9 @@ func (n *namespace) JoinRoom(sid, room string) error {
 	return n.elsewhere(wire.Join, sid, room)
 }
 
-// LeaveRoom removes a socket from a room; not being there is fine. The error is
-// [ErrUnknownSocket], [ErrRoomName] for an empty name, or that of the broker, see JoinRoom.
+// LeaveRoom removes a socket from a room, as [Socket.Leave] does. The error is
+// [ErrUnknownSocket], [ErrRoomName] for an empty name, or that of the broker, see
+// JoinRoom.
 func (n *namespace) LeaveRoom(sid, room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err
@@ -101,8 +102,8 @@ func (n *namespace) LeaveRoom(sid, room string) error {
 }
 
 // CloseRoom removes everyone from a room, on every server. Nothing is sent to
-// them. The error is [ErrRoomName] for an empty name. Whether the other servers
-// hear of it is not reported: see [Server.BrokerStatus].
+// them. The error is [ErrRoomName] for an empty name. It does not report whether the
+// command reaches the other servers: see [Server.BrokerStatus].
 func (n *namespace) CloseRoom(room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err
@@ -114,8 +115,7 @@ func (n *namespace) CloseRoom(room string) error {
 	return nil
 }
 
-// checkRoom checks the name of a room that is to be looked at, in a namespace that
-// there can be.
+// checkRoom checks the names of the namespace and of a room in it.
 func (n *namespace) checkRoom(room string) error {
 	switch {
 	case n.err != nil:
@@ -126,7 +126,7 @@ func (n *namespace) checkRoom(room string) error {
 	return nil
 }
 
-// errEmptyRoom is what an empty room name gets everywhere.
+// errEmptyRoom is the error of an empty room name.
 var errEmptyRoom = fmt.Errorf("%w: its name is empty", ErrRoomName)
 
 // Rooms returns the rooms of a socket, see [Socket.Rooms]; nil if the
@@ -138,9 +138,9 @@ func (n *namespace) Rooms(sid string) []string {
 	return nil
 }
 
-// Members returns the session ids in a room on this server, in no particular
-// order. A session id is a room with that socket alone. The error is
-// [ErrRoomName] for an empty name: for everyone see [Namespace.Sockets].
+// Members returns the session ids in a room on this server, in no particular order. A
+// session id is a room with that socket alone. The error is [ErrRoomName] for an empty
+// name; [Namespace.Sockets] is for everyone.
 func (n *namespace) Members(room string) ([]string, error) {
 	if err := n.checkRoom(room); err != nil {
 		return nil, err
@@ -157,17 +157,17 @@ func (n *namespace) CountRoom(room string) (int, error) {
 	return n.srv.countIn(n.name, room), nil
 }
 
-// findSocket returns the socket of this server with a session id, in whatever
-// namespace, nil if there is none.
+// findSocket returns the socket of this server with a session id, in any namespace. It
+// is nil if there is none.
 func (srv *Server) findSocket(sid string) *Socket {
-	if len(sid) != sessionid.Len { // most names are those of rooms
+	if len(sid) != sessionid.Len { // callers often ask for the name of a room
 		return nil
 	}
 	return srv.index.Find(sid)
 }
 
-// ownRoom returns the socket whose own room has this name, nil if there is none in the
-// namespace. Nobody else can be in that room.
+// ownRoom returns the socket of the namespace whose session id is the name of the room,
+// nil if there is none. No other socket can be in that room.
 func (srv *Server) ownRoom(ns, room string) *Socket {
 	if s := srv.findSocket(room); s != nil && s.name == ns {
 		return s
@@ -175,7 +175,7 @@ func (srv *Server) ownRoom(ns, room string) *Socket {
 	return nil
 }
 
-// socketsIn returns who is in a room now, also if its name is a session id.
+// socketsIn ranges over the sockets in a room. The room may be a session id.
 func (srv *Server) socketsIn(ns, room string) iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		if s := srv.ownRoom(ns, room); s != nil {
@@ -201,7 +201,7 @@ func (srv *Server) sidsIn(ns, room string) []string {
 	return sids
 }
 
-// countIn returns how many are in a room.
+// countIn returns how many sockets are in a room.
 func (srv *Server) countIn(ns, room string) int {
 	if s := srv.ownRoom(ns, room); s != nil {
 		if !s.present() {
@@ -212,8 +212,8 @@ func (srv *Server) countIn(ns, room string) int {
 	return srv.index.Count(ns, room)
 }
 
-// occupied reports whether an event for a room can reach anybody: whether somebody is
-// in it, or has its name as session id and has not left.
+// occupied reports whether an event for a room can reach a socket: one that is in the
+// room, or whose session id is the room's name and that has not left.
 func (srv *Server) occupied(ns, room string) bool {
 	if srv.index.Occupied(ns, room) {
 		return true
@@ -222,8 +222,9 @@ func (srv *Server) occupied(ns, room string) bool {
 	return s != nil && !s.hasLeft()
 }
 
-// closeRoom removes everyone from a room, those included who will be in it when they
-// are accepted: a socket enters the room before it is forgotten as one that waits.
+// closeRoom removes everyone from a room, including sockets that will be in it when they
+// are accepted. It misses none: a socket enters the room before it ceases to be a waiting
+// one.
 func (srv *Server) closeRoom(ns, room string) {
 	for _, s := range srv.index.Waiting(ns) {
 		s.Leave(room)
@@ -233,7 +234,7 @@ func (srv *Server) closeRoom(ns, room string) {
 	}
 }
 
-// checkRoomName checks the name of a room that is to be joined.
+// checkRoomName checks the name of a room that a socket wants to join.
 func checkRoomName(name string) error {
 	switch {
 	case name == "":
@@ -249,11 +250,11 @@ func (s *Socket) join(room string) error {
 		return err
 	}
 	if room == s.sid {
-		return nil // always there
+		return nil // the socket is always there
 	}
 	if sessionid.Is(room) {
-		// A socket of this server in another namespace is in none of this one: its
-		// session id is a name like any other here.
+		// The session id of a socket of another namespace on this server is an
+		// ordinary name in this namespace.
 		if other := s.srv().findSocket(room); other == nil || other.name == s.name {
 			return fmt.Errorf("%w: its name is the session id of another socket", ErrRoomName)
 		}
@@ -265,8 +266,8 @@ func (s *Socket) join(room string) error {
 	return err
 }
 
-// enterRoom puts the socket in a room, or notes that it is to be there when accepted.
-// joined is set if it is there now and was not before.
+// enterRoom puts the socket in a room, or records that it will be there when it is
+// accepted. joined is set if it is there now and was not before.
 func (s *Socket) enterRoom(room string) (joined bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -296,14 +297,14 @@ func (s *Socket) exitRoom(room string) bool {
 	defer s.mu.Unlock()
 	p, had := s.srv().index.Leave(&s.membership, room)
 	if p != nil {
-		s.sending.Lock() // when it is unlocked, every emit that got through is queued
+		s.sending.Lock() // waits until every emit that reached the socket through p is queued
 		p.MarkLeft()
 		s.sending.Unlock()
 	}
-	return p != nil || had && s.announced // in its disconnect handler
+	return p != nil || had && s.announced // the second case: in its disconnect handler
 }
 
-// hasLeft reports whether the socket has left its namespace, or is to leave.
+// hasLeft reports whether the socket has left its namespace, or is leaving.
 func (s *Socket) hasLeft() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,17 +28,17 @@ const (
 	defaultMaxPendingAcks    = 10_000
 )
 
-// settings are Options checked and completed.
+// settings are Options that have been checked and completed.
 type settings struct {
 	Options
-	accept    map[string]bool
-	acceptAll bool
-	queue     parser.Parser // JSON, for the broker
-	stall     time.Duration // how long a backlog may stand still: as long as a client may be silent
-	ownParser bool          // Options.Parser is set: packets are not what the queue has
+	accept    map[string]bool // namespaces that need no handlers
+	acceptAll bool            // Options.Namespaces has "*"
+	queue     parser.Parser   // JSON, for the broker
+	stall     time.Duration   // how long no handler of a backlog may return: as long as a client may be silent
+	ownParser bool            // Options.Parser is set, so packets differ from what queue encodes
 }
 
-// complete checks o, copies it and fills in the defaults, all but the engine's own.
+// complete copies o, checks it, and sets all defaults but those of the engine.
 func (o *Options) complete() (settings, error) {
 	var s settings
 	if o != nil {
@@ -106,7 +106,7 @@ func (s *settings) checkRest() error {
 	return nil
 }
 
-// acceptNamespaces notes Options.Namespaces.
+// acceptNamespaces sets accept and acceptAll from Options.Namespaces.
 func (s *settings) acceptNamespaces() error {
 	s.accept = map[string]bool{"/": true}
 	for _, name := range s.Options.Namespaces {
@@ -160,7 +160,7 @@ func (s *settings) setDefaults() {
 	}
 }
 
-// engine returns the options of the Engine.IO server below.
+// engine returns the options of the Engine.IO server.
 func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, error)) *engineio.Options {
 	return &engineio.Options{
 		Path:            s.Path,

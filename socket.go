@@ -14,36 +14,35 @@ import (
 
 // Socket is one client in one namespace, from its connect handler to its
 // disconnect handler. All methods may be called from any goroutine, at any
-// time, and it may be kept: of a socket that left nothing remains but its
-// fields. Embedded in [Context] it is the socket of the event.
+// time, also after the socket has left. A [Context] embeds the socket of its event.
 //
-// A nil *Socket, which [Server.Socket] returns for an unknown session id, is one
-// that nobody is behind: what returns an error returns [ErrUnknownSocket], all
-// else does nothing or returns what is empty.
+// [Server.Socket] returns a nil *Socket for an unknown session id. Its methods may be
+// called: those that return an error return [ErrUnknownSocket], the others do nothing or
+// return a zero value.
 type Socket struct {
 	server *Server
 	// at is the socket's seat on its connection; nil if it stands for a client of
 	// another server.
 	at atomic.Pointer[seat]
-	// departed: its disconnect event is in the mailbox. Guarded by client.mu.
+	// departed is set when its disconnect event is in the mailbox; client.mu guards it.
 	departed bool
 	sid      string
 	name     string       // of the namespace
 	state    atomic.Int32 // written with mu held
 	events   sync.WaitGroup
-	// sending is read-locked while a packet is handed to the engine, which
-	// never waits, and locked when the socket leaves: nothing is queued behind
-	// its DISCONNECT packet. It is taken after mu.
+	// sending is read-locked while a packet is handed to the engine, which never
+	// waits. It is locked when the socket leaves, so that nothing is queued behind its
+	// DISCONNECT packet. It is taken after mu.
 	sending sync.RWMutex
 
 	mu         sync.Mutex
-	announced  bool   // the client knows that it is, or was, connected
+	announced  bool   // the client has been sent the CONNECT packet
 	accepted   bool   // its disconnect handler will run
 	reason     Reason // why it leaves; empty until then
 	cause      error
 	drop       bool                  // events that wait are not handled
 	membership rooms.Member[*Socket] // of the namespace and its rooms
-	held       []packet              // to be sent when accepted
+	held       []packet              // sent when the socket is accepted
 	heldSize   int64
 	acks       map[uint64]ackTarget
 	ackBox     *box // callbacks of OnAck
@@ -54,9 +53,9 @@ type Socket struct {
 // States of a socket.
 const (
 	stateConnecting int32 = iota // the connect handler has not decided
-	stateAdmitting               // in the namespace; packets are held until the client has been told
+	stateAdmitting               // in the namespace; packets are held until the CONNECT packet is queued
 	stateJoined                  // in the namespace
-	stateLeaving                 // nothing reaches it; its disconnect handler is to run
+	stateLeaving                 // nothing reaches it; its disconnect handler has not returned
 	stateGone                    // refused, or the disconnect handler has returned
 )
 
@@ -68,7 +67,7 @@ func newSocket(st *seat) *Socket {
 }
 
 // ID returns the session id: 27 characters, different for every namespace and
-// every connection. It is also a room in which the socket always is, alone.
+// every connection. It is also the name of a room that only this socket is in.
 func (s *Socket) ID() string {
 	if s == nil {
 		return ""
@@ -84,8 +83,8 @@ func (s *Socket) Namespace() *Namespace {
 	return &Namespace{namespace{srv: s.srv(), name: s.name}}
 }
 
-// Request returns the HTTP request of the connection's handshake: its headers,
-// cookies and query. Its body is closed. It must not be changed.
+// Request returns the HTTP request of the connection's handshake, with its headers,
+// cookies and query. It has no body. It must not be changed.
 func (s *Socket) Request() *http.Request {
 	if s == nil || s.remote() {
 		return noRequest()
@@ -93,8 +92,7 @@ func (s *Socket) Request() *http.Request {
 	return s.client().conn.Request()
 }
 
-// Transport returns how the client is connected at the moment: "polling" or
-// "websocket".
+// Transport returns the client's present transport: "polling" or "websocket".
 func (s *Socket) Transport() string {
 	if s == nil || s.remote() {
 		return ""
@@ -110,16 +108,16 @@ func (s *Socket) Session() *Session {
 	return s.client().session
 }
 
-// Context returns a context with the values of the handshake request's,
-// cancelled when the client leaves; its cause is a [*DisconnectError] then. For
-// work to be finished nevertheless, see [context.WithoutCancel].
+// Context returns a context with the values of the handshake request's context. It is
+// cancelled when the client leaves, with a [*DisconnectError] as its cause. Use
+// [context.WithoutCancel] for work that must be finished nevertheless.
 func (s *Socket) Context() context.Context {
 	if s == nil {
 		return unknownContext
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil { // few sockets need one
+	if s.ctx == nil { // made when first needed, which is rare
 		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.connectionContext()))
 		if s.reason != "" {
 			s.cancel(&DisconnectError{s.reason, s.cause})
@@ -128,17 +126,17 @@ func (s *Socket) Context() context.Context {
 	return s.ctx
 }
 
-// Emit sends an event to this client, or to whom the options say. Nil data is
-// no argument, [Args] are several, anything else is one: what the JSON codec
-// encodes, with []byte anywhere in it sent as binary. It is encoded before Emit
-// returns and may be changed afterwards.
+// Emit sends an event to this client, or to the clients that the options select. Nil
+// data is no argument, [Args] are several, anything else that the JSON codec can encode
+// is one. A []byte anywhere in it is sent as binary. Data is encoded before Emit returns,
+// and may be changed afterwards.
 //
-// What one goroutine emits arrives in that order, whole, and before the
-// acknowledgement of the event it handles. Nothing is sent if data cannot be
-// encoded, if the protocol reserves the event's name, or if the options
-// contradict each other. A client that is not there any more is [ErrClosed],
-// one for which too much waits already [ErrSendQueueFull]; with [To] or [Broadcast] such
-// clients are left out and the error is nil.
+// What one goroutine emits arrives in that order, and before the acknowledgement of the
+// event that the goroutine handles. Emit sends nothing and returns an error if data
+// cannot be encoded, if the protocol reserves the event's name, or if the options
+// contradict each other. The error is [ErrClosed] if the client has left, and
+// [ErrSendQueueFull] if too much already waits for it. With [To] or [Broadcast] such
+// clients are left out, and the error is nil.
 func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
 	if s == nil {
 		return ErrUnknownSocket
@@ -146,17 +144,17 @@ func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
 	return s.srv().emit(s, s.name, event, data, opts)
 }
 
-// Send is Emit with the event name "message".
+// Send calls Emit with the event name "message".
 func (s *Socket) Send(data any, opts ...EmitOption) error {
 	return s.Emit("message", data, opts...)
 }
 
 // Call emits an event to this client, or to the one client that the options
-// select, and waits for its acknowledgement, until the context ends or the
-// client leaves, which is a [*DisconnectError]. It may be called in a handler,
-// except in a connect handler, whose client hears nothing before it returns.
-// A client of another server is found and asked as by [Namespace.Call].
-// [Call] decodes the answer; Namespace.Call asks several clients.
+// select, and waits for its acknowledgement. The wait ends with the context, or with a
+// [*DisconnectError] when the client leaves. Call may be used in a handler, but not in a
+// connect handler: its client is sent nothing before it returns. A client of another
+// server is asked as by [Namespace.Call]. [Call] decodes the answer; Namespace.Call asks
+// several clients.
 func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error) {
 	if s == nil {
 		return Reply{}, ErrUnknownSocket
@@ -165,8 +163,8 @@ func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitO
 }
 
 // Connected reports whether the client is in the namespace: its connect handler has
-// accepted it, and it has not left. It is false for a client of another server,
-// of which nothing is known here: see Remote and [Cluster.Connected].
+// accepted it, and it has not left. It is false for a client of another server: see
+// Remote and [Cluster.Connected].
 func (s *Socket) Connected() bool { return s != nil && s.present() }
 
 // Remote reports whether the socket stands for a client of another server on the
@@ -178,22 +176,21 @@ func (s *Socket) Remote() bool { return s != nil && s.remote() }
 // sockets in other namespaces, stay, and it may connect again, as a new socket.
 // Disconnect returns at once: the disconnect handler runs after the handler
 // that runs now, and events that wait are dropped. In a connect handler it
-// refuses the client. Calling it again is fine.
+// refuses the client. A second call has no effect.
 func (s *Socket) Disconnect() {
 	if s == nil {
 		return
 	}
 	if s.remote() {
-		_ = s.Namespace().Disconnect(s.sid) // whether it is there nobody knows
+		_ = s.Namespace().Disconnect(s.sid) // the other server reports no errors
 		return
 	}
 	s.leave(ReasonServerDisconnect, nil, true)
 }
 
-// CloseConnection makes the client leave all its namespaces, as Disconnect
-// does, and then closes its connection, after what has been emitted to it so
-// far. Disconnecting one namespace leaves the client free to go on using the
-// others; this is for a client that shall go altogether. It returns at once.
+// CloseConnection makes the client leave all its namespaces, as Disconnect does for one,
+// and then closes its connection, after what has been emitted to it so far. It returns
+// at once.
 func (s *Socket) CloseConnection() {
 	if s == nil {
 		return
@@ -228,7 +225,7 @@ func (s *Socket) leftError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reason, cause := s.reason, s.cause
-	if reason == "" { // the engine knows before we are told
+	if reason == "" { // the engine has closed the connection, and has not called Closed yet
 		if e, ok := errors.AsType[*engineio.CloseError](context.Cause(s.client().conn.Context())); ok {
 			reason, cause = e.Reason, e.Err
 		}
@@ -242,13 +239,13 @@ type packet struct {
 	size   int
 }
 
-// errLeftRoom: the socket has left the room through which a packet was to reach it.
+// errLeftRoom: the socket has left the room that a packet was for.
 var errLeftRoom = errors.New("socketio: left the room")
 
-// deliver queues a packet for the client, or holds it until the client has been
-// told that it is connected. volatile packets are sent only if that can be done
-// now, which sent tells. via is the socket's place in the room that the packet is
-// for, nil if it is for the socket: the error is errLeftRoom if it has left.
+// deliver queues a packet for the client, or holds it until the CONNECT packet is
+// queued. It drops a volatile packet that cannot be sent now; sent is false then. via is
+// the socket's place in the room that the packet is for, nil if it is for the socket
+// alone. The error is errLeftRoom if the socket has left the room.
 func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err error) {
 	if s.state.Load() != stateJoined {
 		held, err := s.hold(p, volatile, via)
@@ -279,19 +276,19 @@ func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err er
 	return sent, nil
 }
 
-// hold keeps a packet of a socket whose client has not been told that it is
-// connected. Without an error and not held, it is to be sent.
+// hold keeps a packet for a socket whose CONNECT packet is not queued. If it returns
+// false and no error, the caller may send the packet, or drop a volatile one.
 func (s *Socket) hold(p packet, volatile bool, via *place) (held bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case via.Left():
 		return false, errLeftRoom
-	case s.state.Load() == stateJoined: // by now
+	case s.state.Load() == stateJoined: // meanwhile
 		return false, nil
 	case s.reason != "":
 		return false, &DisconnectError{s.reason, s.cause}
-	case volatile: // dropped: it cannot be sent now
+	case volatile: // it cannot be sent now, so deliver drops it
 		return false, nil
 	}
 	size := int64(p.size) + packetOverhead
@@ -306,10 +303,10 @@ func (s *Socket) hold(p packet, volatile bool, via *place) (held bool, err error
 	return true, nil
 }
 
-// packetOverhead is what a packet that is held counts besides its bytes.
+// packetOverhead is what a held packet counts besides its bytes.
 const packetOverhead = 96
 
-// takeHeld returns the packets that are held, with s.mu held.
+// takeHeld removes the packets that are held, and returns them. The caller holds s.mu.
 func (s *Socket) takeHeld() []packet {
 	batch := s.held
 	s.client().held.Add(-s.heldSize)
@@ -317,9 +314,9 @@ func (s *Socket) takeHeld() []packet {
 	return batch
 }
 
-// closeIfFull closes the connection of a socket that nobody can do anything for
-// when its queue is full: an event for a room does not wait for one of its members. A
-// client that has not been sent anything yet stays.
+// closeIfFull closes the connection of a socket if err says that its queue is full. It
+// is for emits that cannot wait for this client, such as those to a room. A client that
+// is not connected yet stays.
 func (s *Socket) closeIfFull(err error) {
 	if errors.Is(err, ErrSendQueueFull) && s.state.Load() == stateJoined {
 		s.client().conn.Close(ReasonSlowClient, engineio.ErrSendQueueFull)
@@ -327,13 +324,13 @@ func (s *Socket) closeIfFull(err error) {
 }
 
 var (
-	errFlushRemote  = errors.New("socketio: Flush: the client is connected to another server, which alone knows what waits for it")
-	errFlushConnect = errors.New("socketio: Flush: what a connect handler emits is sent when it has returned: it cannot wait for that; flush in a handler of an event, or in a goroutine that starts after the client has been accepted")
+	errFlushRemote  = errors.New("socketio: Flush: the client is connected to another server, and only that one knows what waits for it")
+	errFlushConnect = errors.New("socketio: Flush: what a connect handler emits is sent when it has returned, so it cannot wait for that; call Flush in the handler of an event, or in a goroutine that starts after the client has been accepted")
 )
 
-// Buffered returns how many bytes wait to be sent to this client: what was
-// emitted, in all its namespaces, and has not yet been handed to the network. It
-// is 0 for a socket of another server.
+// Buffered returns how many bytes wait to be sent to this client: those that were
+// emitted in all its namespaces and have not yet been handed to the network. It is 0 for
+// a socket of another server.
 func (s *Socket) Buffered() int {
 	if s == nil || s.remote() {
 		return 0
@@ -342,13 +339,12 @@ func (s *Socket) Buffered() int {
 	return cl.conn.Buffered() + int(cl.held.Load())
 }
 
-// Flush waits until what was emitted to this client before the call has been
-// handed to the network, so that a producer sends no faster than the client
-// takes it. To polling clients that is the answer to a request. It returns the
-// error of ctx if that ends first, and a [*DisconnectError] if the client leaves
-// or has left. In a connect handler, whose client is sent nothing before
-// it returns, and for a socket of another server it returns an error at once, and
-// [ErrUnknownSocket] for a nil Socket.
+// Flush waits until what was emitted to this client before the call has been handed to
+// the network; over polling, until it has been written as the answer to a request. With
+// it, a producer sends no faster than the client takes. Flush returns the error of ctx if
+// that ends first, and a [*DisconnectError] if the client leaves or has left. It returns
+// an error at once in a connect handler, whose client is sent nothing before it returns,
+// and for a socket of another server, and [ErrUnknownSocket] for a nil Socket.
 func (s *Socket) Flush(ctx context.Context) error {
 	switch {
 	case s == nil:

@@ -18,12 +18,11 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
-// Server is a Socket.IO server: an [http.Handler] to be mounted at
-// [Options].Path, by default "/socket.io/", in any net/http program. All
-// methods may be called from any goroutine, at any time. It has the methods of a
-// [Namespace], which are about handlers, rooms and events: they are those of the main
-// namespace, "/".
-type Server struct { // the order of its locks: CONTRIBUTING.md
+// Server is a Socket.IO server: an [http.Handler] for any net/http program. Mount it at
+// [Options].Path, by default "/socket.io/". All methods may be called from any
+// goroutine, at any time. A Server has the methods of a [Namespace], about handlers,
+// rooms and events: they act on the main namespace, "/".
+type Server struct { // the order of its locks is in CONTRIBUTING.md
 	namespace // "/"
 
 	opts     settings
@@ -31,24 +30,24 @@ type Server struct { // the order of its locks: CONTRIBUTING.md
 	log      *slog.Logger
 	regMu    sync.Mutex // one registration at a time
 	registry atomic.Pointer[registry]
-	index    *rooms.Index[*Socket] // who is where
-	ackIDs   atomic.Uint64         // last acknowledgement id asked for
-	// workers run handlers. Alive in them are the sockets whose handlers may still run.
+	index    *rooms.Index[*Socket] // the members of namespaces and rooms
+	ackIDs   atomic.Uint64         // the last acknowledgement id that was used
+	// workers run handlers. They count sockets and callbacks whose handlers may still run.
 	workers    *mailbox.Workers[*task]
 	cluster    cluster.Adapter // the other servers; nil without a broker
 	remoteAcks remoteBoxes
 	closing    atomic.Bool // Shutdown was called
 	stats      stats
-	hooks      atomic.Pointer[hooks] // nil: none
+	hooks      atomic.Pointer[hooks] // nil if there are none
 	began      time.Time
 
-	unknown notice.Names // used by clients, and registered by nobody
-	notices notice.Log   // what clients can provoke
+	unknown notice.Names // names that clients used and that are not registered
+	notices notice.Log   // warnings that clients can cause, at a limited rate
 }
 
-// NewServer returns a server with the options, nil meaning every default.
-// An invalid combination is a mistake in the program: NewServer panics with a
-// message that says what to set.
+// NewServer returns a server with the options; nil means all defaults. Options that are
+// not valid are a mistake in the program: NewServer panics with a message that says what
+// to set. [Options.Validate] returns the same as an error.
 func NewServer(opts *Options) *Server {
 	s, err := opts.complete()
 	if err != nil {
@@ -80,9 +79,9 @@ func NewServer(opts *Options) *Server {
 // WebSocket connection ends.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
 
-// Handler returns a handler that serves Socket.IO clients under [Options].Path
-// and hands every other request to next, as Flask-SocketIO wraps an app. Clients
-// may leave out the slash at the end of the path.
+// Handler returns a handler that serves Socket.IO clients under [Options].Path, and
+// passes every other request to next, like Flask-SocketIO around an app. Clients may
+// leave out the slash at the end of the path.
 func (srv *Server) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, srv.opts.Path) || r.URL.Path+"/" == srv.opts.Path {
@@ -94,14 +93,15 @@ func (srv *Server) Handler(next http.Handler) http.Handler {
 }
 
 // Namespace returns the namespace with a name; "" is "/", and a missing slash
-// is added. Clients may connect to it when it has a handler, or is in
-// [Options].Namespaces; "/" they always may.
+// is added. Clients may connect to it if it has a handler or is in
+// [Options].Namespaces. They may always connect to "/".
 //
-// Namespace("*") is for handlers only: those of namespaces that have none of
-// their own for an event. The first of these that exists handles it: the
+// Namespace("*") is only for handlers. They are used for namespaces that have no handler
+// of their own for an event. The first of these that exists handles an event: the
 // namespace's handler of the event, its "*", the "*" namespace's handler of the
-// event, its "*", the namespace's class ([Server.Register]), or the class of
-// "*". It does not make other namespaces accepted: Options.Namespaces does.
+// event, its "*", the namespace's class ([Server.Register]), the class of "*".
+// Handlers of Namespace("*") do not let clients connect to other namespaces;
+// Options.Namespaces does.
 func (srv *Server) Namespace(name string) *Namespace {
 	if name == anyName {
 		return &Namespace{namespace{srv: srv, name: anyName}}
@@ -113,8 +113,8 @@ func (srv *Server) Namespace(name string) *Namespace {
 	return &Namespace{namespace{srv: srv, name: clean}}
 }
 
-// OnError registers the error handler of the namespaces that have none of
-// their own, see [Namespace.OnError].
+// OnError registers the error handler of all namespaces that have none of their own,
+// see [Namespace.OnError].
 func (srv *Server) OnError(handler func(c *Context, err error) any) {
 	srv.regMu.Lock()
 	defer srv.regMu.Unlock()
@@ -122,27 +122,27 @@ func (srv *Server) OnError(handler func(c *Context, err error) any) {
 	srv.registry.Store(&registry{spaces: old.spaces, star: old.star, onError: handler})
 }
 
-// Shutdown stops the server: it refuses new connections from now on, sees the
-// clients off and returns when they have gone and their disconnect handlers,
-// and all other handlers, have returned. When the context ends first, it cuts
-// off the clients that are left and returns the context's error; handlers may
-// still run then. It may be called again, to wait further or, with a context that
-// has ended, to hurry.
+// Shutdown stops the server: it refuses new connections, closes all others, and returns
+// when all handlers, including the disconnect handlers, have returned. If the context
+// ends first, Shutdown cuts the connections that are left and returns the context's
+// error; handlers may still run then. It may be called again, to wait further or, with a
+// context that has ended, to cut the connections.
 //
-// The clients go one after the other, spread over [Options].DrainWindow, with
-// [ReasonServerShutdown]. They are not told to leave, so that they reconnect by
-// themselves: to another server, or to this one's successor. Until its turn a
-// client is served as ever, but for one that wants to join a namespace: its turn
-// is now. When it is, its events that have arrived are handled and acknowledged
-// before its connection is closed, those whose acknowledgement is deferred
-// ([Context.DeferAck]) included, if that takes no longer than
-// [Options].DrainTimeout. Those that arrive later are neither handled nor
-// acknowledged: a client that sends again what was not acknowledged loses
-// nothing, and has nothing handled twice.
+// The connections are closed one after the other, spread over [Options].DrainWindow,
+// with [ReasonServerShutdown]. The clients get no DISCONNECT packet, so they reconnect by
+// themselves: to another server, or to this one's successor. Until Shutdown comes to a
+// client, it is served as before; it comes at once to a client that wants to join a
+// namespace.
 //
-// Call Shutdown before [http.Server.Shutdown], which waits for polls and knows
-// nothing of WebSocket connections. A handler must not wait for it, since
-// it waits for the handler: use go srv.Shutdown(ctx) there.
+// Before a connection is closed, the events that have arrived are handled and
+// acknowledged, including deferred acknowledgements ([Context.DeferAck]), if that takes
+// no longer than [Options].DrainTimeout. Events that arrive later are neither handled nor
+// acknowledged. So if a client sends again what was not acknowledged, nothing is lost,
+// and nothing is handled twice.
+//
+// Call Shutdown before [http.Server.Shutdown], which waits for polls and knows nothing
+// of WebSocket connections. A handler must not wait for Shutdown, which waits for the
+// handler: use go srv.Shutdown(ctx) there.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	err := srv.shutdown(ctx)
 	if srv.cluster != nil {
@@ -153,14 +153,14 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// Close stops the server at once: clients are cut off with [ReasonServerShutdown],
-// without time for what their handlers do, and what waits for the broker is lost.
-// It waits for no handler; disconnect handlers run, perhaps after it has returned.
-// For anything but tests and emergencies use Shutdown. It returns nil.
+// Close stops the server at once: it cuts all connections with [ReasonServerShutdown],
+// and what waits for the broker is lost. It does not wait for handlers; disconnect
+// handlers run, perhaps after Close has returned. It returns nil. Use it for tests and
+// emergencies, and Shutdown otherwise.
 func (srv *Server) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = srv.Shutdown(ctx) // it says that the context has ended
+	_ = srv.Shutdown(ctx) // returns the error of ctx
 	return nil
 }
 
@@ -175,31 +175,31 @@ func (srv *Server) shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Stats is a snapshot of a server: what there is now, and totals since
-// [NewServer]. Its maps belong to the caller.
+// Stats is a snapshot of a server: the present state, and totals since [NewServer]. Its
+// maps belong to the caller.
 type Stats struct {
-	// Stats is what the transport layer counts: connections, packets and
-	// bytes. Panics, VolatileDropped and LimitHits include this package's: the
-	// panics of handlers and of all other functions given to the server, and
-	// the limits ReceiveQueueLimit, MaxNamespaces, MaxRooms, MaxPendingAcks,
-	// EventRate, ControlRate, ConnectTimeout, Packet.Attachments, Packet.AttachmentBytes,
-	// Packet.Depth and Packet.IDDigits.
+	// Stats is what the transport layer counts: connections, packets and bytes.
+	// Panics, VolatileDropped and LimitHits include those of this package: panics of
+	// handlers and of all other functions given to the server, and the limits
+	// ReceiveQueueLimit, MaxNamespaces, MaxRooms, MaxPendingAcks, EventRate, ControlRate,
+	// ConnectTimeout, Packet.Attachments, Packet.AttachmentBytes, Packet.Depth and
+	// Packet.IDDigits.
 	engineio.Stats
 
-	// Sockets are the sockets in each namespace that has any, without those
-	// that have left and whose disconnect handler runs. Where Options.Namespaces has "*", clients
-	// choose the names.
+	// Sockets is the number of sockets in each namespace that has any. Sockets that
+	// have left do not count, even while their disconnect handlers run. If
+	// Options.Namespaces has "*", clients choose the names.
 	Sockets map[string]int
-	// Rooms are the rooms with at least one member in all namespaces, without
-	// those that every socket has for itself.
+	// Rooms is the number of rooms with at least one member, in all namespaces. The
+	// rooms of session ids do not count.
 	Rooms int
 
-	// EventsIn counts events that came from clients, whatever became of them.
+	// EventsIn counts events that came from clients, including dropped ones.
 	EventsIn uint64
 	// EventsOut counts events sent, once for each recipient.
 	EventsOut uint64
-	// ConnectErrors counts the clients that were refused by a namespace, by
-	// its connect handler or because there is no such namespace.
+	// ConnectErrors counts the clients that a namespace refused: its connect handler
+	// failed, or there is no such namespace.
 	ConnectErrors uint64
 	// HandlerErrors counts errors returned by handlers, middleware and
 	// callbacks of [OnAck], arguments that did not fit a handler, and unknown
@@ -220,7 +220,7 @@ const (
 	limitInParser       = "Packet." // and the name in parser.LimitError
 )
 
-// stats counts what this package does.
+// stats counts what Server.Stats adds to the engine's.
 type stats struct {
 	events          [16]eventCounts
 	connectErrors   atomic.Uint64
@@ -230,8 +230,9 @@ type stats struct {
 	limits          map[string]*atomic.Uint64 // never changes
 }
 
-// eventCounts are one share of the counters that every event changes. They are
-// apart, and in and out are, so that processors do not queue at a cache line.
+// eventCounts is one share of the counters that every event changes. The padding keeps
+// shares, and in and out, on cache lines of their own, so that processors do not compete
+// for one.
 type eventCounts struct {
 	_   [64]byte
 	in  atomic.Uint64
@@ -256,7 +257,7 @@ func (st *stats) hit(limit string) {
 	}
 }
 
-// of returns the share of a client, any share for nil.
+// of returns the share of a client. For nil it returns a random one.
 func (st *stats) of(cl *client) *eventCounts {
 	var i uint
 	if cl != nil {
@@ -267,10 +268,9 @@ func (st *stats) of(cl *client) *eventCounts {
 	return &st.events[i%uint(len(st.events))]
 }
 
-// Stats returns a snapshot. The counters are read one after the other while
-// the server goes on, so that sums may be off by what happens meanwhile. It
-// visits every connection and every room, briefly: about a millisecond for
-// each 10,000.
+// Stats returns a snapshot. It reads the counters one after the other, so sums may be off
+// by what happens meanwhile. It visits every connection and every room briefly, which
+// takes about a millisecond for each 10,000.
 func (srv *Server) Stats() Stats {
 	st := Stats{
 		Stats:         srv.engine.Stats(),
