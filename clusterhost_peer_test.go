@@ -304,7 +304,7 @@ func TestPeersWhileTheBrokerIsAway(t *testing.T) {
 		resp, err := raw.Get(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 503, resp.Status)
-		require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "the broker is away")
+		require.Contains(t, resp.Header.Get(engineio.RefusalHeader), "the broker is not available")
 		require.Zero(t, time.Since(begin))
 		require.EqualValues(t, 1, b.Servers[1].Stats().Refused["peer"])
 	})

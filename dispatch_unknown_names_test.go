@@ -127,7 +127,7 @@ func TestConnectionIsNotConnect(t *testing.T) {
 		srv := siotest.NewServer(t, &socketio.Options{Logger: siotest.Logger(log)})
 		srv.On("connection", func(c *socketio.Context) string { return "an event" })
 		require.Contains(t, log.String(), "level=WARN")
-		require.Contains(t, log.String(), `that is \"connect\"`)
+		require.Contains(t, log.String(), "the event of a new client is connect")
 		require.Contains(t, log.String(), "dispatch_unknown_names_test.go")
 		p := siotest.Join(t, srv, eiotest.WebSocket)
 		p.Send(`21["connection"]`)

@@ -74,7 +74,7 @@ func (n *namespace) On(event string, handler any) {
 	n.mustBeValid(what, where)
 	h := n.srv.mustCompile(handlerKind(event, what, where), what, where, handler)
 	if event == "connection" {
-		n.srv.log.Warn("socketio: a handler of \"connection\" is called when a client emits an event of that name; the event of a new client is \"connect\"", "event", event, "at", where)
+		n.srv.log.Warn("socketio: a handler of connection is called when a client emits an event of that name; the event of a new client is connect", "event", event, "at", where)
 	}
 	n.srv.register(n.name, func(sp *space) {
 		sp.events = with(sp.events, event, h)

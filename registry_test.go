@@ -237,12 +237,12 @@ func (twice) OnFoo_bar(c *socketio.Context) {} //nolint:revive // that is the po
 func TestRegisterPanics(t *testing.T) {
 	srv := siotest.NewServer(t, nil)
 	for want, v := range map[string]any{
-		"method OnMyEvent":          wrongShape{},
-		"method OnError":            wrongError{},
-		"the protocol reserves":     reservedMethod{},
+		"method OnMyEvent":                  wrongShape{},
+		"method OnError":                    wrongError{},
+		"the protocol reserves":             reservedMethod{},
 		"already handles event \"foo_bar\"": twice{},
-		"no exported method":        chatRoom{},
-		"the value is nil":          nil,
+		"no exported method":                chatRoom{},
+		"the value is nil":                  nil,
 	} {
 		message := panicOf(t, func() { srv.Register("/x", v) })
 		require.Contains(t, message, want)
