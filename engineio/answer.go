@@ -9,6 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
 	"github.com/seed-d124fa34/socketio/engineio/internal/contentcoding"
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
@@ -24,7 +25,7 @@ type pollAnswer struct {
 
 // pollAnswerLocked returns the answer to the poll that waits. While there is none,
 // it returns nil and how long to wait at most (zero: until woken).
-func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
+func (c *Conn) pollAnswerLocked(p *pollState) (*pollAnswer, time.Duration) {
 	switch {
 	case c.ws != nil:
 		return &pollAnswer{last: noopPacket}, 0 // what is queued goes to the WebSocket
@@ -32,10 +33,10 @@ func (c *Conn) pollAnswerLocked() (*pollAnswer, time.Duration) {
 		return nil, 0 // the answer before this one is still being written
 	case c.closed || !c.queue.Empty():
 		return c.takeAnswerLocked(), 0
-	case !c.probing && !c.hurried:
+	case !c.probing && !p.hurried:
 		return nil, 0
 	}
-	if pause := noopPace - time.Since(c.noopAt); pause > 0 {
+	if pause := noopPace - time.Since(p.noopAt); pause > 0 {
 		return nil, pause
 	}
 	return &pollAnswer{last: noopPacket}, 0
@@ -48,7 +49,7 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 	a.batch, a.size = c.takeLocked(maxAnswer)
 	switch {
 	case !c.closed:
-	case c.reason == ReasonClientDisconnect: // the client ended the session and polls no more
+	case c.cause.Reason == ReasonClientDisconnect: // the client ended the session and polls no more
 		a.final, a.last = true, noopPacket
 	case len(a.batch) == 0:
 		// CLOSE goes out alone: official clients handle messages a moment after they
@@ -58,31 +59,34 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 	return a
 }
 
-func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, a *pollAnswer) {
-	if a.final && c.reason == ReasonServerShutdown { // once closed, the reason stays
+// answerPoll answers a poll. p.answering is set.
+func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, a *pollAnswer) {
+	if a.final && c.cause.Reason == ReasonServerShutdown { // once closed, the cause stays
 		endKeepAlive(w)
 	}
-	begin, before := time.Now(), c.answered.Load()
-	err := c.srv.writePayload(c, w, r, a)
+	begin, before := time.Now(), p.answered.Load()
+	err := c.srv.writePayload(p, w, r, a)
 	c.mu.Lock()
 	now := time.Now()
 	if c.pongDue && slices.Contains(a.batch, pingPacket) {
-		c.pongSince = now // the client has the ping only now
+		c.pongSince = instant.Of(now) // the client has the ping only now
 	}
 	if a.writer {
 		// The end of the answer is still in buffers of unknown size. It arrives within
 		// the time that the whole answer took to be written.
 		took, longest := now.Sub(begin), c.srv.opts.PingInterval+c.srv.opts.PingTimeout
-		c.receives = now.Add(min(took, longest))
+		p.receives = now.Add(min(took, longest))
 		// If the buffers took it at once, the time says nothing about the link.
-		slow := time.Duration(c.answered.Load()-before) * time.Second / slowLink
-		c.arrives = now.Add(min(max(took, slow), longest))
+		slow := time.Duration(p.answered.Load()-before) * time.Second / slowLink
+		p.arrives = now.Add(min(max(took, slow), longest))
 		c.endWriteLocked(a.batch, a.size)
 	}
 	if a.final {
 		c.transportDoneLocked()
 	}
 	lost := a.writer || c.ws == nil // a NOOP is nothing to a client that has upgraded
+	p.answering = false
+	c.dropPollLocked()
 	c.mu.Unlock()
 	if err != nil && lost {
 		c.endForWrite(err, ReasonTransportError)
@@ -101,7 +105,7 @@ func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 	if c.polling {
 		c.wakeLocked()
 	}
-	if c.closed && c.reason == ReasonServerShutdown && c.hasEverythingLocked() {
+	if c.closed && c.cause.Reason == ReasonServerShutdown && c.hasEverythingLocked() {
 		c.transportDoneLocked() // closed during this write: all that a next poll could get is CLOSE
 	}
 }
@@ -110,9 +114,9 @@ func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 // holds whole units, one at least; the rest waits for the next poll.
 const maxAnswer = 1 << 20
 
-// writePayload writes the body of a poll's answer. c is nil for an answer that
+// writePayload writes the body of a poll's answer. p is nil for an answer that
 // belongs to no session.
-func (s *Server) writePayload(c *Conn, w http.ResponseWriter, r *http.Request, a *pollAnswer) error {
+func (s *Server) writePayload(p *pollState, w http.ResponseWriter, r *http.Request, a *pollAnswer) error {
 	var body []byte
 	compress := false
 	for _, f := range a.batch {
@@ -136,10 +140,10 @@ func (s *Server) writePayload(c *Conn, w http.ResponseWriter, r *http.Request, a
 	}
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = plainText, noStore
-	out := &answerWriter{w: w, rc: http.NewResponseController(w), timeout: s.opts.WriteTimeout, c: c}
-	if c != nil {
-		c.setAnswer(out)
-		defer c.setAnswer(nil)
+	out := &answerWriter{w: w, rc: http.NewResponseController(w), timeout: s.opts.WriteTimeout, poll: p}
+	if p != nil {
+		p.setAnswer(out)
+		defer p.setAnswer(nil)
 	}
 	s.noteDeadline(out.extend())
 	if compress && !s.opts.DisableHTTPCompression && len(body) >= s.opts.HTTPCompressionThreshold {
@@ -166,10 +170,10 @@ const answerPiece = 32 << 10
 type answerWriter struct {
 	w        http.ResponseWriter
 	rc       *http.ResponseController
-	c        *Conn // may be nil
+	poll     *pollState // may be nil
 	timeout  time.Duration
 	deadline time.Time
-	cut      bool // the session has been cut; guarded by Conn.answerMu
+	cut      bool // the session has been cut; guarded by pollState.answerMu
 }
 
 // extend gives the client between one and two timeouts to take the next piece.
@@ -178,9 +182,9 @@ func (a *answerWriter) extend() error {
 	if a.deadline.Sub(now) >= a.timeout {
 		return nil
 	}
-	if a.c != nil {
-		a.c.answerMu.Lock()
-		defer a.c.answerMu.Unlock()
+	if a.poll != nil {
+		a.poll.answerMu.Lock()
+		defer a.poll.answerMu.Unlock()
 		if a.cut {
 			return nil
 		}
@@ -194,8 +198,8 @@ func (a *answerWriter) Write(p []byte) (n int, err error) {
 		_ = a.extend() // noted by writePayload
 		w, err := a.w.Write(p[n:min(n+answerPiece, len(p))])
 		n += w
-		if a.c != nil {
-			a.c.answered.Add(int64(w))
+		if a.poll != nil {
+			a.poll.answered.Add(int64(w))
 		}
 		if err != nil || n == len(p) {
 			return n, err
@@ -203,19 +207,19 @@ func (a *answerWriter) Write(p []byte) (n int, err error) {
 	}
 }
 
-func (c *Conn) setAnswer(a *answerWriter) {
-	c.answerMu.Lock()
-	defer c.answerMu.Unlock()
-	c.answer = a
+func (p *pollState) setAnswer(a *answerWriter) {
+	p.answerMu.Lock()
+	defer p.answerMu.Unlock()
+	p.answer = a
 }
 
 // cutAnswer ends the writing of an answer that the client does not take.
-func (c *Conn) cutAnswer() {
-	c.answerMu.Lock()
-	defer c.answerMu.Unlock()
-	if c.answer != nil {
-		c.answer.cut = true
-		_ = c.answer.rc.SetWriteDeadline(time.Unix(1, 0))
+func (p *pollState) cutAnswer() {
+	p.answerMu.Lock()
+	defer p.answerMu.Unlock()
+	if p.answer != nil {
+		p.answer.cut = true
+		_ = p.answer.rc.SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 

@@ -22,7 +22,7 @@ func (p *pause) endLocked() {
 }
 
 // awaitRoom waits until the Receiver has room or the connection has ended. Its
-// caller holds no lock but turnMu.
+// caller holds no lock but pollState.turn.
 func (c *Conn) awaitRoom(room <-chan struct{}) {
 	select {
 	case <-room:

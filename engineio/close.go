@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
@@ -50,9 +51,14 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 
 // endUnlock unlocks mu, which is held, and ends the connection.
 func (c *Conn) endUnlock(reason Reason, err error, how ending) {
-	ws, probe := c.ws, c.probe
+	ws, poll := c.ws, c.poll
+	var probe *websock.Conn
+	var body *httpbody.Body
+	if poll != nil {
+		probe, body = poll.probe, poll.body
+	}
 	if c.closed {
-		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.reason == ReasonClientDisconnect || c.hasEverythingLocked())) {
+		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.cause.Reason == ReasonClientDisconnect || c.hasEverythingLocked())) {
 			c.transportDoneLocked() // the client is leaving, or has nothing to fetch: do not wait for it
 		}
 		c.mu.Unlock()
@@ -60,7 +66,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		return
 	}
 	c.closed = true
-	c.reason, c.closeErr = reason, err
+	c.cause = &CloseError{Reason: reason, Err: err}
 	c.countClosedLocked()
 	if how >= discard {
 		c.queue.Drop()
@@ -86,16 +92,16 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	c.startWritingLocked()
 	c.pause.endLocked()
 	c.reactLocked()
-	cancel, remote, body := c.cancel, c.req.RemoteAddr, c.body
+	cancel, remote, cause := c.cancel, c.req.RemoteAddr, c.cause
 	c.mu.Unlock()
 	body.Cut(errSessionOver)
 	c.srv.noteEnd(remote, reason, err)
 	cut(how, ws, probe)
-	if how == abort {
-		c.cutAnswer()
+	if how == abort && poll != nil {
+		poll.cutAnswer()
 	}
 	if cancel != nil {
-		cancel(&CloseError{Reason: reason, Err: err})
+		cancel(cause)
 	}
 	go c.finish()
 }
@@ -127,7 +133,7 @@ func (c *Conn) finish() {
 		c.mu.Unlock()
 	}()
 	if c.receiver != nil {
-		c.guard("Closed", func() { c.receiver.Closed(c.reason, c.closeErr) })
+		c.guard("Closed", func() { c.receiver.Closed(c.cause.Reason, c.cause.Err) })
 	}
 }
 
@@ -137,8 +143,8 @@ func (c *Conn) transportDoneLocked() {
 	}
 	c.transportDone = true
 	c.lingering = false
-	if c.probe != nil {
-		c.probe.ReadUntil(time.Unix(1, 0)) // ends its goroutine's wait
+	if c.poll != nil && c.poll.probe != nil {
+		c.poll.probe.ReadUntil(time.Unix(1, 0)) // ends its goroutine's wait
 	}
 	c.queue.Drop()
 	if c.timer != nil {

@@ -4,10 +4,9 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/pace"
@@ -24,7 +23,7 @@ import (
 // polling client has only the goroutines of its HTTP requests. Server.Shutdown waits for
 // all of them.
 //
-// Locks, in the order in which they are taken: turnMu, recvMu, mu. turnMu keeps the
+// Locks, in the order in which they are taken: pollState.turn, recvMu, mu. turn keeps the
 // packets of a POST together and in front of those of an upgrade. It is the only lock
 // that is held while waiting: for the Receiver to have room, or for the end of the
 // connection. recvMu makes the calls of the Receiver one at a time. No lock is held
@@ -34,64 +33,47 @@ type Conn struct {
 	id       string
 	receiver Receiver
 	flusher  *flusher
-	header   int          // size of req in Server.headers, in bytes
-	answered atomic.Int64 // bytes of answers to polls that have been written
 
-	answerMu sync.Mutex    // protects the following; held while setting a deadline
-	answer   *answerWriter // of the poll that is being answered
-
-	turnMu sync.Mutex // held while the packets of a POST are delivered, waits included
 	recvMu sync.Mutex // held while the receiver is called
 
 	mu sync.Mutex // protects the following
 
 	req    *http.Request           // of the handshake; it has the context of the connection once cancel is set
 	cancel context.CancelCauseFunc // nil until the first call of Request or Context
+	header int32                   // size of req in Server.headers, in bytes; not changed
 
-	ws      *websock.Conn // nil while polling
-	probe   *websock.Conn // the WebSocket of an upgrade that has not ended
-	probing bool          // the probe was answered: polls get NOOP
-	noopAt  time.Time     // when the waiting poll came, if it came while probing; it gets NOOP after noopPace
-
-	queue outgoing.Queue
+	polling bool // a poll waits
+	probing bool // the probe of an upgrade was answered: polls get NOOP
 	// writing is true while somebody takes from the queue and writes to the client: the
 	// handshake, a flusher, flush, or the answer to a poll. There is one at a time.
-	writing bool
-	written chan struct{} // closed when writing ends, if somebody waits for it
-
-	polling bool           // a poll waits
-	hurried bool           // that poll waits no longer than noopPace
-	wake    chan struct{}  // wakes that poll
-	posting bool           // a POST is being read
-	body    *httpbody.Body // of that POST, or nil
-	// reaction is closed when the client reacts to a refusal after which the session
-	// ends. It is nil if there was no such refusal.
-	reaction chan struct{}
-
-	timer   *time.Timer // next ping, pong timeout or, once closed, end of lingering
-	due     time.Time   // when timer fires
-	pongDue bool
-	pause   *pause // nil if the Receiver has always had room
-	// PingTimeout counts from pongSince for the pong that is due. progress is what the
-	// client had taken at the last check.
-	pongSince time.Time
-	progress  progress
-	receives  time.Time // until then the client may still be receiving the last answer to a poll
-	arrives   time.Time // the same over a slow link; zero when the client polls again
-
-	controls *pace.Limiter // of control packets; guarded by recvMu
-
+	writing   bool
+	pongDue   bool
 	counted   carrier // the transport by which Stats counts it
 	closed    bool
-	reason    Reason
-	closeErr  error
 	lingering bool // closed while polling: the next poll is answered with what is queued
 	// The server forgets the connection when both are true.
 	receiverDone  bool // Receiver.Closed has returned
 	transportDone bool // nothing more is read from the client or written to it
+
+	poll    *pollState    // nil unless the session began with polling; see dropPollLocked
+	ws      *websock.Conn // nil while polling
+	queue   outgoing.Queue
+	written chan struct{} // closed when writing ends, if somebody waits for it
+
+	timer *time.Timer     // next ping, pong timeout or, once closed, end of lingering
+	due   instant.Instant // when timer fires
+	pause *pause          // nil if the Receiver has always had room
+	// PingTimeout counts from pongSince for the pong that is due. progress is what the
+	// client had taken at the last check.
+	pongSince instant.Instant
+	progress  progress
+
+	controls *pace.Limiter // of control packets; guarded by recvMu
+
+	cause *CloseError // why the connection has ended; nil until closed
 }
 
-func newConn(s *Server, r *http.Request, id string) *Conn {
+func newConn(s *Server, r *http.Request, id, transport string) *Conn {
 	if r.Body != nil && r.Body != http.NoBody {
 		// The body would keep buffers of net/http alive.
 		r = r.WithContext(r.Context())
@@ -99,7 +81,18 @@ func newConn(s *Server, r *http.Request, id string) *Conn {
 	}
 	c := &Conn{srv: s, id: id, req: r, writing: true, flusher: s.nextFlusher()}
 	c.queue.Init(c.flusher.budget)
+	if transport == Polling {
+		c.poll = new(pollState)
+	}
 	return c
+}
+
+// reasonLocked returns why the connection has ended, "" if it has not.
+func (c *Conn) reasonLocked() Reason {
+	if c.cause == nil {
+		return ""
+	}
+	return c.cause.Reason
 }
 
 // ID returns the session id: 22 characters of base64url from a cryptographic
@@ -122,7 +115,7 @@ func (c *Conn) Request() *http.Request {
 		c.req, c.cancel = c.req.WithContext(ctx), cancel
 		c.req.Body = http.NoBody
 		if c.closed {
-			cancel(&CloseError{Reason: c.reason, Err: c.closeErr})
+			cancel(c.cause)
 		}
 	}
 	return c.req

@@ -17,13 +17,14 @@ func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
 	if s.peers != nil {
 		id += "." + s.opts.ServerID
 	}
-	c := newConn(s, r, id)
-	var err error
-	if c.header, err = s.headers.Take(r); err != nil {
+	c := newConn(s, r, id, transport)
+	header, err := s.headers.Take(r)
+	if err != nil {
 		return nil, refuse(http.StatusRequestHeaderFieldsTooLarge, CodeBadRequest, causeTooLarge, err.Error())
 	}
+	c.header = int32(header)
 	if refusal := s.register(c); refusal != nil {
-		s.headers.Give(c.header)
+		s.headers.Give(header)
 		return nil, refusal
 	}
 	on := onPolling
@@ -125,19 +126,20 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
 		http.SetCookie(w, &cookie)
 	}
 	c.mu.Lock()
-	a := c.takeAnswerLocked()
+	a, p := c.takeAnswerLocked(), c.poll
+	p.answering = true
 	c.mu.Unlock()
-	c.answerPoll(w, r, a)
+	c.answerPoll(p, w, r, a)
 	return nil
 }
 
 // forget removes a connection that has ended completely.
 func (s *Server) forget(c *Conn) {
-	s.headers.Give(c.header)
+	s.headers.Give(int(c.header))
 	s.mu.Lock()
 	delete(s.conns, c.id)
 	s.history.Ended(c.id)
-	if s.closed && c.reason == ReasonServerShutdown {
+	if s.closed && c.cause.Reason == ReasonServerShutdown {
 		s.shutDown[c.id] = true
 	}
 	if key, ok := s.keys[c]; ok {

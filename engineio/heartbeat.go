@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
@@ -11,7 +12,7 @@ var errNoPong = errors.New("engineio: no answer to a ping")
 
 // setTimerLocked arms the one timer of a connection.
 func (c *Conn) setTimerLocked(due time.Time) {
-	c.due = due
+	c.due = instant.Of(due)
 	d := time.Until(due)
 	if c.timer == nil {
 		c.timer = time.AfterFunc(d, c.onTimer)
@@ -25,7 +26,7 @@ func (c *Conn) setTimerLocked(due time.Time) {
 func (c *Conn) onTimer() {
 	c.mu.Lock()
 	switch {
-	case time.Until(c.due) > 0:
+	case c.due > instant.Now():
 		// The timer was reset while this run was starting.
 		c.mu.Unlock()
 	case c.closed:
@@ -33,7 +34,7 @@ func (c *Conn) onTimer() {
 			c.transportDoneLocked()
 		}
 		c.mu.Unlock()
-	case c.reaction != nil && !c.pongDue: // the session is about to end: keep the poll for that
+	case c.poll != nil && c.poll.reaction != nil && !c.pongDue: // the session is about to end: keep the poll for that
 		c.setTimerLocked(time.Now().Add(reactionTime))
 		c.mu.Unlock()
 	case c.pongDue && !c.pongOverdueLocked():
@@ -68,11 +69,8 @@ const pongLooks = 4
 // awaitPongLocked sets the timer for the next check of a connection whose pong is missing.
 func (c *Conn) awaitPongLocked() {
 	timeout := c.srv.opts.PingTimeout
-	next := time.Now().Add(timeout / pongLooks)
-	if end := c.pongSince.Add(timeout); end.Before(next) {
-		next = end
-	}
-	c.setTimerLocked(next)
+	next := instant.Now().Add(timeout / pongLooks)
+	c.setTimerLocked(min(next, c.pongSince.Add(timeout)).Time())
 }
 
 // pongOverdueLocked reports whether the client has not answered the ping for
@@ -81,18 +79,18 @@ func (c *Conn) awaitPongLocked() {
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
 	progress := c.progressLocked()
-	flows := progress.since(c.progress) && progress.waits(c.progress) || c.ws == nil && now.Before(c.receives)
+	flows := progress.since(c.progress) && progress.waits(c.progress) || c.ws == nil && c.poll != nil && now.Before(c.poll.receives)
 	if flows && !c.excusedLocked() { // a client that is not read from keeps its pings on time
-		c.pongSince = now
+		c.pongSince = instant.Of(now)
 	}
 	c.progress = progress
-	return !now.Before(c.pongSince.Add(c.srv.opts.PingTimeout))
+	return instant.Of(now) >= c.pongSince.Add(c.srv.opts.PingTimeout)
 }
 
 // progress is what a client has taken up to a moment.
 type progress struct {
-	ws *websock.Conn // nil over polling
 	websock.Progress
+	ws bool // over WebSocket
 }
 
 // since reports whether the client has taken something since before.
@@ -104,10 +102,13 @@ func (p progress) since(before progress) bool {
 func (p progress) waits(before progress) bool { return p.WaitedSince(before.Progress) }
 
 func (c *Conn) progressLocked() progress {
-	if c.ws == nil {
-		return progress{nil, websock.Progress{Waiting: c.writing, Written: c.answered.Load(), Held: -1}}
+	switch {
+	case c.ws != nil:
+		return progress{c.ws.Progress(), true}
+	case c.poll != nil:
+		return progress{websock.Progress{Waiting: c.writing, Written: c.poll.answered.Load(), Held: -1}, false}
 	}
-	return progress{c.ws, c.ws.Progress()}
+	return progress{Progress: websock.Progress{Held: -1}} // the WebSocket is just being opened
 }
 
 // pong handles a PONG. It reports whether the PONG answers a PING; any other has no

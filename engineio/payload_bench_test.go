@@ -27,13 +27,13 @@ func BenchmarkPayloadDecode(b *testing.B) {
 		{"binary 64k", string(BinaryFrames(make([]byte, 64<<10)).unit.Payload())},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			c := newConn(benchServer(b), httptest.NewRequest("POST", "/", nil), "id")
+			c := newConn(benchServer(b), httptest.NewRequest("POST", "/", nil), "id", Polling)
 			c.receiver = ReceiverFuncs{}
 			body := []byte(bench.body)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := c.receivePayload(body); err != nil {
+				if err := c.receivePayload(c.poll, body); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -3,9 +3,13 @@ package engineio
 import (
 	"errors"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
 var (
@@ -33,6 +37,40 @@ var (
 // Content-Length. net/http sets that of a smaller one, at less cost.
 const lengthKnown = 2 << 10
 
+// pollState is what a session has that began with polling, and that is not upgraded.
+// Requests and goroutines that outlast the upgrade keep the one with which they began.
+type pollState struct {
+	turn sync.Mutex // held while the packets of a POST are delivered, waits included
+
+	answered atomic.Int64 // bytes of answers to polls that have been written
+
+	answerMu sync.Mutex    // protects the following; held while setting a deadline
+	answer   *answerWriter // of the poll that is being answered
+
+	// Protected by Conn.mu.
+
+	probe     *websock.Conn  // the WebSocket of an upgrade that has not ended
+	noopAt    time.Time      // when the waiting poll came, if it came while probing; it gets NOOP after noopPace
+	hurried   bool           // the poll that waits does so no longer than noopPace
+	wake      chan struct{}  // wakes that poll
+	answering bool           // a poll is being answered
+	posting   bool           // a POST is being read
+	body      *httpbody.Body // of that POST, or nil
+	// reaction is closed when the client reacts to a refusal after which the session
+	// ends. It is nil if there was no such refusal.
+	reaction chan struct{}
+	receives time.Time // until then the client may still be receiving the last answer to a poll
+	arrives  time.Time // the same over a slow link; zero when the client polls again
+}
+
+// dropPollLocked frees the memory that polling needed, if the session has been upgraded
+// and no request is being served that came before.
+func (c *Conn) dropPollLocked() {
+	if p := c.poll; c.ws != nil && p != nil && !c.polling && !p.answering && !p.posting && p.reaction == nil {
+		c.poll = nil
+	}
+}
+
 // servePoll answers a GET (protocol: "HTTP long-polling"): at once with what is
 // queued or, if nothing is, with what is queued next.
 func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
@@ -46,17 +84,18 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 		c.refuseAndEnd(w, r, refuseOverlap, errPollOverlap)
 		return nil
 	}
-	c.polling, c.arrives = true, time.Time{}
-	if c.wake == nil {
-		c.wake = make(chan struct{}, 1)
+	p := c.poll
+	c.polling, p.arrives = true, time.Time{}
+	if p.wake == nil {
+		p.wake = make(chan struct{}, 1)
 	}
 	c.mu.Unlock()
 	c.srv.liftDeadlines(w, r)
 	c.mu.Lock()
 	late := c.probing // the client is about to upgrade and should poll no more
-	c.hurried = c.srv.peers != nil && handover.IsHurried(r)
-	if late || c.hurried {
-		c.noopAt = time.Now()
+	p.hurried = c.srv.peers != nil && handover.IsHurried(r)
+	if late || p.hurried {
+		p.noopAt = time.Now()
 	}
 	for {
 		if late && c.ws != nil {
@@ -68,16 +107,16 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 		answer, pause := (*pollAnswer)(nil), time.Duration(0)
 		gone := r.Context().Err() != nil
 		if !gone {
-			answer, pause = c.pollAnswerLocked()
+			answer, pause = c.pollAnswerLocked(p)
 		}
 		if answer != nil {
-			c.polling = false
+			c.polling, p.answering = false, true
 			c.mu.Unlock()
-			c.answerPoll(w, r, answer)
+			c.answerPoll(p, w, r, answer)
 			return nil
 		}
 		c.mu.Unlock()
-		if gone || !waitPoll(r, c.wake, pause) {
+		if gone || !waitPoll(r, p.wake, pause) {
 			c.pollAborted()
 			return nil
 		}
@@ -108,7 +147,7 @@ func (c *Conn) releasePoll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.polling {
-		c.hurried, c.noopAt = true, time.Time{}
+		c.poll.hurried, c.poll.noopAt = true, time.Time{}
 		c.wakeLocked()
 	}
 }
@@ -119,7 +158,7 @@ func (c *Conn) refuseRequestLocked() *Refusal {
 	switch {
 	case c.transportDone || c.expiredLocked() || c.closed && !c.lingering:
 		return refuseUnknownSID
-	case c.ws != nil:
+	case c.ws != nil || c.poll == nil: // it has been upgraded, or began as WebSocket
 		return refuseTransport
 	}
 	return nil

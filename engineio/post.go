@@ -39,7 +39,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		return nil
 	case c.closed:
 		refusal = refuseUnknownSID
-	case c.posting:
+	case c.poll.posting:
 		c.mu.Unlock()
 		c.refuseAndEnd(w, r, refuseOverlap, errPostOverlap)
 		return nil
@@ -49,15 +49,17 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	b := c.srv.bodies.New(w)
-	c.posting, c.body = true, b
+	p := c.poll
+	p.posting, p.body = true, b
 	c.mu.Unlock()
 	c.srv.liftDeadlines(w, r)
-	refusal, err := c.readPost(b, r)
+	refusal, err := c.readPost(p, b, r)
 	if err != nil {
 		c.refuseAndEnd(w, r, refusal, err)
 	}
 	c.mu.Lock() // before the answer: when the client has it, it may send the next POST
-	c.posting, c.body = false, nil
+	p.posting, p.body = false, nil
+	c.dropPollLocked()
 	late := c.isLatePostLocked()
 	c.mu.Unlock()
 	switch {
@@ -74,7 +76,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 
 // readPost reads the body of a POST and handles its packets. If it returns an error,
 // the caller ends the session for that, after the refusal.
-func (c *Conn) readPost(b *httpbody.Body, r *http.Request) (*Refusal, error) {
+func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refusal, error) {
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
 		refusal, err := refuseParse(&parseError{"the POST has binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
 		return refusal.withoutBody(), err
@@ -100,7 +102,7 @@ func (c *Conn) readPost(b *httpbody.Body, r *http.Request) (*Refusal, error) {
 		return refuseParse(&parseError{"the POST is not UTF-8"})
 	}
 	c.flusher.traffic.received(bytes.Count(payload, []byte{protocol.Separator})+1, len(payload))
-	switch err := c.receivePayload(payload); {
+	switch err := c.receivePayload(p, payload); {
 	case errors.Is(err, errClientClosed):
 		c.endFor(err)
 	case err != nil:
@@ -148,12 +150,13 @@ func (c *Conn) refuseAndEnd(w http.ResponseWriter, r *http.Request, refusal *Ref
 // then the refusal is all that the client can get.
 func (c *Conn) awaitReaction() {
 	c.mu.Lock()
-	if !c.polling || c.closed || c.reaction != nil {
+	p := c.poll
+	if !c.polling || c.closed || p.reaction != nil {
 		c.mu.Unlock()
 		return
 	}
 	reaction := make(chan struct{})
-	c.reaction = reaction
+	p.reaction = reaction
 	c.mu.Unlock()
 	timer := time.NewTimer(reactionTime)
 	defer timer.Stop()
@@ -165,11 +168,12 @@ func (c *Conn) awaitReaction() {
 
 // reactLocked ends awaitReaction, and reports whether there was one.
 func (c *Conn) reactLocked() bool {
-	if c.reaction == nil {
+	p := c.poll
+	if p == nil || p.reaction == nil {
 		return false
 	}
-	close(c.reaction)
-	c.reaction = nil
+	close(p.reaction)
+	p.reaction = nil
 	return true
 }
 
@@ -184,7 +188,7 @@ func (s *Server) answerPost(w http.ResponseWriter) {
 // isLatePostLocked reports whether a POST comes after the end of its session while the
 // client does not know of the end yet.
 func (c *Conn) isLatePostLocked() bool {
-	return c.closed && (c.reason == ReasonServerShutdown || c.lingering && c.reason != ReasonClientDisconnect)
+	return c.closed && (c.cause.Reason == ReasonServerShutdown || c.lingering && c.cause.Reason != ReasonClientDisconnect)
 }
 
 // answerLatePost answers a POST whose session has ended and whose client may still

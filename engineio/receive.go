@@ -22,9 +22,9 @@ func (e *parseError) Error() string { return "engineio: " + e.what }
 // receivePayload handles the packets in the body of a POST, in order. It waits while
 // the Receiver has no room. If it returns an error, it has delivered the packets in
 // front of the faulty one.
-func (c *Conn) receivePayload(body []byte) error {
-	c.turnMu.Lock()
-	defer c.turnMu.Unlock()
+func (c *Conn) receivePayload(p *pollState, body []byte) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
 	for {

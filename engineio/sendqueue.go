@@ -114,7 +114,7 @@ func (c *Conn) endWritingLocked() {
 
 func (c *Conn) wakeLocked() {
 	select {
-	case c.wake <- struct{}{}:
+	case c.poll.wake <- struct{}{}:
 	default:
 	}
 }
@@ -146,7 +146,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 	switch {
 	case c.closed:
 		c.mu.Unlock()
-		return &CloseError{c.reason, c.closeErr} // once closed, they stay
+		return c.cause
 	case c.queue.Size() == 0:
 		c.mu.Unlock()
 		return ctx.Err()
@@ -162,7 +162,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 	written := c.queue.EndWait(w)
 	switch {
 	case c.closed:
-		return &CloseError{c.reason, c.closeErr}
+		return c.cause
 	case written:
 		return nil
 	}

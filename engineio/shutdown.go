@@ -155,7 +155,7 @@ func (s *Server) isClosed() bool {
 func (c *Conn) isShutDown() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.transportDone && c.reason == ReasonServerShutdown
+	return c.transportDone && c.reasonLocked() == ReasonServerShutdown
 }
 
 // serveAfterShutdown answers a polling request of a session that Shutdown has ended: a

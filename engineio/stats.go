@@ -206,7 +206,7 @@ func (c *Conn) countClosedLocked() {
 	s := &c.srv.stats
 	s.gauge(c.counted).Add(-1)
 	c.counted = notCounted
-	s.closed.add(c.reason)
+	s.closed.add(c.cause.Reason)
 }
 
 // isOpen reports whether the connection was accepted and has not ended.

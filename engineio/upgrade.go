@@ -36,9 +36,10 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 		return nil
 	}
 	c.srv.wg.Add(1)
-	taken := c.closed || c.ws != nil || c.probe != nil
+	p := c.poll
+	taken := c.closed || c.ws != nil || p == nil || p.probe != nil
 	if !taken {
-		c.probe = t
+		p.probe = t
 	}
 	c.mu.Unlock()
 	if taken {
@@ -49,30 +50,30 @@ func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	if err := t.WriteAlone(nil); err != nil {
 		defer c.srv.wg.Done()
-		c.giveUpProbe(t, err)
+		c.giveUpProbe(p, t, err)
 		return nil
 	}
-	go c.serveProbe(t)
+	go c.serveProbe(p, t)
 	return nil
 }
 
 // serveProbe is the goroutine of an upgrade. After a success it starts that of the
 // WebSocket.
-func (c *Conn) serveProbe(t *websock.Conn) {
+func (c *Conn) serveProbe(p *pollState, t *websock.Conn) {
 	taken, err := false, error(nil)
 	defer func() { // also if the application panics or calls runtime.Goexit in Upgraded
 		if taken {
 			go c.serveWebSocket(t, false) // with a smaller stack
 			return
 		}
-		c.giveUpProbe(t, err)
+		c.giveUpProbe(p, t, err)
 		c.srv.wg.Done()
 	}()
-	stop := c.limitProbe(t)
-	err = c.awaitUpgrade(t)
+	stop := c.limitProbe(p, t)
+	err = c.awaitUpgrade(p, t)
 	stop()
 	if err == nil {
-		err = c.takeOver(t, &taken)
+		err = c.takeOver(p, t, &taken)
 	}
 	if err != nil {
 		c.srv.opts.Logger.Debug("engineio: upgrade failed", "error", err)
@@ -87,14 +88,14 @@ const probeLooks = 4
 // unless stop is called before. The time in which the answer to a poll flows to the
 // client does not count: the client sends its UPGRADE packet only when it has received
 // that answer, and if its WebSocket ended before, it might poll no more.
-func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
+func (c *Conn) limitProbe(p *pollState, t *websock.Conn) (stop func()) {
 	timeout := c.srv.opts.UpgradeTimeout
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.transportDone { // otherwise transportDoneLocked has ended the reading for good
 		t.ReadUntil(time.Now().Add(timeout))
 	}
-	stopped, answered := false, c.answered.Load() // protected by c.mu
+	stopped, answered := false, p.answered.Load() // protected by c.mu
 	var timer *time.Timer
 	timer = time.AfterFunc(timeout/probeLooks, func() {
 		c.mu.Lock()
@@ -103,8 +104,8 @@ func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
 			return
 		}
 		now := time.Now()
-		n := c.answered.Load()
-		if c.writing && n != answered || now.Before(c.arrives) { // NOOPs do not count
+		n := p.answered.Load()
+		if c.writing && n != answered || now.Before(p.arrives) { // NOOPs do not count
 			t.ReadUntil(now.Add(timeout))
 		}
 		answered = n
@@ -118,10 +119,10 @@ func (c *Conn) limitProbe(t *websock.Conn) (stop func()) {
 	}
 }
 
-func (c *Conn) giveUpProbe(t *websock.Conn, err error) {
+func (c *Conn) giveUpProbe(p *pollState, t *websock.Conn, err error) {
 	c.mu.Lock()
 	waited := c.probing && c.transportDone // the session has ended, and the UPGRADE packet did not come
-	c.probe, c.probing = nil, false
+	p.probe, c.probing = nil, false
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)
 	if waited {
@@ -133,7 +134,7 @@ func (c *Conn) giveUpProbe(t *websock.Conn, err error) {
 }
 
 // awaitUpgrade answers the probe and returns when the client has sent the UPGRADE packet.
-func (c *Conn) awaitUpgrade(t *websock.Conn) error {
+func (c *Conn) awaitUpgrade(p *pollState, t *websock.Conn) error {
 	if err := expectPacket(t, func(p string) bool { return p == "2probe" }); err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (c *Conn) awaitUpgrade(t *websock.Conn) error {
 	// Answer the poll that waits with NOOP at once, and every later one after
 	// noopPace, so that the client can stop polling.
 	c.mu.Lock()
-	c.noopAt = time.Time{}
+	p.noopAt = time.Time{}
 	c.wakePollLocked()
 	c.mu.Unlock()
 	// Some clients send more than the packet type.
@@ -161,9 +162,9 @@ func (c *Conn) awaitUpgrade(t *websock.Conn) error {
 
 // takeOver makes a WebSocket the transport of the session, sets done, and then calls
 // Receiver.Upgraded.
-func (c *Conn) takeOver(t *websock.Conn, done *bool) error {
-	c.turnMu.Lock() // the packets of a POST under way come first
-	defer c.turnMu.Unlock()
+func (c *Conn) takeOver(p *pollState, t *websock.Conn, done *bool) error {
+	p.turn.Lock() // the packets of a POST under way come first
+	defer p.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
 	c.mu.Lock()
@@ -178,10 +179,11 @@ func (c *Conn) takeOver(t *websock.Conn, done *bool) error {
 		c.timer.Stop()
 		t.AwaitClose()
 	}
-	c.ws, c.probe, c.probing = t, nil, false
+	c.ws, p.probe, c.probing = t, nil, false
 	t.SetOwner((*webSocketOwner)(c))
 	c.countUpgradeLocked()
 	c.wakePollLocked()
+	c.dropPollLocked()
 	c.startWritingLocked()
 	closed := c.closed
 	c.mu.Unlock()

@@ -194,7 +194,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal 
 // the reference server it sends none, except for a shutdown: 1001 says that a new
 // connection is worth a try.
 func (c *Conn) closeStatusLocked() wsframe.Status {
-	if c.reason == ReasonServerShutdown {
+	if c.reasonLocked() == ReasonServerShutdown {
 		return wsframe.StatusGoingAway
 	}
 	return wsframe.StatusNone

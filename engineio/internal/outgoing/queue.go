@@ -1,10 +1,6 @@
 package outgoing
 
-import (
-	"slices"
-
-	"github.com/seed-d124fa34/socketio/internal/budget"
-)
+import "github.com/seed-d124fa34/socketio/internal/budget"
 
 // uncounted is how many bytes may wait in a queue that are not counted in the budget.
 const uncounted = 64 << 10
@@ -25,7 +21,7 @@ type Queue struct {
 	spare []*Unit // the other slice of units, reused
 	size  int     // bytes in units and in the write under way
 	out   uint64  // bytes that have been handed to the network, or dropped at the end
-	waits []*Wait
+	waits *Wait   // the first of those that wait, linked
 
 	// counted: what is in units counts in the budget. writeCounted: so does the write
 	// under way.
@@ -37,6 +33,7 @@ type Wait struct {
 	// Done is closed when it has been, or when the queue is closed.
 	Done chan struct{}
 	out  uint64 // what Queue.out has to be
+	next *Wait
 }
 
 // Init makes the queue ready. What is queued counts in the budget from the start,
@@ -122,37 +119,36 @@ func (q *Queue) Drop() {
 func (q *Queue) removed(size int) {
 	q.size -= size
 	q.out += uint64(size)
-	if q.waits == nil {
-		return
-	}
-	q.waits = slices.DeleteFunc(q.waits, func(w *Wait) bool {
-		if q.out < w.out {
-			return false
+	for p := &q.waits; *p != nil; {
+		if w := *p; q.out >= w.out {
+			close(w.Done)
+			*p = w.next
+		} else {
+			p = &w.next
 		}
-		close(w.Done)
-		return true
-	})
-	if len(q.waits) == 0 {
-		q.waits = nil
 	}
 }
 
 // Wait returns a Wait for all that is queued now. Its caller calls EndWait afterwards.
 func (q *Queue) Wait() *Wait {
-	w := &Wait{Done: make(chan struct{}), out: q.out + uint64(q.size)}
-	q.waits = append(q.waits, w)
-	return w
+	q.waits = &Wait{Done: make(chan struct{}), out: q.out + uint64(q.size), next: q.waits}
+	return q.waits
 }
 
 // EndWait ends a Wait, and reports whether all that it was for has been written.
 func (q *Queue) EndWait(w *Wait) (written bool) {
-	q.waits = slices.DeleteFunc(q.waits, func(o *Wait) bool { return o == w })
+	for p := &q.waits; *p != nil; p = &(*p).next {
+		if *p == w {
+			*p = w.next
+			break
+		}
+	}
 	return q.out >= w.out
 }
 
 // EndWaits ends all that wait.
 func (q *Queue) EndWaits() {
-	for _, w := range q.waits {
+	for w := q.waits; w != nil; w = w.next {
 		close(w.Done)
 	}
 	q.waits = nil

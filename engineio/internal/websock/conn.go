@@ -119,9 +119,9 @@ func below(conn net.Conn) net.Conn {
 
 // Progress is what a client has taken up to some time.
 type Progress struct {
-	Waiting bool  // a write waits for the network
 	Written int64 // bytes handed to the network
 	Held    int64 // bytes of them that the client's side has not acknowledged, -1 if not known
+	Waiting bool  // a write waits for the network
 }
 
 // Progress returns what the client has taken.
