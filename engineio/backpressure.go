@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"context"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/pace"
@@ -98,4 +99,13 @@ func (c *Conn) slowDown() <-chan struct{} {
 	room := make(chan struct{})
 	time.AfterFunc(controlPause, func() { close(room) })
 	return room
+}
+
+// noteControl warns that a client is slowed down.
+func (s *Server) noteControl() {
+	const kind = "control rate"
+	if ctx := context.Background(); s.notices.Enabled(ctx, kind) {
+		s.notices.Warn(ctx, kind, "engineio: the server reads more slowly from a client because it sends more control packets (pings, pongs, NOOPs) than "+
+			"Options.Limits.ControlRate allows", "rate", s.opts.Limits.ControlRate)
+	}
 }

@@ -1,7 +1,11 @@
 package engineio
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
@@ -157,4 +161,63 @@ func (c *Conn) forgetLocked() {
 	if c.receiverDone && c.transportDone {
 		c.srv.forget(c)
 	}
+}
+
+// relieveWait is how long relieve waits for a connection it has cut.
+const relieveWait = time.Second
+
+// overBudget starts relieve. The budget calls it when what waits for all clients
+// exceeds Options.Limits.SendBudget.
+func (s *Server) overBudget() {
+	s.wg.Add(1) // the count is not zero: the caller has a connection
+	go s.relieve()
+}
+
+// relieve cuts the connections with the most queued bytes until an eighth of the
+// budget is free. It runs on a goroutine of its own, of which there is one at most;
+// Shutdown waits for it.
+func (s *Server) relieve() {
+	defer s.wg.Done()
+	defer s.budget.Relieved()
+	type backlog struct {
+		c      *Conn
+		queued int
+	}
+	var all []backlog
+	for _, c := range s.all() {
+		c.mu.Lock()
+		if n := c.queue.Size(); n > 0 && !c.closed {
+			all = append(all, backlog{c, n})
+		}
+		c.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b backlog) int { return cmp.Compare(b.queued, a.queued) })
+	for _, b := range all {
+		if s.budget.IsRelieved() {
+			return
+		}
+		b.c.endSlow(limitSendBudget, fmt.Sprintf("%d bytes waited for this client, more than for others, while more than %d bytes waited for all clients together", b.queued, s.opts.Limits.SendBudget))
+		b.c.awaitWriter(relieveWait)
+	}
+}
+
+// endSlow cuts a client that does not take what is sent to it. option names the limit
+// that it has reached.
+func (c *Conn) endSlow(option, what string) {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if !closed {
+		c.srv.stats.limits.add(option)
+	}
+	c.end(ReasonSlowClient, &limitError{option, what}, abort)
+}
+
+// endForWrite ends the connection after a failed write.
+func (c *Conn) endForWrite(err error, reason Reason) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.endSlow(limitWriteTimeout, "the client took nothing of what was written to it: "+err.Error())
+		return
+	}
+	c.end(reason, err, abort)
 }

@@ -1,10 +1,9 @@
 package engineio
 
 import (
-	"errors"
-	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
@@ -155,11 +154,101 @@ func (c *Conn) endFlushLocked() {
 	c.endWritingLocked()
 }
 
-// endForWrite ends the connection after a failed write.
-func (c *Conn) endForWrite(err error, reason Reason) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.endSlow(limitWriteTimeout, "the client took nothing of what was written to it: "+err.Error())
+func (c *Conn) pushLocked(u *outgoing.Unit) {
+	c.queue.Push(u)
+	c.startWritingLocked()
+}
+
+// startWritingLocked starts whoever writes what is queued or, after the end, the close
+// frame: a flusher, a goroutine, or the poll that waits.
+func (c *Conn) startWritingLocked() {
+	switch {
+	case c.writing:
+		// The writer looks again when it is done.
+	case c.ws != nil:
+		if !c.queue.Empty() || c.closed && !c.ws.CloseSent() || c.ws.HasControl() {
+			c.writing = true
+			if c.ws.WritesAtOnce() {
+				c.flusher.add(c)
+				return
+			}
+			batch, size := c.takeLocked(websock.WritePiece)
+			c.srv.wg.Add(1)
+			go c.flush(c.ws, batch, batch, size)
+		}
+	case c.polling:
+		c.wakeLocked()
+	}
+}
+
+// webSocketOwner is a Conn as its WebSocket sees it.
+type webSocketOwner Conn
+
+// ControlQueued is called when the reader has queued control frames.
+func (o *webSocketOwner) ControlQueued() {
+	c := (*Conn)(o)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.transportDone {
+		c.startWritingLocked()
+	}
+}
+
+// ControlFlood holds back a client that sends too many control frames.
+func (o *webSocketOwner) ControlFlood() {
+	c := (*Conn)(o)
+	c.awaitRoom(c.slowDown())
+}
+
+// endWritingLocked resets Conn.writing, and wakes whoever waits for that.
+func (c *Conn) endWritingLocked() {
+	c.writing = false
+	if c.written != nil {
+		close(c.written)
+		c.written = nil
+	}
+}
+
+func (c *Conn) wakeLocked() {
+	select {
+	case c.poll.wake <- struct{}{}:
+	default:
+	}
+}
+
+// takeLocked takes about limit bytes from the queue, one unit at least. The caller
+// writes them and then calls queue.Wrote.
+func (c *Conn) takeLocked(limit int) (batch []*outgoing.Unit, size int) {
+	batch, size = c.queue.Take(limit)
+	c.flusher.traffic.sent(batch, size)
+	return batch, size
+}
+
+// awaitWriter waits until nobody writes to a connection that has been cut, for d at
+// most. From then on the budget does not count what was being written.
+func (c *Conn) awaitWriter(d time.Duration) {
+	written := c.writingEnds()
+	if written == nil {
 		return
 	}
-	c.end(reason, err, abort)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-written:
+	case <-t.C:
+	}
+}
+
+// writingEnds returns a channel that is closed when the present write ends. It
+// returns nil if nobody writes.
+func (c *Conn) writingEnds() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.writing {
+		return nil
+	}
+	if c.written == nil {
+		c.written = make(chan struct{})
+	}
+	return c.written
 }

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -180,4 +181,14 @@ func waitPoll(r *http.Request, wake <-chan struct{}, pause time.Duration) bool {
 		return false
 	}
 	return true
+}
+
+// noteDeadline warns if err, from http.ResponseController, says that a deadline could
+// not be set. Writes to such a client and reads from it may then wait for ever.
+func (s *Server) noteDeadline(err error) {
+	if errors.Is(err, http.ErrNotSupported) {
+		s.notices.Warn(context.Background(), "deadline", "engineio: deadlines cannot be set, so a client that stops reading or sending "+
+			"keeps its request for ever: make the middleware around this server pass on SetReadDeadline and SetWriteDeadline, "+
+			"or give its http.ResponseWriter an Unwrap method", "error", err)
+	}
 }

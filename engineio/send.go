@@ -4,7 +4,58 @@ import (
 	"context"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
-	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
+)
+
+// Frames is one or more messages that are sent as a unit, encoded once for any
+// number of connections. It is safe for concurrent use: nothing but
+// WithoutCompression changes it.
+type Frames struct{ unit outgoing.Unit }
+
+// TextFrames returns the frames of a text message and of the binary messages that
+// follow it. It copies all of them. An empty text is a message, too.
+func TextFrames[T string | []byte](text T, binary ...[]byte) *Frames {
+	f := new(Frames)
+	outgoing.Init(&f.unit, text, true, binary)
+	return f
+}
+
+// BinaryFrames returns the frames of one binary message or more. It copies them.
+func BinaryFrames(data []byte, more ...[]byte) *Frames {
+	f := new(Frames)
+	if len(more) == 0 {
+		outgoing.Init(&f.unit, "", false, [][]byte{data})
+	} else {
+		outgoing.Init(&f.unit, "", false, append([][]byte{data}, more...))
+	}
+	return f
+}
+
+// WithoutCompression switches compression off for the frames, also on connections that
+// negotiated it, and returns f. It must not be called after f has been sent.
+func (f *Frames) WithoutCompression() *Frames {
+	f.unit.NeverCompress()
+	return f
+}
+
+// Message returns what f was made of: a text message, nil if there is none, and
+// the binary ones that follow it. Both are memory of f and must not be changed.
+func (f *Frames) Message() (text []byte, binary [][]byte) {
+	for p, isBinary := range f.unit.Messages {
+		if isBinary {
+			binary = append(binary, p)
+		} else {
+			text = p[1:] // behind the packet type
+		}
+	}
+	return text, binary
+}
+
+// The packets that the server sends besides messages and the open packet.
+var (
+	pingPacket       = outgoing.NewPacket("2")
+	noopPacket       = outgoing.NewPacket("6")
+	closePacket      = outgoing.NewPacket("1")
+	probeReplyPacket = outgoing.NewPacket("3probe")
 )
 
 // Send queues f and returns at once. What is queued is written in order. Send returns
@@ -55,76 +106,6 @@ func (c *Conn) SendVolatile(f *Frames) (sent bool, err error) {
 	}
 	c.pushLocked(&f.unit)
 	return true, nil
-}
-
-func (c *Conn) pushLocked(u *outgoing.Unit) {
-	c.queue.Push(u)
-	c.startWritingLocked()
-}
-
-// startWritingLocked starts whoever writes what is queued or, after the end, the close
-// frame: a flusher, a goroutine, or the poll that waits.
-func (c *Conn) startWritingLocked() {
-	switch {
-	case c.writing:
-		// The writer looks again when it is done.
-	case c.ws != nil:
-		if !c.queue.Empty() || c.closed && !c.ws.CloseSent() || c.ws.HasControl() {
-			c.writing = true
-			if c.ws.WritesAtOnce() {
-				c.flusher.add(c)
-				return
-			}
-			batch, size := c.takeLocked(websock.WritePiece)
-			c.srv.wg.Add(1)
-			go c.flush(c.ws, batch, batch, size)
-		}
-	case c.polling:
-		c.wakeLocked()
-	}
-}
-
-// webSocketOwner is a Conn as its WebSocket sees it.
-type webSocketOwner Conn
-
-// ControlQueued is called when the reader has queued control frames.
-func (o *webSocketOwner) ControlQueued() {
-	c := (*Conn)(o)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.transportDone {
-		c.startWritingLocked()
-	}
-}
-
-// ControlFlood holds back a client that sends too many control frames.
-func (o *webSocketOwner) ControlFlood() {
-	c := (*Conn)(o)
-	c.awaitRoom(c.slowDown())
-}
-
-// endWritingLocked resets Conn.writing, and wakes whoever waits for that.
-func (c *Conn) endWritingLocked() {
-	c.writing = false
-	if c.written != nil {
-		close(c.written)
-		c.written = nil
-	}
-}
-
-func (c *Conn) wakeLocked() {
-	select {
-	case c.poll.wake <- struct{}{}:
-	default:
-	}
-}
-
-// takeLocked takes about limit bytes from the queue, one unit at least. The caller
-// writes them and then calls queue.Wrote.
-func (c *Conn) takeLocked(limit int) (batch []*outgoing.Unit, size int) {
-	batch, size = c.queue.Take(limit)
-	c.flusher.traffic.sent(batch, size)
-	return batch, size
 }
 
 // Buffered returns how many bytes have been sent and not yet handed to the network;
