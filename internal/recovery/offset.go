@@ -1,0 +1,68 @@
+package recovery
+
+import (
+	"crypto/rand"
+	"sync/atomic"
+)
+
+// maxOffset is the longest offset, in bytes.
+const maxOffset = 23
+
+// Offset is the id of an event. The client remembers that of the last event that it
+// has received. Offsets can be compared with ==; the zero Offset stands for no event.
+type Offset struct {
+	len  uint8
+	text [maxOffset]byte
+}
+
+// ParseOffset returns the offset that a client has sent. ok is false for what is no
+// offset of any event: an empty text, or one of more than 23 bytes.
+func ParseOffset(text string) (o Offset, ok bool) {
+	if text == "" || len(text) > maxOffset {
+		return Offset{}, false
+	}
+	o.len = uint8(copy(o.text[:], text))
+	return o, true
+}
+
+// IsZero reports whether the offset is that of no event.
+func (o Offset) IsZero() bool { return o.len == 0 }
+
+// String returns the offset as the client gets it.
+func (o Offset) String() string { return string(o.text[:o.len]) }
+
+// Append appends the offset as the client gets it. Offsets that [Store.NextOffset]
+// makes need no escaping in a JSON string.
+func (o Offset) Append(b []byte) []byte { return append(b, o.text[:o.len]...) }
+
+const (
+	digits     = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	prefixSize = 8
+)
+
+// offsets makes offsets: random characters, which no other server has, and a number.
+type offsets struct {
+	prefix [prefixSize]byte
+	last   atomic.Uint64
+}
+
+func (os *offsets) init() {
+	_, _ = rand.Read(os.prefix[:]) // never fails
+	for i, b := range os.prefix {
+		os.prefix[i] = digits[b%64]
+	}
+}
+
+func (os *offsets) next() (o Offset) {
+	n := os.last.Add(1)
+	o.len = prefixSize + 1
+	for rest := n >> 6; rest > 0; rest >>= 6 {
+		o.len++
+	}
+	copy(o.text[:], os.prefix[:])
+	for i := o.len - 1; i >= prefixSize; i-- {
+		o.text[i] = digits[n%64]
+		n >>= 6
+	}
+	return o
+}
