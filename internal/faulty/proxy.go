@@ -38,7 +38,6 @@ type Conditions struct{ Up, Down Link }
 // Goroutines: accept, and four a connection (a reader and a writer for each
 // direction, and before them connect). Close ends all of them.
 type Proxy struct {
-	target   string
 	wire     Wire
 	listener net.Listener
 	seed     uint64
@@ -46,6 +45,8 @@ type Proxy struct {
 	closing  chan struct{}
 
 	mu         sync.Mutex // protects the following and Direction fields of pairs
+	target     string
+	refusing   bool
 	conditions Conditions
 	silent     Direction     // all connections, those to come included
 	changed    chan struct{} // closed and replaced when silent or a pair's stuck changes
@@ -64,7 +65,7 @@ func NewWiredProxy(target string, seed uint64, wire Wire) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{
-		target: target, wire: wire, listener: listener, seed: seed,
+		wire: wire, listener: listener, seed: seed, target: target,
 		closing: make(chan struct{}), changed: make(chan struct{}), pairs: make(map[*pair]struct{}),
 	}
 	p.wg.Go(p.accept)
@@ -114,6 +115,32 @@ func (p *Proxy) HalfOpen(d Direction) {
 	})
 }
 
+// Abandon resets the client's side of the connections that there are and leaves
+// the server's side open: nothing more arrives there, not even the end, as when
+// a client changes its network. New connections work.
+func (p *Proxy) Abandon() {
+	p.change(func() {
+		for c := range p.pairs {
+			c.stuck = Both
+			reset(c.client)
+		}
+	})
+}
+
+// Refuse resets new connections as soon as they come, until it is called with
+// false. It changes nothing for those that there are.
+func (p *Proxy) Refuse(on bool) { p.change(func() { p.refusing = on }) }
+
+// SetTarget has new connections go to another server.
+func (p *Proxy) SetTarget(target string) { p.change(func() { p.target = target }) }
+
+// destination is where a new connection goes to, if anywhere.
+func (p *Proxy) destination() (target string, refused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target, p.refusing
+}
+
 // Silence forwards nothing in a direction until Resume, which delivers what was
 // sent meanwhile. It is so for new connections too.
 func (p *Proxy) Silence(d Direction) { p.change(func() { p.silent |= d }) }
@@ -151,19 +178,28 @@ func (p *Proxy) accept() {
 
 // connect goes on to the server. Where there is none, the client is reset.
 func (p *Proxy) connect(client *net.TCPConn) {
-	conn, err := p.wire.dial(p.target)
+	target, refused := p.destination()
+	if refused {
+		reset(client)
+		return
+	}
+	conn, err := p.wire.dial(target)
 	if err != nil {
 		reset(client)
 		return
 	}
 	c := &pair{proxy: p, client: client, server: conn.(*net.TCPConn), dead: make(chan struct{})}
 	p.mu.Lock()
+	refused = p.refusing // a connection that was on its way is refused as well
 	select {
 	case <-p.closing:
+		refused = true
+	default:
+	}
+	if refused {
 		c.kill()
 		p.mu.Unlock()
 		return
-	default:
 	}
 	p.pairs[c] = struct{}{}
 	p.accepted++

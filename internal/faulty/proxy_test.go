@@ -174,6 +174,38 @@ func TestProxyHalfOpen(t *testing.T) {
 	readsNothing(t, server)
 }
 
+// The client hears of the end at once, the server never.
+func TestProxyAbandon(t *testing.T) {
+	p, client, server := link(t)
+	p.Abandon()
+	_, err := client.Read(make([]byte, 1))
+	assert.True(t, errors.Is(err, syscall.ECONNRESET), "%v", err)
+	for range 10 {
+		write(t, server, "into the void")
+		readsNothing(t, server)
+	}
+}
+
+func TestProxyRefusesAndChangesTarget(t *testing.T) {
+	p, client, server := link(t)
+	p.Refuse(true)
+	write(t, client, "still open")
+	reads(t, server, "still open")
+	if refused, err := net.Dial("tcp", p.Addr()); err == nil { // the reset may come before that returns
+		defer refused.Close()
+		_, err = refused.Read(make([]byte, 1))
+		assert.True(t, errors.Is(err, syscall.ECONNRESET), "%v", err)
+	}
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { other.Close() })
+	p.SetTarget(other.Addr().String())
+	p.Refuse(false)
+	client, server = dial(t, p, other)
+	write(t, client, "elsewhere")
+	reads(t, server, "elsewhere")
+}
+
 func TestProxySilence(t *testing.T) {
 	p, client, server := link(t)
 	p.Silence(Both)

@@ -1,0 +1,259 @@
+package recovery
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Verdict is what the clients of a scenario received, compared with what they
+// had to.
+type Verdict struct {
+	Clients   int // client and namespace
+	Perfect   int // those without any fault
+	Owed      int // events, each for each client
+	Delivered int // of these
+	Twice     int // more often than once
+	Disorder  int // after a later event of the same server
+	Forbidden int // what a client must not get
+	Returns   int // connects but the first
+	Recovered int // of these
+	// Asked are the events for which an answer was expected; Answered those that had one in the
+	// end. A client's answer on a connection that breaks is lost.
+	Asked, Answered int
+	// Faults are what is wrong besides: session ids and rooms that are not the old
+	// ones after a recovery, answers, arguments. The first ones have words.
+	Faults int
+	Words  []string
+}
+
+// Good reports whether recovery did what it promises.
+func (v Verdict) Good() bool {
+	return v.Delivered == v.Owed && v.Twice+v.Disorder+v.Forbidden+v.Faults == 0 && v.Recovered == v.Returns
+}
+
+func (v Verdict) String() string {
+	s := fmt.Sprintf("%d of %d delivered, %d twice, %d out of order, %d forbidden, %d of %d returns recovered, %d of %d clients perfect, %d faults",
+		v.Delivered, v.Owed, v.Twice, v.Disorder, v.Forbidden, v.Recovered, v.Returns, v.Perfect, v.Clients, v.Faults)
+	return strings.Join(append([]string{s}, v.Words...), "\n  ")
+}
+
+func (v *Verdict) fault(format string, args ...any) {
+	v.Faults++
+	v.word(format, args...)
+}
+
+func (v *Verdict) word(format string, args ...any) {
+	if len(v.Words) < 20 {
+		v.Words = append(v.Words, fmt.Sprintf(format, args...))
+	}
+}
+
+// journals are what the servers and the clients of a scenario told.
+type journals struct {
+	servers map[string][]line // by the server's name, in its order
+	clients []line
+	// killed are the servers that were ended without warning, with the time
+	// (microseconds) before which what they emitted had to be on its way.
+	killed map[string]int64
+}
+
+// seat is a client in a namespace.
+type seat struct{ client, ns string }
+
+// event is the name of one event.
+type event struct {
+	server string
+	n      int
+}
+
+// debt is what a client is owed.
+type debt int8
+
+const (
+	never debt = iota // nothing
+	maybe             // it may get it
+	owed              // it has to
+)
+
+// judge compares. What a client is owed:
+//
+//   - From when it is in, what is emitted to everyone, to its rooms of that moment
+//     and to it, whether it is connected just then or away.
+//   - A session of which the client never heard, because the connection broke first,
+//     does not count: what was emitted to it the client may get.
+//   - What is volatile, and what a server emitted in the moment before it was killed,
+//     the client may get.
+//
+// All this in the order of the journal of the server that emitted, each once.
+func judge(j journals) Verdict {
+	var v Verdict
+	first := make(map[seat]string) // the session id that the client heard first
+	last := make(map[seat]string)
+	received := make(map[seat][]span)
+	for _, l := range j.clients {
+		s := seat{l.Client, l.NS}
+		switch l.Kind {
+		case lineConnected:
+			if first[s] == "" {
+				first[s] = l.SID
+			} else {
+				v.Returns++
+				if l.Recovered {
+					v.Recovered++
+					if l.SID != last[s] {
+						v.fault("%s %s is recovered as %s, it was %s", l.Client, l.NS, l.SID, last[s])
+					}
+				} else {
+					v.word("%s %s is not recovered, over %s", l.Client, l.NS, l.Reason)
+				}
+			}
+			last[s] = l.SID
+		case lineReceived:
+			received[s] = l.History
+		case lineProblem:
+			v.fault("a client says: %s", l.Reason)
+		}
+	}
+	debts := owe(&v, j, first)
+	seats := make([]seat, 0, len(received))
+	for s := range received {
+		seats = append(seats, s)
+	}
+	slices.SortFunc(seats, func(a, b seat) int { return cmp.Or(cmp.Compare(a.client, b.client), cmp.Compare(a.ns, b.ns)) })
+	for _, s := range seats {
+		v.compare(s, received[s], debts[s])
+	}
+	return v
+}
+
+// owe replays the journals of the servers, and returns what each client is owed.
+func owe(v *Verdict, j journals, first map[seat]string) map[seat]map[event]debt {
+	type record struct {
+		server string
+		line
+	}
+	var records []record
+	for server, lines := range j.servers {
+		var at int64
+		for _, l := range lines {
+			at = max(at, l.At) // the order within a server is that of its journal, if its clock goes back, too
+			l.At = at
+			records = append(records, record{server, l})
+		}
+	}
+	slices.SortStableFunc(records, func(a, b record) int { return cmp.Compare(a.At, b.At) })
+	type membership struct {
+		in    bool
+		rooms []string
+	}
+	members := make(map[seat]*membership)
+	debts := make(map[seat]map[event]debt)
+	answers := make(map[event]int)
+	for _, r := range records {
+		s := seat{r.Client, r.NS}
+		m := members[s]
+		switch r.Kind {
+		case lineArrived:
+			switch {
+			case m == nil:
+				members[s] = &membership{}
+				debts[s] = make(map[event]debt)
+			case r.Recovered && !sameSet(r.Rooms, m.rooms):
+				v.fault("%s %s is back in %v, not in %v", r.Client, r.NS, r.Rooms, m.rooms)
+			}
+		case lineJoined:
+			if !m.in && r.SID == first[s] {
+				m.in, m.rooms = true, slices.Clone(r.Rooms)
+			}
+		case lineMoved:
+			m.rooms = append(slices.DeleteFunc(m.rooms, func(room string) bool { return room == r.From }), r.Room)
+		case lineEmitted:
+			e := event{r.server, r.N}
+			if r.Question {
+				v.Asked++
+			}
+			for s, m := range members {
+				if s.ns != r.NS {
+					continue
+				}
+				switch killed, ok := j.killed[r.server]; {
+				case r.Client != "" && r.Client != s.client,
+					r.To != "" && m.in && !slices.Contains(m.rooms, r.To):
+				case !m.in, r.Volatile, ok && r.At > killed:
+					debts[s][e] = maybe
+				default:
+					debts[s][e] = owed
+				}
+			}
+		case lineAnswered:
+			e := event{r.server, r.N}
+			answers[e]++
+			switch {
+			case answers[e] > 1:
+				v.fault("question %d to %s %s has %d answers", r.N, r.Client, r.NS, answers[e])
+			case r.Reason != "":
+				v.word("question %d to %s %s: %s", r.N, r.Client, r.NS, r.Reason)
+			default:
+				v.Answered++
+			}
+		}
+	}
+	return debts
+}
+
+// compare judges one client.
+func (v *Verdict) compare(s seat, received []span, debts map[event]debt) {
+	v.Clients++
+	perfect := true
+	wrong := func(count *int, format string, args ...any) {
+		*count++
+		perfect = false
+		v.word(format, args...)
+	}
+	seen := make(map[event]bool)
+	highest := make(map[string]int)
+	for _, span := range received {
+		server := span.server()
+		begin, end := span.numbers()
+		for n := begin; n <= end; n++ {
+			e := event{server, n}
+			switch {
+			case seen[e]:
+				wrong(&v.Twice, "%s %s got %d of %s twice", s.client, s.ns, n, server)
+				continue
+			case debts[e] == never:
+				wrong(&v.Forbidden, "%s %s must not get %d of %s", s.client, s.ns, n, server)
+			case n < highest[server]:
+				wrong(&v.Disorder, "%s %s got %d of %s after %d", s.client, s.ns, n, server, highest[server])
+			}
+			seen[e] = true
+			highest[server] = max(highest[server], n)
+		}
+	}
+	missing := 0
+	for e, d := range debts {
+		if d != owed {
+			continue
+		}
+		v.Owed++
+		if seen[e] {
+			v.Delivered++
+		} else {
+			missing++
+		}
+	}
+	if missing > 0 {
+		perfect = false
+		v.word("%s %s lacks %d events", s.client, s.ns, missing)
+	}
+	if perfect {
+		v.Perfect++
+	}
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}

@@ -1,0 +1,199 @@
+package recovery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/faulty"
+)
+
+// The kinds of servers.
+const (
+	Ours       = "ours"
+	NPM        = "npm"         // the reference server, in memory
+	NPMStreams = "npm-streams" // the reference server, on a Redis with its Redis Streams adapter
+)
+
+// Config says with what scenarios are played.
+type Config struct {
+	Server     string     // one of the kinds
+	Clients    int        // how many
+	Short      bool       // the times are to be short
+	Transports [][]string // of the clients, one after another
+	NodeDir    string     // where the scripts are: e2e/node
+}
+
+// Scenario is one way in which clients lose their connections.
+type Scenario struct {
+	Name                      string
+	Servers                   int           // 1, if 0; of two, clients are on both at first
+	Window                    time.Duration // how long sessions are kept; 2 minutes, if 0
+	PingInterval, PingTimeout time.Duration // the usual ones, if 0
+	Transports                [][]string    // those of Config, if nil
+	Namespaces                []string      // "/", if nil
+	Play                      func(st *Stage)
+}
+
+// Fits reports whether a kind of server is meant to be tried with the scenario.
+func (sc Scenario) Fits(server string) bool {
+	switch server {
+	case NPM:
+		return sc.Servers < 2
+	case NPMStreams:
+		return sc.Servers == 2
+	}
+	return true
+}
+
+// libs are the clients, the newest and the oldest that know recovery.
+var libs = []string{"socket.io-client-4", "socket.io-client-4-6"}
+
+// roomSize is how many clients share a room.
+const roomSize = 5
+
+func serverName(i int) string { return string(rune('A' + i)) }
+
+// Run plays a scenario and judges it. The error is that it could not be played.
+func Run(ctx context.Context, config Config, sc Scenario) (Verdict, error) {
+	if sc.Servers == 0 {
+		sc.Servers = 1
+	}
+	if sc.Namespaces == nil {
+		sc.Namespaces = []string{"/"}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	st := &Stage{
+		ctx: ctx, config: config, scenario: sc, byName: make(map[string]*Seat), changed: make(chan struct{}),
+		told:      journals{servers: make(map[string][]line), killed: make(map[string]int64)},
+		connected: make(map[seat]bool), connects: make(map[seat]int),
+	}
+	if sc.Servers > 1 {
+		addr, stop, err := startRedis(ctx)
+		if err != nil {
+			return Verdict{}, err
+		}
+		defer stop()
+		st.redis = "redis://" + addr
+	}
+	st.fail(st.build())
+	if !st.failed() {
+		sc.Play(st)
+	}
+	told, err := st.end()
+	if err != nil {
+		return Verdict{}, fmt.Errorf("%s, %s: %w", sc.Name, config.Server, err)
+	}
+	return judge(told), nil
+}
+
+// build starts servers and proxies.
+func (st *Stage) build() error {
+	for i := range st.scenario.Servers {
+		if err := st.startServer(serverName(i)); err != nil {
+			return err
+		}
+	}
+	for i := range st.config.Clients {
+		proxy, err := faulty.NewProxy(st.addrs[i%len(st.addrs)], uint64(i))
+		if err != nil {
+			return err
+		}
+		s := &Seat{Proxy: proxy, Name: "c" + strconv.Itoa(i), Index: i}
+		s.Rooms = []string{room(i / roomSize), "user " + s.Name}
+		st.seats = append(st.seats, s)
+		st.byName[s.Name] = s
+	}
+	return nil
+}
+
+func room(i int) string { return "room " + strconv.Itoa(i) }
+
+// startServer starts one more server.
+func (st *Stage) startServer(name string) error {
+	window := st.scenario.Window
+	if window == 0 {
+		window = 2 * time.Minute
+	}
+	interval, timeout := st.scenario.PingInterval, st.scenario.PingTimeout
+	if interval == 0 {
+		interval, timeout = 25*time.Second, 20*time.Second
+	}
+	config, err := json.Marshal(programConfig{
+		Name: name, Redis: st.redis, Window: int(window.Milliseconds()), Namespaces: st.scenario.Namespaces,
+		PingInterval: int(interval.Milliseconds()), PingTimeout: int(timeout.Milliseconds()),
+	})
+	if err != nil {
+		return err
+	}
+	dir, argv := "", []string(nil)
+	if st.config.Server == Ours {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		argv = []string{self}
+	} else {
+		dir, argv = st.config.NodeDir, []string{"node", "recovery-server.mjs"}
+	}
+	p, ready, err := startProcess(st.ctx, "server "+name, dir, argv, []string{programEnv + "=" + string(config)}, st.hearServer(name))
+	if err != nil {
+		return err
+	}
+	st.servers = append(st.servers, p)
+	st.addrs = append(st.addrs, ready.To)
+	st.version = ready.Reason
+	return nil
+}
+
+// Rooms are all rooms in which clients are, one for every few of them.
+func (st *Stage) Rooms() (rooms []string) {
+	for _, s := range st.seats {
+		rooms = append(rooms, s.Rooms[0])
+	}
+	return slices.Compact(rooms)
+}
+
+// startRedis starts a Redis that keeps nothing.
+func startRedis(ctx context.Context) (addr string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	addr = l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	dir, err := os.MkdirTemp("", "socketio-recovery-")
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	if err := cmd.Start(); err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(filepath.Clean(dir))
+	}
+	for end := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			conn.Close()
+			return addr, stop, nil
+		}
+		if time.Now().After(end) {
+			stop()
+			return "", nil, err
+		}
+	}
+}
