@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/seed-d124fa34/socketio/e2e/recovery"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
 
@@ -19,6 +20,12 @@ var programs = map[string]func(){
 const programEnv = "E2E_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if recovery.IsProgram() {
+		if err := recovery.Program(); err != nil {
+			panic(err)
+		}
+		return
+	}
 	if program := programs[os.Getenv(programEnv)]; program != nil {
 		program()
 		return

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ type Config struct {
 	Short      bool       // the times are to be short
 	Transports [][]string // of the clients, one after another
 	NodeDir    string     // where the scripts are: e2e/node
+	Trace      io.Writer  // gets each line that servers and clients print; may be nil
 }
 
 // Scenario is one way in which clients lose their connections.
@@ -58,7 +60,7 @@ func (sc Scenario) Fits(server string) bool {
 var libs = []string{"socket.io-client-4", "socket.io-client-4-6"}
 
 // roomSize is how many clients share a room.
-const roomSize = 5
+const roomSize = 10
 
 func serverName(i int) string { return string(rune('A' + i)) }
 
@@ -145,7 +147,7 @@ func (st *Stage) startServer(name string) error {
 	} else {
 		dir, argv = st.config.NodeDir, []string{"node", "recovery-server.mjs"}
 	}
-	p, ready, err := startProcess(st.ctx, "server "+name, dir, argv, []string{programEnv + "=" + string(config)}, st.hearServer(name))
+	p, ready, err := startProcess(st.ctx, "server "+name, dir, argv, []string{programEnv + "=" + string(config)}, st.traced(name, st.hearServer(name)))
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (st *Stage) Feed(rate int) []Plan {
 		for _, s := range st.seats {
 			users = append(users, s.Rooms[1])
 		}
-		plans = append(plans, Plan{Event: "plain", Every: 1000 / rate, Rooms: users})
+		plans = append(plans, Plan{Event: "plain", Every: 4000 / rate, Rooms: users})
 	}
 	return in(st.scenario.Namespaces, plans...)
 }
@@ -279,14 +279,18 @@ func cutLarge(st *Stage) {
 	st.Sleep(500 * time.Millisecond)
 }
 
-// anyMoment drops each client again and again, in any way, on its own.
+// anyMoment drops each client again and again, in any way, on its own: mostly when
+// it is back, sometimes before.
 func anyMoment(st *Stage) {
 	st.Open()
 	st.Traffic(append(st.Feed(2), in(st.scenario.Namespaces, Plan{Event: "binary", Every: 150, Size: 300})...))
 	st.Each(func(s *Seat) {
 		st.later.Go(func() {
 			for range 10 {
-				time.Sleep(rand.N(400 * time.Millisecond))
+				if rand.IntN(4) > 0 {
+					st.await(s.Name+" is back", func() bool { return st.connected[seat{s.Name, st.scenario.Namespaces[0]}] })
+				}
+				st.Sleep(rand.N(600 * time.Millisecond))
 				s.Refuse(true)
 				if rand.IntN(3) == 0 {
 					s.Proxy.Abandon()

@@ -10,6 +10,17 @@ func home(s *Seat) int { return s.Index % 2 }
 // atFirstHome says whether a client was on the first server at first.
 func atFirstHome(s *Seat) bool { return home(s) == 0 }
 
+// without has the first server end by what f does. Its clients are on the other one a
+// second later.
+func (st *Stage) without(f func()) {
+	st.someReturning(atFirstHome, func() {
+		st.Each(func(s *Seat) { s.Refuse(true) })
+		f()
+		st.Sleep(time.Second)
+		st.Admit(func(*Seat) int { return 1 })
+	})
+}
+
 func twoServers() []Scenario {
 	return []Scenario{
 		{Name: "2 s drop, back on the other server", Servers: 2, Play: drops(func(st *Stage) { st.Drop(2*time.Second, other) })},
@@ -27,41 +38,28 @@ func twoServers() []Scenario {
 			}
 			st.Sleep(time.Second)
 		}},
-		{Name: "quiet client while others get 15,000 messages", Servers: 2, Play: quietClient},
+		{Name: "away while others get 15,000 messages", Servers: 2, Play: quietClient},
 		{Name: "half-open, back on the other server", Servers: 2, Play: drops(func(st *Stage) { st.Abandon(other) })},
 		{Name: "SIGTERM of its server", Servers: 2, Play: drops(func(st *Stage) {
-			st.someReturning(atFirstHome, func() {
-				st.Each(func(s *Seat) { s.SetTarget(st.addrs[1]) })
-				st.Terminate(0)
-			})
+			st.without(func() { st.Terminate(0) })
 		})},
 		{Name: "kill -9 of its server", Servers: 2, Play: drops(func(st *Stage) {
-			st.someReturning(atFirstHome, func() {
-				st.Each(func(s *Seat) { s.SetTarget(st.addrs[1]) })
-				st.Kill(0)
-			})
+			st.without(func() { st.Kill(0) })
 		})},
 	}
 }
 
-// quietClient has everyone drop but one room, which gets much.
+// quietClient has everyone drop while much is emitted to others, and little to them.
 func quietClient(st *Stage) {
-	rooms := st.Rooms()
-	busy, quiet := rooms[:1], rooms[1:]
+	feed := in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: st.Rooms()}, Plan{Event: "plain"})
 	st.Open()
-	st.Burst(0, 1, in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: rooms})...)
+	st.Burst(0, 5, feed...)
 	st.settle()
-	isQuiet := func(s *Seat) bool { return s.Index >= roomSize }
-	st.someReturning(isQuiet, func() {
-		st.Each(func(s *Seat) {
-			if isQuiet(s) {
-				s.Cut()
-			}
-		})
-		st.Burst(0, 15_000, in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: busy})...)
-		st.Burst(0, 5, in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: quiet})...)
+	st.Returning(func() {
+		st.Each((*Seat).Cut)
+		st.Burst(0, 15_000, in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: []string{"a room of others"}})...)
+		st.Burst(0, 5, feed...)
 		st.Admit(other)
 	})
-	st.Traffic(st.Feed(1))
-	st.Sleep(500 * time.Millisecond)
+	st.Burst(0, 1, feed...)
 }

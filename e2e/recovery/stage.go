@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -67,6 +68,20 @@ func (st *Stage) failed() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.err != nil
+}
+
+// traced hands on what a process tells, and writes it to the trace.
+func (st *Stage) traced(name string, hear func(line)) func(line) {
+	if st.config.Trace == nil {
+		return hear
+	}
+	return func(l line) {
+		st.mu.Lock()
+		b, _ := json.Marshal(l)
+		fmt.Fprintf(st.config.Trace, "%d %s %s\n", time.Now().UnixMicro(), name, b)
+		st.mu.Unlock()
+		hear(l)
+	}
 }
 
 // hearServer keeps what a server tells.
@@ -158,7 +173,7 @@ func (st *Stage) start() {
 		return
 	}
 	var err error
-	st.clients, _, err = startProcess(st.ctx, "clients", st.config.NodeDir, []string{"node", "recovery-clients.mjs"}, nil, st.hearClients)
+	st.clients, _, err = startProcess(st.ctx, "clients", st.config.NodeDir, []string{"node", "recovery-clients.mjs"}, nil, st.traced("clients", st.hearClients))
 	if err != nil {
 		st.fail(err)
 		return

@@ -45,6 +45,7 @@ func command(ctx context.Context, args []string) error {
 		only    = flags.String("run", "", "only the scenarios that this `expression` matches")
 		every   = flags.Bool("every-transport", false, "clients over polling and upgrades beside those over WebSocket, also where the scenario does not ask for it")
 		times   = flags.Int("times", 1, "how `often` each scenario is played")
+		trace   = flags.String("trace", "", "write all that servers and clients tell to this `file`")
 		output  = flags.String("o", "", "write the table to this `file` (default: standard output)")
 	)
 	_ = flags.Parse(args) // it exits on errors
@@ -58,6 +59,14 @@ func command(ctx context.Context, args []string) error {
 	config.Transports = recovery.LikeReports
 	if *every {
 		config.Transports = recovery.EveryTransport
+	}
+	if *trace != "" {
+		f, err := os.Create(*trace)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		config.Trace = f
 	}
 	var table recovery.Table
 	for _, sc := range recovery.Scenarios() {
