@@ -4,4 +4,6 @@
 // and run when E2E or CI is set:
 //
 //	E2E=1 go test ./...
+//
+// Package recovery, for connection state recovery, has a command, too.
 package e2e

@@ -76,7 +76,7 @@ func Run(ctx context.Context, config Config, sc Scenario) (Verdict, error) {
 	defer cancel()
 	st := &Stage{
 		ctx: ctx, config: config, scenario: sc, byName: make(map[string]*Seat), changed: make(chan struct{}),
-		told:      journals{servers: make(map[string][]line), killed: make(map[string]int64)},
+		journals:  journals{servers: make(map[string][]line), killed: make(map[string]int64)},
 		connected: make(map[seat]bool), connects: make(map[seat]int),
 	}
 	if sc.Servers > 1 {
@@ -91,11 +91,11 @@ func Run(ctx context.Context, config Config, sc Scenario) (Verdict, error) {
 	if !st.failed() {
 		sc.Play(st)
 	}
-	told, err := st.end()
+	journals, err := st.end()
 	if err != nil {
 		return Verdict{}, fmt.Errorf("%s, %s: %w", sc.Name, config.Server, err)
 	}
-	return judge(told), nil
+	return judge(journals), nil
 }
 
 // build starts servers and proxies.

@@ -1,0 +1,192 @@
+package recovery
+
+import (
+	"time"
+)
+
+// What a scenario can have happen on its stage.
+
+// Open has all clients connect and waits until all of them have.
+func (st *Stage) Open() {
+	if st.start(); st.failed() {
+		return
+	}
+	st.await("all clients are connected", st.allConnected(nil))
+}
+
+// start has all clients begin to connect.
+func (st *Stage) start() {
+	if st.failed() {
+		return
+	}
+	var err error
+	st.clients, _, err = startProcess(st.ctx, "clients", st.config.NodeDir, []string{"node", "recovery-clients.mjs"}, nil, st.traced("clients", st.hearClients))
+	if err != nil {
+		st.fail(err)
+		return
+	}
+	transports := st.scenario.Transports
+	if transports == nil {
+		transports = st.config.Transports
+	}
+	var plans []clientPlan
+	for i, s := range st.seats {
+		plans = append(plans, clientPlan{
+			Name: s.Name, URL: "http://" + s.Addr(), Lib: libs[i/len(transports)%len(libs)], Transports: transports[i%len(transports)],
+			Namespaces: st.scenario.Namespaces, Rooms: s.Rooms,
+		})
+	}
+	st.fail(st.clients.do(command{Do: "open", Open: plans}))
+}
+
+// allConnected is a condition: all clients are connected, and have been so more
+// often than they had.
+func (st *Stage) allConnected(had map[seat]int) func() bool {
+	return func() bool {
+		for _, s := range st.seats {
+			for _, ns := range st.scenario.Namespaces {
+				if key := (seat{s.Name, ns}); !st.connected[key] || st.connects[key] <= had[key] {
+					return false
+				}
+			}
+		}
+		return true
+	}
+}
+
+// Returning has all clients lose their connection by what f does, and waits until all of
+// them are back.
+func (st *Stage) Returning(f func()) { st.someReturning(func(*Seat) bool { return true }, f) }
+
+// someReturning is Returning for those clients that which says.
+func (st *Stage) someReturning(which func(s *Seat) bool, f func()) {
+	had := make(map[seat]int)
+	st.mu.Lock()
+	for key, n := range st.connects {
+		if which(st.byName[key.client]) {
+			had[key] = n
+		}
+	}
+	st.mu.Unlock()
+	if f(); !st.failed() {
+		st.await("all clients are back", st.allConnected(had))
+	}
+}
+
+// Sleep lets time pass. In a short scenario a third is enough.
+func (st *Stage) Sleep(d time.Duration) {
+	if st.failed() {
+		return
+	}
+	if st.config.Short {
+		d /= 3
+	}
+	select {
+	case <-time.After(d):
+	case <-st.ctx.Done():
+		st.fail(st.ctx.Err())
+	}
+}
+
+// do has a server do something.
+func (st *Stage) do(server int, c command) {
+	if st.failed() {
+		return
+	}
+	if p := st.servers[server]; p.alive() {
+		st.fail(p.do(c))
+	}
+}
+
+// Traffic has servers, all if none is named, emit until Quiet.
+func (st *Stage) Traffic(plans []Plan, servers ...int) {
+	for i := range st.servers {
+		if len(servers) == 0 || i == servers[0] {
+			st.do(i, command{Do: "traffic", Plans: plans})
+		}
+	}
+}
+
+// Quiet ends the traffic.
+func (st *Stage) Quiet() {
+	for i := range st.servers {
+		st.do(i, command{Do: "stop"})
+	}
+}
+
+// Burst has a server emit plans count times.
+func (st *Stage) Burst(server, count int, plans ...Plan) {
+	st.do(server, command{Do: "burst", Plans: plans, Count: count})
+}
+
+// Move has the first server move a client to another room.
+func (st *Stage) Move(s *Seat, from, to string) {
+	st.do(0, command{Do: "move", NS: st.scenario.Namespaces[0], Client: s.Name, From: from, Room: to})
+}
+
+// Each calls f for each client.
+func (st *Stage) Each(f func(s *Seat)) {
+	for _, s := range st.seats {
+		f(s)
+	}
+}
+
+// Cut ends a client's connections and keeps it away.
+func (s *Seat) Cut() {
+	s.Refuse(true)
+	s.Reset()
+}
+
+// Drop cuts all clients for some time. If to is not nil, it says on which server each
+// comes back.
+func (st *Stage) Drop(away time.Duration, to func(s *Seat) int) {
+	st.Returning(func() {
+		st.Each((*Seat).Cut)
+		st.Sleep(away)
+		st.Admit(to)
+	})
+}
+
+// Abandon has all clients lose their connection of which the servers hear
+// nothing, and come back at once, on another server if to is not nil.
+func (st *Stage) Abandon(to func(s *Seat) int) {
+	st.Returning(func() {
+		st.Each(func(s *Seat) {
+			s.Refuse(true) // or a client that polls might not miss anything
+			s.Proxy.Abandon()
+		})
+		st.Sleep(300 * time.Millisecond)
+		st.Admit(to)
+	})
+}
+
+// Admit lets all clients connect, to the server that to says if it is not nil.
+func (st *Stage) Admit(to func(s *Seat) int) {
+	st.Each(func(s *Seat) {
+		if to != nil {
+			s.SetTarget(st.addrs[to(s)])
+		}
+		s.Refuse(false)
+	})
+}
+
+// Kill ends a server without warning. What it emitted in the moment before need
+// not have been sent.
+func (st *Stage) Kill(server int) {
+	const moment = 100 * time.Millisecond
+	if st.failed() {
+		return
+	}
+	at := time.Now()
+	st.servers[server].kill()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.journals.killed[serverName(server)] = at.Add(-moment).UnixMicro()
+}
+
+// Terminate has a server shut down and waits until it has.
+func (st *Stage) Terminate(server int) {
+	if !st.failed() {
+		st.fail(st.servers[server].terminate())
+	}
+}
