@@ -30,6 +30,14 @@ func BinaryFrames(data []byte, more ...[]byte) *Frames {
 	return f
 }
 
+// Append returns the messages of f with one more behind them, the first message of last.
+// They are sent as a unit.
+func Append(f, last *Frames) *Frames {
+	all := new(Frames)
+	outgoing.Append(&all.unit, &f.unit, &last.unit)
+	return all
+}
+
 // WithoutCompression switches compression off for the frames, also on connections that
 // negotiated it, and returns f. It must not be called after f has been sent.
 func (f *Frames) WithoutCompression() *Frames {

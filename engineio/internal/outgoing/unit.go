@@ -30,14 +30,16 @@ type Unit struct {
 type several struct {
 	frames []frame
 	room   [2]frame // what frames is made of, if it is enough
+	// textLast: the last message, behind others, is text. See Append.
+	textLast bool
 
 	once    sync.Once
 	payload []byte // the form for polling, made when first asked for
 	old     atomic.Pointer[oldForms]
 }
 
-// frame is where a payload stands in Unit.wire. All but a text at the beginning are
-// binary.
+// frame is where a payload stands in Unit.wire. All but a text at the beginning, and one
+// at the end if that is said, are binary.
 type frame struct{ start, end int }
 
 // Init makes u, which is zero, of a text message, if hasText is set, and of the
@@ -124,11 +126,35 @@ func (u *Unit) Messages(yield func(payload []byte, binary bool) bool) {
 		yield(u.wire[u.first:], false)
 		return
 	}
+	last := len(u.several.frames) - 1
 	for i, m := range u.several.frames {
-		if !yield(u.wire[m.start:m.end], i > 0 || u.first == 0) {
+		isText := i == 0 && u.first > 0 || i == last && u.several.textLast
+		if !yield(u.wire[m.start:m.end], !isText) {
 			return
 		}
 	}
+}
+
+// Append makes u, which is zero, of the messages of another unit and of a last one. Of
+// the unit with the last one only the first message is taken.
+func Append(u, before, last *Unit) {
+	u.first, u.compress = before.first, before.compress
+	u.wire = append(make([]byte, 0, len(before.wire)+len(last.wire)), before.wire...)
+	all := new(several)
+	all.frames = all.room[:0]
+	if before.several != nil {
+		all.frames = append(all.frames, before.several.frames...)
+	} else {
+		all.frames = append(all.frames, frame{int(before.first), len(before.wire)})
+	}
+	all.textLast = last.first > 0
+	end := len(last.wire)
+	start := int(last.first)
+	if last.several != nil {
+		start, end = last.several.frames[0].start, last.several.frames[0].end
+	}
+	all.frames = append(all.frames, frame{len(u.wire) + start, len(u.wire) + end})
+	u.wire, u.several = append(u.wire, last.wire[:end]...), all
 }
 
 // Payload is the form for long-polling (protocol: "Payload encoding"): binary

@@ -69,3 +69,48 @@ func TestUnitOfOtherPackets(t *testing.T) {
 		assert.Equal(t, packet, string(f.Payload()))
 	}
 }
+
+// A unit with one more message is the messages of both, over WebSocket and polling.
+func TestAppend(t *testing.T) {
+	text := func(s string, binary ...string) *Unit {
+		var all [][]byte
+		for _, b := range binary {
+			all = append(all, []byte(b))
+		}
+		u := new(Unit)
+		Init(u, s, true, all)
+		return u
+	}
+	binary := new(Unit)
+	Init(binary, "", false, [][]byte{[]byte("bin"), []byte("more")})
+	for name, tt := range map[string]struct {
+		before, last *Unit
+		payload      string
+	}{
+		"text":                  {text("one"), text("two"), "4one\x1e4two"},
+		"text with attachments": {text("one", "a", "b"), text("two"), "4one\x1ebYQ==\x1ebYg==\x1e4two"},
+		"binary, text":          {binary, text("two"), "bYmlu\x1ebbW9yZQ==\x1e4two"},
+		"text, binary":          {text("one"), binary, "4one\x1ebYmlu"},
+		"binary, binary":        {binary, binary, "bYmlu\x1ebbW9yZQ==\x1ebYmlu"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := new(Unit)
+			Append(u, tt.before, tt.last)
+			assert.Equal(t, tt.payload, string(u.Payload()))
+			assert.Equal(t, tt.before.Count()+1, u.Count())
+			assert.Equal(t, string(tt.before.Wire()), string(u.Wire()[:len(tt.before.Wire())]))
+			assert.True(t, u.Compress())
+			kinds, old := 0, 0
+			for _, isBinary := range u.Messages {
+				if isBinary {
+					kinds++
+				}
+			}
+			for range u.MessagesIn(Typed) {
+				old++
+			}
+			assert.Equal(t, strings.Count("\x1e"+tt.payload, "\x1eb"), kinds)
+			assert.Equal(t, u.Count(), old)
+		})
+	}
+}
