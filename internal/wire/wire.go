@@ -66,11 +66,18 @@ type Event struct {
 	Volatile   bool // it may be dropped
 	NoCompress bool
 
+	// ID tells the event from all others, on every server: at most [MaxEventID] characters that
+	// need no escaping in JSON. Empty: the server that published it, one of Flask-SocketIO, gives none.
+	ID []byte
+
 	Name []byte // JSON: a string or a number
 	Payload
 
 	Ask *Ask // what is published asks for acknowledgements; nil: it does not
 }
+
+// MaxEventID is the length of an Event's longest ID.
+const MaxEventID = 40
 
 // Payload is the arguments of an event or an acknowledgement.
 type Payload struct {

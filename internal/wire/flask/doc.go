@@ -19,6 +19,7 @@
 //	except      rooms that are left out
 //	volatile    true: the event may be dropped
 //	compress    false: the packet is not to be compressed
+//	event_id    in an emit: tells the event from all others
 //	argc        1: the only argument is null, which to Python is none
 //	bytes       true, beside callback: the answer may have binary, as data has
 //	notices     true, beside callback: wants to hear of a client that leaves without an answer

@@ -74,6 +74,9 @@ func (w *Wire) Event(e *wire.Event) wire.Message {
 	if e.NoCompress {
 		msg = append(msg, `,"compress":false`...)
 	}
+	if len(e.ID) > 0 {
+		msg = append(append(append(msg, `,"event_id":"`...), e.ID...), '"')
+	}
 	if string(e.Args) == "null" {
 		msg = append(msg, `,"argc":1`...)
 	}

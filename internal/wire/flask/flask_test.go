@@ -61,6 +61,7 @@ func TestEvent(t *testing.T) {
 		{Namespace: "/", Everyone: true, Name: []byte(`"e"`)},
 		{Namespace: "/a", Rooms: []string{"r"}, Name: []byte(`"e"`), Payload: wire.Payload{Args: []byte(`1,"two",[3]`)}},
 		{Namespace: "/", Rooms: []string{"r", `"é\`}, Skip: []string{"s"}, Except: []string{"x", "y"}, Name: []byte(`"e"`), Payload: wire.Payload{Args: []byte("null")}},
+		{Namespace: "/", Everyone: true, ID: []byte("abc-_123"), Name: []byte(`"e"`), Payload: wire.Payload{Args: []byte("1")}},
 		{Namespace: "/", Everyone: true, Volatile: true, NoCompress: true, Name: []byte(`"e"`), Payload: wire.Payload{
 			Args: []byte(`{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}`), Attachments: [][]byte{{0, 255}, {}},
 		}},
@@ -272,5 +273,18 @@ func BenchmarkEvent(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.Event(e)
+	}
+}
+
+// What cannot be an event's id is none; the event arrives nevertheless.
+func TestEventID(t *testing.T) {
+	for text, want := range map[string]string{
+		`"x"`: "x", `null`: "", `""`: "", `7`: "", `["x"]`: "", `"a\"b"`: "", `"` + strings.Repeat("x", wire.MaxEventID) + `"`: strings.Repeat("x", wire.MaxEventID),
+		`"` + strings.Repeat("x", wire.MaxEventID+1) + `"`: "",
+	} {
+		r := new(receiver)
+		_, err := flask.New("reader", "channel").Read("channel", []byte(`{"method":"emit","host_id":"h","namespace":"/","room":null,"event_id":`+text+`,"event":"e","data":[]}`), r)
+		require.NoError(t, err)
+		require.Equal(t, want, string(r.event.ID), text)
 	}
 }

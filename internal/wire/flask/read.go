@@ -18,6 +18,7 @@ type envelope struct {
 	event, data, binary, skip, callback, args []byte
 	except, volatile, compress, argc, bytes   []byte
 	notices, timeout, home, from, left, limit []byte
+	eventID                                   []byte
 }
 
 // member returns where the value of a member goes, nil for an unknown one.
@@ -60,6 +61,8 @@ func (m *envelope) own(key string) *[]byte {
 		return &m.volatile
 	case "compress":
 		return &m.compress
+	case "event_id":
+		return &m.eventID
 	case "argc":
 		return &m.argc
 	case "bytes":
@@ -247,6 +250,7 @@ func (m *arrival) readEvent() (q *wire.Question, err error) {
 		e.Args = nil // what Python publishes for no argument
 	}
 	e.Name = clean(m.envelope.event)
+	e.ID = eventID(m.eventID)
 	e.Volatile, e.NoCompress = truthy(m.volatile), string(m.compress) == "false"
 	if e.Skip, err = appendNames(nil, m.skip); err != nil {
 		return nil, fmt.Errorf("skip_sid: %w", err)
@@ -258,6 +262,14 @@ func (m *arrival) readEvent() (q *wire.Question, err error) {
 		return nil, fmt.Errorf("except: %w", errEmptyRoom)
 	}
 	return m.question()
+}
+
+// eventID returns an id without its quotes, nil for what cannot be one.
+func eventID(lit []byte) []byte {
+	if len(lit) < len(`"x"`) || len(lit) > wire.MaxEventID+len(`""`) || lit[0] != '"' || bytes.IndexByte(lit, '\\') >= 0 {
+		return nil
+	}
+	return lit[1 : len(lit)-1]
 }
 
 // callback is how the asking server names a question: as it came, to be repeated in
