@@ -232,7 +232,7 @@ func fleetChannel(channel string) string { return channel + "#servers" }
 func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
 	channel := fleetChannel(srv.opts.Cluster.Channel)
 	o := fleet.Options{
-		Host: id, Name: serverName(id), Answer: srv.answerContent,
+		Host: id, Name: serverName(id), Answer: srv.answerServer,
 		Publish: func(data []byte) error { return c.PutTransient(channel, data) },
 		Lost: func(host string, err error) {
 			c.Lost(host, err, err != fleet.ErrInterrupted)
@@ -295,8 +295,13 @@ func (q *fleetQuestion) question() fleet.Question {
 	return fleet.Question{Content: content, Order: q.Do == doDisconnect || q.Do == doMove, UntilFound: q.Do == doRooms || q.aboutClient()}
 }
 
-// answerContent answers a question of another server. It answers in every case, because
-// the other server waits.
+// answerServer answers a question of another server.
+func (srv *Server) answerServer(_ string, content []byte, answer func(fleet.Answer)) {
+	answer(srv.answerContent(content))
+}
+
+// answerContent returns the answer to a question of another server. There is one in every case,
+// because the other server waits.
 func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
 	defer func() {
 		if v := recover(); v != nil { // of a hook

@@ -38,6 +38,7 @@ type server struct {
 	host   string
 	stop   context.CancelFunc
 	answer func(content string) Answer
+	later  func(answer func()) // nil: answers are given at once
 
 	mu       sync.Mutex
 	inbox    [][]byte
@@ -132,17 +133,22 @@ func (s *server) losing(lose func(*message) bool) {
 	s.lose = lose
 }
 
-func (s *server) answerQuestion(content []byte) Answer {
+func (s *server) answerQuestion(_ string, content []byte, give func(Answer)) {
 	_ = s.Reachable("") // no lock is held
 	var text string
 	if err := json.Unmarshal(content, &text); err != nil {
-		return Answer{Err: err.Error()}
+		give(Answer{Err: err.Error()})
+		return
 	}
 	s.mu.Lock()
 	s.asked = append(s.asked, text)
-	answer := s.answer
+	answer, later := s.answer, s.later
 	s.mu.Unlock()
-	return answer(text)
+	if later != nil {
+		later(func() { give(answer(text)) })
+		return
+	}
+	give(answer(text))
 }
 
 func (s *server) publish(data []byte) error {
@@ -293,5 +299,6 @@ func (s *server) forgotten() {
 	defer s.Fleet.mu.Unlock()
 	require.Empty(s.bus.t, s.surveys)
 	require.Empty(s.bus.t, s.replies.transfers)
-	require.Zero(s.bus.t, s.replies.names)
+	require.Zero(s.bus.t, s.replies.bytes)
+	require.Empty(s.bus.t, s.replies.pending)
 }

@@ -22,6 +22,9 @@
 // broker's queue takes. What makes no progress for two seconds is requested again. An order, a
 // question that changes something, is carried out once, even if it is asked twice.
 //
+// A question may be for one server alone, and it may name the moment at which it was asked, in the
+// order of everything on the channel ([Question].Passed).
+//
 // # Messages
 //
 // Each message is a JSON object. The members v, is, host, name and url mean the same in every

@@ -17,7 +17,7 @@ const (
 	retryHello  = heartbeat / 25   // a hello that could not be published is tried again after this time
 	greetDelay  = heartbeat / 50   // hello is answered after this time, or up to twice as much
 	maxMembers  = 10_000           // other servers that are known
-	maxNames    = 10_000_000       // names in the answers to one question, and in those being sent
+	maxBytes    = 256 << 20        // of the answers to one question, and of those being sent
 	partSize    = 128 << 10        // bytes, roughly, of one part of an answer
 	askAgain    = 2 * time.Second  // an answer that made no progress for so long is requested again
 	idleFor     = 10 * time.Second // an answer that nobody requests the rest of is dropped
@@ -37,7 +37,7 @@ var (
 	ErrLeft = errors.New("a server has shut down")
 
 	errTooManyServers = errors.New("there are more servers than can be asked")
-	errTooManyNames   = errors.New("the answer is too big")
+	errTooLong        = errors.New("the answer is too big")
 	errOtherVersion   = errors.New("a server does not understand the question: all servers must run the same version")
 )
 
@@ -55,9 +55,10 @@ type Options struct {
 	// The messages that were published by one goroutine must arrive in their order.
 	Publish func(data []byte) error
 
-	// Answer answers a question of another server. The goroutine of Receive calls it, and no lock
-	// is held meanwhile. The fleet owns the answer from then on.
-	Answer func(question []byte) Answer
+	// Answer answers a question of another server, host. The goroutine of Receive calls it, and no
+	// lock is held meanwhile. It calls answer once, at once or later, in any goroutine; the fleet
+	// owns the answer from then on.
+	Answer func(host string, question []byte, answer func(Answer))
 
 	// Lost, if set, is called after the answers of a server to what was asked outside the fleet
 	// have become doubtful: it has left (ErrLeft), it has fallen silent (ErrSilent) or its
@@ -92,7 +93,7 @@ func New(o Options) *Fleet {
 	f := &Fleet{
 		opts: o, soon: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}),
 		members: make(map[string]*member), surveys: make(map[uint64]*survey),
-		replies: replies{transfers: make(map[replyKey]*transfer), partSize: partSize},
+		replies: replies{pending: make(map[replyKey]struct{}), transfers: make(map[replyKey]*transfer), partSize: partSize},
 		lookups: lookups{since: time.Now()},
 	}
 	go f.run(ctx)
@@ -229,7 +230,11 @@ func (f *Fleet) Receive(data []byte) error {
 	if m == nil {
 		return err
 	}
-	if m.Host == f.opts.Host || f.isClosed() {
+	switch {
+	case f.isClosed():
+		return nil
+	case m.Host == f.opts.Host:
+		f.passed(m)
 		return nil
 	}
 	asks, lost := f.heard(m)

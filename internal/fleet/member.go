@@ -45,7 +45,7 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 		f.noteEndpoint(m.Host, known, m.Endpoint)
 	}
 	for _, s := range f.surveys {
-		if s.expect(m.Host, known) && m.Kind == kindHello {
+		if s.expect(m.Host, known) && m.Kind == kindHello && s.repeatable(m.Host) {
 			asks = append(asks, s.askAgain(m.Host))
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Question is what is asked of all other servers.
+// Question is what is asked of other servers.
 type Question struct {
 	// Content is JSON, and otherwise opaque to the fleet.
 	Content json.RawMessage
@@ -18,6 +18,13 @@ type Question struct {
 	Order bool
 	// UntilFound is set if nobody need be waited for once a server has answered with Found.
 	UntilFound bool
+	// To is the one server that is asked. Empty: all.
+	To string
+	// Passed, if set, is called when this server receives its own question: what it receives from
+	// then on, the others receive after the question, if the broker has one order for all. The
+	// goroutine of Receive calls it, once at most, and no lock is held. Such a question is not
+	// asked again if it is lost: it fails with ErrInterrupted or with its context.
+	Passed func()
 }
 
 // Answer is what a server answers. What the members mean is up to the question.
@@ -97,7 +104,10 @@ func (f *Fleet) begin(q Question) *survey {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lastID++
-	s := &survey{id: f.lastID, question: q, servers: make(map[string]*respondent), changed: make(chan struct{}, 1)}
+	s := &survey{id: f.lastID, question: q, once: q.Passed != nil, servers: make(map[string]*respondent), changed: make(chan struct{}, 1)}
+	if q.To != "" {
+		s.servers[q.To] = &respondent{name: q.To, state: silent, err: ErrLeft} // until it is heard of
+	}
 	for host, m := range f.members {
 		s.expect(host, m)
 	}
@@ -106,7 +116,7 @@ func (f *Fleet) begin(q Question) *survey {
 		s.end(ErrClosed)
 	case !f.subscribed:
 		s.end(ErrUnavailable)
-	case f.full:
+	case f.full && q.To == "":
 		s.err = errTooManyServers
 	}
 	f.surveys[s.id] = s
@@ -137,7 +147,7 @@ func (f *Fleet) progress(s *survey) (done bool, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case s.ended || s.found && s.question.UntilFound:
+	case s.ended || s.found && s.question.UntilFound || s.question.To != "" && s.servers[s.question.To].final():
 		return true, 0
 	case s.waits() || f.greeted.IsZero():
 		return false, 0
@@ -159,6 +169,22 @@ func (f *Fleet) askStalled(s *survey) error {
 	return nil
 }
 
+// passed takes a message of this server itself.
+func (f *Fleet) passed(m *message) {
+	if m.Kind != kindAsk {
+		return
+	}
+	f.mu.Lock()
+	var call func()
+	if s := f.surveys[m.ID]; s != nil {
+		call, s.question.Passed = s.question.Passed, nil
+	}
+	f.mu.Unlock()
+	if call != nil {
+		call()
+	}
+}
+
 // take takes a part of an answer, and requests the next one.
 func (f *Fleet) take(m *message) {
 	f.mu.Lock()
@@ -177,7 +203,8 @@ type survey struct {
 	id       uint64
 	question Question
 	servers  map[string]*respondent
-	names    int  // how many names have arrived
+	bytes    int  // of the names that have arrived
+	once     bool // it is not asked again
 	found    bool // a server has answered so
 	ended    bool // nobody is waited for any more
 	err      error
@@ -225,16 +252,17 @@ func (s *survey) waits() bool {
 
 // expect notes that a server is there, or is silent. It reports whether its answer is waited for.
 func (s *survey) expect(host string, m *member) bool {
-	if s.ended {
+	if s.ended || !s.asks(host) {
 		return false
 	}
 	r := s.servers[host]
 	if r == nil {
-		r = &respondent{name: m.name}
+		r = new(respondent)
 		s.servers[host] = r
 	}
+	r.name = m.name
 	switch {
-	case r.state == answered || r.state == failed:
+	case r.final():
 		return false
 	case m.version != version:
 		r.fail(errOtherVersion)
@@ -247,14 +275,36 @@ func (s *survey) expect(host string, m *member) bool {
 	return r.state == waiting
 }
 
+// asks reports whether a server is asked.
+func (s *survey) asks(host string) bool { return s.question.To == "" || s.question.To == host }
+
+// repeatable reports whether a server that has lost what was sent to it may be asked again. If not, it
+// has failed.
+func (s *survey) repeatable(host string) bool {
+	if s.once {
+		s.servers[host].fail(ErrInterrupted)
+		s.signal()
+	}
+	return !s.once
+}
+
+// final reports whether nothing more comes from the server.
+func (r *respondent) final() bool { return r.state == answered || r.state == failed }
+
 func (r *respondent) fail(err error) { r.state, r.err = failed, err }
 
 // dismiss ends the wait for a server that has no clients any more.
 func (s *survey) dismiss(host string) {
-	if r := s.servers[host]; r != nil && !s.ended && r.state != answered && r.state != failed {
+	r := s.servers[host]
+	switch {
+	case r == nil || s.ended || r.final():
+		return
+	case s.question.To == host:
+		r.fail(ErrLeft)
+	default:
 		delete(s.servers, host)
-		s.signal()
 	}
+	s.signal()
 }
 
 // end ends the wait: those who have not answered are missing.
@@ -271,7 +321,10 @@ func (s *survey) end(err error) {
 
 // ask returns the question for some servers, or for all.
 func (s *survey) ask(to []string) *message {
-	return &message{Kind: kindAsk, ID: s.id, Question: s.question.Content, Order: s.question.Order, To: to}
+	if to == nil && s.question.To != "" {
+		to = []string{s.question.To}
+	}
+	return &message{Kind: kindAsk, ID: s.id, Question: s.question.Content, Order: s.question.Order, Once: s.once, To: to}
 }
 
 // askAgain returns the question for one server, which is to go on where its answer stopped.
@@ -291,6 +344,7 @@ func (s *survey) askStalled() (asks []*message) {
 			r.progress = false
 		case r.next > 0:
 			asks = append(asks, s.askAgain(host))
+		case s.once: // an answer may take its time
 		default:
 			begin = append(begin, host)
 		}
@@ -304,7 +358,7 @@ func (s *survey) askStalled() (asks []*message) {
 // take takes a part of an answer. It returns the request for the next part; after the last part of
 // several this tells the other server that it need not keep the rest.
 func (s *survey) take(m *message) (next *message) {
-	if s.ended {
+	if s.ended || !s.asks(m.Host) {
 		return nil
 	}
 	r := s.servers[m.Host]
@@ -313,17 +367,17 @@ func (s *survey) take(m *message) (next *message) {
 		s.servers[m.Host] = r
 	}
 	switch {
-	case r.state == answered || r.state == failed:
+	case r.final():
 		return nil
 	case r.attempt != m.Attempt && m.Part == 0: // the first part, or the server begins again
-		s.names -= len(r.answer.Names)
+		s.bytes -= size(r.answer.Names)
 		r.attempt, r.next, r.answer = m.Attempt, 0, Answer{}
 	}
 	if r.attempt != m.Attempt || r.next != m.Part {
 		return nil // a part is here already, or one before it was lost and will be requested again
 	}
-	if s.names += len(m.Names); s.names > maxNames {
-		r.fail(errTooManyNames)
+	if s.bytes += size(m.Names); s.bytes > maxBytes {
+		r.fail(errTooLong)
 		r.answer.Names = nil
 		s.signal()
 		return nil

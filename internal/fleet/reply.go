@@ -8,14 +8,32 @@ import (
 const (
 	maxOrders    = 1000 // that are remembered, of all servers together
 	maxTransfers = 1000 // answers being sent at once
+	maxPending   = 10_000
+
+	nameOverhead = 16 // bytes that a name counts besides its own
+)
+
+// size returns what names count in maxBytes.
+func size(names []string) (n int) {
+	for _, name := range names {
+		n += len(name) + nameOverhead
+	}
+	return n
+}
+
+// Answers to questions that are not taken now.
+var (
+	errBusy      = Answer{Err: "too many long answers are being sent: ask again later"}
+	errAskedOnce = Answer{Err: "the question was asked twice"}
 )
 
 // replies is what is kept of the answers to questions of other servers. Fleet.mu guards it.
 type replies struct {
-	orders    []doneOrder // the latest, so that none is carried out twice
+	orders    []doneOrder           // the latest, so that none is carried out twice
+	pending   map[replyKey]struct{} // questions that are being answered
 	transfers map[replyKey]*transfer
 	partSize  int    // the constant, except in tests
-	names     int    // in transfers
+	bytes     int    // of the names in transfers
 	attempts  uint64 // how many answers have been made
 }
 
@@ -82,19 +100,41 @@ func (f *Fleet) reply(m *message) {
 	f.mu.Lock()
 	next := f.replies.again(key, m)
 	answer, done := f.replies.done(key)
-	f.mu.Unlock()
-	if next == nil {
-		if !done {
-			answer = f.opts.Answer(m.Question)
-		}
-		f.mu.Lock()
-		if m.Order && !done {
-			f.replies.remember(key, answer)
-		}
+	_, pending := f.replies.pending[key]
+	ask := next == nil && !done && !pending
+	switch {
+	case next == nil && done:
 		next = f.replies.begin(key, answer)
-		f.mu.Unlock()
+	case ask && len(f.replies.pending) >= maxPending:
+		next, ask = f.replies.begin(key, errBusy), false
+	case ask:
+		f.replies.pending[key] = struct{}{}
 	}
-	_ = f.publish(next) // otherwise it will be asked for again
+	f.mu.Unlock()
+	if ask {
+		f.opts.Answer(m.Host, m.Question, func(a Answer) { f.answered(key, m, a) })
+	} else if next != nil {
+		_ = f.publish(next) // otherwise it will be asked for again
+	}
+}
+
+// answered takes the answer to a question, and sends its first part.
+func (f *Fleet) answered(key replyKey, m *message, a Answer) {
+	f.mu.Lock()
+	if _, pending := f.replies.pending[key]; !pending || f.closed { // whoever asked has left
+		f.mu.Unlock()
+		return
+	}
+	delete(f.replies.pending, key)
+	switch {
+	case m.Once:
+		f.replies.remember(key, errAskedOnce) // its answer may be long, and nobody asks again
+	case m.Order:
+		f.replies.remember(key, a)
+	}
+	first := f.replies.begin(key, a)
+	f.mu.Unlock()
+	_ = f.publish(first) // otherwise it will be asked for again
 }
 
 // replyNext sends the part of an answer that another server requests. A request that does not fit
@@ -133,23 +173,28 @@ func (r *replies) begin(key replyKey, a Answer) *message {
 	if t.atLast() {
 		return t.message(key)
 	}
-	if len(r.transfers) >= maxTransfers || r.names+len(a.Names) > maxNames {
-		return r.newTransfer(Answer{Err: "too many long answers are being sent: ask again later"}).message(key)
+	if len(r.transfers) >= maxTransfers || r.bytes+size(a.Names) > maxBytes {
+		return r.newTransfer(errBusy).message(key)
 	}
 	r.transfers[key] = t
-	r.names += len(a.Names)
+	r.bytes += size(a.Names)
 	return t.message(key)
 }
 
 func (r *replies) drop(key replyKey) {
 	if t := r.transfers[key]; t != nil {
-		r.names -= len(t.answer.Names)
+		r.bytes -= size(t.answer.Names)
 		delete(r.transfers, key)
 	}
 }
 
-// dropOf drops the answers for a server.
+// dropOf drops the answers for a server, and those that are still to come.
 func (r *replies) dropOf(host string) {
+	for key := range r.pending {
+		if key.host == host {
+			delete(r.pending, key)
+		}
+	}
 	for key := range r.transfers {
 		if key.host == host {
 			r.drop(key)

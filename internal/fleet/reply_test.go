@@ -210,10 +210,10 @@ func TestBoundsOfReplies(t *testing.T) {
 func TestAnswerTooBig(t *testing.T) {
 	s := &survey{id: 1, servers: map[string]*respondent{}, changed: make(chan struct{}, 1)}
 	s.expect("h1", &member{name: "h1", version: version})
-	s.names = maxNames - 1 // from another server
+	s.bytes = maxBytes - 1 // from another server
 	for part := range 2 {
 		s.take(&message{Host: "h1", ID: 1, Part: part, Attempt: 1, Names: []string{"x"}})
 	}
 	_, err := s.result()
-	require.ErrorIs(t, err, errTooManyNames)
+	require.ErrorIs(t, err, errTooLong)
 }

@@ -1,0 +1,116 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A question for one server is answered by that one alone, and waits for nobody else.
+func TestAskOne(t *testing.T) {
+	inBus(t, 3, func(t *testing.T, b *bus) {
+		a := b.servers[0]
+		b.servers[2].vanish()
+		replies, err := a.Ask(t.Context(), Question{Content: []byte(`"q"`), To: "h1"})
+		require.NoError(t, err)
+		require.Equal(t, []Reply{{"h1", Answer{Names: []string{"h1"}, Count: 1}}}, replies)
+		require.Empty(t, b.servers[2].questions())
+		_, err = a.Ask(t.Context(), Question{Content: []byte(`"q"`), To: "nobody"})
+		require.ErrorIs(t, err, ErrLeft)
+		require.Equal(t, []string{"nobody"}, err.(*Error).Missing)
+		a.forgotten()
+	})
+}
+
+// One that leaves, falls silent or is interrupted is not waited for.
+func TestAskOneThatGoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		goes func(*server)
+		err  error
+	}{
+		"leaves":         {func(s *server) { s.Close() }, ErrLeft},
+		"falls silent":   {(*server).vanish, ErrSilent},
+		"is interrupted": {func(s *server) { s.cut(); s.subscribe() }, ErrInterrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBus(t, 2, func(t *testing.T, b *bus) {
+				other := b.servers[1]
+				other.later = func(func()) {} // never
+				time.AfterFunc(time.Second, func() { c.goes(other) })
+				_, err := b.servers[0].Ask(t.Context(), Question{Content: []byte(`"q"`), To: "h1", Order: true, Passed: func() {}})
+				require.ErrorIs(t, err, c.err)
+				require.Len(t, other.questions(), 1)
+				b.servers[0].forgotten()
+			})
+		})
+	}
+}
+
+// A question that names its moment is called back for when it has come round, before what is published
+// after it arrives, and it is asked once however long the answer takes.
+func TestPassed(t *testing.T) {
+	inBus(t, 2, func(t *testing.T, b *bus) {
+		a, other := b.servers[0], b.servers[1]
+		a.slow = 10 * time.Millisecond // in the outbox
+		other.later = func(answer func()) { time.AfterFunc(10*askAgain, answer) }
+		begin, passed := time.Now(), 0
+		replies, err := a.Ask(t.Context(), Question{Content: []byte(`"q"`), To: "h1", Order: true, Passed: func() {
+			_ = a.Reachable("") // no lock is held
+			passed++
+			require.Equal(t, 10*time.Millisecond, time.Since(begin))
+		}})
+		require.NoError(t, err)
+		require.Len(t, replies, 1)
+		require.Equal(t, 1, passed)
+		require.Equal(t, []string{"q"}, other.questions())
+		require.Equal(t, 10*askAgain, time.Since(begin).Truncate(askAgain))
+	})
+}
+
+// An answer that takes its time is given once, however often it is asked for meanwhile, and an order
+// is carried out once.
+func TestLateAnswer(t *testing.T) {
+	for _, order := range []bool{false, true} {
+		inBus(t, 2, func(t *testing.T, b *bus) {
+			other := b.servers[1]
+			other.later = func(answer func()) { time.AfterFunc(5*askAgain/2, answer) }
+			long := longAnswer(5)
+			other.answers(func(string) Answer { return long })
+			q := ask("q")
+			q.Order = order
+			replies, err := b.servers[0].Ask(t.Context(), q)
+			require.NoError(t, err)
+			require.Equal(t, []Reply{{"h1", long}}, replies)
+			require.Equal(t, []string{"q"}, other.questions())
+			synctest.Wait()
+			other.forgotten()
+
+			// Nobody waits for it any more.
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err = b.servers[0].Ask(ctx, ask("again"))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			b.servers[0].Close()
+			time.Sleep(5 * askAgain)
+			other.forgotten()
+		})
+	}
+}
+
+// The answer to a question that is asked once is not kept for whoever asks twice.
+func TestAnswerToOnceIsNotKept(t *testing.T) {
+	inBus(t, 2, func(t *testing.T, b *bus) {
+		other := b.servers[1]
+		other.answers(func(string) Answer { return longAnswer(3) })
+		replies, err := b.servers[0].Ask(t.Context(), Question{Content: []byte(`"q"`), Order: true, Passed: func() {}})
+		require.NoError(t, err)
+		require.Len(t, replies[0].Names, 3)
+		other.Fleet.mu.Lock()
+		defer other.Fleet.mu.Unlock()
+		require.True(t, slices.ContainsFunc(other.replies.orders, func(o doneOrder) bool { return o.answer.Err == errAskedOnce.Err }))
+	})
+}
