@@ -165,6 +165,9 @@ func (w *ask) end(err error) {
 // answers may have been lost with it. Where it is not known who is asked, answers may
 // still come.
 func (c *Cluster) disconnected() {
+	c.turn.Lock()
+	c.tape.endAll()
+	c.turn.Unlock()
 	c.endAll(ErrUnavailable, func(w *ask) bool { return w.known() })
 }
 

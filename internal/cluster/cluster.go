@@ -30,6 +30,11 @@ type Options struct {
 
 	// AckTimeout is how long answers to questions that name no timeout are waited for.
 	AckTimeout time.Duration
+
+	// Replay is the Wire of a server that nobody is, for what Captures have; CaptureLimit bounds,
+	// in bytes, what they keep. Without them there can be no Captures.
+	Replay       wire.Wire
+	CaptureLimit int
 }
 
 // Cluster is a server's place among others. Start starts a goroutine that receives,
@@ -42,6 +47,10 @@ type Cluster struct {
 	membersChannel string
 	cancel         context.CancelFunc
 	done           chan struct{} // closed when listen has ended
+
+	// turn is held while a message is carried out. It is the first of all locks.
+	turn sync.Mutex
+	tape tape
 
 	mu        sync.Mutex
 	asks      map[uint64]*ask // by id; nil when closed
@@ -107,6 +116,11 @@ func (c *Cluster) receive(channel string, data []byte) {
 	}()
 	if outbox.IsProbe(data) {
 		return
+	}
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	if len(c.tape.captures) > 0 && (channel != c.membersChannel || fleet.PerhapsOrder(data)) {
+		c.tape.add(channel, data, c.opts.CaptureLimit)
 	}
 	if channel == c.membersChannel {
 		if err := c.Members.Receive(data); err != nil {

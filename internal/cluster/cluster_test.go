@@ -36,9 +36,10 @@ type server struct {
 	clients   []string
 	log       []string
 	questions []*cluster.Question
-	ended     int   // of the questions
-	unheard   error // what Reachable returns
-	panics    bool  // in Deliver
+	ended     int               // of the questions
+	unheard   error             // what Reachable returns
+	panics    bool              // in Deliver
+	received  func(data string) // a message of the members; nil: nothing happens
 }
 
 func (s *server) note(format string, args ...any) {
@@ -92,6 +93,9 @@ func (s *server) Connected()    { s.note("connected") }
 func (s *server) Disconnected() { s.note("disconnected") }
 func (s *server) Receive(data []byte) error {
 	s.note("member: %s", data)
+	if s.received != nil {
+		s.received(string(data))
+	}
 	return nil
 }
 func (s *server) Reachable(string) error { return s.unheard }
@@ -132,6 +136,7 @@ func start(t *testing.T, ids ...string) (*brokertest.Memory, []*server) {
 		s.Cluster = cluster.New(cluster.Options{
 			Host: s, ID: id, Wire: flask.New(id, "channel"), Broker: b, Codec: parser.New(nil),
 			Logger: slog.New(slog.DiscardHandler), ProbeChannel: "channel", Limit: broker.DefaultQueueLimit, AckTimeout: time.Minute,
+			Replay: flask.New("", "channel"), CaptureLimit: captureLimit,
 		})
 		s.Start(members{s}, "members")
 		t.Cleanup(func() {

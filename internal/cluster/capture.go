@@ -1,0 +1,190 @@
+package cluster
+
+import (
+	"errors"
+	"math"
+
+	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+)
+
+// A Capture is what a server hears from the others, and from itself, between two moments. It is for a
+// client that comes from another server: what is captured has not reached it there, and could not
+// reach it here yet.
+//
+// The messages are kept as they came, once for all Captures of a server, and are read when they are
+// replayed.
+type Capture struct {
+	c     *Cluster
+	state captureState // guarded by Cluster.turn, as what follows
+	begin uint64       // the number of its first message
+}
+
+type captureState uint8
+
+const (
+	captureIdle captureState = iota // it has not begun
+	captureOn
+	captureOver // ended, or failed
+)
+
+// Listener is who a Capture is replayed to. Its methods do not wait.
+type Listener interface {
+	// Interested, Event and Command are as in Host.
+	Interested(e *wire.Event) bool
+	Event(e *wire.Event, q *Question) error
+	Command(c wire.Command) error
+	// Order carries out the content of an order to all servers.
+	Order(content []byte)
+}
+
+// ErrNotCaptured: not everything could be captured. The subscription was lost, or there was more than
+// Options.CaptureLimit.
+var ErrNotCaptured = errors.New("socketio: what other servers said meanwhile could not be kept")
+
+// NewCapture returns a Capture that has not begun.
+func (c *Cluster) NewCapture() *Capture { return &Capture{c: c} }
+
+// Begin makes the Capture keep everything that comes after the message that is being received. The
+// goroutine that receives calls it, as it calls fleet.Question.Passed.
+func (p *Capture) Begin() {
+	if t := &p.c.tape; p.state == captureIdle {
+		p.state, p.begin = captureOn, t.next()
+		if t.captures == nil {
+			t.captures = make(map[*Capture]struct{})
+		}
+		t.captures[p] = struct{}{}
+	}
+}
+
+// Replay carries out for l what has been captured, in order, ends the Capture and calls live, as one
+// step: what comes later is received when live has returned. Without an error, that is; then live is
+// not called. What a Listener returns is left to the Listener.
+func (p *Capture) Replay(l Listener, live func()) error {
+	c := p.c
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	defer c.tape.end(p)
+	if p.state != captureOn {
+		return ErrNotCaptured
+	}
+	for i := p.begin - c.tape.first; i < uint64(len(c.tape.messages)); i++ {
+		c.replay(c.tape.messages[i], l)
+	}
+	live()
+	return nil
+}
+
+// End ends the Capture, if that has not happened.
+func (p *Capture) End() {
+	p.c.turn.Lock()
+	defer p.c.turn.Unlock()
+	p.c.tape.end(p)
+}
+
+// Captured returns how many messages are kept for Captures.
+func (c *Cluster) Captured() int {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	return len(c.tape.messages)
+}
+
+// replay carries out one message for l, with c.turn held.
+func (c *Cluster) replay(m captured, l Listener) {
+	if m.channel == c.membersChannel {
+		if content, ok := fleet.ReadOrder(m.data); ok {
+			l.Order(content)
+		}
+		return
+	}
+	// What it cannot read it has counted when it came. Its own messages are for l, too: the wire
+	// does not know them.
+	_, _ = c.opts.Replay.Read(m.channel, m.data, &listening{c, l})
+}
+
+// listening is a Listener as a wire sees it.
+type listening struct {
+	c *Cluster
+	Listener
+}
+
+func (r *listening) Event(e *wire.Event, wq *wire.Question) error {
+	if wq == nil {
+		return r.Listener.Event(e, nil)
+	}
+	return r.Listener.Event(e, &Question{c: r.c, wire: wq})
+}
+
+func (r *listening) Answer(*wire.Answer) error { return nil }
+func (r *listening) Cancel(host, id string)    { r.c.questions.cancel(questionKey{host, id}) }
+
+// captured is a message as it came.
+type captured struct {
+	channel string
+	data    []byte
+}
+
+// capturedOverhead is what a message counts besides its bytes.
+const capturedOverhead = 64
+
+func (m captured) size() int { return len(m.data) + capturedOverhead }
+
+// tape has the messages that Captures need. Cluster.turn guards it.
+type tape struct {
+	captures map[*Capture]struct{} // those that have begun
+	messages []captured
+	first    uint64 // the number of messages[0]
+	size     int    // bytes
+}
+
+func (t *tape) next() uint64 { return t.first + uint64(len(t.messages)) }
+
+// add keeps a message. If there are too many, the Captures that began first fail.
+func (t *tape) add(channel string, data []byte, limit int) {
+	m := captured{channel, append([]byte(nil), data...)}
+	t.messages = append(t.messages, m)
+	for t.size += m.size(); t.size > limit && len(t.captures) > 0; {
+		oldest := t.oldest()
+		for p := range t.captures {
+			if p.begin == oldest {
+				t.end(p)
+			}
+		}
+	}
+}
+
+// oldest returns where the Capture that began first has begun.
+func (t *tape) oldest() uint64 {
+	first := uint64(math.MaxUint64)
+	for p := range t.captures {
+		first = min(first, p.begin)
+	}
+	return first
+}
+
+// end ends a Capture, and forgets what no other one needs.
+func (t *tape) end(p *Capture) {
+	p.state = captureOver
+	if _, on := t.captures[p]; !on {
+		return
+	}
+	delete(t.captures, p)
+	if len(t.captures) == 0 {
+		t.first, t.messages, t.size = t.next(), nil, 0
+		return
+	}
+	unused := t.oldest() - t.first
+	for i := range unused {
+		t.size -= t.messages[i].size()
+		t.messages[i] = captured{}
+	}
+	t.messages = t.messages[unused:]
+	t.first += unused
+}
+
+// endAll makes all Captures fail.
+func (t *tape) endAll() {
+	for p := range t.captures {
+		t.end(p)
+	}
+}
