@@ -191,6 +191,9 @@ func (cl *client) restLocked() {
 func (cl *client) watchRest() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
+	if cl.watch == nil && cl.queued.Load() == 0 { // nothing comes any more
+		return
+	}
 	if w := cl.watch; w != nil {
 		w.room = nil // the engine does not wait any more
 		if w.timer.Stop() {

@@ -23,29 +23,29 @@ type pollAnswer struct {
 	final  bool           // nothing follows
 }
 
-// pollAnswerLocked returns the answer to the poll that waits. While there is none,
-// it returns nil and how long to wait at most (zero: until woken).
-func (c *Conn) pollAnswerLocked(p *pollState) (*pollAnswer, time.Duration) {
+// pollAnswerLocked returns the answer to the poll that waits. While there is none, ready
+// is false, and pause is how long to wait at most (zero: until woken).
+func (c *Conn) pollAnswerLocked(p *pollState) (a pollAnswer, ready bool, pause time.Duration) {
 	switch {
 	case c.ws != nil:
-		return &pollAnswer{last: noopPacket}, 0 // what is queued goes to the WebSocket
+		return pollAnswer{last: noopPacket}, true, 0 // what is queued goes to the WebSocket
 	case c.writing:
-		return nil, 0 // the answer before this one is still being written
+		return pollAnswer{}, false, 0 // the answer before this one is still being written
 	case c.closed || !c.queue.Empty():
-		return c.takeAnswerLocked(), 0
+		return c.takeAnswerLocked(), true, 0
 	case !c.probing && !p.hurried:
-		return nil, 0
+		return pollAnswer{}, false, 0
 	}
 	if pause := noopPace - time.Since(p.noopAt); pause > 0 {
-		return nil, pause
+		return pollAnswer{}, false, pause
 	}
-	return &pollAnswer{last: noopPacket}, 0
+	return pollAnswer{last: noopPacket}, true, 0
 }
 
 // takeAnswerLocked makes an answer of what is queued.
-func (c *Conn) takeAnswerLocked() *pollAnswer {
+func (c *Conn) takeAnswerLocked() pollAnswer {
 	c.writing = true
-	a := &pollAnswer{writer: true}
+	a := pollAnswer{writer: true}
 	a.batch, a.size = c.takeLocked(maxAnswer)
 	switch {
 	case !c.closed:
@@ -60,7 +60,7 @@ func (c *Conn) takeAnswerLocked() *pollAnswer {
 }
 
 // answerPoll answers a poll. p.answering is set.
-func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, a *pollAnswer) {
+func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, a pollAnswer) {
 	if a.final && c.cause.Reason == ReasonServerShutdown { // once closed, the cause stays
 		endKeepAlive(w)
 	}
@@ -116,7 +116,7 @@ const maxAnswer = 1 << 20
 
 // writePayload writes the body of a poll's answer. p is nil for an answer that
 // belongs to no session.
-func (s *Server) writePayload(p *pollState, w http.ResponseWriter, r *http.Request, a *pollAnswer) error {
+func (s *Server) writePayload(p *pollState, w http.ResponseWriter, r *http.Request, a pollAnswer) error {
 	var body []byte
 	compress := false
 	for _, f := range a.batch {
@@ -140,7 +140,7 @@ func (s *Server) writePayload(p *pollState, w http.ResponseWriter, r *http.Reque
 	}
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = plainText, noStore
-	out := &answerWriter{w: w, rc: http.NewResponseController(w), timeout: s.opts.WriteTimeout, poll: p}
+	out := &answerWriter{w: w, rc: *http.NewResponseController(w), timeout: s.opts.WriteTimeout, poll: p}
 	if p != nil {
 		p.setAnswer(out)
 		defer p.setAnswer(nil)
@@ -169,7 +169,7 @@ const answerPiece = 32 << 10
 // cut long polls short.
 type answerWriter struct {
 	w        http.ResponseWriter
-	rc       *http.ResponseController
+	rc       http.ResponseController
 	poll     *pollState // may be nil
 	timeout  time.Duration
 	deadline time.Time

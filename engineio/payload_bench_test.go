@@ -76,7 +76,7 @@ func BenchmarkPayloadEncode(b *testing.B) {
 							a.batch[i] = &bench.make().unit
 						}
 					}
-					if err := s.writePayload(nil, w, r, &a); err != nil {
+					if err := s.writePayload(nil, w, r, a); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -105,12 +105,13 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 			return refuseTransport
 		}
 		// Take nothing from the queue for a client that has gone.
-		answer, pause := (*pollAnswer)(nil), time.Duration(0)
+		var answer pollAnswer
+		ready, pause := false, time.Duration(0)
 		gone := r.Context().Err() != nil
 		if !gone {
-			answer, pause = c.pollAnswerLocked(p)
+			answer, ready, pause = c.pollAnswerLocked(p)
 		}
-		if answer != nil {
+		if ready {
 			c.polling, p.answering = false, true
 			c.mu.Unlock()
 			c.answerPoll(p, w, r, answer)

@@ -86,7 +86,7 @@ func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refus
 	}
 	buf := bodyPool.Get().(*[httpbody.SmallBody]byte)
 	defer bodyPool.Put(buf)
-	b.Await(c.awaitRoom)
+	b.Await((*bodyOwner)(c))
 	payload, err := b.ReadAll(buf[:], r)
 	defer b.Release() // when the Receiver has taken the packets
 	switch {
@@ -94,7 +94,7 @@ func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refus
 		return refuseUnknownSID, nil
 	case err == httpbody.ErrTooLarge:
 		return c.srv.refuseTooLarge()
-	case errors.As(err, new(*limitError)):
+	case err != nil && errors.As(err, new(*limitError)):
 		return refuseBusy, err
 	case err != nil:
 		return badRequest("the body could not be read"), err
@@ -110,6 +110,12 @@ func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refus
 	}
 	return nil, nil
 }
+
+// bodyOwner is a Conn as the body of its POST sees it.
+type bodyOwner Conn
+
+// AwaitRoom waits for room in the budget, or for the end of the connection.
+func (o *bodyOwner) AwaitRoom(room <-chan struct{}) { (*Conn)(o).awaitRoom(room) }
 
 // refuseParse returns the refusal of a POST that breaks the protocol, and err.
 func refuseParse(err error) (*Refusal, error) {

@@ -98,12 +98,11 @@ func (s *Server) noteEnd(remote string, reason Reason, err error) {
 // ordinary ends: the client leaves, vanishes or aborts a request, or the application
 // closes the connection.
 func cutNotice(reason Reason, err error) (kind, msg string) {
-	var limit *limitError
-	var frames *wsframe.Error
-	switch {
-	case errors.As(err, &limit):
+	if limit, ok := errors.AsType[*limitError](err); ok {
 		return "end: " + limit.option,
 			"engineio: a connection was closed at a limit: raise Options.Limits." + limit.option + " if clients need more"
+	}
+	switch {
 	case errors.Is(err, ErrSendQueueFull):
 		return "end: SendQueueLimit", "engineio: a connection was closed because more waited to be sent to its client than it may: " +
 			"raise Options.Limits.SendQueueLimit if bursts are larger, or make the sender wait with Flush"
@@ -113,7 +112,7 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 	case reason == ReasonParseError:
 		return "end: parse error", "engineio: a connection was closed because its client broke the protocol: " +
 			"check that it is a Socket.IO client, and that no proxy changes what it sends"
-	case errors.As(err, &frames):
+	case isFrameError(err):
 		return "end: WebSocket", "engineio: a connection was closed because its client broke the WebSocket protocol or sent text that is not UTF-8: " +
 			"check that it is up to date, and that no proxy changes what it sends"
 	case errors.Is(err, errPollOverlap) || errors.Is(err, errPostOverlap):
@@ -123,4 +122,9 @@ func cutNotice(reason Reason, err error) (kind, msg string) {
 		return "end: Goexit", "engineio: a connection was closed because the application's code called runtime.Goexit: return instead"
 	}
 	return "", ""
+}
+
+func isFrameError(err error) bool {
+	_, ok := errors.AsType[*wsframe.Error](err)
+	return ok
 }

@@ -164,7 +164,7 @@ func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request) *Ref
 	switch r.Method {
 	case http.MethodGet:
 		endKeepAlive(w)
-		_ = s.writePayload(nil, w, r, &pollAnswer{last: closePacket}) // the session has ended anyway
+		_ = s.writePayload(nil, w, r, pollAnswer{last: closePacket}) // the session has ended anyway
 	case http.MethodPost:
 		s.answerLatePost(w, r)
 	default:

@@ -59,7 +59,7 @@ type Body struct {
 	cause    error       // of Cut
 	onCut    func(error) // see AfterRead
 
-	await func(room <-chan struct{}) // see Await
+	waiter Waiter // see Await
 
 	place   *list.Element // in Budget.order, whose lock protects this and the following
 	held    int           // bytes
@@ -143,9 +143,12 @@ func (b *Body) Until(t time.Time) error {
 // It is called before ReadAll.
 func (b *Body) AfterRead(f func(cause error)) { b.onCut = f }
 
-// Await has the body wait for room in the budget with f, which returns when the
-// channel is closed, or earlier if Cut was called. It is called before ReadAll.
-func (b *Body) Await(f func(room <-chan struct{})) { b.await = f }
+// Waiter waits for room in the budget. AwaitRoom returns when the channel is closed, or
+// earlier if Body.Cut was called.
+type Waiter interface{ AwaitRoom(room <-chan struct{}) }
+
+// Await has the body wait for room in the budget. It is called before ReadAll.
+func (b *Body) Await(w Waiter) { b.waiter = w }
 
 // renew gives the client its time anew after a wait, which was not its fault. It
 // returns the cause if the body was cut off meanwhile.
@@ -205,13 +208,13 @@ func (b *Body) Release() {
 func (s *Budget) hold(b *Body, n int) error {
 	var victims []*Body
 	s.mu.Lock()
-	for b.await != nil && s.held-b.held+n > s.Limit && s.handled > s.Limit/2 {
+	for b.waiter != nil && s.held-b.held+n > s.Limit && s.handled > s.Limit/2 {
 		if s.room == nil {
 			s.room = make(chan struct{})
 		}
 		room := s.room
 		s.mu.Unlock()
-		b.await(room)
+		b.waiter.AwaitRoom(room)
 		if err := b.renew(); err != nil {
 			return err
 		}

@@ -185,12 +185,16 @@ func TestBudgetWaitsForTheServer(t *testing.T) {
 	})
 }
 
+type waiterFunc func(room <-chan struct{})
+
+func (f waiterFunc) AwaitRoom(room <-chan struct{}) { f(room) }
+
 // startBodyHeld is startBody for a body that is handled when it has been read, until it is released.
 func startBodyHeld(s *Budget, length int64, await func(<-chan struct{})) (b *Body, in *io.PipeWriter, ended <-chan error, got *[]byte) {
 	out, in := io.Pipe()
 	b = s.New(&deadlineRecorder{httptest.NewRecorder(), out})
 	if await != nil {
-		b.Await(await)
+		b.Await(waiterFunc(await))
 	}
 	r := httptest.NewRequest(http.MethodPost, "/", out)
 	r.ContentLength = length
