@@ -90,6 +90,14 @@ func (l *Log[P]) StartsAt(o Offset) {
 	}
 }
 
+// Restart makes the log of a session that comes from another server begin where it began there,
+// see Start.
+func (l *Log[P]) Restart(o Offset, confirmed bool) { l.trimmed, l.hasTrimmed = o, confirmed }
+
+// Start returns the offset of the newest packet that is not kept any more, or what StartsAt said,
+// and whether there was such a packet.
+func (l *Log[P]) Start() (o Offset, confirmed bool) { return l.trimmed, l.hasTrimmed }
+
 // Sent keeps a packet that a connection has sent as a number, which is not 0. If the
 // log is larger than its limit then, it loses its oldest packets. ask reports that the
 // connection should be asked for a confirmation: much has been sent since the last one.

@@ -40,20 +40,29 @@ const (
 	prefixSize = 8
 )
 
-// offsets makes offsets: random characters, which no other server has, and a number.
-type offsets struct {
+// Offsets makes offsets: random characters, which no other server has, and a number.
+// It may be used by any number of goroutines.
+type Offsets struct {
 	prefix [prefixSize]byte
 	last   atomic.Uint64
 }
 
-func (os *offsets) init() {
+// NewOffsets returns one whose offsets nobody else makes.
+func NewOffsets() *Offsets {
+	os := new(Offsets)
+	os.init()
+	return os
+}
+
+func (os *Offsets) init() {
 	_, _ = rand.Read(os.prefix[:]) // never fails
 	for i, b := range os.prefix {
 		os.prefix[i] = digits[b%64]
 	}
 }
 
-func (os *offsets) next() (o Offset) {
+// Next returns the offset of a new event.
+func (os *Offsets) Next() (o Offset) {
 	n := os.last.Add(1)
 	o.len = prefixSize + 1
 	for rest := n >> 6; rest > 0; rest >>= 6 {

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,13 @@ import (
 // the session, so that formatting, logging and encoding it show none of it. Only Secret
 // does.
 type PID [16]byte
+
+// Key is what a session is found by: the SHA-256 of its private id, which servers tell each
+// other instead of that.
+type Key [sha256.Size]byte
+
+// Key returns the key of the session that has the id.
+func (p PID) Key() Key { return sha256.Sum256(p[:]) }
 
 // pidLen is the length of what Secret returns.
 const pidLen = 22

@@ -15,17 +15,26 @@ type Session[S comparable, P any] struct {
 
 	store *Store[S, P]
 	self  S
-	pid   PID
+	key   Key
 
 	// Store.mu protects the following.
+	pid        PID // zero: nobody has said it, see Adopt
 	claims     uint64
 	ended      bool
 	due        time.Time      // when the window ends; zero: the session does not wait
 	prev, next *Session[S, P] // those that wait
 }
 
-// PID returns the private id of the session.
-func (x *Session[S, P]) PID() PID { return x.pid }
+// PID returns the private id of the session. It is zero for one that was adopted, until
+// its client has said it.
+func (x *Session[S, P]) PID() PID {
+	x.store.mu.Lock()
+	defer x.store.mu.Unlock()
+	return x.pid
+}
+
+// Key returns what the session is found by.
+func (x *Session[S, P]) Key() Key { return x.key }
 
 // Wait begins the wait for the client, who has come with a claim, 0 when the session
 // was added, and whose connection has ended. started is false if there is nothing to wait
@@ -72,7 +81,7 @@ func (x *Session[S, P]) alive() bool {
 func (x *Session[S, P]) endLocked() {
 	x.unlinkLocked()
 	x.ended = true
-	delete(x.store.sessions, x.pid)
+	delete(x.store.sessions, x.key)
 }
 
 // linkLocked puts the session behind those that wait, unless it waits already.

@@ -45,12 +45,12 @@ type Store[S comparable, P any] struct {
 	shares  int
 	added   atomic.Uint32 // spreads the sessions over the shares
 	logs    logs[P]
-	offsets offsets
+	offsets Offsets
 	calls   sync.WaitGroup // Expired and OverBudget
 
 	mu       sync.Mutex // protects the following
 	closed   bool
-	sessions map[PID]*Session[S, P]
+	sessions map[Key]*Session[S, P]
 	// Those that wait, in the order in which their windows end.
 	first, last *Session[S, P]
 	waiting     int
@@ -60,7 +60,7 @@ type Store[S comparable, P any] struct {
 
 // NewStore returns a store without sessions.
 func NewStore[S comparable, P any](o Options[S]) *Store[S, P] {
-	st := &Store[S, P]{opts: o, shares: runtime.GOMAXPROCS(0), sessions: make(map[PID]*Session[S, P])}
+	st := &Store[S, P]{opts: o, shares: runtime.GOMAXPROCS(0), sessions: make(map[Key]*Session[S, P])}
 	st.logs.limit = max(o.SessionLimit, 0)
 	st.budget.Init(o.Budget, st.shares, st.exceeded)
 	st.offsets.init()
@@ -68,17 +68,40 @@ func NewStore[S comparable, P any](o Options[S]) *Store[S, P] {
 }
 
 // NextOffset returns the offset of a new event. Offsets of all servers differ.
-func (st *Store[S, P]) NextOffset() Offset { return st.offsets.next() }
+func (st *Store[S, P]) NextOffset() Offset { return st.offsets.Next() }
 
 // Add gives a session its private id and makes it known by that. From then on its log
 // keeps what it is given. A session is added once.
 func (st *Store[S, P]) Add(x *Session[S, P], self S) {
-	share := st.budget.Share(int(st.added.Add(1)) % st.shares)
-	x.store, x.self, x.pid = st, self, newPID()
-	x.Log.logs, x.Log.share = &st.logs, share
+	x.pid = newPID()
+	st.init(x, self, x.pid.Key())
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.sessions[x.pid] = x
+	st.sessions[x.key] = x
+}
+
+// Adopt is Add for a session that comes from another server and waits for its client,
+// see [Session.Wait]. It has a key already, and its private id is what hashes to that. If ok is
+// false, the store has a session with that key, or is closed.
+func (st *Store[S, P]) Adopt(x *Session[S, P], self S, key Key) (ok bool) {
+	st.init(x, self, key)
+	st.mu.Lock()
+	if st.closed || st.sessions[key] != nil {
+		x.ended = true
+		st.mu.Unlock()
+		return false
+	}
+	st.sessions[key] = x
+	begun := x.linkLocked()
+	st.mu.Unlock()
+	x.countWait(begun, SessionOverhead)
+	return true
+}
+
+// init makes a session one of the store's, which is not yet known by its key.
+func (st *Store[S, P]) init(x *Session[S, P], self S, key Key) {
+	x.store, x.self, x.key = st, self, key
+	x.Log.logs, x.Log.share = &st.logs, st.budget.Share(int(st.added.Add(1))%st.shares)
 }
 
 // Claim finds the session whose private id a client has sent, and ends its wait. Claims
@@ -86,17 +109,44 @@ func (st *Store[S, P]) Add(x *Session[S, P], self S) {
 // see [Session.Current]. ok is false if there is no such session (any more), and after
 // Close. A session that expires is not claimed, and one that is claimed does not expire.
 func (st *Store[S, P]) Claim(pid PID) (self S, claim uint64, ok bool) {
+	return st.claim(pid.Key(), &pid)
+}
+
+// ClaimKey is Claim for another server, which says the key of a session.
+func (st *Store[S, P]) ClaimKey(key Key) (self S, claim uint64, ok bool) { return st.claim(key, nil) }
+
+func (st *Store[S, P]) claim(key Key, pid *PID) (self S, claim uint64, ok bool) {
 	st.mu.Lock()
-	x := st.sessions[pid]
+	x := st.sessions[key]
 	if x == nil || st.closed {
 		st.mu.Unlock()
 		return self, 0, false
+	}
+	if pid != nil {
+		x.pid = *pid
 	}
 	x.claims++
 	claim = x.claims
 	waited := x.unlinkLocked()
 	st.mu.Unlock()
 	x.countWait(waited, -SessionOverhead)
+	return x.self, claim, true
+}
+
+// ClaimWaiting claims a session that waits for its client, the one that has waited longest. ok is
+// false if there is none, and after Close.
+func (st *Store[S, P]) ClaimWaiting() (self S, claim uint64, ok bool) {
+	st.mu.Lock()
+	x := st.first
+	if x == nil || st.closed {
+		st.mu.Unlock()
+		return self, 0, false
+	}
+	x.claims++
+	claim = x.claims
+	x.unlinkLocked()
+	st.mu.Unlock()
+	x.countWait(true, -SessionOverhead)
 	return x.self, claim, true
 }
 
