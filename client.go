@@ -207,6 +207,9 @@ func (cl *client) Upgraded() {
 	}
 }
 
+// Confirmed has no effect: no message has a number yet.
+func (cl *client) Confirmed(uint64) {}
+
 // stopTimer stops the timer of Options.ConnectTimeout: a namespace has been joined, or
 // the connection has ended.
 func (cl *client) stopTimer() {

@@ -69,7 +69,7 @@ func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, 
 	c.mu.Lock()
 	now := time.Now()
 	if c.pongDue && slices.Contains(a.batch, pingPacket) {
-		c.pongSince = instant.Of(now) // the client has the ping only now
+		c.pongSince = max(c.pongSince, instant.Of(now)) // the client has the ping only now
 	}
 	if a.writer {
 		// The end of the answer is still in buffers of unknown size. It arrives within

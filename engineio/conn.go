@@ -55,6 +55,9 @@ type Conn struct {
 	receiverDone  bool // Receiver.Closed has returned
 	transportDone bool // nothing more is read from the client or written to it
 
+	pings   uint16     // those that the client has not answered
+	numbers *numbering // nil until a message is sent with a number
+
 	poll    *pollState    // nil unless the session began with polling; see dropPollLocked
 	ws      *websock.Conn // nil while polling
 	queue   outgoing.Queue

@@ -57,7 +57,7 @@ func (c *Conn) onTimer() {
 		c.pongSince = c.due.Add(wait - c.srv.opts.PingTimeout)
 		c.progress = c.progressLocked()
 		c.awaitPongLocked()
-		c.pushLocked(pingPacket)
+		c.sendPingLocked()
 		c.mu.Unlock()
 	}
 }
@@ -111,15 +111,19 @@ func (c *Conn) progressLocked() progress {
 	return progress{Progress: websock.Progress{Held: -1}} // the WebSocket is just being opened
 }
 
-// pong handles a PONG. It reports whether the PONG answers a PING; any other has no
-// effect.
-func (c *Conn) pong() (expected bool) {
+// pong handles a PONG. expected reports whether it answers a PING; any other has no
+// effect. If confirms is set, the caller calls confirm.
+func (c *Conn) pong() (expected, confirms bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.pongDue {
-		return false
+	if c.pings == 0 {
+		return false, false
 	}
-	if !c.closed {
+	c.pings--
+	confirms = c.numbers.answered()
+	// A PONG to a PING that was sent before the one that is due, by Ping or while the
+	// server did not read, has just come, too.
+	if c.pongDue && !c.closed {
 		c.pongDue = false
 		from := time.Now()
 		if c.excusedLocked() && !c.pause.pinged.IsZero() {
@@ -127,7 +131,7 @@ func (c *Conn) pong() (expected bool) {
 		}
 		c.setTimerLocked(from.Add(c.srv.opts.PingInterval))
 	}
-	return true
+	return true, confirms
 }
 
 // expiredLocked reports whether the pong timeout has passed although its timer has

@@ -62,8 +62,12 @@ func (c *Conn) receivePacket(p []byte) (room <-chan struct{}, err error) {
 		}
 		return c.deliverMessage(data, true), nil
 	case protocol.Pong:
-		if !c.pong() {
+		expected, confirms := c.pong()
+		switch {
+		case !expected:
 			return c.control(), nil
+		case confirms:
+			c.confirm()
 		}
 	case protocol.Close:
 		return nil, errClientClosed

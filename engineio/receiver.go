@@ -1,8 +1,8 @@
 package engineio
 
 // Receiver gets what arrives on one connection, and learns of its upgrade and its
-// end. The engine calls Message, Upgraded and Closed one at a time. They must not
-// block: they run on the goroutine that reads from the client.
+// end. The engine calls Message, Upgraded, Confirmed and Closed one at a time. They must
+// not block: they run on the goroutine that reads from the client.
 //
 // A type that wraps a Receiver embeds it, and so passes on every call that it does
 // not change. ReceiverFuncs is a Receiver made of functions.
@@ -19,6 +19,10 @@ type Receiver interface {
 	// Upgraded is called when an upgrade to WebSocket has been completed, before the
 	// first Message over the WebSocket. It is not called if the connection has ended.
 	Upgraded()
+	// Confirmed is called when the client has answered a PING: it has received all
+	// messages up to a number that Conn.SendNumbered returned. The number may be that of
+	// an earlier call, or 0. Only connections that send messages with numbers call it.
+	Confirmed(number uint64)
 	// Drain is called at most once, when Server.Shutdown is about to end the
 	// connection. If Drain returns false, the engine closes the connection. If it
 	// returns true, the Receiver finishes its work and then calls Conn.Close with
@@ -33,10 +37,11 @@ type Receiver interface {
 // called; without OnDrain, Shutdown closes the connection at once. A Receiver that
 // needs only some of the methods may embed ReceiverFuncs.
 type ReceiverFuncs struct {
-	OnMessage  func(data []byte, binary bool) (room <-chan struct{}) // see Receiver.Message
-	OnUpgraded func()                                                // see Receiver.Upgraded
-	OnDrain    func() (busy bool)                                    // see Receiver.Drain
-	OnClosed   func(reason Reason, err error)                        // see Receiver.Closed
+	OnMessage   func(data []byte, binary bool) (room <-chan struct{}) // see Receiver.Message
+	OnUpgraded  func()                                                // see Receiver.Upgraded
+	OnConfirmed func(number uint64)                                   // see Receiver.Confirmed
+	OnDrain     func() (busy bool)                                    // see Receiver.Drain
+	OnClosed    func(reason Reason, err error)                        // see Receiver.Closed
 }
 
 var _ Receiver = ReceiverFuncs{}
@@ -53,6 +58,13 @@ func (f ReceiverFuncs) Message(data []byte, binary bool) (room <-chan struct{}) 
 func (f ReceiverFuncs) Upgraded() {
 	if f.OnUpgraded != nil {
 		f.OnUpgraded()
+	}
+}
+
+// Confirmed calls OnConfirmed.
+func (f ReceiverFuncs) Confirmed(number uint64) {
+	if f.OnConfirmed != nil {
+		f.OnConfirmed(number)
 	}
 }
 

@@ -86,17 +86,20 @@ func (c *Conn) SendAnyway(f *Frames) error { return c.send(&f.unit, false) }
 
 func (c *Conn) send(u *outgoing.Unit, limited bool) error {
 	c.mu.Lock()
+	err := c.sendLocked(u, limited)
+	c.mu.Unlock()
+	return err
+}
+
+func (c *Conn) sendLocked(u *outgoing.Unit, limited bool) error {
 	if c.closed {
-		c.mu.Unlock()
 		return ErrClosed
 	}
 	if limited && !c.queue.Fits(u, c.srv.opts.Limits.SendQueueLimit) {
-		c.mu.Unlock()
 		c.srv.stats.limits.add(limitSendQueue)
 		return ErrSendQueueFull
 	}
 	c.pushLocked(u)
-	c.mu.Unlock()
 	return nil
 }
 

@@ -106,7 +106,12 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 		}
 		c.flusher.traffic.received(1, len(data))
 		if len(data) == 1 && data[0] == protocol.Pong && !binary {
-			if !c.pong() {
+			expected, confirms := c.pong()
+			switch {
+			case confirms:
+				c.handleConfirm(t)
+				grown, quiet = true, true // the Receiver had the stack grow
+			case !expected:
 				if room = c.countControl(); room != nil {
 					return false, room
 				}
@@ -138,12 +143,7 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-chan struct{}) {
 	returned := false
 	c.recvMu.Lock()
-	defer func() {
-		c.recvMu.Unlock()
-		if !returned { // the Receiver called runtime.Goexit: another goroutine reads the rest
-			go c.serveWebSocket(t, false)
-		}
-	}()
+	defer c.endHandling(t, &returned)
 	if binary {
 		room = c.deliverMessage(data, true)
 	} else {
@@ -154,6 +154,23 @@ func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-
 	}
 	returned = true
 	return room
+}
+
+// handleConfirm calls Receiver.Confirmed.
+func (c *Conn) handleConfirm(t *websock.Conn) {
+	returned := false
+	c.recvMu.Lock()
+	defer c.endHandling(t, &returned)
+	c.confirm()
+	returned = true
+}
+
+// endHandling is the end of a call of the Receiver by the goroutine of a WebSocket.
+func (c *Conn) endHandling(t *websock.Conn, returned *bool) {
+	c.recvMu.Unlock()
+	if !*returned { // the Receiver called runtime.Goexit: another goroutine reads the rest
+		go c.serveWebSocket(t, false)
+	}
 }
 
 // openWebSocket serves a handshake that begins a session as WebSocket.

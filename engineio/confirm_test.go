@@ -1,0 +1,443 @@
+package engineio_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// confirms is a peer that notes what is confirmed.
+type confirms struct {
+	*peer
+	mu  sync.Mutex
+	all []uint64
+}
+
+func (c *confirms) Confirmed(number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, number)
+}
+
+// wantConfirmed checks what has been confirmed since the last call, when nothing goes on any more.
+func (c *confirms) wantConfirmed(numbers ...uint64) {
+	c.h.t.Helper()
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	assert.Equal(c.h.t, numbers, c.all)
+	c.all = nil
+}
+
+// number sends a message with a number, and checks that.
+func (c *confirms) number(want uint64) {
+	c.h.t.Helper()
+	n, err := c.SendNumbered(engineio.TextFrames(fmt.Sprint("message ", want)))
+	require.NoError(c.h.t, err)
+	require.Equal(c.h.t, want, n)
+}
+
+func newConfirmsHost(t *testing.T, opts *engineio.Options) (h *host, next func() *confirms) {
+	peers := make(chan *confirms, 10)
+	h = newHost(t, opts, nil)
+	h.onNew = func(p *peer) (engineio.Receiver, error) {
+		c := &confirms{peer: p}
+		h.mu.Lock()
+		h.all = append(h.all, p)
+		h.mu.Unlock()
+		peers <- c
+		return c, nil
+	}
+	return h, func() *confirms {
+		t.Helper()
+		select {
+		case c := <-peers:
+			return c
+		case <-time.After(patience):
+			require.FailNow(t, "no connection")
+			return nil
+		}
+	}
+}
+
+func dial(t *testing.T, h *host, opts eiotest.Options) *eiotest.Client {
+	t.Helper()
+	opts.Transport = h.tr
+	return eiotest.Connect(t, nil, &opts)
+}
+
+// The answer to a ping of the heartbeat confirms the messages with numbers before it, if there are new ones.
+func TestHeartbeatConfirms(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h, peer := newConfirmsHost(t, &heartbeat)
+		dial(t, h, eiotest.Options{Mode: mode})
+		p := peer()
+		p.text("no number")
+		time.Sleep(30 * time.Second)
+		p.wantConfirmed()
+		for n := range uint64(3) {
+			p.number(n + 1)
+			p.text("no number")
+		}
+		p.wantConfirmed()
+		time.Sleep(11 * time.Second)
+		p.wantConfirmed(3)
+		time.Sleep(time.Minute)
+		p.wantConfirmed()
+		p.number(4)
+		time.Sleep(time.Minute)
+		p.wantConfirmed(4)
+	})
+}
+
+// Ping has the client confirm at once what was sent before, and nothing that was sent after.
+func TestPing(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h, peer := newConfirmsHost(t, &heartbeat)
+		c := dial(t, h, eiotest.Options{Mode: mode, NoAutoPong: true})
+		p := peer()
+		for n := range uint64(300) {
+			p.number(n + 1)
+		}
+		p.Ping()
+		p.Ping()
+		p.number(301)
+		p.Ping()
+		p.wantConfirmed()
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(300)
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed() // it was one ping
+		p.Ping()
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(301)
+		p.Ping()
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(301) // a call for each Ping
+		p.Close(engineio.ReasonServerDisconnect, nil)
+		p.Ping()
+		n, err := p.SendNumbered(engineio.TextFrames("x"))
+		assert.ErrorIs(t, err, engineio.ErrClosed)
+		assert.Zero(t, n)
+		_ = c.SendPacket("3")
+		p.wantConfirmed()
+	})
+}
+
+// A connection without numbers may be pinged, too.
+func TestPingWithoutNumbers(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h, peer := newConfirmsHost(t, &heartbeat)
+		c := dial(t, h, eiotest.Options{Mode: mode, NoAutoPong: true})
+		p := peer()
+		time.Sleep(10*time.Second + time.Millisecond) // a ping is on its way
+		p.Ping()
+		p.number(1)
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(0)
+		p.Ping()
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(1)
+	})
+}
+
+// A refused message takes no number; SendNumberedAnyway is not refused.
+func TestNumbersOfAFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, peer := newConfirmsHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 1000}})
+		raw := eiotest.Raw{Transport: h.tr} // it does not poll
+		_, _, err := raw.Handshake(t.Context())
+		require.NoError(t, err)
+		p := peer()
+		p.number(1)
+		large := engineio.BinaryFrames(make([]byte, 2000))
+		n, err := p.SendNumbered(large)
+		assert.ErrorIs(t, err, engineio.ErrSendQueueFull)
+		assert.Zero(t, n)
+		n, err = p.SendNumberedAnyway(large)
+		assert.NoError(t, err)
+		assert.EqualValues(t, 2, n)
+		p.Close(engineio.ReasonServerDisconnect, nil)
+	})
+}
+
+// Pings between those of the heartbeat do not change when these come, nor how the client is judged: neither if they
+// are answered, nor if they are not.
+func TestPingLeavesTheHeartbeatAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, peer := newConfirmsHost(t, &heartbeat)
+		raw := eiotest.Raw{Transport: h.tr}
+		ws, _, err := raw.DialWS(t.Context(), nil)
+		require.NoError(t, err)
+		defer ws.CloseNow()
+		p := peer()
+		begin := time.Now()
+		read := func(want string, after time.Duration) {
+			t.Helper()
+			_, b, err := ws.Read(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, want, string(b))
+			assert.Equal(t, after, time.Since(begin))
+		}
+		pong := func() {
+			t.Helper()
+			require.NoError(t, ws.Write(t.Context(), websocket.MessageText, []byte("3")))
+			synctest.Wait()
+		}
+		_, _, err = ws.Read(t.Context()) // open
+		require.NoError(t, err)
+		time.Sleep(4 * time.Second)
+		p.Ping()
+		read("2", 4*time.Second)
+		time.Sleep(time.Second)
+		pong()
+		read("2", 10*time.Second)
+		pong()
+		time.Sleep(9 * time.Second)
+		p.Ping()
+		read("2", 19*time.Second)
+		read("2", 20*time.Second) // the heartbeat does not wait for the answer
+		time.Sleep(3 * time.Second)
+		pong() // it answers the first of two
+		pong()
+		p.wantConfirmed(0, 0)
+		read("2", 33*time.Second)
+		pong()
+		time.Sleep(5 * time.Second)
+		p.Ping()
+		read("2", 38*time.Second)
+		read("2", 43*time.Second)
+		_, _, err = ws.Read(t.Context())
+		assert.Equal(t, websocket.StatusNoStatusRcvd, websocket.CloseStatus(err), "%v", err)
+		assert.Equal(t, 47*time.Second, time.Since(begin), "4 seconds after the ping of the heartbeat")
+		assert.Error(t, p.wantClosed(engineio.ReasonPingTimeout))
+		p.wantConfirmed()
+	})
+}
+
+// A polling client gets the ping by its poll, behind what it confirms.
+func TestPingOverPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, peer := newConfirmsHost(t, &heartbeat)
+		raw := &eiotest.Raw{Transport: h.tr}
+		_, _, err := raw.Handshake(t.Context())
+		require.NoError(t, err)
+		p := peer()
+		begin := time.Now()
+		p.number(1)
+		p.Ping()
+		p.number(2)
+		wantOK(t, next(t, get(t, raw)), nil, "4message 1\x1e2\x1e4message 2")
+		time.Sleep(5 * time.Second)
+		resp, err := raw.Post(t.Context(), "3")
+		wantOK(t, resp, err, "ok")
+		p.wantConfirmed(1)
+		wantOK(t, next(t, get(t, raw)), nil, "2")
+		assert.Equal(t, 10*time.Second, time.Since(begin))
+		resp, err = raw.Post(t.Context(), "3\x1e3")
+		wantOK(t, resp, err, "ok")
+		p.wantConfirmed(2)
+		p.Close(engineio.ReasonServerDisconnect, nil)
+		wantOK(t, next(t, get(t, raw)), nil, "1")
+	})
+}
+
+// Messages and a ping that were sent before an upgrade are confirmed after it.
+func TestPingAcrossUpgrade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, peer := newConfirmsHost(t, &heartbeat)
+		c := dial(t, h, eiotest.Options{NoAutoPong: true})
+		p := peer()
+		p.number(1)
+		p.Ping()
+		synctest.Wait() // the client has both by a poll
+		p.number(2)
+		require.NoError(t, c.Upgrade(t.Context()))
+		p.number(3)
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(1)
+		p.Ping()
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(3)
+		wantMessages(t, c, "text message 1", "text message 2", "text message 3")
+	})
+}
+
+// While the server does not read, the heartbeat sends one ping after the other. Each answer confirms what was sent
+// before the ping that it answers, no more, and Ping sends none.
+func TestPingsOfAPausedConnection(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h, nextPeer := newConfirmsHost(t, &heartbeat)
+		gate := make(chan struct{})
+		inner := h.onNew
+		h.onNew = func(p *peer) (engineio.Receiver, error) {
+			r, err := inner(p)
+			return pausing{r.(*confirms), gate}, err
+		}
+		c := dial(t, h, eiotest.Options{Mode: mode, NoAutoPong: true})
+		p := nextPeer()
+		require.NoError(t, c.Send("pause"))
+		synctest.Wait()
+		p.number(1)
+		p.Ping()
+		synctest.Wait()
+		time.Sleep(10*time.Second + time.Millisecond)
+		p.number(2)
+		p.Ping()
+		time.Sleep(20 * time.Second) // three pings are on their way now
+		p.number(3)
+		for range 3 {
+			require.NoError(t, c.SendPacket("3"))
+		}
+		p.wantConfirmed()
+		close(gate)
+		p.wantConfirmed(1)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, c.SendPacket("3"))
+		p.wantConfirmed(3)
+		assert.Zero(t, h.srv.Stats().LimitHits["ControlRate"])
+	})
+}
+
+// pausing holds its client back until the gate is open.
+type pausing struct {
+	*confirms
+	gate chan struct{}
+}
+
+func (p pausing) Message([]byte, bool) <-chan struct{} { return p.gate }
+
+// The answers to pings are no packets that mean nothing, however many the server asks for.
+func TestPongsDoNotCountInControlRate(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h, peer := newConfirmsHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 1}})
+		dial(t, h, eiotest.Options{Mode: mode})
+		p := peer()
+		begin := time.Now()
+		for n := range uint64(100) {
+			p.number(n + 1)
+			p.Ping()
+			p.wantConfirmed(n + 1)
+		}
+		assert.Zero(t, h.srv.Stats().LimitHits["ControlRate"])
+		assert.Less(t, time.Since(begin), time.Second)
+	})
+}
+
+// A panic or runtime.Goexit in Confirmed ends the connection, and nothing else.
+func TestConfirmedFails(t *testing.T) {
+	for name, fail := range map[string]func(){"panic": func() { panic("oh") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				h := newHost(t, &heartbeat, nil)
+				h.onNew = func(p *peer) (engineio.Receiver, error) {
+					p.ReceiverFuncs.OnConfirmed = func(uint64) { fail() }
+					return p, nil
+				}
+				_, p := h.connect(mode)
+				p.Ping()
+				p.wantClosed(engineio.ReasonServerDisconnect)
+			})
+		})
+	}
+}
+
+// Whatever is sent by whomever, over whatever transport: what is confirmed has been received.
+func TestConfirmedIsReceived(t *testing.T) {
+	eiotest.Run(t, func(t *testing.T, mode eiotest.Mode) {
+		const senders, messages = 4, 500
+		h := newHost(t, nil, nil)
+		clients := make(chan *eiotest.Client, 1)
+		done := make(chan struct{})
+		h.onNew = func(p *peer) (engineio.Receiver, error) {
+			var c *eiotest.Client
+			received := uint64(0)
+			now, cancel := context.WithCancel(context.Background())
+			cancel()
+			p.ReceiverFuncs.OnConfirmed = func(number uint64) {
+				if c == nil {
+					c = <-clients
+				}
+				for ; received < number; received++ {
+					if _, err := c.Receive(now); err != nil {
+						t.Errorf("%d messages are confirmed, %d have come: %v", number, received, err)
+						break
+					}
+				}
+				if received == senders*messages {
+					close(done)
+					return
+				}
+				p.Ping()
+			}
+			return p, nil
+		}
+		opening := mode
+		if mode == eiotest.Upgrade {
+			opening = eiotest.Polling // it is upgraded on the way
+		}
+		c, p := h.connect(opening)
+		clients <- c
+		var wg sync.WaitGroup
+		for range senders {
+			wg.Go(func() {
+				for i := range messages {
+					_, err := p.SendNumberedAnyway(engineio.TextFrames("x"))
+					assert.NoError(t, err)
+					if i%50 == 0 {
+						p.Ping()
+					}
+				}
+			})
+		}
+		if mode == eiotest.Upgrade {
+			assert.NoError(t, c.Upgrade(t.Context()))
+		}
+		wg.Wait()
+		p.Ping()
+		next(t, done)
+	})
+}
+
+func BenchmarkSendNumbered(b *testing.B) {
+	for name, numbered := range map[string]bool{"Send": false, "SendNumbered": true} {
+		b.Run(name, func(b *testing.B) {
+			var c *engineio.Conn
+			srv, err := engineio.NewServer(&engineio.Options{
+				Limits:    engineio.Limits{SendQueueLimit: 1 << 30, SendBudget: -1},
+				OnConnect: func(conn *engineio.Conn) (engineio.Receiver, error) { c = conn; return engineio.ReceiverFuncs{}, nil },
+			})
+			require.NoError(b, err)
+			tr := eiotest.Serve(b, srv, nil)
+			raw := eiotest.Raw{Transport: tr} // it does not poll: what is sent waits
+			_, _, err = raw.Handshake(b.Context())
+			require.NoError(b, err)
+			f := engineio.TextFrames("hello")
+			b.ReportAllocs()
+			for b.Loop() {
+				if numbered {
+					_, err = c.SendNumberedAnyway(f)
+				} else {
+					err = c.SendAnyway(f)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			c.Close(engineio.ReasonSlowClient, nil)
+			require.NoError(b, srv.Shutdown(b.Context()))
+		})
+	}
+}
