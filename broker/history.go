@@ -20,22 +20,27 @@ type History interface {
 	Broker
 
 	// SubscribeAfter is Subscribe, except that it first receives the messages of the
-	// channels that were published after a position and are still kept.
-	//
-	// It calls handle for each message that was published before the call, then ready
-	// once, and then handle for each later message. An empty position means that
-	// nothing is received of the past.
-	//
-	// The arguments of ready are where the subscription then is, so that a subscriber
-	// that gets no message at all can continue there, and an error. The error is nil
-	// if every message after the position has been received. It wraps ErrGap if some
-	// may be missing, because they are no longer kept or the history does not know the
-	// position; it says which setting would have kept them. What is still kept has
-	// been received in this case, too, and the subscription goes on.
-	//
-	// If handle is so much slower than the publishers that messages are no longer
-	// kept when they are due, the subscription ends.
-	SubscribeAfter(ctx context.Context, after Position, channels []string, ready func(at Position, gap error), handle func(m Message)) error
+	// channels that were published after a position and are still kept. An empty
+	// position means that nothing is received of the past.
+	SubscribeAfter(ctx context.Context, after Position, channels []string, s Subscriber) error
+}
+
+// Subscriber is what a [History] calls for a subscription: all functions in one
+// goroutine, one call after another, and none after SubscribeAfter has returned. All
+// are required.
+type Subscriber struct {
+	// Handle gets each message in order: those that were published before the call of
+	// SubscribeAfter before Ready is called, and later ones after it.
+	Handle func(m Message)
+	// Ready is called once, when all messages of the past have been handed over. at is
+	// where the subscription then is: a subscriber that gets no more messages can
+	// continue there.
+	Ready func(at Position)
+	// Gap is called before the next message if messages before it may be missing,
+	// because they are no longer kept, or because the history does not know the
+	// position. The error wraps ErrGap and says which setting would have kept them. The
+	// subscription goes on with what is kept.
+	Gap func(err error)
 }
 
 // Position is a place in a [History]. Its content is up to the broker. Of two
@@ -46,7 +51,7 @@ type Position string
 // Message is a message from a [History].
 type Message struct {
 	Channel string
-	// Data is only valid until handle returns, and must not be changed.
+	// Data is only valid until Handle returns, and must not be changed.
 	Data []byte
 	// Position is where the message is. It is greater than that of all earlier
 	// messages.

@@ -62,10 +62,14 @@ func TestMemoryKeeps(t *testing.T) {
 		read := func(after broker.Position) (at broker.Position, got string, gap error) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			_ = b.SubscribeAfter(ctx, after, []string{"c"}, func(p broker.Position, err error) {
-				at, gap = p, err
-				cancel()
-			}, func(m broker.Message) { got += string(m.Data) })
+			_ = b.SubscribeAfter(ctx, after, []string{"c"}, broker.Subscriber{
+				Ready: func(p broker.Position) {
+					at = p
+					cancel()
+				},
+				Gap:    func(err error) { gap = err },
+				Handle: func(m broker.Message) { got += string(m.Data) },
+			})
 			return at, got, gap
 		}
 		start, _, _ := read("")

@@ -40,14 +40,13 @@ func (s *historySuite) cutAtRandom() {
 			for got < publishers*each && !s.Failed() {
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				cut := got + random.IntN(200)
-				err := b.SubscribeAfter(ctx, at, []string{s.name}, func(p broker.Position, gap error) {
-					if gap != nil {
-						s.Errorf("ready got the error %v", gap)
-					}
+				err := b.SubscribeAfter(ctx, at, []string{s.name}, broker.Subscriber{Ready: func(p broker.Position) {
 					if at = max(at, p); random.IntN(4) == 0 {
 						cancel()
 					}
-				}, func(m broker.Message) {
+				}, Gap: func(err error) {
+					s.Errorf("there is a gap: %v", err)
+				}, Handle: func(m broker.Message) {
 					if ctx.Err() != nil && got > cut {
 						return // cut, and therefore received again
 					}
@@ -63,7 +62,7 @@ func (s *historySuite) cutAtRandom() {
 					if got > cut || got == publishers*each {
 						cancel()
 					}
-				})
+				}})
 				if !errors.Is(err, context.Canceled) {
 					s.Errorf("SubscribeAfter returned %v", err)
 				}
@@ -132,12 +131,14 @@ func (s *historySuite) cancelDuringReplay() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	got := 0
-	err := b.SubscribeAfter(ctx, start.at, []string{s.name}, func(broker.Position, error) {
-		s.Error("ready was called after the context had ended")
-	}, func(broker.Message) {
-		if got++; got == 10 {
-			cancel()
-		}
+	err := b.SubscribeAfter(ctx, start.at, []string{s.name}, broker.Subscriber{
+		Ready: func(broker.Position) { s.Error("Ready was called after the context had ended") },
+		Gap:   func(err error) { s.Errorf("there is a gap: %v", err) },
+		Handle: func(broker.Message) {
+			if got++; got == 10 {
+				cancel()
+			}
+		},
 	})
 	if !errors.Is(err, context.Canceled) {
 		s.Fatalf("SubscribeAfter returned %v, want context.Canceled", err)
@@ -167,7 +168,7 @@ func (s *historySuite) close() {
 		}
 		return true
 	})
-	err := b.SubscribeAfter(context.Background(), "", []string{s.name}, func(broker.Position, error) {}, func(broker.Message) {})
+	err := b.SubscribeAfter(context.Background(), "", []string{s.name}, broker.Subscriber{})
 	if !errors.Is(err, broker.ErrClosed) {
 		s.Errorf("SubscribeAfter after Close: %v, want ErrClosed", err)
 	}

@@ -63,13 +63,13 @@ type memoryHistory struct{ *memoryBroker }
 
 var _ broker.History = memoryHistory{}
 
-func (b memoryHistory) SubscribeAfter(ctx context.Context, after broker.Position, channels []string, ready func(broker.Position, error), handle func(broker.Message)) error {
+func (b memoryHistory) SubscribeAfter(ctx context.Context, after broker.Position, channels []string, to broker.Subscriber) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error {
-		return b.service.subscribeAfter(ctx, after, newSubscription(channels), ready, handle)
+		return b.service.subscribeAfter(ctx, after, newSubscription(channels), to)
 	})
 }
 
-func (m *Memory) subscribeAfter(ctx context.Context, after broker.Position, s *subscription, ready func(broker.Position, error), handle func(broker.Message)) error {
+func (m *Memory) subscribeAfter(ctx context.Context, after broker.Position, s *subscription, to broker.Subscriber) error {
 	m.mu.Lock()
 	err := m.addLocked(s)
 	at := position(m.history.last)
@@ -83,14 +83,17 @@ func (m *Memory) subscribeAfter(ctx context.Context, after broker.Position, s *s
 		return err
 	}
 	defer m.remove(s)
+	if gap != nil {
+		to.Gap(gap)
+	}
 	for _, msg := range missed {
 		if err := s.ended(ctx); err != nil {
 			return err
 		}
-		handle(msg)
+		to.Handle(msg)
 	}
-	ready(at, gap)
-	return s.run(ctx, handle)
+	to.Ready(at)
+	return s.run(ctx, to.Handle)
 }
 
 // ended returns why the subscription has ended, nil if it has not.

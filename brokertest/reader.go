@@ -42,28 +42,37 @@ func (s *historySuite) read(b broker.History, after broker.Position, channels ..
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		err := b.SubscribeAfter(ctx, after, channels, func(at broker.Position, gap error) {
-			if isReady.Swap(true) {
-				s.Error("ready was called twice")
-				return
-			}
-			if gap != nil && !errors.Is(gap, broker.ErrGap) {
-				s.Errorf("ready got %v, which is no ErrGap", gap)
-			}
-			if at == "" || at < last {
-				s.Errorf("ready got the position %q after a message at %q", at, last)
-			}
-			r.at, r.gap, last = at, gap, at
-			close(r.ready)
-		}, func(m broker.Message) {
-			if m.Position <= last {
-				s.Errorf("a message at %q came after the position %q", m.Position, last)
-			}
-			if done.Load() {
-				s.Error("a message arrived after SubscribeAfter had returned")
-			}
-			last = m.Position
-			r.got <- arrival{m.Channel + " " + string(m.Data), m.Position, !isReady.Load(), m.Age}
+		err := b.SubscribeAfter(ctx, after, channels, broker.Subscriber{
+			Ready: func(at broker.Position) {
+				if isReady.Swap(true) {
+					s.Error("Ready was called twice")
+					return
+				}
+				if at == "" || at < last {
+					s.Errorf("Ready got the position %q after a message at %q", at, last)
+				}
+				r.at, last = at, at
+				close(r.ready)
+			},
+			Handle: func(m broker.Message) {
+				if m.Position <= last {
+					s.Errorf("a message at %q came after the position %q", m.Position, last)
+				}
+				if done.Load() {
+					s.Error("a message arrived after SubscribeAfter had returned")
+				}
+				last = m.Position
+				r.got <- arrival{m.Channel + " " + string(m.Data), m.Position, !isReady.Load(), m.Age}
+			},
+			Gap: func(err error) {
+				if !errors.Is(err, broker.ErrGap) {
+					s.Errorf("Gap got %v, which is no ErrGap", err)
+				}
+				if isReady.Load() || r.gap != nil || len(r.got) > 0 {
+					s.Errorf("Gap got %v, not at the beginning", err)
+				}
+				r.gap = err
+			},
 		})
 		done.Store(true)
 		r.ended <- err
@@ -90,7 +99,7 @@ func (r *reader) wantReady(gap bool) *reader {
 		r.Fatalf("SubscribeAfter did not call ready in %v", patience)
 	}
 	if (r.gap != nil) != gap {
-		r.Fatalf("ready got the error %v", r.gap)
+		r.Fatalf("the gap is %v", r.gap)
 	}
 	return r
 }

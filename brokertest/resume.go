@@ -41,7 +41,7 @@ func (s *historySuite) resume() {
 			s.Fatalf("got %s, before ready: %v", brief(a.text), a.late)
 		}
 		if i == 20 && r.at < a.at {
-			s.Errorf("ready got the position %q, before that of the last message, %q", r.at, a.at)
+			s.Errorf("Ready got the position %q, before that of the last message, %q", r.at, a.at)
 		}
 	}
 	s.publish(pub, s.name, numbers(21, 30)...)
@@ -52,7 +52,7 @@ func (s *historySuite) resume() {
 	r.want(s.name, "31")
 }
 
-// A reader that has got no message continues at the position that ready has named.
+// A reader that has got no message continues at the position that Ready has named.
 func (s *historySuite) resumeWhereNothingCame() {
 	b := s.connect()
 	s.publish(b, s.name, "old")
