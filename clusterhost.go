@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
@@ -125,7 +126,14 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	if f.shown != nil {
 		f.shown.Elsewhere, f.shown.args = true, decoded.Args
 	}
+	var published int64 // of an event that comes late; clients that have come since do not get it
+	if in.Age > 0 {
+		published = time.Now().Add(-in.Age).UnixNano()
+	}
 	srv.each(e, false, nil, func(s *Socket, via *place) error {
+		if published != 0 && s.entered.Load() > published {
+			return nil
+		}
 		_, err := f.send(recipient{s, via}, a)
 		s.closeIfFull(err) // a socket with another error is leaving
 		return err

@@ -90,6 +90,7 @@ func (s *Socket) admit() (accepted bool) {
 		case !s.announced: // enter the index first: after CONNECT, the client may ask others to emit to it
 			s.announced, s.accepted = true, true
 			s.state.Store(stateAdmitting)
+			s.entered.CompareAndSwap(0, time.Now().UnixNano())
 			s.srv().index.Enter(&s.membership)
 			if s.srv().hooks.Load() != nil {
 				rooms = s.membership.Rooms()

@@ -29,6 +29,7 @@ type Socket struct {
 	sid      string
 	name     string       // of the namespace
 	state    atomic.Int32 // written with mu held
+	entered  atomic.Int64 // when its connect handler accepted it, in ns of Unix time; 0 until then
 	events   sync.WaitGroup
 	// sending is read-locked while a packet is handed to the engine, which never
 	// waits. It is locked when the socket leaves, so that nothing is queued behind its

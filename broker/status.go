@@ -18,6 +18,13 @@ type Status struct {
 	Waiting, WaitingBytes int
 	// Published and Received count messages. Own ones are not received.
 	Published, Received uint64
+	// Replayed counts those of Received that arrived after an outage, from the history of
+	// a [History].
+	Replayed uint64
+	// Gaps counts the outages after which the history did not reach back to the beginning
+	// of the outage, so that messages of other servers were lost. It stays zero with a
+	// broker that is no [History]: such a broker loses messages in every outage.
+	Gaps uint64
 	// Dropped counts messages that were not published, because the broker was
 	// away or too slow.
 	Dropped uint64

@@ -28,6 +28,7 @@ type Memory struct {
 
 var (
 	errStopped = errors.New("brokertest: the memory service is stopped")
+	errCut     = errors.New("brokertest: the broker is cut off")
 	errBehind  = errors.New("brokertest: the subscriber does not keep up: 32 MiB wait for it")
 )
 
@@ -62,21 +63,64 @@ func (m *Memory) Start() {
 	m.stopped = false
 }
 
+// Cut cuts one broker off: its subscriptions are lost, with what they have not
+// received, and it cannot publish until Restore. The others go on.
+func (m *Memory) Cut(b broker.Broker) {
+	cut := brokerOf(b)
+	m.mu.Lock()
+	cut.cut = true
+	subs := slices.Clone(m.subs)
+	m.mu.Unlock()
+	for _, s := range subs {
+		if s.broker == cut {
+			s.end(errCut)
+		}
+	}
+}
+
+// Restore ends Cut.
+func (m *Memory) Restore(b broker.Broker) {
+	cut := brokerOf(b)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	cut.cut = false
+}
+
+// brokerOf returns what is behind a broker that Connect returned.
+func brokerOf(b broker.Broker) *memoryBroker {
+	if h, ok := b.(memoryHistory); ok {
+		return h.memoryBroker
+	}
+	return b.(*memoryBroker)
+}
+
 // memoryBroker is one connection to a Memory. It starts no goroutine: a
 // subscription runs in its caller's.
 type memoryBroker struct {
 	service *Memory
 	calls   *calls.Group
+	cut     bool // guarded by service.mu
+}
+
+// reachable says why the service cannot be reached. Memory.mu is held.
+func (b *memoryBroker) reachable() error {
+	switch {
+	case b.service.stopped:
+		return errStopped
+	case b.cut:
+		return errCut
+	}
+	return nil
 }
 
 func (b *memoryBroker) Publish(ctx context.Context, channel string, data []byte) error {
-	return b.calls.Do(ctx, func(context.Context) error { return b.service.publish(channel, data) })
+	return b.calls.Do(ctx, func(context.Context) error { return b.publish(channel, data) })
 }
 
 func (b *memoryBroker) PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error) {
 	err = b.calls.Do(ctx, func(context.Context) error {
 		for _, data := range messages {
-			if err := b.service.publish(channel, data); err != nil {
+			if err := b.publish(channel, data); err != nil {
 				return err
 			}
 			published++
@@ -86,11 +130,12 @@ func (b *memoryBroker) PublishBatch(ctx context.Context, channel string, message
 	return published, err
 }
 
-func (m *Memory) publish(channel string, data []byte) error {
+func (b *memoryBroker) publish(channel string, data []byte) error {
+	m := b.service
 	m.mu.Lock()
-	if m.stopped {
+	if err := b.reachable(); err != nil {
 		m.mu.Unlock()
-		return errStopped
+		return err
 	}
 	var behind []*subscription
 	msg := broker.Message{Channel: channel, Data: slices.Clone(data)} // one copy for all: nobody changes it
@@ -111,34 +156,31 @@ func (m *Memory) publish(channel string, data []byte) error {
 
 func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error {
-		return b.service.subscribe(ctx, newSubscription(channels), ready, func(m broker.Message) { handle(m.Channel, m.Data) })
+		return b.subscribe(ctx, channels, ready, func(m broker.Message) { handle(m.Channel, m.Data) })
 	})
 }
 
 // subscribe receives what is published from now on.
-func (m *Memory) subscribe(ctx context.Context, s *subscription, ready func(), handle func(broker.Message)) error {
-	if err := m.add(s); err != nil {
+func (b *memoryBroker) subscribe(ctx context.Context, channels []string, ready func(), handle func(broker.Message)) error {
+	b.service.mu.Lock()
+	s, err := b.add(channels)
+	b.service.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	defer m.remove(s)
+	defer b.service.remove(s)
 	ready()
 	return s.run(ctx, handle)
 }
 
-// add begins a subscription.
-func (m *Memory) add(s *subscription) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.addLocked(s)
-}
-
-// addLocked is add with mu held.
-func (m *Memory) addLocked(s *subscription) error {
-	if m.stopped {
-		return errStopped
+// add begins a subscription. Memory.mu is held.
+func (b *memoryBroker) add(channels []string) (*subscription, error) {
+	if err := b.reachable(); err != nil {
+		return nil, err
 	}
-	m.subs = append(m.subs, s)
-	return nil
+	s := &subscription{broker: b, channels: slices.Clone(channels), wake: make(chan struct{}, 1)}
+	b.service.subs = append(b.service.subs, s)
+	return s, nil
 }
 
 // Close waits until the calls of Subscribe have returned: do not call it in a
@@ -156,6 +198,7 @@ func (m *Memory) remove(s *subscription) {
 
 // subscription is what waits for one subscriber. Its lock comes after Memory's.
 type subscription struct {
+	broker   *memoryBroker
 	channels []string
 	wake     chan struct{} // has an element when there is something to do
 
@@ -163,10 +206,6 @@ type subscription struct {
 	waiting []broker.Message
 	size    int
 	err     error // why it ended
-}
-
-func newSubscription(channels []string) *subscription {
-	return &subscription{channels: slices.Clone(channels), wake: make(chan struct{}, 1)}
 }
 
 // run hands over what arrives.

@@ -64,19 +64,18 @@ type memoryHistory struct{ *memoryBroker }
 var _ broker.History = memoryHistory{}
 
 func (b memoryHistory) SubscribeAfter(ctx context.Context, after broker.Position, channels []string, to broker.Subscriber) error {
-	return b.calls.Do(ctx, func(ctx context.Context) error {
-		return b.service.subscribeAfter(ctx, after, newSubscription(channels), to)
-	})
+	return b.calls.Do(ctx, func(ctx context.Context) error { return b.subscribeAfter(ctx, after, channels, to) })
 }
 
-func (m *Memory) subscribeAfter(ctx context.Context, after broker.Position, s *subscription, to broker.Subscriber) error {
+func (b memoryHistory) subscribeAfter(ctx context.Context, after broker.Position, channels []string, to broker.Subscriber) error {
+	m := b.service
 	m.mu.Lock()
-	err := m.addLocked(s)
+	s, err := b.add(channels)
 	at := position(m.history.last)
 	var missed []broker.Message
 	var gap error
 	if after != "" {
-		missed, gap = m.history.after(after, s.channels)
+		missed, gap = m.history.after(after, channels)
 	}
 	m.mu.Unlock()
 	if err != nil {

@@ -126,10 +126,16 @@ type Members interface {
 	Endpoint(ctx context.Context, host string) (*url.URL, error)
 
 	// Connected says that the subscription is in force, Disconnected that it is lost.
-	Connected()
+	// resumed means that it was in force before, and that no message of this server or
+	// for it has been lost since. Connected may be called again without Disconnected if
+	// messages were lost meanwhile.
+	Connected(resumed bool)
 	Disconnected()
 	// Receive takes a message from the members' own channel.
 	Receive(data []byte) error
+	// ReceiveMissed takes one that was published while the subscription was lost, before
+	// Connected is called.
+	ReceiveMissed(data []byte) error
 	// Reachable returns why answers of a server cannot be expected, nil if they can.
 	Reachable(host string) error
 	// Close says goodbye.

@@ -161,13 +161,9 @@ func (w *ask) end(err error) {
 	}
 }
 
-// disconnected ends what cannot be answered because the subscription was lost: the
-// answers may have been lost with it. Where it is not known who is asked, answers may
-// still come.
-func (c *Cluster) disconnected() {
-	c.turn.Lock()
-	c.tape.endAll()
-	c.turn.Unlock()
+// endKnown ends what may not be answered because messages are lost. Where it is not
+// known who is asked, answers may still come.
+func (c *Cluster) endKnown() {
 	c.endAll(ErrUnavailable, func(w *ask) bool { return w.known() })
 }
 

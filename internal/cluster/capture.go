@@ -112,7 +112,7 @@ func (r *listening) Event(e *wire.Event, wq *wire.Question) error {
 	if wq == nil {
 		return r.Listener.Event(e, nil)
 	}
-	return r.Listener.Event(e, &Question{c: r.c, wire: wq})
+	return r.Listener.Event(e, r.c.newQuestion(wq))
 }
 
 func (r *listening) Answer(*wire.Answer) error { return nil }

@@ -2,10 +2,8 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +45,7 @@ type Cluster struct {
 	membersChannel string
 	cancel         context.CancelFunc
 	done           chan struct{} // closed when listen has ended
+	catchUp        catchUp
 
 	// turn is held while a message is carried out. It is the first of all locks.
 	turn sync.Mutex
@@ -76,89 +75,6 @@ func (c *Cluster) Start(m Members, channel string) {
 	c.Members, c.membersChannel, c.cancel = m, channel, cancel
 	go c.listen(ctx)
 }
-
-// listen keeps the subscription in force.
-func (c *Cluster) listen(ctx context.Context) {
-	defer close(c.done)
-	channels := append(slices.Clone(c.wire.Channels()), c.membersChannel)
-	for failures := 0; ; {
-		err := c.opts.Broker.Subscribe(ctx, channels, func() {
-			failures = 0
-			c.out.Retry()
-			c.Members.Connected()
-			c.out.Link.Subscribed(nil) // last: who sees Connected in the status may ask the other servers
-		}, c.receive)
-		if ctx.Err() != nil {
-			return
-		}
-		c.Members.Disconnected()
-		c.disconnected()
-		c.out.Link.Subscribed(err)
-		if errors.Is(err, broker.ErrClosed) {
-			return
-		}
-		failures++
-		select {
-		case <-time.After(outbox.Backoff(failures)):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// receive has one message carried out.
-func (c *Cluster) receive(channel string, data []byte) {
-	defer func() {
-		if v := recover(); v != nil { // of a Parser or a Logger
-			c.out.Link.CountIgnored()
-			c.opts.Host.Panicked(v)
-		}
-	}()
-	if outbox.IsProbe(data) {
-		return
-	}
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	if len(c.tape.captures) > 0 && (channel != c.membersChannel || fleet.PerhapsOrder(data)) {
-		c.tape.add(channel, data, c.opts.CaptureLimit)
-	}
-	if channel == c.membersChannel {
-		if err := c.Members.Receive(data); err != nil {
-			c.out.Link.Ignore(data, err)
-		}
-		return
-	}
-	own, err := c.wire.Read(channel, data, (*receiver)(c))
-	if own {
-		return
-	}
-	c.out.Link.Received()
-	if err != nil {
-		c.out.Link.Ignore(data, err)
-	}
-}
-
-// receiver is the Cluster as its wire sees it.
-type receiver Cluster
-
-func (r *receiver) Interested(e *wire.Event) bool { return r.opts.Host.Interested(e) }
-
-func (r *receiver) Event(e *wire.Event, wq *wire.Question) error {
-	c := (*Cluster)(r)
-	if wq == nil {
-		return r.opts.Host.Deliver(e, nil)
-	}
-	q := &Question{c: c, wire: wq}
-	err := r.opts.Host.Deliver(e, q)
-	if wq.Home == r.opts.ID {
-		q.failMissing(e)
-	}
-	return err
-}
-
-func (r *receiver) Command(cmd wire.Command) error { return r.opts.Host.Apply(cmd) }
-func (r *receiver) Answer(a *wire.Answer) error    { return (*Cluster)(r).answer(a) }
-func (r *receiver) Cancel(host, id string)         { (*Cluster)(r).questions.cancel(questionKey{host, id}) }
 
 // Emit publishes an event, see Adapter.
 func (c *Cluster) Emit(e *wire.Event, a *Ask) error {

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,10 @@ func TestMain(m *testing.M) { leakcheck.Main(m) }
 // and Members that know nobody.
 type server struct {
 	*cluster.Cluster
-	id string
+	id     string
+	broker broker.Broker
+	logs   bytes.Buffer
+	during func(e *wire.Event) // called in Deliver
 
 	mu        sync.Mutex
 	clients   []string
@@ -69,6 +73,9 @@ func (s *server) Deliver(e *wire.Event, q *cluster.Question) error {
 		panic("a parser")
 	}
 	s.note("%s %s", e.Name, e.Args)
+	if s.during != nil {
+		s.during(e)
+	}
 	if q != nil {
 		s.questions = append(s.questions, q)
 		q.Wait(func() {
@@ -89,8 +96,18 @@ func (s *server) WaitIdle(context.Context) error { s.note("idle"); return nil }
 func (s *server) Busy() func()                   { return func() {} }
 func (s *server) Panicked(v any)                 { s.note("panic: %v", v) }
 
-func (s *server) Connected()    { s.note("connected") }
+func (s *server) Connected(resumed bool) {
+	if resumed {
+		s.note("resumed")
+		return
+	}
+	s.note("connected")
+}
 func (s *server) Disconnected() { s.note("disconnected") }
+func (s *server) ReceiveMissed(data []byte) error {
+	s.note("missed member: %s", data)
+	return nil
+}
 func (s *server) Receive(data []byte) error {
 	s.note("member: %s", data)
 	if s.received != nil {
@@ -128,14 +145,17 @@ func (a asker) Failed(sid string, err error) { a.note("%q fails: %v", sid, err) 
 
 // start starts servers on one service.
 func start(t *testing.T, ids ...string) (*brokertest.Memory, []*server) {
-	service := new(brokertest.Memory)
+	return startOn(t, new(brokertest.Memory), ids...)
+}
+
+func startOn(t *testing.T, service *brokertest.Memory, ids ...string) (*brokertest.Memory, []*server) {
 	var all []*server
 	for _, id := range ids {
 		b := service.Connect()
-		s := &server{id: id, clients: []string{"client of " + id}}
+		s := &server{id: id, clients: []string{"client of " + id}, broker: b}
 		s.Cluster = cluster.New(cluster.Options{
 			Host: s, ID: id, Wire: flask.New(id, "channel"), Broker: b, Codec: parser.New(nil),
-			Logger: slog.New(slog.DiscardHandler), ProbeChannel: "channel", Limit: broker.DefaultQueueLimit, AckTimeout: time.Minute,
+			Logger: slog.New(slog.NewTextHandler(&s.logs, nil)), ProbeChannel: "channel", Limit: broker.DefaultQueueLimit, AckTimeout: time.Minute,
 			Replay: flask.New("", "channel"), CaptureLimit: captureLimit,
 		})
 		s.Start(members{s}, "members")

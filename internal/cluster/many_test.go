@@ -57,7 +57,7 @@ func (h *fakeHost) Failed(sid string, err error) {
 // allMembers knows every server. It is asked nothing.
 type allMembers struct{ cluster.Members }
 
-func (allMembers) Connected()             {}
+func (allMembers) Connected(bool)         {}
 func (allMembers) Disconnected()          {}
 func (allMembers) Receive([]byte) error   { return nil }
 func (allMembers) Reachable(string) error { return nil }

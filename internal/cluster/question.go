@@ -12,13 +12,22 @@ import (
 // Question is what another server asks the clients here: the acknowledgement of an
 // event. Its methods may be called from any goroutine and do not wait.
 type Question struct {
-	c    *Cluster
-	wire *wire.Question
+	c       *Cluster
+	wire    *wire.Question
+	timeout time.Duration // how long the other server still waits; zero: until it cancels
 
 	// questions.mu guards the rest.
 	end    func()
 	expiry *time.Timer // nil if there is no timeout
 	next   *Question   // of the same key: a question to many clients comes in several messages
+}
+
+func (c *Cluster) newQuestion(wq *wire.Question) *Question {
+	q := &Question{c: c, wire: wq, timeout: wq.Timeout}
+	if q.timeout < 0 { // that of a server of Flask-SocketIO, which does not say
+		q.timeout = c.opts.AckTimeout
+	}
+	return q
 }
 
 // Answered publishes the answer of a client. The error is that the answer cannot be
@@ -97,12 +106,8 @@ func (qs *questions) add(q *Question, end func()) {
 		return
 	}
 	q.end = end
-	timeout := q.wire.Timeout
-	if timeout < 0 { // that of a server of Flask-SocketIO, which does not say
-		timeout = q.c.opts.AckTimeout
-	}
-	if timeout > 0 {
-		q.expiry = time.AfterFunc(timeout, func() { qs.cancelThis(q) })
+	if q.timeout > 0 {
+		q.expiry = time.AfterFunc(q.timeout, func() { qs.cancelThis(q) })
 	}
 	q.next = qs.all[q.key()]
 	qs.all[q.key()] = q

@@ -113,7 +113,7 @@ func (s *server) subscribe() {
 	s.mu.Lock()
 	s.received = true
 	s.mu.Unlock()
-	s.Connected()
+	s.Connected(false)
 }
 
 // cut makes the server lose its subscription.

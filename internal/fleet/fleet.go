@@ -175,8 +175,10 @@ func (f *Fleet) publish(m *message) error {
 }
 
 // Connected says that the subscription is in force. The servers that were known before an outage
-// have time to be heard of again.
-func (f *Fleet) Connected() {
+// have time to be heard of again. resumed means that the subscription was in force before, and that
+// no message of this server or for it has been lost since: the others need not be greeted. Connected
+// may be called again without Disconnected if messages were lost meanwhile.
+func (f *Fleet) Connected(resumed bool) {
 	f.mu.Lock()
 	if f.closed {
 		f.mu.Unlock()
@@ -189,6 +191,9 @@ func (f *Fleet) Connected() {
 	}
 	f.subscribed, f.helloDue, f.greeted = true, true, time.Time{}
 	f.lookups.since = time.Now()
+	if resumed {
+		f.helloDue, f.greeted = false, time.Now()
+	}
 	f.mu.Unlock()
 	if f.announce() {
 		f.announceSoon()
@@ -226,28 +231,12 @@ func (f *Fleet) Close() {
 // Receive takes a message that arrived on the channel. One goroutine calls it, with one message
 // after another, while the subscription is in force. The error says why the message was of no use.
 func (f *Fleet) Receive(data []byte) error {
-	m, err := readMessage(data, f.opts.Host)
-	if m == nil {
+	m, err := f.read(data)
+	if m == nil || err != nil {
 		return err
-	}
-	switch {
-	case f.isClosed():
-		return nil
-	case m.Host == f.opts.Host:
-		f.passed(m)
-		return nil
-	}
-	asks, lost := f.heard(m)
-	for _, ask := range asks {
-		_ = f.publish(ask) // it is asked again, anyway
-	}
-	if lost != nil && f.opts.Lost != nil {
-		f.opts.Lost(m.Host, lost)
 	}
 	forThis := slices.Contains(m.To, f.opts.Host)
 	switch {
-	case err != nil:
-		return err
 	case m.Kind == kindHello:
 		f.announceSoon()
 	case m.Kind == kindAsk && (forThis || len(m.To) == 0):
@@ -258,6 +247,38 @@ func (f *Fleet) Receive(data []byte) error {
 		f.take(m)
 	}
 	return nil
+}
+
+// ReceiveMissed takes a message that was published while the subscription was lost. The goroutine of
+// Receive calls it before Connected. It tells which servers there are. Questions and answers are out
+// of date: whoever still waits asks again.
+func (f *Fleet) ReceiveMissed(data []byte) error {
+	_, err := f.read(data)
+	return err
+}
+
+// read reads a message and notes what it says about its server. It returns nil if there is nothing
+// more to do.
+func (f *Fleet) read(data []byte) (*message, error) {
+	m, err := readMessage(data, f.opts.Host)
+	if m == nil {
+		return nil, err
+	}
+	switch {
+	case f.isClosed():
+		return nil, nil
+	case m.Host == f.opts.Host:
+		f.passed(m)
+		return nil, nil
+	}
+	asks, lost := f.heard(m)
+	for _, ask := range asks {
+		_ = f.publish(ask) // it is asked again, anyway
+	}
+	if lost != nil && f.opts.Lost != nil {
+		f.opts.Lost(m.Host, lost)
+	}
+	return m, err
 }
 
 func (f *Fleet) isClosed() bool {

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ func TestMembership(t *testing.T) {
 		require.ErrorIs(t, b.servers[0].Reachable("h2"), ErrLeft)
 		require.ErrorIs(t, b.servers[2].Reachable("h0"), ErrClosed)
 		require.Equal(t, []string{"h2: " + ErrLeft.Error()}, b.servers[0].losses())
-		b.servers[2].Connected() // nobody hears of it any more
+		b.servers[2].Connected(false) // nobody hears of it any more
 		synctest.Wait()
 		require.Len(t, b.servers[0].Names(), 2)
 		names, err := b.servers[0].ask("q")
@@ -172,5 +173,41 @@ func TestTooManyServers(t *testing.T) {
 		time.Sleep(silentAfter + missingFor + 2*heartbeat)
 		_, err = a.ask("q")
 		require.NoError(t, err)
+	})
+}
+
+// A server that was cut off and lost nothing does not greet the others, whose questions go on; what it
+// missed tells it who has come and gone.
+func TestResumedServer(t *testing.T) {
+	inBus(t, 4, func(t *testing.T, b *bus) {
+		a, gone, cut := b.servers[0], b.servers[2], b.servers[3]
+		answers := make(chan error, 1)
+		cut.cut()
+		go func() {
+			_, err := a.ask("q")
+			answers <- err
+		}()
+		gone.Close()
+		b.add()
+		missed := [][]byte{
+			[]byte(`{"v":1,"is":"bye","host":"h2","name":"name of h2"}`),
+			[]byte(`{"v":1,"is":"hello","host":"h4","name":"name of h4"}`),
+			[]byte(`{"v":1,"is":"ask","host":"h0","name":"name of h0","id":1,"question":"q"}`),
+		}
+		for _, m := range missed {
+			require.NoError(t, cut.ReceiveMissed(m))
+		}
+		require.Error(t, cut.ReceiveMissed([]byte("[]")))
+		require.Empty(t, cut.asked, "whoever still waits asks again")
+		cut.mu.Lock()
+		cut.received = true
+		cut.mu.Unlock()
+		cut.Connected(true)
+		require.Equal(t, []string{"name of h3", "name of h0", "name of h1", "name of h4"}, cut.Names())
+		require.NoError(t, <-answers)
+		require.NotContains(t, fmt.Sprint(a.losses()), "h3")
+		names, err := cut.ask("q")
+		require.NoError(t, err)
+		require.Equal(t, []string{"h0", "h1", "h4"}, names)
 	})
 }

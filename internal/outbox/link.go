@@ -16,8 +16,10 @@ var errNotConnected = errors.New("socketio: not connected yet")
 // beginning and the end of outages, and no more of the rest than is useful. All
 // methods may be called from any goroutine; no lock is held while it logs.
 type Link struct {
-	log                                   *slog.Logger
-	published, received, dropped, ignored atomic.Uint64
+	log                *slog.Logger
+	published, dropped atomic.Uint64
+	received, replayed atomic.Uint64
+	ignored, gaps      atomic.Uint64
 
 	mu            sync.Mutex
 	subscription  error // why nothing comes in; nil if it does, or need not
@@ -107,8 +109,21 @@ func (l *Link) overflow() {
 	}
 }
 
-// Received counts a message from another server.
-func (l *Link) Received() { l.received.Add(1) }
+// Received counts a message from another server. replayed means that it was published
+// during an outage.
+func (l *Link) Received(replayed bool) {
+	l.received.Add(1)
+	if replayed {
+		l.replayed.Add(1)
+	}
+}
+
+// Gap counts and logs that messages of other servers are lost although the broker keeps a
+// history. The error says what to change.
+func (l *Link) Gap(err error) {
+	n := l.gaps.Add(1)
+	l.log.Warn("socketio: messages of other servers are lost: the outage was longer than the broker's history", "error", err, "gaps", n)
+}
 
 // Ignore counts a message that cannot be used, and logs some of them.
 func (l *Link) Ignore(data []byte, err error) {
@@ -128,8 +143,8 @@ func (l *Link) status() broker.Status {
 	defer l.mu.Unlock()
 	s := broker.Status{
 		Connected: l.connected, Since: l.since, Outages: l.outages,
-		Published: l.published.Load(), Received: l.received.Load(),
-		Dropped: l.dropped.Load(), Ignored: l.ignored.Load(),
+		Published: l.published.Load(), Received: l.received.Load(), Replayed: l.replayed.Load(),
+		Dropped: l.dropped.Load(), Ignored: l.ignored.Load(), Gaps: l.gaps.Load(),
 	}
 	for _, err := range []error{l.subscription, l.publishing} {
 		if err != nil && err != errNotConnected && s.Err == nil {

@@ -15,7 +15,8 @@ const (
 	publishTimeout = 10 * time.Second // for one message, or one batch
 
 	// replayDelay is how long what was kept waits when the broker is back:
-	// until the other servers, after their pauses, have subscribed again.
+	// until the other servers, after their pauses, have subscribed again. It is not
+	// needed if they get from a broker.History what they missed.
 	replayDelay = maxBackoff + time.Second
 )
 
@@ -46,6 +47,7 @@ type Outbox struct {
 
 	opts    Options
 	batches broker.BatchBroker // opts.Broker, nil if it takes only one message at once
+	history bool               // opts.Broker keeps messages
 
 	wake chan struct{}      // has an element when there is something new
 	stop context.CancelFunc // ends the goroutine, whatever waits
@@ -67,6 +69,7 @@ func New(opts Options) *Outbox {
 		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	o.batches, _ = opts.Broker.(broker.BatchBroker)
+	_, o.history = opts.Broker.(broker.History)
 	if opts.WriteOnly { // so that the status is known
 		o.queue.push(message{channel: opts.Channel, data: probe, transient: true})
 		o.signal()
@@ -304,7 +307,7 @@ func (o *Outbox) arrived(ctx context.Context) {
 	var delay <-chan time.Time
 	for {
 		o.mu.Lock()
-		if !o.away || o.closing || len(o.queue.waiting) == 0 {
+		if !o.away || o.closing || o.history || len(o.queue.waiting) == 0 {
 			o.away = false
 			o.mu.Unlock()
 			return

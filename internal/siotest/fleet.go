@@ -18,6 +18,7 @@ type Fleet struct {
 	T       *testing.T
 	Service *brokertest.Memory
 	Servers []*socketio.Server
+	Brokers []socketio.Broker                     // of the Servers
 	Wrap    func(socketio.Broker) socketio.Broker // what the next servers get; nil for the service's
 }
 
@@ -50,6 +51,7 @@ func (f *Fleet) Add(opts *socketio.Options) *socketio.Server {
 	}
 	f.T.Cleanup(func() { require.NoError(f.T, o.Cluster.Broker.Close()) })
 	srv := NewServer(f.T, &o)
+	f.Brokers = append(f.Brokers, o.Cluster.Broker)
 	f.Servers = append(f.Servers, srv)
 	synctest.Wait()
 	require.True(f.T, srv.BrokerStatus().Connected)

@@ -70,6 +70,10 @@ type Event struct {
 	// need no escaping in JSON. Empty: the server that published it, one of Flask-SocketIO, gives none.
 	ID []byte
 
+	// Age is how long ago an event was published that arrives late, because its receiver
+	// was cut off. It is not for clients that have come since.
+	Age time.Duration
+
 	Name []byte // JSON: a string or a number
 	Payload
 
