@@ -3,8 +3,9 @@ package recovery
 import "time"
 
 // SessionOverhead is what a session that waits for its client counts in the budget
-// besides its log, in bytes.
-const SessionOverhead = 4 << 10
+// besides its log, in bytes: about what the socket of a browser in two rooms was
+// measured to take with its request, and this session.
+const SessionOverhead = 6 << 10
 
 // Session is what a [Store] knows of one session. Its user embeds it, or points to it,
 // and calls [Store.Add] before anything else. Its methods, those of Log aside, may be
