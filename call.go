@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -143,7 +144,7 @@ func (srv *Server) selectElsewhere(ctx context.Context, e *emitOptions, recipien
 	}
 	ctx, cancel := context.WithTimeout(ctx, selectTimeout)
 	defer cancel()
-	q := &fleetQuestion{Do: doSelect, Namespace: e.ns, Everyone: !e.targeted, Rooms: e.rooms, Skip: e.skip, Except: e.except}
+	q := &census.Question{Do: census.Select, Namespace: e.ns, Everyone: !e.targeted, Rooms: e.rooms, Skip: e.skip, Except: e.except}
 	replies, incomplete := srv.askServers(ctx, q)
 	clients := &remoteClients{sockets: make(map[string]*Socket), hosts: make(map[string]string)}
 	for _, r := range replies {

@@ -2,17 +2,19 @@ package socketio
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
-	"github.com/seed-d124fa34/socketio/internal/rooms"
-	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
 // Cluster asks all servers on the [Broker] about the clients of a namespace, and
@@ -78,26 +80,26 @@ func (cl *Cluster) Servers() []string {
 }
 
 // ask answers a question for this server, asks the others, and combines the answers.
-func (cl *Cluster) ask(ctx context.Context, q *fleetQuestion) (fleet.Answer, error) {
+func (cl *Cluster) ask(ctx context.Context, q *census.Question) (fleet.Answer, error) {
 	if cl.ns.err != nil {
 		return fleet.Answer{}, cl.ns.err
 	}
 	if cl.ns.name == anyName {
 		return fleet.Answer{}, errors.New("socketio: Cluster of the namespace *: ask the namespaces that clients are in")
 	}
-	if q.aboutRoom() && !q.Everyone && q.Room == "" {
+	if q.NeedsRoom() {
 		return fleet.Answer{}, errEmptyRoom
 	}
 	if err := ctx.Err(); err != nil {
 		return fleet.Answer{}, fmt.Errorf("socketio: %w", err)
 	}
 	q.Namespace = cl.ns.name
-	all := cl.srv.answerQuestion(q)
+	all := census.Answer(q, clusterHost{cl.srv})
 	var incomplete *ClusterError
 	if all.Err != "" {
 		incomplete = &ClusterError{cl.Servers()[:1], errors.New(all.Err)}
 	}
-	if cl.srv.cluster != nil && !(q.Do == doRooms && all.Found) {
+	if cl.srv.cluster != nil && !(q.Do == census.Rooms && all.Found) {
 		replies, failed := cl.srv.askServers(ctx, q)
 		for _, r := range replies {
 			all.Names = append(all.Names, r.Names...)
@@ -124,8 +126,8 @@ func (e *ClusterError) join(other *ClusterError) *ClusterError {
 }
 
 // askServers asks the other servers.
-func (srv *Server) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Reply, *ClusterError) {
-	replies, err := srv.cluster.Ask(ctx, q.question())
+func (srv *Server) askServers(ctx context.Context, q *census.Question) ([]fleet.Reply, *ClusterError) {
+	replies, err := srv.cluster.Ask(ctx, q.Fleet())
 	if err == nil {
 		return replies, nil
 	}
@@ -143,26 +145,26 @@ func (srv *Server) askServers(ctx context.Context, q *fleetQuestion) ([]fleet.Re
 // Members returns the session ids in a room, in no particular order. The error is
 // [ErrRoomName] for an empty name; SIDs is for everyone.
 func (cl *Cluster) Members(ctx context.Context, room string) ([]string, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doMembers, Room: room})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Members, Room: room})
 	return r.Names, err
 }
 
 // SIDs returns the session ids of everyone in the namespace, in no particular order.
 func (cl *Cluster) SIDs(ctx context.Context) ([]string, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doMembers, Everyone: true})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Members, Everyone: true})
 	return r.Names, err
 }
 
 // CountRoom returns how many sockets are in a room. It is cheaper than Members.
 // The error is [ErrRoomName] for an empty name.
 func (cl *Cluster) CountRoom(ctx context.Context, room string) (int, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doCount, Room: room})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Count, Room: room})
 	return r.Count, err
 }
 
 // Count returns how many sockets are in the namespace. It is cheaper than SIDs.
 func (cl *Cluster) Count(ctx context.Context) (int, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doCount, Everyone: true})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Count, Everyone: true})
 	return r.Count, err
 }
 
@@ -170,7 +172,7 @@ func (cl *Cluster) Count(ctx context.Context) (int, error) {
 // [ErrUnknownSocket] if no server has the socket. Rooms returns as soon as the server
 // that has it answers, and is complete then, even if other servers are missing.
 func (cl *Cluster) Rooms(ctx context.Context, sid string) ([]string, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doRooms, SID: sid})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Rooms, SID: sid})
 	if err == nil && !r.Found {
 		err = fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), cl.ns.name)
 	}
@@ -179,7 +181,7 @@ func (cl *Cluster) Rooms(ctx context.Context, sid string) ([]string, error) {
 
 // Connected reports whether a socket is in the namespace, on any server.
 func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doRooms, SID: sid})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Rooms, SID: sid})
 	return r.Found, err
 }
 
@@ -188,14 +190,14 @@ func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
 // servers that the error names, although these may have left, too. The error is
 // [ErrRoomName] for an empty name; DisconnectAll is for everyone.
 func (cl *Cluster) DisconnectRoom(ctx context.Context, room string) (int, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doDisconnect, Room: room})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Disconnect, Room: room})
 	return r.Count, err
 }
 
 // DisconnectAll makes everyone leave the namespace, on all servers, and returns their
 // number as DisconnectRoom does.
 func (cl *Cluster) DisconnectAll(ctx context.Context) (int, error) {
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doDisconnect, Everyone: true})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Disconnect, Everyone: true})
 	return r.Count, err
 }
 
@@ -208,7 +210,7 @@ func (cl *Cluster) MoveRoom(ctx context.Context, from, to string) (int, error) {
 	if err := checkRoomName(to); err != nil {
 		return 0, err
 	}
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doMove, Room: from, NewRoom: to})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Move, Room: from, NewRoom: to})
 	return r.Count, err
 }
 
@@ -218,163 +220,103 @@ func (cl *Cluster) JoinAll(ctx context.Context, room string) (int, error) {
 	if err := checkRoomName(room); err != nil {
 		return 0, err
 	}
-	r, err := cl.ask(ctx, &fleetQuestion{Do: doMove, Everyone: true, NewRoom: room})
+	r, err := cl.ask(ctx, &census.Question{Do: census.Move, Everyone: true, NewRoom: room})
 	return r.Count, err
 }
 
-// What the servers of a fleet ask each other about their sockets.
+// ClusterOptions makes a [Server] one of several that share their clients. The zero
+// value is a server on its own.
+type ClusterOptions struct {
+	// Broker connects this server with others: events, rooms and disconnects reach
+	// the clients of all. Flask-SocketIO's servers with the same message_queue are among
+	// them. The clients of this server are served first, also while the broker is not
+	// available; nothing waits for it. [Server.Shutdown] ends the use of the broker, and
+	// does not close it. Nil means that this server is on its own. Flask-SocketIO:
+	// message_queue.
+	Broker Broker
+	// Channel is the broker's channel that the servers of one application
+	// share. Zero means "flask-socketio", as in Flask-SocketIO.
+	Channel string
+	// QueueLimit bounds what waits to be published, in bytes. Messages beyond it
+	// are dropped and counted, see [Server.BrokerStatus]. One message is accepted
+	// whatever its size. Zero means 8 MiB.
+	QueueLimit int
+	// ReplayLimit bounds what is kept while the broker is not available, in bytes:
+	// the newest messages. They are published when it is back. A message that was being
+	// published when the connection broke may then arrive twice. Zero means that nothing
+	// is kept, as in Flask-SocketIO.
+	ReplayLimit int
+	// AckTimeout is how long [OnAck], without the option [AckTimeout], waits for
+	// clients of other servers. It also bounds how long a client of this server owes an
+	// answer to a Flask-SocketIO server, which does not say how long it waits. Zero means
+	// 1 minute.
+	AckTimeout time.Duration
+	// PeerURL lets clients poll through a load balancer that sends each of their
+	// requests to any of the servers. A server hands a request over to the server that
+	// has its session; so it does with the WebSocket of an upgrade, for as long as that
+	// lasts. Zero means that such requests are refused. Prefer sticky sessions, which need
+	// no hand-over.
+	//
+	// PeerURL is the URL at which the other servers reach this one, not the load
+	// balancer: "http://10.0.0.5:8080". It has a path only if a proxy strips one from
+	// requests before this server gets them. Every server sets its own, and learns those
+	// of the others through the Broker, which is required. Use a private network or
+	// https: cookies and session ids are handed over as well.
+	PeerURL string
+	// PeerTransport sends the requests that are handed over. Set it if the servers'
+	// certificates come from a private authority. It must speak HTTP/1.1 and must not
+	// follow redirects. Nil means the system's authorities, and no proxy.
+	PeerTransport http.RoundTripper
+}
 
-// fleetChannel returns the channel on which Go servers find each other and ask each
-// other. channel is the one that they share for their clients.
-func fleetChannel(channel string) string { return channel + "#servers" }
-
-// newFleet returns the server's place among the Go servers on the broker.
-func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
-	channel := fleetChannel(srv.opts.Cluster.Channel)
-	o := fleet.Options{
-		Host: id, Name: serverName(id), Answer: srv.answerServer,
-		Publish: func(data []byte) error { return c.PutTransient(channel, data) },
-		Lost: func(host string, err error) {
-			c.Lost(host, err, err != fleet.ErrInterrupted)
-		},
+func (s *settings) checkCluster() error {
+	c := &s.Cluster
+	if c.AckTimeout < 0 {
+		return fmt.Errorf("field Options.Cluster.AckTimeout is %v: set a positive duration, or leave it 0 for the default", c.AckTimeout)
 	}
-	if opts := &srv.opts; opts.Cluster.PeerURL != "" {
-		o.Endpoint = strings.TrimSuffix(opts.Cluster.PeerURL, "/") + opts.Path
+	if c.Broker == nil && (c.Channel != "" || c.QueueLimit+c.ReplayLimit > 0 || c.AckTimeout > 0 || c.PeerURL != "") {
+		return errors.New("options for a broker are set, but Options.Cluster.Broker is nil: set it, or remove Channel, QueueLimit, ReplayLimit, AckTimeout and PeerURL")
 	}
-	return fleet.New(o)
+	return s.checkPeerURL()
 }
 
-// serverName returns a name of this process that people can read.
-func serverName(host string) string {
-	machine, _ := os.Hostname() // may be unknown
-	name := fmt.Sprintf("%.100s/%d", machine, os.Getpid())
-	if host != "" {
-		name += "/" + host[:8]
-	}
-	return name
-}
-
-// fleetQuestion is a question to all servers about the sockets of a namespace: the
-// content of a fleet.Question.
-type fleetQuestion struct {
-	Do        string   `json:"do"`
-	Namespace string   `json:"ns"`
-	Everyone  bool     `json:"everyone,omitempty"` // instead of Room or Rooms
-	Room      string   `json:"room,omitempty"`
-	NewRoom   string   `json:"newRoom,omitempty"`
-	SID       string   `json:"sid,omitempty"`
-	Rooms     []string `json:"rooms,omitempty"`
-	Skip      []string `json:"skip,omitempty"` // session ids
-	Except    []string `json:"except,omitempty"`
-}
-
-// The questions. Those about a room are about everyone in the namespace if Everyone is
-// set.
-const (
-	doMembers    = "members"    // Names: the session ids in Room
-	doCount      = "count"      // Count: how many are in Room
-	doDisconnect = "disconnect" // an order: everyone in Room leaves the namespace; Count: how many
-	doMove       = "move"       // an order: everyone in Room leaves it and joins NewRoom; Count: how many
-	doRooms      = "rooms"      // Found: the server has the socket SID; Names: its rooms
-	doSelect     = "select"     // Names: the session ids that an event for Rooms, without Skip and Except, reaches; Found: there are any
-)
-
-func (q *fleetQuestion) aboutRoom() bool {
-	return q.Do == doMembers || q.Do == doCount || q.Do == doDisconnect || q.Do == doMove
-}
-
-// aboutClient reports whether the question is doSelect for a single client, which at
-// most one server has.
-func (q *fleetQuestion) aboutClient() bool {
-	return q.Do == doSelect && len(q.Rooms) == 1 && sessionid.Is(q.Rooms[0])
-}
-
-// question returns the question as the fleet carries it.
-func (q *fleetQuestion) question() fleet.Question {
-	content, _ := json.Marshal(q) // strings have no errors
-	return fleet.Question{Content: content, Order: q.Do == doDisconnect || q.Do == doMove, UntilFound: q.Do == doRooms || q.aboutClient()}
-}
-
-// answerServer answers a question of another server.
-func (srv *Server) answerServer(_ string, content []byte, answer func(fleet.Answer)) {
-	answer(srv.answerContent(content))
-}
-
-// answerContent returns the answer to a question of another server. There is one in every case,
-// because the other server waits.
-func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
-	defer func() {
-		if v := recover(); v != nil { // of a hook
-			a = fleet.Answer{Err: srv.recovered("answering another server", v).Error()}
+// checkPeerURL checks the options about other servers.
+func (s *settings) checkPeerURL() error {
+	if s.Cluster.PeerURL == "" {
+		if s.Cluster.PeerTransport != nil {
+			return errors.New("field Options.Cluster.PeerTransport is set without PeerURL: set PeerURL to where the other servers reach this one")
 		}
-	}()
-	var q fleetQuestion
-	if err := json.Unmarshal(content, &q); err != nil {
-		return fleet.Answer{Err: fmt.Sprintf("the server does not understand the question: %.200v", err)}
-	}
-	return srv.answerQuestion(&q)
-}
-
-// answerQuestion answers a question for this server, or carries out an order.
-func (srv *Server) answerQuestion(q *fleetQuestion) (a fleet.Answer) {
-	room := q.Room
-	switch {
-	case q.Everyone:
-		room = rooms.Everyone
-	case room == "" && q.aboutRoom(): // never everyone by accident
-		return fleet.Answer{Err: errEmptyRoom.Error()}
-	}
-	switch q.Do {
-	case doMembers:
-		a.Names = srv.sidsIn(q.Namespace, room)
-	case doCount:
-		a.Count = srv.countIn(q.Namespace, room)
-	case doRooms:
-		n := namespace{srv: srv, name: q.Namespace}
-		if s := n.Socket(q.SID); s != nil && s.present() {
-			a.Found, a.Names = true, s.Rooms()
-		}
-	case doSelect:
-		return srv.selectLocal(q)
-	case doDisconnect:
-		for s := range srv.socketsIn(q.Namespace, room) {
-			s.Disconnect()
-			a.Count++
-		}
-	case doMove:
-		return srv.moveLocal(q, room)
-	default:
-		a.Err = fmt.Sprintf("the server does not know the question %.40q", q.Do)
-	}
-	return a
-}
-
-// selectLocal returns the session ids of this server that an event reaches.
-func (srv *Server) selectLocal(q *fleetQuestion) (a fleet.Answer) {
-	if slices.Contains(q.Rooms, "") || slices.Contains(q.Except, "") {
-		return fleet.Answer{Err: errEmptyRoom.Error()}
-	}
-	e := &emitOptions{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
-	srv.each(e, false, nil, func(s *Socket, _ *place) error {
-		a.Names, a.Found = append(a.Names, s.sid), true
 		return nil
-	})
-	return a
+	}
+	u, err := fleet.ParseEndpoint(s.Cluster.PeerURL)
+	if err != nil {
+		return fmt.Errorf("field Options.Cluster.PeerURL is %.200q: %w", s.Cluster.PeerURL, err)
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && addr.IsUnspecified() {
+		return fmt.Errorf("field Options.Cluster.PeerURL is %q: no server can be reached at %s: set the address at which the others reach this server", s.Cluster.PeerURL, addr)
+	}
+	return nil
 }
 
-// moveLocal makes the sockets in a room of this server join another room. room may be
-// rooms.Everyone.
-func (srv *Server) moveLocal(q *fleetQuestion, room string) (a fleet.Answer) {
-	for s := range srv.socketsIn(q.Namespace, room) {
-		switch err := s.Join(q.NewRoom); {
-		case err == nil:
-			if room != q.NewRoom && room != rooms.Everyone {
-				s.Leave(room)
-			}
-			a.Count++
-		case !errors.Is(err, ErrClosed):
-			a.Err = err.Error()
-		}
+// A request of a session that another server has is handed over to that server, see
+// Options.Cluster.PeerURL. The session id contains the id of its server on the broker
+// (host), and each server publishes its URL with its heartbeat. So no server need be
+// asked, and no session id is published.
+
+// refuseAway is the refusal while the server that has the session is not known, and the
+// broker cannot be reached to learn of it.
+var refuseAway = &engineio.Refusal{Status: http.StatusServiceUnavailable, Code: 1,
+	Message: "Session ID unknown",
+	Detail:  "session ID unknown here, and this server cannot find out which server has the session, because the broker is not available: connect again"}
+
+// findPeer is engineio.Options.PeerURL.
+func (srv *Server) findPeer(ctx context.Context, host string) (*url.URL, error) {
+	if len(host) != cluster.HostLen {
+		return nil, nil
 	}
-	return a
+	u, err := srv.cluster.Endpoint(ctx, host)
+	if errors.Is(err, fleet.ErrUnavailable) {
+		err = refuseAway
+	}
+	return u, err
 }

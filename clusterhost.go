@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/netip"
-	"net/url"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
-	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
@@ -28,7 +27,8 @@ type Broker = broker.Broker
 // was dropped; see [Options].Cluster.ReplayLimit.
 var ErrBrokerUnavailable = cluster.ErrUnavailable
 
-// clusterHost is a Server in the form of a cluster.Host.
+// clusterHost is a Server in the form of a cluster.Host, and of the census.Sockets that
+// other servers ask about.
 type clusterHost struct{ srv *Server }
 
 var _ cluster.Host = clusterHost{}
@@ -252,43 +252,101 @@ func doElsewhere(publish func(wire.Command) error, c wire.Command) error {
 	return publish(c)
 }
 
-// A request of a session that another server has is handed over to that server, see
-// Options.Cluster.PeerURL. The session id contains the id of its server on the broker
-// (host), and each server publishes its URL with its heartbeat. So no server need be
-// asked, and no session id is published.
+// fleetChannel returns the channel on which Go servers find each other and ask each
+// other. channel is the one that they share for their clients.
+func fleetChannel(channel string) string { return channel + "#servers" }
 
-// refuseAway is the refusal while the server that has the session is not known, and the
-// broker cannot be reached to learn of it.
-var refuseAway = &engineio.Refusal{Status: http.StatusServiceUnavailable, Code: 1,
-	Message: "Session ID unknown",
-	Detail:  "session ID unknown here, and this server cannot find out which server has the session, because the broker is not available: connect again"}
-
-// checkPeerURL checks the options about other servers.
-func (s *settings) checkPeerURL() error {
-	if s.Cluster.PeerURL == "" {
-		if s.Cluster.PeerTransport != nil {
-			return errors.New("field Options.Cluster.PeerTransport is set without PeerURL: set PeerURL to where the other servers reach this one")
-		}
-		return nil
+// newFleet returns the server's place among the Go servers on the broker.
+func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
+	channel := fleetChannel(srv.opts.Cluster.Channel)
+	o := fleet.Options{
+		Host: id, Name: serverName(id), Answer: srv.answerServer,
+		Publish: func(data []byte) error { return c.PutTransient(channel, data) },
+		Lost: func(host string, err error) {
+			c.Lost(host, err, err != fleet.ErrInterrupted)
+		},
 	}
-	u, err := fleet.ParseEndpoint(s.Cluster.PeerURL)
-	if err != nil {
-		return fmt.Errorf("field Options.Cluster.PeerURL is %.200q: %w", s.Cluster.PeerURL, err)
+	if opts := &srv.opts; opts.Cluster.PeerURL != "" {
+		o.Endpoint = strings.TrimSuffix(opts.Cluster.PeerURL, "/") + opts.Path
 	}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && addr.IsUnspecified() {
-		return fmt.Errorf("field Options.Cluster.PeerURL is %q: no server can be reached at %s: set the address at which the others reach this server", s.Cluster.PeerURL, addr)
-	}
-	return nil
+	return fleet.New(o)
 }
 
-// findPeer is engineio.Options.PeerURL.
-func (srv *Server) findPeer(ctx context.Context, host string) (*url.URL, error) {
-	if len(host) != cluster.HostLen {
-		return nil, nil
+// serverName returns a name of this process that people can read.
+func serverName(host string) string {
+	machine, _ := os.Hostname() // may be unknown
+	name := fmt.Sprintf("%.100s/%d", machine, os.Getpid())
+	if host != "" {
+		name += "/" + host[:8]
 	}
-	u, err := srv.cluster.Endpoint(ctx, host)
-	if errors.Is(err, fleet.ErrUnavailable) {
-		err = refuseAway
+	return name
+}
+
+// answerServer answers a question of another server.
+func (srv *Server) answerServer(_ string, content []byte, answer func(fleet.Answer)) {
+	answer(srv.answerContent(content))
+}
+
+// answerContent returns the answer to a question of another server. There is one in every
+// case, because the other server waits.
+func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
+	defer func() {
+		if v := recover(); v != nil { // of a hook
+			a = fleet.Answer{Err: srv.recovered("answering another server", v).Error()}
+		}
+	}()
+	return census.AnswerContent(content, clusterHost{srv})
+}
+
+var _ census.Sockets = clusterHost{}
+
+// Members returns the session ids in a room.
+func (h clusterHost) Members(ns, room string) []string { return h.srv.sidsIn(ns, room) }
+
+// Count returns how many sockets are in a room.
+func (h clusterHost) Count(ns, room string) int { return h.srv.countIn(ns, room) }
+
+// Rooms returns the rooms of a socket.
+func (h clusterHost) Rooms(ns, sid string) (names []string, found bool) {
+	n := namespace{srv: h.srv, name: ns}
+	s := n.Socket(sid)
+	if s == nil || !s.present() {
+		return nil, false
 	}
-	return u, err
+	return s.Rooms(), true
+}
+
+// Select returns the session ids that an event reaches.
+func (h clusterHost) Select(q *census.Question) (sids []string) {
+	e := &emitOptions{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
+	h.srv.each(e, false, nil, func(s *Socket, _ *place) error {
+		sids = append(sids, s.sid)
+		return nil
+	})
+	return sids
+}
+
+// Disconnect makes everyone in a room leave the namespace.
+func (h clusterHost) Disconnect(ns, room string) (n int) {
+	for s := range h.srv.socketsIn(ns, room) {
+		s.Disconnect()
+		n++
+	}
+	return n
+}
+
+// Move makes everyone in a room join another one, and leave the first.
+func (h clusterHost) Move(ns, from, to string) (n int, err error) {
+	for s := range h.srv.socketsIn(ns, from) {
+		switch failed := s.Join(to); {
+		case failed == nil:
+			if from != to && from != rooms.Everyone {
+				s.Leave(from)
+			}
+			n++
+		case !errors.Is(failed, ErrClosed):
+			err = failed
+		}
+	}
+	return n, err
 }

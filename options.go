@@ -1,11 +1,15 @@
 package socketio
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -239,51 +243,6 @@ type Limits struct {
 	Packet parser.Limits
 }
 
-// ClusterOptions makes a [Server] one of several that share their clients. The zero
-// value is a server on its own.
-type ClusterOptions struct {
-	// Broker connects this server with others: events, rooms and disconnects reach
-	// the clients of all. Flask-SocketIO's servers with the same message_queue are among
-	// them. The clients of this server are served first, also while the broker is not
-	// available; nothing waits for it. [Server.Shutdown] ends the use of the broker, and
-	// does not close it. Nil means that this server is on its own. Flask-SocketIO:
-	// message_queue.
-	Broker Broker
-	// Channel is the broker's channel that the servers of one application
-	// share. Zero means "flask-socketio", as in Flask-SocketIO.
-	Channel string
-	// QueueLimit bounds what waits to be published, in bytes. Messages beyond it
-	// are dropped and counted, see [Server.BrokerStatus]. One message is accepted
-	// whatever its size. Zero means 8 MiB.
-	QueueLimit int
-	// ReplayLimit bounds what is kept while the broker is not available, in bytes:
-	// the newest messages. They are published when it is back. A message that was being
-	// published when the connection broke may then arrive twice. Zero means that nothing
-	// is kept, as in Flask-SocketIO.
-	ReplayLimit int
-	// AckTimeout is how long [OnAck], without the option [AckTimeout], waits for
-	// clients of other servers. It also bounds how long a client of this server owes an
-	// answer to a Flask-SocketIO server, which does not say how long it waits. Zero means
-	// 1 minute.
-	AckTimeout time.Duration
-	// PeerURL lets clients poll through a load balancer that sends each of their
-	// requests to any of the servers. A server hands a request over to the server that
-	// has its session; so it does with the WebSocket of an upgrade, for as long as that
-	// lasts. Zero means that such requests are refused. Prefer sticky sessions, which need
-	// no hand-over.
-	//
-	// PeerURL is the URL at which the other servers reach this one, not the load
-	// balancer: "http://10.0.0.5:8080". It has a path only if a proxy strips one from
-	// requests before this server gets them. Every server sets its own, and learns those
-	// of the others through the Broker, which is required. Use a private network or
-	// https: cookies and session ids are handed over as well.
-	PeerURL string
-	// PeerTransport sends the requests that are handed over. Set it if the servers'
-	// certificates come from a private authority. It must speak HTTP/1.1 and must not
-	// follow redirects. Nil means the system's authorities, and no proxy.
-	PeerTransport http.RoundTripper
-}
-
 // Validate returns the error that [NewServer] would panic with, nil if the options are
 // valid. It is for options that come from a configuration. Nil options are valid.
 func (o *Options) Validate() error {
@@ -295,4 +254,111 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("socketio: %w", err)
 	}
 	return nil
+}
+
+const (
+	defaultPath              = "/socket.io/"
+	defaultPingInterval      = 25 * time.Second // the engine's, as the next
+	defaultPingTimeout       = 20 * time.Second
+	defaultConnectTimeout    = 45 * time.Second
+	defaultDrainTimeout      = 5 * time.Second
+	defaultSendQueueLimit    = 64 << 20
+	defaultReceiveQueueLimit = 4 << 20
+	defaultAsyncLimit        = 100
+	defaultMaxNamespaces     = 100
+	defaultRemoteAckTimeout  = time.Minute
+	defaultMaxRooms          = 10_000
+	defaultMaxPendingAcks    = 10_000
+)
+
+// settings are Options that have been checked and completed.
+type settings struct {
+	Options
+	accept    map[string]bool // namespaces that need no handlers
+	acceptAll bool            // Options.Namespaces has "*"
+	queue     parser.Parser   // JSON, for the broker
+	stall     time.Duration   // how long no handler of a backlog may return: as long as a client may be silent
+	ownParser bool            // Options.Parser is set, so packets differ from what queue encodes
+}
+
+// complete copies o, checks it, and sets all defaults but those of the engine.
+func (o *Options) complete() (settings, error) {
+	var s settings
+	if o != nil {
+		s.Options = *o
+	}
+	for _, check := range []func() error{s.checkLimits, s.checkCluster, s.checkRest} {
+		if err := check(); err != nil {
+			return s, err
+		}
+	}
+	if err := s.acceptNamespaces(); err != nil {
+		return s, err
+	}
+	s.setDefaults()
+	return s, nil
+}
+
+func (s *settings) checkRest() error {
+	if s.DrainTimeout < 0 {
+		return fmt.Errorf("field Options.DrainTimeout is %v: set a positive duration, or leave it 0 for the default of %v", s.DrainTimeout, defaultDrainTimeout)
+	}
+	if s.JSON != nil && s.Parser != nil {
+		return errors.New("both Options.JSON and Options.Parser are set: give the codec to the parser, and set Parser only")
+	}
+	return nil
+}
+
+// acceptNamespaces sets accept and acceptAll from Options.Namespaces.
+func (s *settings) acceptNamespaces() error {
+	s.accept = map[string]bool{"/": true}
+	for _, name := range s.Options.Namespaces {
+		if name == anyName {
+			s.acceptAll = true
+			continue
+		}
+		clean, err := namespaceName(name)
+		if err != nil {
+			return fmt.Errorf("in Options.Namespaces: %w", err)
+		}
+		s.accept[clean] = true
+	}
+	return nil
+}
+
+func (s *settings) setDefaults() {
+	s.Path = cmp.Or(s.Path, defaultPath)
+	if !strings.HasPrefix(s.Path, "/") {
+		s.Path = "/" + s.Path
+	}
+	if !strings.HasSuffix(s.Path, "/") {
+		s.Path += "/"
+	}
+	s.ConnectTimeout = cmp.Or(s.ConnectTimeout, defaultConnectTimeout)
+	s.DrainTimeout = cmp.Or(s.DrainTimeout, defaultDrainTimeout)
+	s.stall = cmp.Or(s.PingInterval, defaultPingInterval) + cmp.Or(s.PingTimeout, defaultPingTimeout)
+
+	l := &s.Limits
+	l.SendQueueLimit = cmp.Or(l.SendQueueLimit, defaultSendQueueLimit)
+	l.ReceiveQueueLimit = cmp.Or(l.ReceiveQueueLimit, defaultReceiveQueueLimit)
+	l.ControlRate = cmp.Or(l.ControlRate, defaultControlRate)
+	l.AsyncLimit = cmp.Or(l.AsyncLimit, defaultAsyncLimit)
+	l.MaxNamespaces = cmp.Or(l.MaxNamespaces, defaultMaxNamespaces)
+	l.MaxRooms = cmp.Or(l.MaxRooms, defaultMaxRooms)
+	l.MaxPendingAcks = cmp.Or(l.MaxPendingAcks, defaultMaxPendingAcks)
+	l.EventBurst = cmp.Or(l.EventBurst, l.EventRate)
+
+	c := &s.Cluster
+	c.Channel = cmp.Or(c.Channel, broker.DefaultChannel)
+	c.QueueLimit = cmp.Or(c.QueueLimit, broker.DefaultQueueLimit)
+	c.AckTimeout = cmp.Or(c.AckTimeout, defaultRemoteAckTimeout)
+
+	s.ownParser = s.Parser != nil
+	s.queue = parser.New(s.JSON)
+	if s.Parser == nil {
+		s.Parser = s.queue
+	}
+	if s.Logger == nil {
+		s.Logger = slog.Default()
+	}
 }
