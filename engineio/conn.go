@@ -69,7 +69,7 @@ type Conn struct {
 	// PingTimeout counts from pongSince for the pong that is due. progress is what the
 	// client had taken at the last check.
 	pongSince instant.Instant
-	progress  progress
+	progress  websock.Progress
 
 	controls *pace.Limiter // of control packets; guarded by recvMu
 

@@ -79,7 +79,8 @@ func (c *Conn) awaitPongLocked() {
 func (c *Conn) pongOverdueLocked() bool {
 	now := time.Now()
 	progress := c.progressLocked()
-	flows := progress.since(c.progress) && progress.waits(c.progress) || c.ws == nil && c.poll != nil && now.Before(c.poll.receives)
+	flows := progress.Since(c.progress) && progress.WaitedSince(c.progress) || // the ping may be behind what the client took
+		c.ws == nil && c.poll != nil && now.Before(c.poll.receives)
 	if flows && !c.excusedLocked() { // a client that is not read from keeps its pings on time
 		c.pongSince = instant.Of(now)
 	}
@@ -87,28 +88,15 @@ func (c *Conn) pongOverdueLocked() bool {
 	return instant.Of(now) >= c.pongSince.Add(c.srv.opts.PingTimeout)
 }
 
-// progress is what a client has taken up to a moment.
-type progress struct {
-	websock.Progress
-	ws bool // over WebSocket
-}
-
-// since reports whether the client has taken something since before.
-func (p progress) since(before progress) bool {
-	return p.ws == before.ws && p.Since(before.Progress)
-}
-
-// waits reports whether the ping may be behind what the client took since before.
-func (p progress) waits(before progress) bool { return p.WaitedSince(before.Progress) }
-
-func (c *Conn) progressLocked() progress {
+// progressLocked returns what the client has taken so far.
+func (c *Conn) progressLocked() websock.Progress {
 	switch {
 	case c.ws != nil:
-		return progress{c.ws.Progress(), true}
+		return c.ws.Progress()
 	case c.poll != nil:
-		return progress{websock.Progress{Waiting: c.writing, Written: c.poll.answered.Load(), Held: -1}, false}
+		return websock.Progress{Waiting: c.writing, Written: c.poll.answered.Load(), Held: -1, Polling: true}
 	}
-	return progress{Progress: websock.Progress{Held: -1}} // the WebSocket is just being opened
+	return websock.Progress{Held: -1} // the WebSocket is just being opened
 }
 
 // pong handles a PONG. expected reports whether it answers a PING; any other has no

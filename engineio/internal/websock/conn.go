@@ -122,6 +122,7 @@ type Progress struct {
 	Written int64 // bytes handed to the network
 	Held    int64 // bytes of them that the client's side has not acknowledged, -1 if not known
 	Waiting bool  // a write waits for the network
+	Polling bool  // over long-polling: it is not of a Conn, but counted by its user
 }
 
 // Progress returns what the client has taken.
@@ -135,9 +136,13 @@ func (c *Conn) Progress() Progress {
 	return p
 }
 
-// Since reports whether the client has taken something since before. A write
-// that did not have to wait proves nothing: the kernel takes it for a dead client, too.
+// Since reports whether the client has taken something since before, over the same
+// transport. A write that did not have to wait proves nothing: the kernel takes it for a
+// dead client, too.
 func (p Progress) Since(before Progress) bool {
+	if p.Polling != before.Polling {
+		return false
+	}
 	if before.Waiting && p.Written > before.Written {
 		return true
 	}
