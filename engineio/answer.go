@@ -11,7 +11,6 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
-	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
 
 // pollAnswer is the answer to a poll.
@@ -65,7 +64,7 @@ func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, 
 		endKeepAlive(w)
 	}
 	begin, before := time.Now(), p.answered.Load()
-	err := c.srv.writePayload(p, w, r, a)
+	err := c.srv.writePayload(p, c.speaks, w, r, a)
 	c.mu.Lock()
 	now := time.Now()
 	if c.pongDue && slices.Contains(a.batch, pingPacket) {
@@ -116,30 +115,15 @@ const maxAnswer = 1 << 20
 
 // writePayload writes the body of a poll's answer. p is nil for an answer that
 // belongs to no session.
-func (s *Server) writePayload(p *pollState, w http.ResponseWriter, r *http.Request, a pollAnswer) error {
-	var body []byte
+func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, r *http.Request, a pollAnswer) error {
+	body, contentType, buf := dialects[d].payload(a.batch, a.last, r)
+	defer bufpool.Put(buf)
 	compress := false
 	for _, f := range a.batch {
 		compress = compress || f.Compress()
 	}
-	if len(a.batch) == 1 && a.last == nil {
-		body = a.batch[0].Payload()
-	} else {
-		buf := bufpool.Get()
-		defer bufpool.Put(buf)
-		body = (*buf)[:0]
-		for _, f := range a.batch {
-			body = append(append(body, f.Payload()...), protocol.Separator)
-		}
-		if a.last != nil {
-			body = append(body, a.last.Payload()...)
-		} else {
-			body = body[:len(body)-1]
-		}
-		*buf = body
-	}
 	h := w.Header()
-	h["Content-Type"], h["Cache-Control"] = plainText, noStore
+	h["Content-Type"], h["Cache-Control"] = contentType, noStore
 	out := &answerWriter{w: w, rc: *http.NewResponseController(w), timeout: s.opts.WriteTimeout, poll: p}
 	if p != nil {
 		p.setAnswer(out)

@@ -62,7 +62,7 @@ func dialFull(t *testing.T, h *host, all <-chan *crowded, opts eiotest.Options) 
 
 // What arrives while the receiver has no room comes when it has, in order.
 func TestReceiverWithoutRoomHoldsTheClientBack(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h, all := newFullHost(t, nil)
 		c, f := dialFull(t, h, all, eiotest.Options{Mode: mode})
 		for _, m := range []string{"one", "full", "two", strings.Repeat("x", 100_000), "full", "three"} {
@@ -90,7 +90,7 @@ func TestReceiverWithoutRoomHoldsTheClientBack(t *testing.T) {
 // A client that is held back is pinged, since it closes by itself otherwise, and is not closed for pongs that the server
 // does not read. Then it has time for a pong, and no more than that.
 func TestClientHeldBackIsNotTimedOut(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h, all := newFullHost(t, &heartbeat)
 		c, f := dialFull(t, h, all, eiotest.Options{Mode: mode})
 		require.NoError(t, c.Send("full"))
@@ -107,7 +107,7 @@ func TestClientHeldBackIsNotTimedOut(t *testing.T) {
 }
 
 func TestSilentClientEndsAfterItWasHeldBack(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h, all := newFullHost(t, &heartbeat)
 		c, f := dialFull(t, h, all, eiotest.Options{Mode: mode, NoAutoPong: true})
 		require.NoError(t, c.Send("full"))
@@ -142,7 +142,7 @@ func TestEndOfAClientHeldBack(t *testing.T) {
 		}, engineio.ReasonSlowClient},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 				h, all := newFullHost(t, nil)
 				c, f := dialFull(t, h, all, eiotest.Options{Mode: mode})
 				require.NoError(t, c.Send("full"))

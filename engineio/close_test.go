@@ -21,7 +21,7 @@ import (
 
 // What was queued before Close arrives, what comes after it is refused, and the client is told.
 func TestServerCloses(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		synctest.Wait() // an upgrade has arrived
@@ -37,7 +37,7 @@ func TestServerCloses(t *testing.T) {
 		for i := range 100 {
 			wantMessages(t, c, fmt.Sprint("text ", i))
 		}
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			wantEnd(t, c, eiotest.ClosePacket)
 		} else {
 			assert.Equal(t, websocket.StatusNoStatusRcvd, wantEnd(t, c, eiotest.CloseWebSocket).Code)
@@ -121,14 +121,14 @@ func TestMessagesAfterServerClose(t *testing.T) {
 }
 
 func TestClientCloses(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		synctest.Wait()
 		begin := time.Now()
 		require.NoError(t, c.Send("last"))
 		c.Close()
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			assert.NoError(t, p.wantClosed(engineio.ReasonClientDisconnect))
 		} else {
 			assert.NoError(t, p.wantClosed(engineio.ReasonTransportClose))
@@ -143,7 +143,7 @@ func TestClientCloses(t *testing.T) {
 
 // A close packet over WebSocket, which the reference client does not send.
 func TestClosePacketOverWebSocket(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		require.NoError(t, c.SendPacket("1"))
@@ -155,14 +155,14 @@ func TestClosePacketOverWebSocket(t *testing.T) {
 }
 
 func TestClientVanishes(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		synctest.Wait()
 		begin := time.Now()
 		c.Abort()
 		reason := engineio.ReasonTransportClose
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			reason = engineio.ReasonTransportError
 		}
 		p.wantClosed(reason)
@@ -173,13 +173,13 @@ func TestClientVanishes(t *testing.T) {
 }
 
 func TestNetworkFails(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		synctest.Wait()
 		h.tr.CloseConns()
 		reason := engineio.ReasonTransportClose
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			reason = engineio.ReasonTransportError
 		}
 		p.wantClosed(reason)
@@ -235,7 +235,7 @@ func TestHarmlessFrames(t *testing.T) {
 // Close is called from everywhere at once: one reason, one call of Closed, and no deadlock with a lock that the
 // application holds in its receiver.
 func TestCloseFromEverywhere(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		var all sync.WaitGroup
@@ -274,7 +274,7 @@ func (l *locked) Closed(reason engineio.Reason, err error) {
 func TestClosedIsNotCalledFromSendOrClose(t *testing.T) {
 	for _, overflow := range []bool{false, true} {
 		t.Run(fmt.Sprint("overflow ", overflow), func(t *testing.T) {
-			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 				h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 1}}, nil)
 				received := make(chan *locked, 1)
 				h.onNew = func(p *peer) (engineio.Receiver, error) {
@@ -308,7 +308,7 @@ func TestClosedIsNotCalledFromSendOrClose(t *testing.T) {
 
 // A receiver that panics ends its connection, not the process.
 func TestReceiverPanics(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		ended := make(chan engineio.Reason, 1)
 		h.onNew = func(p *peer) (engineio.Receiver, error) { return panicky{ended: ended}, nil }

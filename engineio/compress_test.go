@@ -100,7 +100,7 @@ func TestHTTPCompressionOfMixedPayload(t *testing.T) {
 
 // What has nothing to compress is not, and a client that accepts compression works in everything else, too.
 func TestClientThatAcceptsCompression(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		for _, encoding := range []string{"gzip", "deflate"} {
 			h := newHost(t, nil, nil)
 			h.echo = true
@@ -162,7 +162,7 @@ func TestPerMessageDeflate(t *testing.T) {
 		"no compression":      websocket.CompressionDisabled,
 	} {
 		t.Run(name, func(t *testing.T) {
-			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 				h := newHost(t, &engineio.Options{PerMessageDeflate: true, PerMessageDeflateThreshold: 100, Limits: engineio.Limits{SendQueueLimit: 100 << 20}}, nil)
 				h.echo = true
 				c, p := h.connectWith(eiotest.Options{Mode: mode, WebSocket: &websocket.DialOptions{CompressionMode: client, CompressionThreshold: 50}})

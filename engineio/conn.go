@@ -48,7 +48,8 @@ type Conn struct {
 	// handshake, a flusher, flush, or the answer to a poll. There is one at a time.
 	writing   bool
 	pongDue   bool
-	counted   carrier // the transport by which Stats counts it
+	speaks    dialectID // not changed
+	counted   carrier   // the transport by which Stats counts it
 	closed    bool
 	lingering bool // closed while polling: the next poll is answered with what is queued
 	// The server forgets the connection when both are true.
@@ -66,6 +67,7 @@ type Conn struct {
 	timer *time.Timer     // next ping, pong timeout or, once closed, end of lingering
 	due   instant.Instant // when timer fires
 	pause *pause          // nil if the Receiver has always had room
+	// With revision 3, the last PING came at pongSince. With revision 4,
 	// PingTimeout counts from pongSince for the pong that is due. progress is what the
 	// client had taken at the last check.
 	pongSince instant.Instant
@@ -76,19 +78,21 @@ type Conn struct {
 	cause *CloseError // why the connection has ended; nil until closed
 }
 
-func newConn(s *Server, r *http.Request, id, transport string) *Conn {
+func newConn(s *Server, r *http.Request, id, transport string, d dialectID) *Conn {
 	if r.Body != nil && r.Body != http.NoBody {
 		// The body would keep buffers of net/http alive.
 		r = r.WithContext(r.Context())
 		r.Body = http.NoBody
 	}
-	c := &Conn{srv: s, id: id, req: r, writing: true, flusher: s.nextFlusher()}
+	c := &Conn{srv: s, id: id, speaks: d, req: r, writing: true, flusher: s.nextFlusher()}
 	c.queue.Init(c.flusher.budget)
 	if transport == Polling {
 		c.poll = new(pollState)
 	}
 	return c
 }
+
+func (c *Conn) dialect() dialect { return dialects[c.speaks] }
 
 // reasonLocked returns why the connection has ended, "" if it has not.
 func (c *Conn) reasonLocked() Reason {
@@ -99,7 +103,7 @@ func (c *Conn) reasonLocked() Reason {
 }
 
 // ID returns the session id: 22 characters of base64url from a cryptographic
-// source, followed by a dot and Options.ServerID if that is set.
+// source, or 27 if Revision is 3, followed by a dot and Options.ServerID if that is set.
 func (c *Conn) ID() string { return c.id }
 
 // Request returns the handshake request: URL, header, cookies, remote address. It

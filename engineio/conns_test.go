@@ -16,7 +16,7 @@ import (
 
 // Connections can be looked up and ranged over from the moment they are accepted until they are closed.
 func TestConnsAndLookup(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			_, ok := h.srv.Conn(p.ID())
@@ -69,7 +69,7 @@ func TestClientIP(t *testing.T) {
 		"option that panics": {opts: engineio.Options{ClientIP: func(*http.Request) string { panic("ouch") }}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 				h := newHost(t, &tt.opts, nil)
 				c, p := h.connectWith(eiotest.Options{Mode: mode, Header: forwarded, Query: url.Values{"from": {"user 7"}}})
 				assert.Equal(t, tt.want, p.ClientIP())
@@ -80,7 +80,7 @@ func TestClientIP(t *testing.T) {
 }
 
 func TestSendTextAndBinary(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		c, p := newHost(t, nil, nil).connect(mode)
 		data := []byte{1, 2}
 		require.NoError(t, p.SendText("a"))
@@ -143,7 +143,7 @@ func TestReceiverIsWrapped(t *testing.T) {
 
 // A ReceiverFuncs without functions takes everything and holds nothing up.
 func TestReceiverWithoutFunctions(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(*peer) (engineio.Receiver, error) { return engineio.ReceiverFuncs{}, nil }
 		c, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Transport: h.tr, Mode: mode})
@@ -157,7 +157,7 @@ func TestReceiverWithoutFunctions(t *testing.T) {
 }
 
 func TestServerClose(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		p.text("lost, perhaps")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
@@ -12,12 +11,12 @@ import (
 )
 
 // open begins a session, if OnConnect accepts it.
-func (s *Server) open(r *http.Request, transport string) (*Conn, *Refusal) {
-	id := protocol.NewID()
+func (s *Server) open(r *http.Request, transport string, d dialectID) (*Conn, *Refusal) {
+	id := dialects[d].newID()
 	if s.peers != nil {
 		id += "." + s.opts.ServerID
 	}
-	c := newConn(s, r, id, transport)
+	c := newConn(s, r, id, transport, d)
 	header, err := s.headers.Take(r)
 	if err != nil {
 		return nil, refuse(http.StatusRequestHeaderFieldsTooLarge, CodeBadRequest, causeTooLarge, err.Error())
@@ -87,11 +86,11 @@ func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
 		c.mu.Lock()
 		c.countOpenLocked(on)
 		if !c.closed {
-			c.setTimerLocked(time.Now().Add(s.opts.PingInterval))
+			c.dialect().beginLocked(c)
 		}
 		c.mu.Unlock()
 	}()
-	_ = c.send(s.openPacket(c.id, transport), true)
+	_ = c.send(s.openPacket(c, transport), true)
 	receiver, failed := s.opts.OnConnect(c)
 	if failed == nil && receiver == nil {
 		failed = errors.New("engineio: OnConnect returned neither a Receiver nor an error")
@@ -104,18 +103,19 @@ func (s *Server) connect(c *Conn, transport string, on carrier) (err error) {
 	return failed
 }
 
-func (s *Server) openPacket(sid, transport string) *outgoing.Unit {
-	h := protocol.Handshake{SID: sid, Upgrades: []string{}, PingTimeout: s.opts.PingTimeout, PingInterval: s.opts.PingInterval, MaxPayload: s.opts.Limits.MaxPayload}
+func (s *Server) openPacket(c *Conn, transport string) *outgoing.Unit {
+	h := protocol.Handshake{SID: c.id, Upgrades: []string{}, PingTimeout: s.opts.PingTimeout, PingInterval: s.opts.PingInterval, MaxPayload: s.opts.Limits.MaxPayload}
 	if transport == Polling && !s.opts.DisableUpgrades && slices.Contains(s.opts.Transports, WebSocket) {
 		h.Upgrades = append(h.Upgrades, WebSocket)
 	}
+	c.dialect().handshake(&h)
 	return outgoing.NewPacket(h.Packet())
 }
 
 // openPolling serves a handshake over polling. The answer contains what OnConnect sent.
-func (s *Server) openPolling(w http.ResponseWriter, r *http.Request) *Refusal {
+func (s *Server) openPolling(w http.ResponseWriter, r *http.Request, d dialectID) *Refusal {
 	s.liftDeadlines(w, r) // OnConnect may take its time
-	c, refusal := s.open(r, Polling)
+	c, refusal := s.open(r, Polling, d)
 	if refusal != nil {
 		return refusal
 	}

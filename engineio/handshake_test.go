@@ -25,7 +25,7 @@ func TestHandshakeDefaults(t *testing.T) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(mode)
 		want := eiotest.Handshake{SID: p.ID(), Upgrades: []string{"websocket"}, PingInterval: 25000, PingTimeout: 20000, MaxPayload: 1_000_000}
-		if mode == eiotest.WebSocket {
+		if mode.Current() == eiotest.WebSocket {
 			want.Upgrades = []string{}
 		}
 		assert.Equal(t, want, c.Handshake())
@@ -104,7 +104,7 @@ func TestHandshakeAnswer(t *testing.T) {
 }
 
 func TestHandshakeWebSocketOrder(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			p.text("first")
@@ -120,7 +120,7 @@ func TestHandshakeWebSocketOrder(t *testing.T) {
 func TestPath(t *testing.T) {
 	for option, path := range map[string]string{"": "/engine.io/", "/socket.io/": "/socket.io/", "a/b": "/a/b/", "/": "/"} {
 		t.Run("path "+option, func(t *testing.T) {
-			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 				h := newHost(t, &engineio.Options{Path: option}, nil)
 				c, p := h.connectWith(eiotest.Options{Mode: mode, Path: path})
 				p.isOpen(c)
@@ -141,7 +141,7 @@ type contextKey struct{}
 // The session has the handshake request, upgraded or not: its query and header, and the values of its context without
 // its end.
 func TestRequestAndContext(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		outer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.srv.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, r.URL.Query().Get("transport"))))
@@ -151,7 +151,7 @@ func TestRequestAndContext(t *testing.T) {
 		p.isOpen(c)
 
 		transport := "polling"
-		if mode == eiotest.WebSocket {
+		if mode.Current() == eiotest.WebSocket {
 			transport = "websocket"
 		}
 		r := p.Request()
@@ -180,7 +180,7 @@ func TestOnConnectRefuses(t *testing.T) {
 		"other error":     {errors.New("the database's password is x"), 403, "4", "Forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+			eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 				h := newHost(t, nil, nil)
 				var conn *engineio.Conn
 				h.onNew = func(p *peer) (engineio.Receiver, error) {
@@ -203,7 +203,7 @@ func TestOnConnectRefuses(t *testing.T) {
 }
 
 func TestOnConnectPanics(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(*peer) (engineio.Receiver, error) { panic("ouch") }
 		_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr})
@@ -215,7 +215,7 @@ func TestOnConnectPanics(t *testing.T) {
 }
 
 func TestOnConnectWithoutReceiver(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(*peer) (engineio.Receiver, error) { return nil, nil }
 		_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: mode, Transport: h.tr})
@@ -225,7 +225,7 @@ func TestOnConnectWithoutReceiver(t *testing.T) {
 
 // A connection that OnConnect accepts and closes gets what was sent and its end.
 func TestOnConnectCloses(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			p.text("bye")
@@ -233,7 +233,7 @@ func TestOnConnectCloses(t *testing.T) {
 			return p, nil
 		}
 		begin := time.Now()
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			raw := eiotest.Raw{Transport: h.tr}
 			_, rest, err := raw.Handshake(t.Context())
 			require.NoError(t, err)
@@ -255,7 +255,7 @@ func TestOnConnectCloses(t *testing.T) {
 
 // OnConnect runs before anybody hears of the connection, and does not hold up others.
 func TestOnConnectIsSlow(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			if p.Request().URL.Query().Has("slow") {

@@ -37,29 +37,41 @@ func (c *Conn) onTimer() {
 	case c.poll != nil && c.poll.reaction != nil && !c.pongDue: // the session is about to end: keep the poll for that
 		c.setTimerLocked(time.Now().Add(reactionTime))
 		c.mu.Unlock()
-	case c.pongDue && !c.pongOverdueLocked():
-		c.awaitPongLocked()
-		c.mu.Unlock()
-	case c.pongDue && !c.excusedLocked():
-		c.mu.Unlock()
-		c.end(ReasonPingTimeout, errNoPong, discard)
 	default:
-		c.pongDue = true
-		wait := c.srv.opts.PingTimeout
-		if c.pause != nil {
-			c.pause.pinged = time.Now()
-			if c.pause.waiting > 0 { // no pong can be read, but the client still expects pings
-				wait = c.srv.opts.PingInterval
-			}
-		}
-		// Count from when the PING was due rather than from now, so that delays of
-		// the timer do not add up.
-		c.pongSince = c.due.Add(wait - c.srv.opts.PingTimeout)
-		c.progress = c.progressLocked()
-		c.awaitPongLocked()
-		c.sendPingLocked()
+		err := c.dialect().heartbeatLocked(c)
 		c.mu.Unlock()
+		if err != nil {
+			c.end(ReasonPingTimeout, err, discard)
+		}
 	}
+}
+
+// pingLocked sends a PING, or returns an error if the last one was not answered.
+func (c *Conn) pingLocked() error {
+	if c.pongDue {
+		switch {
+		case !c.pongOverdueLocked():
+			c.awaitPongLocked()
+			return nil
+		case !c.excusedLocked():
+			return errNoPong
+		}
+	}
+	c.pongDue = true
+	wait := c.srv.opts.PingTimeout
+	if c.pause != nil {
+		c.pause.pinged = time.Now()
+		if c.pause.waiting > 0 { // no pong can be read, but the client still expects pings
+			wait = c.srv.opts.PingInterval
+		}
+	}
+	// Count from when the PING was due rather than from now, so that delays of
+	// the timer do not add up.
+	c.pongSince = c.due.Add(wait - c.srv.opts.PingTimeout)
+	c.progress = c.progressLocked()
+	c.awaitPongLocked()
+	c.sendPingLocked()
+	return nil
 }
 
 // pongLooks is how many times within PingTimeout the server checks a connection whose

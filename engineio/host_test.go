@@ -54,14 +54,21 @@ type peer struct {
 	err    error
 }
 
-// newHost starts a server. Its OnConnect and Logger are the host's.
+// newHost starts a server, which takes clients of both revisions. Its OnConnect and Logger are the host's.
 func newHost(t *testing.T, opts *engineio.Options, trOpts *eiotest.TransportOptions) *host {
 	t.Helper()
-	h := &host{t: t, peers: make(chan *peer, 1000)}
 	var o engineio.Options
 	if opts != nil {
 		o = *opts
 	}
+	o.AllowEIO3 = true
+	return newHostWith(t, o, trOpts)
+}
+
+// newHostWith is newHost without AllowEIO3.
+func newHostWith(t *testing.T, o engineio.Options, trOpts *eiotest.TransportOptions) *host {
+	t.Helper()
+	h := &host{t: t, peers: make(chan *peer, 1000)}
 	o.OnConnect = h.connected
 	o.Logger = slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	srv, err := engineio.NewServer(&o)

@@ -77,7 +77,7 @@ func TestPostWithContentEncoding(t *testing.T) {
 
 // The connections beyond the limit are refused, over each transport; one that ends makes room.
 func TestMaxConnections(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnections: 2}}, nil)
 		first, _ := h.connect(mode)
 		second, p := h.connect(mode)
@@ -101,7 +101,7 @@ func TestMaxConnections(t *testing.T) {
 
 // A handshake that OnConnect refuses, or in which it panics or exits, takes no place.
 func TestMaxConnectionsAfterRefusals(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnections: 1, MaxConnectionsPerIP: 1}}, nil)
 		var end func() error
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
@@ -133,7 +133,7 @@ func TestMaxConnectionsAfterRefusals(t *testing.T) {
 
 // Connections are counted by address, and what each one counts as is given back.
 func TestMaxConnectionsPerIP(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{MaxConnectionsPerIP: 2}}, nil)
 		c, _ := h.connect(mode)
 		h.connect(mode)
@@ -221,7 +221,7 @@ func TestClientWithoutAddress(t *testing.T) {
 
 // Functions of the application that panic cost the request they are called for.
 func TestOptionsThatPanic(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		for name, opts := range map[string]engineio.Options{
 			"AllowOrigin": {AllowOrigin: func(*http.Request, string) bool { panic("ouch") }},
 			"ClientIP":    {Limits: engineio.Limits{MaxConnectionsPerIP: 10}, AllowedOrigins: []string{"*"}, ClientIP: func(*http.Request) string { panic("ouch") }},

@@ -39,7 +39,7 @@ func exactly() []eiotest.Message {
 }
 
 func TestMessagesToTheServer(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		c, p := newHost(t, nil, nil).connect(mode)
 		for i, m := range exactly() {
 			if m.Binary {
@@ -56,7 +56,7 @@ func TestMessagesToTheServer(t *testing.T) {
 }
 
 func TestMessagesToTheClient(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		c, p := newHost(t, nil, nil).connect(mode)
 		for _, m := range exactly() {
 			require.NoError(t, p.Send(frames(string(m.Data), m.Binary)))
@@ -67,7 +67,7 @@ func TestMessagesToTheClient(t *testing.T) {
 
 // All at once, so that they share payloads and writes.
 func TestManyMessagesAtOnce(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 100 << 20}}, nil)
 		h.echo = true
 		c, p := h.connect(mode)
@@ -91,7 +91,7 @@ func TestManyMessagesAtOnce(t *testing.T) {
 
 // A Frames with several messages is one unit, whoever else sends.
 func TestFramesAreSentAsAUnit(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		c, p := newHost(t, nil, nil).connect(mode)
 		var senders sync.WaitGroup
 		for s := range 4 {

@@ -44,6 +44,16 @@ type Options struct {
 	// Transports are the transports that clients may use: Polling, WebSocket
 	// or both, the default.
 	Transports []string
+	// AllowEIO3 also serves clients that speak revision 3 of the protocol, those of
+	// Socket.IO 1 and 2, over polling (binary, base64 and JSONP) and WebSocket. As
+	// on the reference server, a client belongs to revision 3 if its handshake does
+	// not say EIO=4. Conn.Revision tells them apart. The same limits hold for them;
+	// PingInterval and PingTimeout together are how long they may send no PING.
+	//
+	// JSONP has no Origin header. Its handshakes are judged by Sec-Fetch-Site and Referer
+	// instead (see AllowedOrigins); one without either connects without its cookies.
+	// Default: such clients are refused.
+	AllowEIO3 bool
 	// DisableUpgrades keeps clients on the transport they began with.
 	DisableUpgrades bool
 

@@ -27,7 +27,7 @@ func BenchmarkPayloadDecode(b *testing.B) {
 		{"binary 64k", string(BinaryFrames(make([]byte, 64<<10)).unit.Payload())},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			c := newConn(benchServer(b), httptest.NewRequest("POST", "/", nil), "id", Polling)
+			c := newConn(benchServer(b), httptest.NewRequest("POST", "/", nil), "id", Polling, revision4)
 			c.receiver = ReceiverFuncs{}
 			body := []byte(bench.body)
 			b.SetBytes(int64(len(body)))
@@ -76,7 +76,7 @@ func BenchmarkPayloadEncode(b *testing.B) {
 							a.batch[i] = &bench.make().unit
 						}
 					}
-					if err := s.writePayload(nil, w, r, a); err != nil {
+					if err := s.writePayload(nil, revision4, w, r, a); err != nil {
 						b.Fatal(err)
 					}
 				}

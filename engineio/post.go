@@ -1,7 +1,6 @@
 package engineio
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,10 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
-	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
 
 var (
@@ -77,8 +74,8 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 // readPost reads the body of a POST and handles its packets. If it returns an error,
 // the caller ends the session for that, after the refusal.
 func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refusal, error) {
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/octet-stream") {
-		refusal, err := refuseParse(&parseError{"the POST has binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"})
+	if err := c.dialect().checkPost(r.Header); err != nil {
+		refusal, err := refuseParse(err)
 		return refusal.withoutBody(), err
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -98,11 +95,8 @@ func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refus
 		return refuseBusy, err
 	case err != nil:
 		return badRequest("the body could not be read"), err
-	case !utf8.Valid(payload):
-		return refuseParse(&parseError{"the POST is not UTF-8"})
 	}
-	c.flusher.traffic.received(bytes.Count(payload, []byte{protocol.Separator})+1, len(payload))
-	switch err := c.receivePayload(p, payload); {
+	switch err := c.dialect().receivePost(c, p, r.Header, payload); {
 	case errors.Is(err, errClientClosed):
 		c.endFor(err)
 	case err != nil:
@@ -116,6 +110,11 @@ type bodyOwner Conn
 
 // AwaitRoom waits for room in the budget, or for the end of the connection.
 func (o *bodyOwner) AwaitRoom(room <-chan struct{}) { (*Conn)(o).awaitRoom(room) }
+
+// isBinary reports whether the body of a POST is binary data.
+func isBinary(h http.Header) bool {
+	return strings.HasPrefix(h.Get("Content-Type"), "application/octet-stream")
+}
 
 // refuseParse returns the refusal of a POST that breaks the protocol, and err.
 func refuseParse(err error) (*Refusal, error) {

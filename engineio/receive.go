@@ -14,6 +14,8 @@ var (
 	errClientPing   = errors.New("engineio: the client sent a PING: in revision 4 of the protocol only the server sends them")
 )
 
+var errNotUTF8 = &parseError{"the POST is not UTF-8"}
+
 // parseError says why a message is not a packet.
 type parseError struct{ what string }
 

@@ -44,7 +44,7 @@ func transcript(t *testing.T, stream []byte, piece, limit int, pair func(testing
 	}()
 	srv, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }, Limits: Limits{MaxPayload: limit}})
 	require.NoError(t, err)
-	c := newConn(srv, httptest.NewRequest("GET", "/", nil), "id", WebSocket)
+	c := newConn(srv, httptest.NewRequest("GET", "/", nil), "id", WebSocket, revision4)
 	record := new(record)
 	c.receiver = record
 	c.writing = false
@@ -203,7 +203,7 @@ func TestReaderIsReplaced(t *testing.T) {
 			defer server.Close()
 			srv, err := NewServer(&Options{OnConnect: func(*Conn) (Receiver, error) { return nil, nil }})
 			require.NoError(t, err)
-			c := newConn(srv, new(http.Request), "id", WebSocket)
+			c := newConn(srv, new(http.Request), "id", WebSocket, revision4)
 			c.receiver = ReceiverFuncs{}
 			srv.wg.Add(1)
 			var stream []byte

@@ -118,7 +118,7 @@ func TestRefusals(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const origin = "https://page.test"
 				tt.opts.AllowedOrigins = []string{origin}
-				h := newHost(t, &tt.opts, nil)
+				h := newHostWith(t, tt.opts, nil)
 				var c *eiotest.Client
 				var p *peer
 				switch query := &tt.query; {
@@ -184,7 +184,7 @@ func TestOnConnectIsNotCalledForRefusedRequests(t *testing.T) {
 
 func refusedBeforeOnConnect(t *testing.T, query string, header http.Header) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, nil, nil)
+		h := newHostWith(t, engineio.Options{}, nil)
 		raw := eiotest.Raw{Transport: h.tr}
 		resp, err := raw.Do(t.Context(), http.MethodGet, "http://server.test/engine.io/?"+query, nil, header)
 		require.NoError(t, err)
@@ -205,7 +205,7 @@ func TestRefusalAllow(t *testing.T) {
 
 // An empty sid is none: a handshake.
 func TestEmptySID(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"sid": {""}}}
 		resp, err := raw.Get(t.Context())
@@ -355,7 +355,7 @@ func TestSubprotocols(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					h := newHost(t, opts, nil)
 					raw := &eiotest.Raw{Transport: h.tr}
-					if mode == eiotest.Upgrade {
+					if mode.Current() == eiotest.Upgrade {
 						raw, _ = h.raw()
 					}
 					for _, offer := range [][]string{{"arduino"}, {"b.x", "a"}, nil} {

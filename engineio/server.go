@@ -15,6 +15,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/origin"
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/budget"
@@ -36,7 +37,7 @@ type Server struct {
 	origins  origin.Policy
 	peers    *handover.Peers // the other servers, for hand-over; nil without PeerURL
 	history  handover.History
-	websock  websock.Options
+	websock  [outgoing.Base64 + 1]websock.Options // by the form of the messages
 	notices  notice.Log
 
 	mu       sync.RWMutex // protects the following
@@ -68,9 +69,12 @@ func NewServer(opts *Options) (*Server, error) {
 	if o.AllowOrigin != nil {
 		s.origins.Ask = s.askAllowOrigin
 	}
-	s.websock = websock.Options{
-		WriteTimeout: o.WriteTimeout, Limit: o.Limits.MaxPayload, ControlRate: o.Limits.ControlRate,
-		Deflate: o.PerMessageDeflate, DeflateThreshold: o.PerMessageDeflateThreshold,
+	for form := range s.websock {
+		s.websock[form] = websock.Options{
+			WriteTimeout: o.WriteTimeout, Limit: o.Limits.MaxPayload, ControlRate: o.Limits.ControlRate,
+			Deflate: o.PerMessageDeflate, DeflateThreshold: o.PerMessageDeflateThreshold,
+			Form: outgoing.Form(form),
+		}
 	}
 	s.history.Start()
 	if o.PeerURL != nil {
@@ -150,7 +154,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 	if p := r.URL.Path; p != s.opts.Path && p+"/" != s.opts.Path {
 		return s.refusePath(r)
 	}
-	anonymous, refusal := s.cors(w, r)
+	q := protocol.ParseQuery(r.URL.RawQuery)
+	anonymous, refusal := s.cors(w, r, q.JSONP && s.opts.AllowEIO3)
 	if refusal != nil {
 		return refusal
 	}
@@ -158,16 +163,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 		origin.Preflight(w, r)
 		return nil
 	}
-	q := protocol.ParseQuery(r.URL.RawQuery)
 	if !slices.Contains(s.opts.Transports, q.Transport) {
 		return refuse(http.StatusBadRequest, CodeUnknownTransport, causeTransport,
 			fmt.Sprintf("transport unknown: %.40q; this server offers %s (Options.Transports)", q.Transport, strings.Join(s.opts.Transports, " and ")))
 	}
-	if q.JSONP {
-		return badRequest("JSONP polling is not supported: clients of version 4 do not use it; use XMLHttpRequest or WebSocket")
-	}
 	if q.SID != "" {
-		return s.serveSession(w, r, q.SID, q.Transport)
+		return s.serveSession(w, r, &q)
 	}
 	if r.Method != http.MethodGet {
 		return refuse(http.StatusBadRequest, CodeBadHandshakeMethod, causeMethod, "a session begins with GET")
@@ -177,24 +178,29 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) *Refusal {
 			return refusal
 		}
 	}
-	if v := q.Version; v != protocol.Version {
-		return refuse(http.StatusBadRequest, CodeUnsupportedVersion, causeVersion,
-			fmt.Sprintf("unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later", v, protocol.Version))
+	d, refusal := s.dialectOf(&q)
+	if refusal != nil {
+		return refusal
 	}
 	if anonymous {
 		r = s.withoutCookies(r)
 	}
 	if q.Transport == WebSocket {
-		return s.openWebSocket(w, r)
+		return s.openWebSocket(w, r, d, q.Base64)
 	}
-	return s.openPolling(w, r)
+	return s.openPolling(w, r, d)
 }
 
 // cors checks the Origin of a request, and sets the headers that let a page read the
 // answer, also that to a refused request. It reports whether the page must not act
-// with the user's cookies.
-func (s *Server) cors(w http.ResponseWriter, r *http.Request) (withoutCookies bool, refusal *Refusal) {
-	withoutCookies, refused := s.origins.Check(w.Header(), r)
+// with the user's cookies. script says that the answer is a script (JSONP).
+func (s *Server) cors(w http.ResponseWriter, r *http.Request, script bool) (withoutCookies bool, refusal *Refusal) {
+	var refused *origin.Refused
+	if script {
+		withoutCookies, refused = s.origins.CheckScript(w.Header(), r)
+	} else {
+		withoutCookies, refused = s.origins.Check(w.Header(), r)
+	}
 	if refused != nil {
 		return false, refuse(http.StatusForbidden, CodeForbidden, causeOrigin, refused.Advice)
 	}
@@ -219,8 +225,13 @@ func (s *Server) withoutCookies(r *http.Request) *http.Request {
 	if r.Header["Cookie"] == nil {
 		return r
 	}
-	s.notices.Warn(r.Context(), "cookies", fmt.Sprintf("engineio: the cookies of a page with Origin %.100q are ignored, because only \"*\" or \"null\" allows it: "+
-		"name the origin in Options.AllowedOrigins or, if any page may act for its user, set Options.CredentialsForAnyOrigin", r.Header.Get("Origin")), "remote", r.RemoteAddr)
+	why := fmt.Sprintf("engineio: the cookies of a page with Origin %.100q are ignored, because only \"*\" or \"null\" allows it: "+
+		"name the origin in Options.AllowedOrigins or, if any page may act for its user, set Options.CredentialsForAnyOrigin", r.Header.Get("Origin"))
+	if r.Header.Get("Origin") == "" {
+		why = "engineio: the cookies of a JSONP handshake are ignored, because its headers do not say that a page of an allowed origin sent it: " +
+			"serve the page without a Referrer-Policy that hides its origin, and name that in Options.AllowedOrigins"
+	}
+	s.notices.Warn(r.Context(), "cookies", why, "remote", r.RemoteAddr)
 	r = r.WithContext(r.Context())
 	r.Header = r.Header.Clone()
 	delete(r.Header, "Cookie")
@@ -240,23 +251,28 @@ func (s *Server) refusePath(r *http.Request) *Refusal {
 }
 
 // serveSession serves a request of a session that exists.
-func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, sid, transport string) *Refusal {
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q *protocol.Query) *Refusal {
 	s.mu.RLock()
-	c, closed, shutDown := s.conns[sid], s.closed, s.shutDown[sid]
+	c, closed, shutDown := s.conns[q.SID], s.closed, s.shutDown[q.SID]
 	s.mu.RUnlock()
-	if closed && transport == Polling && (shutDown || c != nil && c.isShutDown()) {
-		return s.serveAfterShutdown(w, r)
+	if closed && q.Transport == Polling && (shutDown || c != nil && c.isShutDown()) {
+		return s.serveAfterShutdown(w, r, q)
 	}
 	switch {
 	case c == nil && s.peers != nil:
-		return s.handOver(w, r, sid, transport)
+		return s.handOver(w, r, q.SID, q.Transport)
 	case c == nil:
 		return refuseUnknownSID
-	case transport == WebSocket:
+	case q.Transport == WebSocket:
 		if refusal := checkUpgrade(r); refusal != nil {
 			return refusal
 		}
-		return c.upgrade(w, r)
+		return c.upgrade(w, r, q.Base64)
+	}
+	if refusal := c.checkScript(q); refusal != nil {
+		return refusal
+	}
+	switch {
 	case s.peers != nil && handover.IsRelease(r):
 		c.releasePoll()
 		w.WriteHeader(http.StatusNoContent)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
 
 const (
@@ -160,11 +162,15 @@ func (c *Conn) isShutDown() bool {
 
 // serveAfterShutdown answers a polling request of a session that Shutdown has ended: a
 // poll with CLOSE, a POST as if it had been taken.
-func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request) *Refusal {
+func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request, q *protocol.Query) *Refusal {
 	switch r.Method {
 	case http.MethodGet:
 		endKeepAlive(w)
-		_ = s.writePayload(nil, w, r, pollAnswer{last: closePacket}) // the session has ended anyway
+		d, refusal := s.dialectOf(q)
+		if refusal != nil {
+			d = revision4
+		}
+		_ = s.writePayload(nil, d, w, r, pollAnswer{last: closePacket}) // the session has ended anyway
 	case http.MethodPost:
 		s.answerLatePost(w, r)
 	default:

@@ -390,7 +390,7 @@ func (d *drainer) Drain() bool {
 }
 
 func TestDrainer(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		var d *drainer
 		h.onNew = func(p *peer) (engineio.Receiver, error) {

@@ -74,11 +74,11 @@ func TestSlowButSteadyWebSocket(t *testing.T) {
 
 // What waits for a client is bounded.
 func TestSendQueueLimit(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 10_000}}, &eiotest.TransportOptions{ToClient: 100})
 		raw := &eiotest.Raw{Transport: h.tr}
 		var p *peer
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			raw, p = h.raw()
 		} else {
 			ws, _, err := raw.DialWS(t.Context(), nil)
@@ -88,7 +88,7 @@ func TestSendQueueLimit(t *testing.T) {
 		}
 		c, other := h.connect(mode)
 		synctest.Wait()
-		if mode == eiotest.WebSocket {
+		if mode.Current() == eiotest.WebSocket {
 			p.text(strings.Repeat("b", 5000)) // blocks; it still counts
 			synctest.Wait()
 		}
@@ -98,7 +98,7 @@ func TestSendQueueLimit(t *testing.T) {
 			err = p.Send(engineio.TextFrames(strings.Repeat("x", 1000)))
 		}
 		assert.ErrorIs(t, err, engineio.ErrSendQueueFull)
-		if mode == eiotest.WebSocket {
+		if mode.Current() == eiotest.WebSocket {
 			assert.InDelta(t, 5, sent, 1)
 		} else {
 			assert.InDelta(t, 10, sent, 1)
@@ -106,7 +106,7 @@ func TestSendQueueLimit(t *testing.T) {
 		assert.NoError(t, p.Context().Err(), "a full queue closes nobody")
 		p.Close(engineio.ReasonSlowClient, err)
 		assert.ErrorIs(t, p.wantClosed(engineio.ReasonSlowClient), engineio.ErrSendQueueFull)
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			resp, err := raw.Get(t.Context())
 			wantRefused(t, resp, err, http.StatusBadRequest, "1", "Session ID unknown")
 		}
@@ -136,7 +136,7 @@ func TestLargeMessageAndASmallOne(t *testing.T) {
 
 // One message larger than the limit is accepted if nothing else waits, and the next one once it is written.
 func TestMessageLargerThanTheSendQueue(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 1000}}, nil)
 		c, p := h.connect(mode)
 		big := strings.Repeat("x", 100_000)
@@ -152,7 +152,7 @@ func TestMessageLargerThanTheSendQueue(t *testing.T) {
 
 // A queue that was full and was taken is empty: what is counted is given back.
 func TestSendQueueIsGivenBack(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, &engineio.Options{Limits: engineio.Limits{SendQueueLimit: 10_000}}, nil)
 		c, p := h.connect(mode)
 		synctest.Wait()

@@ -15,6 +15,8 @@ type Stats struct {
 	// Polling and WebSocket are the numbers of open connections, by their present
 	// transport. Their sum is Opened less all of Closed.
 	Polling, WebSocket int
+	// Revision3 is how many of these speak revision 3 of the protocol (Options.AllowEIO3).
+	Revision3 int
 	// Paused is the number of connections that the server does not read from at the
 	// moment because their Receiver has no room (see Receiver.Message).
 	Paused int
@@ -99,6 +101,7 @@ const (
 // stats counts what happens to connections; traffic counts what happens to messages.
 type stats struct {
 	polling, webSocket       atomic.Int64
+	revision3                atomic.Int64
 	paused                   atomic.Int64
 	opened                   atomic.Uint64
 	upgrades, upgradesFailed atomic.Uint64
@@ -194,6 +197,9 @@ func (c *Conn) countOpenLocked(on carrier) {
 	s.opened.Add(1)
 	s.gauge(on).Add(1)
 	c.counted = on
+	if c.dialect().revision() == 3 {
+		s.revision3.Add(1)
+	}
 	if c.closed {
 		c.countClosedLocked()
 	}
@@ -205,6 +211,9 @@ func (c *Conn) countClosedLocked() {
 	}
 	s := &c.srv.stats
 	s.gauge(c.counted).Add(-1)
+	if c.dialect().revision() == 3 {
+		s.revision3.Add(-1)
+	}
 	c.counted = notCounted
 	s.closed.add(c.cause.Reason)
 }
@@ -234,6 +243,7 @@ func (s *Server) Stats() Stats {
 	st := Stats{
 		Polling:        int(s.stats.polling.Load()),
 		WebSocket:      int(s.stats.webSocket.Load()),
+		Revision3:      int(s.stats.revision3.Load()),
 		Paused:         int(s.stats.paused.Load()),
 		Opened:         s.stats.opened.Load(),
 		Closed:         s.stats.closed.snapshot(),

@@ -56,7 +56,7 @@ func TestStatsOfConnections(t *testing.T) {
 
 // A connection that OnConnect closes but accepts is one that opened and ended.
 func TestStatsOfConnectionClosedInOnConnect(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		h.onNew = func(p *peer) (engineio.Receiver, error) {
 			p.Close(engineio.ReasonServerDisconnect, nil)
@@ -88,7 +88,7 @@ func TestStatsOfTraffic(t *testing.T) {
 		st := h.srv.Stats()
 		assert.EqualValues(t, 2, st.PacketsIn-before.PacketsIn)
 		in := len("4four" + "bin")
-		if mode == eiotest.Polling {
+		if mode.Current() == eiotest.Polling {
 			in = len("4four" + "bYmlu")
 			if st.BytesIn-before.BytesIn > uint64(in) {
 				in++ // both came in one request, with the separator
@@ -131,7 +131,7 @@ func TestStatsOfQueues(t *testing.T) {
 
 func TestStatsOfRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, nil, nil)
+		h := newHostWith(t, engineio.Options{}, nil)
 		get := func(url string, header http.Header) {
 			t.Helper()
 			raw := eiotest.Raw{Transport: h.tr}
@@ -176,7 +176,7 @@ func TestStatsOfFailedUpgrade(t *testing.T) {
 
 // A receiver that ends the goroutine it is called on ends its connection, and leaks nothing.
 func TestReceiverGoexit(t *testing.T) {
-	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)
 		ended := make(chan engineio.Reason, 1)
 		h.onNew = func(*peer) (engineio.Receiver, error) { return exiting{ended: ended}, nil }
@@ -209,7 +209,7 @@ func (e exiting) Closed(reason engineio.Reason, _ error) {
 // each time, of others once, since anybody can bring them about.
 func TestRefusalsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, nil, nil)
+		h := newHostWith(t, engineio.Options{}, nil)
 		raw := eiotest.Raw{Transport: h.tr}
 		for _, c := range []struct {
 			url, origin, want    string

@@ -14,11 +14,11 @@ var errProbe = errors.New("engineio: an upgrade did not begin with a probe")
 
 // upgrade serves the WebSocket handshake of a session over polling (protocol:
 // "Upgrade"). If the upgrade fails, the session goes on over polling.
-func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request) *Refusal {
+func (c *Conn) upgrade(w http.ResponseWriter, r *http.Request, base64 bool) *Refusal {
 	if c.srv.opts.DisableUpgrades {
 		return badRequest("upgrades are turned off by Options.DisableUpgrades; begin with transport=websocket")
 	}
-	t, refusal := c.srv.acceptWebSocket(w, r, func() *Refusal {
+	t, refusal := c.srv.acceptWebSocket(w, r, c.dialect().form(base64), func() *Refusal {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.closed {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
@@ -13,8 +13,8 @@ import (
 // acceptWebSocket checks the handshake, calls before, and completes the handshake
 // unless before refuses it. The answer to the client is not written yet: it goes out
 // with the first write.
-func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, before func() *Refusal) (*websock.Conn, *Refusal) {
-	ws, err := websock.Accept(w, r, &s.websock, func() error {
+func (s *Server) acceptWebSocket(w http.ResponseWriter, r *http.Request, form outgoing.Form, before func() *Refusal) (*websock.Conn, *Refusal) {
+	ws, err := websock.Accept(w, r, &s.websock[form], func() error {
 		if refusal := before(); refusal != nil { // not a nil *Refusal in an error
 			return refusal
 		}
@@ -105,22 +105,23 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 			return false, nil
 		}
 		c.flusher.traffic.received(1, len(data))
-		if len(data) == 1 && data[0] == protocol.Pong && !binary {
-			expected, confirms := c.pong()
-			switch {
-			case confirms:
-				c.handleConfirm(t)
-				grown, quiet = true, true // the Receiver had the stack grow
-			case !expected:
-				if room = c.countControl(); room != nil {
-					return false, room
+		if len(data) == 1 && !binary {
+			if heartbeat, expected, confirms := c.dialect().heard(c, data[0]); heartbeat {
+				switch {
+				case confirms:
+					c.handleConfirm(t)
+					grown, quiet = true, true // the Receiver had the stack grow
+				case !expected:
+					if room = c.countControl(); room != nil {
+						return false, room
+					}
 				}
+				if grown && quiet && t.Idle() {
+					return true, nil
+				}
+				quiet = true
+				continue
 			}
-			if grown && quiet && t.Idle() {
-				return true, nil
-			}
-			quiet = true
-			continue
 		}
 		quiet = false
 		if !grown {
@@ -144,13 +145,9 @@ func (c *Conn) handleMessage(t *websock.Conn, data []byte, binary bool) (room <-
 	returned := false
 	c.recvMu.Lock()
 	defer c.endHandling(t, &returned)
-	if binary {
-		room = c.deliverMessage(data, true)
-	} else {
-		var err error
-		if room, err = c.receivePacket(data); err != nil {
-			c.endFor(err)
-		}
+	var err error
+	if room, err = c.dialect().receive(c, data, binary); err != nil {
+		c.endFor(err)
 	}
 	returned = true
 	return room
@@ -174,10 +171,10 @@ func (c *Conn) endHandling(t *websock.Conn, returned *bool) {
 }
 
 // openWebSocket serves a handshake that begins a session as WebSocket.
-func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request) *Refusal {
+func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, d dialectID, base64 bool) *Refusal {
 	var c *Conn
-	t, refusal := s.acceptWebSocket(w, r, func() (refusal *Refusal) {
-		c, refusal = s.open(r, WebSocket)
+	t, refusal := s.acceptWebSocket(w, r, dialects[d].form(base64), func() (refusal *Refusal) {
+		c, refusal = s.open(r, WebSocket, d)
 		return refusal
 	})
 	if refusal != nil {

@@ -24,14 +24,14 @@ const (
 
 // Options are the options of a Client. Nil means every default.
 type Options struct {
-	Mode       Mode       // Polling if empty
+	Mode       Mode       // Polling if empty; one of OldModes speaks revision 3
 	Transport  *Transport // to share; nil means one of its own, with default buffers, closed with the client
 	URL        string     // scheme and host; "http://server.test" if empty
 	Path       string     // "/engine.io/" if empty
 	Query      url.Values // added to every request
 	Header     http.Header
 	Cookies    []*http.Cookie
-	NoAutoPong bool                   // leave pings unanswered
+	NoAutoPong bool                   // leave pings unanswered; with revision 3, send none
 	WebSocket  *websocket.DialOptions // compression and the like; the client and the headers are set by Dial
 }
 
@@ -50,6 +50,7 @@ type Client struct {
 	raw  Raw
 	own  *Transport // nil if shared
 	hs   Handshake
+	old  *old // nil: revision 4
 
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
@@ -91,7 +92,11 @@ func Dial(ctx context.Context, h http.Handler, opts *Options) (*Client, error) {
 			r.AddCookie(k)
 		}
 	}
+	c.opts.Mode, c.old = revision3(c.opts.Mode)
 	c.raw = Raw{Transport: t, URL: c.opts.URL, Path: c.opts.Path, Query: c.opts.Query, Header: header}
+	if c.old != nil {
+		c.raw.Query = c.old.query(c.opts.Query)
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 
 	var err error
@@ -129,7 +134,11 @@ func Connect(tb testing.TB, h http.Handler, opts *Options) *Client {
 func (c *Client) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heartbeat = time.AfterFunc(c.hs.patience(), func() { c.end(&CloseError{Kind: CloseTimeout}) })
+	if c.old != nil {
+		c.schedulePing()
+	} else {
+		c.heartbeat = time.AfterFunc(c.hs.patience(), func() { c.end(&CloseError{Kind: CloseTimeout}) })
+	}
 	c.loops.Go(c.send)
 }
 
@@ -315,8 +324,16 @@ func (c *Client) handle(p packet) bool {
 		c.in = append(c.in, Message{p.data, p.binary})
 		c.broadcast()
 		c.mu.Unlock()
+	case packetPong:
+		if c.old == nil || len(p.data) > 0 {
+			c.violation("unexpected packet: %v", p)
+			return false
+		}
+		c.mu.Lock()
+		c.schedulePing()
+		c.mu.Unlock()
 	case packetPing:
-		if len(p.data) > 0 {
+		if len(p.data) > 0 || c.old != nil {
 			c.violation("ping with data: %v", p)
 			return false
 		}
@@ -371,10 +388,13 @@ func (c *Client) send() {
 
 // take takes the packets of the next batch from the queue: all, or as many as the server's limit of a payload allows.
 func (c *Client) take(all bool) []packet {
-	n, size := 0, 0
+	n, size, most := 0, 0, c.hs.MaxPayload
+	if c.old != nil {
+		most = oldMaxPayload
+	}
 	for _, p := range c.out {
 		size += p.textLen() + len(Separator)
-		if !all && n > 0 && size-len(Separator) > c.hs.MaxPayload {
+		if !all && n > 0 && size-len(Separator) > most {
 			break
 		}
 		n++

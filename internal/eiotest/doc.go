@@ -2,7 +2,7 @@
 //
 // [Transport] is an http.RoundTripper whose other end is a real net/http server on in-memory connections, so that what
 // a handler sees (request contexts, hijacking, deadlines, aborted requests) is what it sees in production. [Client] is an
-// Engine.IO revision 4 client on top of it that behaves as the reference client does; [Raw] sends single requests, right
+// Engine.IO client, of revision 4 or 3, on top of it that behaves as the reference client does; [Raw] sends single requests, right
 // and wrong ones. Everything blocks on channels, condition variables and timers only: inside a testing/synctest bubble
 // time moves when the server and its clients are idle.
 //

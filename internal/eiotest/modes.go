@@ -1,6 +1,7 @@
 package eiotest
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 )
@@ -25,6 +26,21 @@ func RunSync(t *testing.T, f func(t *testing.T, mode Mode), modes ...Mode) {
 	Run(t, func(t *testing.T, mode Mode) {
 		synctest.Test(t, func(t *testing.T) { f(t, mode) })
 	}, modes...)
+}
+
+// RunSyncAll is RunSync for clients of both revisions: with a mode, those of OldModes that correspond to it are run.
+func RunSyncAll(t *testing.T, f func(t *testing.T, mode Mode), modes ...Mode) {
+	t.Helper()
+	if len(modes) == 0 {
+		modes = Modes
+	}
+	all := slices.Clone(modes)
+	for _, m := range OldModes {
+		if slices.Contains(modes, m.Current()) {
+			all = append(all, m)
+		}
+	}
+	RunSync(t, f, all...)
 }
 
 // RunSyncNamed is RunSync within a subtest of its own.

@@ -19,15 +19,18 @@ func (c *Client) openPolling(ctx context.Context) error {
 	if resp.Status != http.StatusOK {
 		return &RefusedError{resp}
 	}
+	if c.old != nil {
+		return c.openPollingOld(resp)
+	}
 	open, rest, more := strings.Cut(resp.Body, Separator)
-	hs, err := parseHandshake(open)
+	hs, err := parseHandshake(open, 4)
 	if err != nil {
 		return err
 	}
 	c.hs = *hs
 	c.raw.SID = hs.SID
 	c.start()
-	if more && !c.payload(rest) {
+	if packets, err := parsePayload(rest); more && !c.packets(packets, err) {
 		return c.Err()
 	}
 	c.startPolling()
@@ -78,19 +81,30 @@ func (c *Client) pollOnce() bool {
 		c.end(&CloseError{Kind: CloseHTTP, Status: resp.Status, Body: resp.Body})
 		return false
 	}
-	return c.payload(resp.Body)
+	return c.payload(resp)
 }
 
 // payload handles the packets of an answer. It reports whether the connection goes on.
-func (c *Client) payload(body string) bool {
-	packets, err := parsePayload(body)
+func (c *Client) payload(resp *Response) bool {
+	var packets []packet
+	var err error
+	if c.old != nil {
+		packets, err = c.old.parse(resp)
+	} else {
+		packets, err = parsePayload(resp.Body)
+	}
+	return c.packets(packets, err)
+}
+
+// packets handles packets, behind which is what err says.
+func (c *Client) packets(packets []packet, err error) bool {
 	for _, p := range packets {
 		if !c.handle(p) {
 			return false
 		}
 	}
 	if err != nil {
-		c.violation("payload %.100q: %w", body, err)
+		c.violation("payload: %w", err)
 		return false
 	}
 	return true
@@ -115,7 +129,11 @@ func (c *Client) post(batch []packet) {
 		}
 		body = p.appendText(body)
 	}
-	resp, err := c.raw.Post(c.ctx, string(body))
+	contentType := "text/plain;charset=UTF-8"
+	if c.old != nil {
+		body, contentType = c.old.body(batch)
+	}
+	resp, err := c.sendBody(body, contentType)
 	switch {
 	case err != nil:
 		c.end(&CloseError{Kind: CloseNetwork, Err: err})

@@ -21,7 +21,7 @@ type Handshake struct {
 	Upgrades     []string `json:"upgrades"`
 	PingInterval int      `json:"pingInterval"` // milliseconds
 	PingTimeout  int      `json:"pingTimeout"`  // milliseconds
-	MaxPayload   int      `json:"maxPayload"`   // bytes
+	MaxPayload   int      `json:"maxPayload"`   // bytes; revision 4
 }
 
 // Response is a finished HTTP exchange.
@@ -108,7 +108,7 @@ func (r *Raw) Handshake(ctx context.Context) (hs *Handshake, rest string, err er
 		return nil, "", &RefusedError{resp}
 	}
 	open, rest, _ := strings.Cut(resp.Body, Separator)
-	if hs, err = parseHandshake(open); err != nil {
+	if hs, err = parseHandshake(open, 4); err != nil {
 		return nil, "", err
 	}
 	r.SID = hs.SID
@@ -162,7 +162,7 @@ func (e *RefusedError) Error() string {
 }
 
 // parseHandshake parses the text form of an open packet, strictly.
-func parseHandshake(s string) (*Handshake, error) {
+func parseHandshake(s string, revision int) (*Handshake, error) {
 	p, err := parsePacket(s)
 	if err != nil {
 		return nil, fmt.Errorf("eiotest: handshake: %w", err)
@@ -176,7 +176,7 @@ func parseHandshake(s string) (*Handshake, error) {
 	if err := d.Decode(&hs); err != nil {
 		return nil, fmt.Errorf("eiotest: handshake: %w", err)
 	}
-	if hs.SID == "" || hs.Upgrades == nil || hs.PingInterval <= 0 || hs.PingTimeout <= 0 || hs.MaxPayload <= 0 {
+	if hs.SID == "" || hs.Upgrades == nil || hs.PingInterval <= 0 || hs.PingTimeout <= 0 || (revision == 3) != (hs.MaxPayload == 0) {
 		return nil, errors.New("eiotest: handshake: incomplete: " + s)
 	}
 	return &hs, nil

@@ -18,7 +18,7 @@ func (c *Client) openWebSocket(ctx context.Context) error {
 	open, err := readText(ctx, ws)
 	if err == nil {
 		var hs *Handshake
-		if hs, err = parseHandshake(open); err == nil {
+		if hs, err = parseHandshake(open, c.revision()); err == nil {
 			c.hs = *hs
 			c.raw.SID = hs.SID
 			c.start()
@@ -126,7 +126,12 @@ func (c *Client) readWebSocket(ws *websocket.Conn) {
 			return
 		}
 		p := packet{packetMessage, data, true}
-		if kind == websocket.MessageText {
+		if c.old != nil {
+			if p, err = c.old.message(data, kind == websocket.MessageText); err != nil {
+				c.violation("WebSocket message: %w", err)
+				return
+			}
+		} else if kind == websocket.MessageText {
 			p, err = parsePacket(string(data))
 			if err == nil && p.binary {
 				err = errors.New("base64 in a WebSocket frame")
@@ -146,9 +151,14 @@ func (c *Client) readWebSocket(ws *websocket.Conn) {
 func (c *Client) writeWebSocket(ws *websocket.Conn, batch []packet) {
 	for _, p := range batch {
 		kind, data := websocket.MessageText, p.data
-		if p.binary {
+		switch {
+		case p.binary && c.old != nil && c.old.base64:
+			data = []byte(c.old.text(p))
+		case p.binary && c.old != nil:
+			kind, data = websocket.MessageBinary, append([]byte{4}, p.data...)
+		case p.binary:
 			kind = websocket.MessageBinary
-		} else {
+		default:
 			data = p.appendText(nil)
 		}
 		if err := ws.Write(c.ctx, kind, data); err != nil {

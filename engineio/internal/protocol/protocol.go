@@ -35,7 +35,7 @@ type Handshake struct {
 	Upgrades     []string
 	PingTimeout  time.Duration
 	PingInterval time.Duration
-	MaxPayload   int // bytes
+	MaxPayload   int // bytes; 0: revision 3, which does not have it
 }
 
 // Packet returns the open packet. Its keys have the order of Flask-SocketIO.
@@ -45,7 +45,7 @@ func (h *Handshake) Packet() string {
 		Upgrades     []string `json:"upgrades"`
 		PingTimeout  int64    `json:"pingTimeout"`
 		PingInterval int64    `json:"pingInterval"`
-		MaxPayload   int      `json:"maxPayload"`
+		MaxPayload   int      `json:"maxPayload,omitempty"`
 	}{h.SID, h.Upgrades, h.PingTimeout.Milliseconds(), h.PingInterval.Milliseconds(), h.MaxPayload})
 	return string(Open) + string(b)
 }
@@ -63,14 +63,18 @@ func NewID() string {
 // Query is what matters in the query of a request.
 type Query struct {
 	Transport, SID, Version string
-	JSONP                   bool
+	// Revision 3 only: what cannot read binary data asks for base64, and what polls with
+	// script elements (JSONP) names its callback by a number.
+	Base64 bool
+	JSONP  bool
+	Index  string
 }
 
 // ParseQuery reads a query without a map: every poll has one.
 // What is no escape in it is text, as browsers and the reference server have it.
 func ParseQuery(raw string) (q Query) {
 	escaped := strings.ContainsAny(raw, "%+")
-	var transport, sid, version bool // the first of each counts
+	var transport, sid, version, index, base64 bool // the first of each counts
 	set := func(field *string, seen *bool, value string) {
 		if !*seen {
 			*field, *seen = value, true
@@ -93,6 +97,11 @@ func ParseQuery(raw string) (q Query) {
 			set(&q.Version, &version, value)
 		case "j":
 			q.JSONP = true
+			set(&q.Index, &index, value)
+		case "b64":
+			if !base64 {
+				q.Base64, base64 = value != "", true
+			}
 		}
 	}
 	return q

@@ -1,0 +1,233 @@
+package engineio
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
+	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
+	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/revision3"
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
+)
+
+var (
+	errNoPing     = errors.New("engineio: the client sent no PING: in revision 3 of the protocol only the client sends them")
+	errClientPong = errors.New("engineio: the client sent a PONG: in revision 3 of the protocol only the server sends them")
+
+	pongPacket = outgoing.NewPacket("3")
+
+	octetStream = []string{"application/octet-stream"}
+	javaScript  = []string{"text/javascript; charset=UTF-8"}
+)
+
+// old is revision 3: see Options.AllowEIO3.
+type old struct {
+	base64 bool // the client cannot read binary data in the answers to polls
+	script bool // it polls with script elements, which read scripts only
+}
+
+// dialectOf returns how a client speaks whose handshake has the query q. Like the
+// reference server it takes for revision 3 what does not ask for revision 4.
+func (s *Server) dialectOf(q *protocol.Query) (dialectID, *Refusal) {
+	switch {
+	case q.Version == protocol.Version && q.JSONP:
+		return 0, refuseScript
+	case q.Version == protocol.Version:
+		return revision4, nil
+	case !s.opts.AllowEIO3:
+		return 0, refuse(http.StatusBadRequest, CodeUnsupportedVersion, causeVersion,
+			fmt.Sprintf("unsupported protocol version: EIO=%.10q; this server speaks EIO=%s: use a client of Socket.IO 3 or later, or set Options.AllowEIO3", q.Version, protocol.Version))
+	case q.JSONP && !revision3.IsIndex(q.Index):
+		return 0, refuseIndex
+	case q.JSONP:
+		return revision3Script, nil
+	case q.Base64:
+		return revision3Base64, nil
+	}
+	return revision3Binary, nil
+}
+
+var (
+	refuseScript = badRequest("polling with script elements (JSONP, the query parameter j) is for clients of revision 3, which use it for all requests or for none")
+	refuseIndex  = badRequest("the query parameter j must be a number: it names the callback of a client that polls with script elements")
+)
+
+// checkScript refuses a poll or POST of a session whose answer would be a script although
+// the session has none, or the other way around.
+func (c *Conn) checkScript(q *protocol.Query) *Refusal {
+	switch {
+	case q.JSONP != (c.speaks == revision3Script):
+		return refuseScript
+	case q.JSONP && !revision3.IsIndex(q.Index):
+		return refuseIndex
+	}
+	return nil
+}
+
+func (*old) revision() int { return 3 }
+
+// newID returns a session id which other servers know as one when they see it: clients of
+// revision 3 use it as the id of their socket, too.
+func (*old) newID() string { return sessionid.New() }
+
+func (*old) handshake(h *protocol.Handshake) { h.MaxPayload = 0 }
+
+func (*old) form(base64 bool) outgoing.Form {
+	if base64 {
+		return outgoing.Base64
+	}
+	return outgoing.Typed
+}
+
+func (d *old) receive(c *Conn, p []byte, binary bool) (room <-chan struct{}, err error) {
+	data, is, err := p, binary, error(nil)
+	if binary {
+		data, err = revision3.Binary(p)
+	} else {
+		data, is, err = revision3.Base64(p)
+	}
+	switch {
+	case err != nil:
+		return nil, &parseError{err.Error()}
+	case is:
+		return c.deliverMessage(data, true), nil
+	case len(p) > 0 && p[0] == protocol.Ping:
+		d.heard(c, protocol.Ping)
+		return c.control(), nil
+	case len(p) > 0 && p[0] == protocol.Pong:
+		return nil, errClientPong
+	}
+	return c.receivePacket(p)
+}
+
+func (*old) checkPost(http.Header) error { return nil }
+
+func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) (err error) {
+	n := len(body)
+	framed := isBinary(h)
+	if d.script {
+		if body, err = revision3.FormPayload(body); err != nil {
+			return &parseError{err.Error()}
+		}
+		framed = false
+	}
+	if !framed && !utf8.Valid(body) {
+		return errNotUTF8
+	}
+	poll.turn.Lock()
+	defer poll.turn.Unlock()
+	c.recvMu.Lock()
+	defer c.recvMu.Unlock()
+	for first := true; first || len(body) > 0; first = false {
+		var packet []byte
+		binary := false
+		if framed {
+			packet, binary, body, err = revision3.NextFramed(body)
+		} else {
+			packet, body, err = revision3.Next(body)
+		}
+		if err != nil {
+			return &parseError{err.Error()}
+		}
+		if packet == nil && !framed {
+			return nil // empty packets
+		}
+		c.flusher.traffic.received(1, n)
+		n = 0 // counted
+		room, err := d.receive(c, packet, binary)
+		if err != nil {
+			return err
+		}
+		if room != nil {
+			c.recvMu.Unlock()
+			c.awaitRoom(room)
+			c.recvMu.Lock()
+		}
+	}
+	return nil
+}
+
+func (d *old) payload(units []*outgoing.Unit, last *outgoing.Unit, r *http.Request) (body []byte, contentType []string, buf *[]byte) {
+	if last != nil {
+		units = append(units[:len(units):len(units)], last)
+	}
+	form := outgoing.Base64
+	contentType = plainText
+	for _, u := range units {
+		if !d.base64 && !u.PlainText() {
+			form, contentType = outgoing.Typed, octetStream
+		}
+	}
+	buf = bufpool.Get()
+	body = (*buf)[:0]
+	for _, u := range units {
+		body = u.AppendOldPayload(body, form)
+	}
+	*buf = body
+	if d.script {
+		script := bufpool.Get()
+		body = revision3.AppendScript((*script)[:0], protocol.ParseQuery(r.URL.RawQuery).Index, body)
+		*script = body
+		bufpool.Put(buf)
+		buf, contentType = script, javaScript
+	}
+	return body, contentType, buf
+}
+
+// beginLocked notes in pongSince when the last PING came, and has the timer fire before
+// the client gives up that is not read from.
+func (*old) beginLocked(c *Conn) {
+	o := &c.srv.opts
+	c.pongSince = instant.Now()
+	c.setTimerLocked(c.pongSince.Add(o.PingInterval + o.PingTimeout/2).Time())
+}
+
+// heartbeatLocked ends a connection whose client has sent no PING for PingInterval and
+// PingTimeout. What cannot be read because of the server does not count against the
+// client, nor does a POST that is on its way, behind which the PING may wait. A client
+// that is not read from gets a PONG before it would give up.
+func (*old) heartbeatLocked(c *Conn) error {
+	o, now := &c.srv.opts, instant.Now()
+	end := c.pongSince.Add(o.PingInterval + o.PingTimeout)
+	switch {
+	case c.pause != nil && c.pause.waiting > 0:
+		c.pushPongLocked()
+		c.setTimerLocked(now.Add(o.PingInterval + o.PingTimeout/2).Time())
+	case now < end:
+		c.setTimerLocked(end.Time())
+	case c.poll != nil && c.poll.posting || c.excusedLocked():
+		c.setTimerLocked(now.Add(o.PingTimeout / pongLooks).Time())
+	default:
+		return errNoPing
+	}
+	return nil
+}
+
+// heard answers a PING. It never expects one: all count towards Options.Limits.ControlRate,
+// since each has the server send something.
+func (d *old) heard(c *Conn, kind byte) (heartbeat, expected, confirms bool) {
+	if kind != protocol.Ping {
+		return false, false, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		d.beginLocked(c)
+		c.pushPongLocked()
+	}
+	return true, false, false
+}
+
+func (c *Conn) pushPongLocked() {
+	if c.queue.Fits(pongPacket, c.srv.opts.Limits.SendQueueLimit) {
+		c.pushLocked(pongPacket)
+	}
+}
+
+// Revision returns the revision of the Engine.IO protocol that the client speaks: 4, or 3
+// with Options.AllowEIO3.
+func (c *Conn) Revision() int { return c.dialect().revision() }

@@ -1,0 +1,344 @@
+package engineio_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
+)
+
+// Most tests of this package run with clients of both revisions, see eiotest.RunSyncAll. Here is what differs.
+
+// runOld runs a test with each kind of client of revision 3.
+func runOld(t *testing.T, f func(t *testing.T, mode eiotest.Mode)) {
+	t.Helper()
+	eiotest.RunSync(t, f, eiotest.OldModes...)
+}
+
+func TestRevision3Handshake(t *testing.T) {
+	runOld(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, nil, nil)
+		c, p := h.connect(mode)
+		want := eiotest.Handshake{SID: p.ID(), Upgrades: []string{"websocket"}, PingInterval: 25000, PingTimeout: 20000}
+		if mode.Current() == eiotest.WebSocket {
+			want.Upgrades = []string{}
+		}
+		assert.Equal(t, want, c.Handshake())
+		assert.Regexp(t, `^[A-Za-z0-9_-]{27}$`, p.ID())
+		assert.Equal(t, 3, p.Revision())
+		assert.Equal(t, 4, mustConnect(h, mode.Current()).Revision())
+		assert.Equal(t, 1, h.srv.Stats().Revision3)
+		c.Close()
+		p.wantClosed(reasonOfClose(mode))
+		assert.Zero(t, h.srv.Stats().Revision3)
+	})
+}
+
+// Like the reference server, ours takes for revision 3 what does not say that it is 4.
+func TestRevision3IsWhatIsNot4(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		for query, want := range map[string]string{
+			"EIO=3": `:0{"sid":"`, "": `:0{"sid":"`, "EIO=2": `:0{"sid":"`, "EIO=abc": `:0{"sid":"`, "EIO=3&b64=1": `:0{"sid":"`,
+			"EIO=3&j=12": `___eio[12]("`, "j=0": `___eio[0]("`, "EIO=4": `0{"sid":"`,
+		} {
+			resp := h.get(query)
+			assert.Equal(t, http.StatusOK, resp.Status, query)
+			at := strings.Index(resp.Body, want)
+			assert.True(t, at == 0 || at > 0 && want[0] == ':' && at <= 3, "%s: %s", query, resp.Body)
+			assert.Equal(t, want == `0{"sid":"`, strings.Contains(resp.Body, "maxPayload"), query)
+		}
+	})
+}
+
+// get sends a poll of no session.
+func (h *host) get(query string) *eiotest.Response {
+	raw := eiotest.Raw{Transport: h.tr}
+	resp, err := raw.Do(h.t.Context(), http.MethodGet, "http://server.test/engine.io/?transport=polling&"+query, nil, nil)
+	require.NoError(h.t, err)
+	return resp
+}
+
+// The refusal without the option is the reference server's, and its header and the log name the option.
+func TestRevision3IsRefusedByDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHostWith(t, engineio.Options{}, nil)
+		for _, query := range []string{"EIO=3", "", "EIO=3&b64=1", "EIO=3&j=0"} {
+			resp := h.get(query)
+			assert.Equal(t, http.StatusBadRequest, resp.Status, query)
+			assert.Equal(t, `{"code":5,"message":"Unsupported protocol version"}`, resp.Body, query)
+			assert.Contains(t, resp.Header.Get(engineio.RefusalHeader), "set Options.AllowEIO3", query)
+		}
+		require.Len(t, h.warnings(), 1)
+		assert.Contains(t, h.warnings()[0], "Options.AllowEIO3")
+		assert.EqualValues(t, 4, h.srv.Stats().Refused["version"])
+	})
+}
+
+// A callback is a number, and only a session that began with one has scripts for answers.
+func TestJSONPIndex(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		for _, j := range []string{"", "a", "0](alert(1)", "-1", "1.5", "99999999999"} {
+			resp := h.get("EIO=3&j=" + url.QueryEscape(j))
+			assert.Equal(t, http.StatusBadRequest, resp.Status, j)
+			assert.NotContains(t, resp.Body, "___eio")
+		}
+		assert.Equal(t, http.StatusBadRequest, h.get("EIO=4&j=0").Status)
+		assert.Equal(t, http.StatusOK, h.get("EIO=3&j=0").Status)
+		h.peer()
+		c, p := h.connectWith(eiotest.Options{Mode: eiotest.OldPolling, NoAutoPong: true})
+		raw := c.Raw()
+		raw.Query = url.Values{"EIO": {"3"}, "j": {"0"}}
+		resp, err := raw.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusBadRequest, resp.Status)
+		p.isOpen(c)
+	})
+}
+
+// What a script answers can be nothing but a script, and is judged by the page that it is for.
+func TestJSONPAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		raw := eiotest.Raw{Transport: h.tr}
+		get := func(site, referer string) *eiotest.Response {
+			header := http.Header{"Cookie": {"user=ann"}}
+			if site != "" {
+				header.Set("Sec-Fetch-Site", site)
+			}
+			if referer != "" {
+				header.Set("Referer", referer)
+			}
+			resp, err := raw.Do(t.Context(), http.MethodGet, "http://server.test/engine.io/?transport=polling&EIO=3&j=0", nil, header)
+			require.NoError(t, err)
+			return resp
+		}
+		resp := get("same-origin", "http://server.test/")
+		assert.Equal(t, http.StatusOK, resp.Status)
+		assert.Equal(t, "text/javascript; charset=UTF-8", resp.Header.Get("Content-Type"))
+		assert.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
+		assert.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
+		assert.Equal(t, "user=ann", h.peer().Request().Header.Get("Cookie"))
+
+		assert.Equal(t, http.StatusForbidden, get("cross-site", "https://evil.test/").Status)
+		assert.Equal(t, http.StatusForbidden, get("cross-site", "").Status)
+		assert.Equal(t, http.StatusForbidden, get("", "https://evil.test/").Status)
+		assert.Empty(t, h.peers)
+
+		assert.Equal(t, http.StatusOK, get("", "").Status)
+		assert.Empty(t, h.peer().Request().Header.Get("Cookie"))
+	})
+}
+
+// Texts and binary messages of every size arrive, both ways, in every form.
+func TestRevision3Messages(t *testing.T) {
+	runOld(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, nil, nil)
+		h.echo = true
+		c, _ := h.connect(mode)
+		texts := []string{"", "a", "\u2028\u2029</script>", "line\nfeed, \\n and \\\\n", "\"quoted\"", "a+b&d=c%25", strings.Repeat("€", 130), strings.Repeat("😀x", 40_000), "\x00\x7f\u0080"}
+		for _, text := range texts {
+			require.NoError(t, c.Send(text))
+			require.NoError(t, c.SendBinary([]byte(text)))
+			wantMessages(t, c, "text "+text, "binary "+text)
+		}
+		for _, text := range texts {
+			require.NoError(t, c.Send(text))
+		}
+		for _, text := range texts {
+			wantMessages(t, c, "text "+text)
+		}
+	})
+}
+
+// Clients of Socket.IO 1 misread texts that are not ASCII in a payload of text, but not in a framed one.
+func TestFramedUnlessASCII(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		c, p := h.connectWith(eiotest.Options{Mode: eiotest.OldPolling, NoAutoPong: true})
+		wantMessages(t, c)
+		types := map[string]string{"a": "text/plain; charset=UTF-8", "é": "application/octet-stream"}
+		for text, want := range types {
+			synctest.Wait()
+			require.NoError(t, p.SendText(text))
+			wantMessages(t, c, "text "+text)
+			_ = want
+		}
+		raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"EIO": {"3"}}}
+		resp, err := raw.Get(t.Context())
+		require.NoError(t, err)
+		q := h.peer()
+		raw.SID = q.ID()
+		for text, want := range types {
+			require.NoError(t, q.SendText(text))
+			resp, err = raw.Get(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, want, resp.Header.Get("Content-Type"), text)
+		}
+		require.NoError(t, q.Send(engineio.TextFrames("x", []byte{1})))
+		resp, err = raw.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "\x00\x02\xff4x\x01\x02\xff\x04\x01", resp.Body)
+	})
+}
+
+// A message for clients of both revisions, some of which cannot read binary data.
+func TestOneMessageForBothRevisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		var clients []*eiotest.Client
+		for _, mode := range append(eiotest.OldModes[:len(eiotest.OldModes):len(eiotest.OldModes)], eiotest.Modes...) {
+			c, _ := h.connect(mode)
+			clients = append(clients, c)
+		}
+		f := engineio.TextFrames("text €", []byte{1, 2, 3}, nil)
+		for range 3 {
+			for c := range h.srv.Conns() {
+				require.NoError(t, c.Send(f))
+			}
+		}
+		for _, c := range clients {
+			for range 3 {
+				wantMessages(t, c, "text text €", "binary \x01\x02\x03", "binary ")
+			}
+		}
+	})
+}
+
+// The client sends the heartbeats, and is answered at once.
+func TestRevision3Heartbeat(t *testing.T) {
+	runOld(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, &heartbeat, nil)
+		c, p := h.connect(mode)
+		for range 20 {
+			time.Sleep(7 * time.Second)
+			p.isOpen(c)
+		}
+		require.NoError(t, c.Send("alive"))
+		p.want("text alive")
+	})
+}
+
+// Nothing but a PING keeps a client alive: it is given the ping interval and the ping timeout together.
+func TestRevision3PingTimeout(t *testing.T) {
+	runOld(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, &heartbeat, nil)
+		last := time.Now()
+		c, p := h.connectWith(eiotest.Options{Mode: mode, NoAutoPong: true})
+		for range 5 { // at the last moment
+			time.Sleep(time.Until(last.Add(14*time.Second - time.Millisecond)))
+			last = time.Now()
+			require.NoError(t, c.SendPacket("2"))
+			synctest.Wait()
+			p.isOpen(c)
+		}
+		for range 13 {
+			time.Sleep(time.Second)
+			require.NoError(t, c.Send("alive"))
+		}
+		assert.ErrorContains(t, p.wantClosed(engineio.ReasonPingTimeout), "no PING")
+		assert.Equal(t, 14*time.Second, time.Since(last))
+	})
+}
+
+// PINGs are control packets: a client that sends many of them is not read from for a while.
+func TestRevision3ControlRate(t *testing.T) {
+	runOld(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 100}}, nil)
+		c, p := h.connect(mode)
+		begin := time.Now()
+		for range 2000 {
+			require.NoError(t, c.SendPacket("2"))
+		}
+		require.NoError(t, c.Send("x"))
+		p.want("text x")
+		assert.GreaterOrEqual(t, time.Since(begin), 8*time.Second)
+		assert.Positive(t, h.srv.Stats().LimitHits["ControlRate"])
+		time.Sleep(time.Minute)
+		p.isOpen(c)
+	})
+}
+
+// What breaks the protocol over polling is refused, and ends the session.
+func TestRevision3BadPosts(t *testing.T) {
+	const binary, form = "application/octet-stream", "application/x-www-form-urlencoded"
+	for name, tt := range map[string]struct {
+		mode              eiotest.Mode
+		contentType, body string
+		want              engineio.Reason
+		detail            string
+	}{
+		"empty":             {eiotest.OldPolling, "", "", engineio.ReasonParseError, "an empty payload"},
+		"no length":         {eiotest.OldPolling, "", "4hello", engineio.ReasonParseError, "a packet without a length"},
+		"too short":         {eiotest.OldPolling, "", "9:4hello", engineio.ReasonParseError, "shorter than its length"},
+		"too long":          {eiotest.OldPolling, "", "2:4hello", engineio.ReasonParseError, "a packet without a length"},
+		"bytes, not units":  {eiotest.OldPolling, "", "5:4ä€", engineio.ReasonParseError, "shorter than its length"},
+		"no UTF-8":          {eiotest.OldPolling, "", "2:4\xff", engineio.ReasonParseError, "not UTF-8"},
+		"unknown type":      {eiotest.OldPolling, "", "1:7", engineio.ReasonParseError, "unknown packet type"},
+		"PONG":              {eiotest.OldPolling, "", "1:3", engineio.ReasonTransportError, "sent a PONG"},
+		"bad base64":        {eiotest.OldPolling, "", "4:b4!!", engineio.ReasonParseError, "not base64"},
+		"base64 of a PING":  {eiotest.OldPolling, "", "6:b2AQI=", engineio.ReasonParseError, "without the type of a message"},
+		"text as binary":    {eiotest.OldPolling, binary, "2:4a", engineio.ReasonParseError, "header"},
+		"framed, no UTF-8":  {eiotest.OldPolling, binary, "\x00\x02\xff4\xff", engineio.ReasonParseError, "not UTF-8"},
+		"framed, too short": {eiotest.OldPolling, binary, "\x01\x09\xff\x04", engineio.ReasonParseError, "shorter than its length"},
+		"framed PING":       {eiotest.OldPolling, binary, "\x01\x01\xff\x02", engineio.ReasonParseError, "without the type of a message"},
+		"framed empty text": {eiotest.OldPolling, binary, "\x00\x00\xff", engineio.ReasonParseError, "empty packet"},
+		"revision 4":        {eiotest.OldPolling, "", "4a\x1e4b", engineio.ReasonParseError, "a packet without a length"},
+		"no form":           {eiotest.OldJSONP, form, "2:4a", engineio.ReasonParseError, "without the field d"},
+		"bad escape":        {eiotest.OldJSONP, form, "d=%zz", engineio.ReasonParseError, "cannot be unescaped"},
+		"form, no UTF-8":    {eiotest.OldJSONP, form, "d=2:4%ff", engineio.ReasonParseError, "not UTF-8"},
+		"CLOSE":             {eiotest.OldJSONP, form, "d=1:1", engineio.ReasonClientDisconnect, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, nil, nil)
+				c, p := h.connectWith(eiotest.Options{Mode: tt.mode, NoAutoPong: true})
+				raw := c.Raw()
+				resp, err := raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), bytes.NewReader([]byte(tt.body)), http.Header{"Content-Type": {tt.contentType}})
+				require.NoError(t, err)
+				p.wantClosed(tt.want)
+				if tt.detail == "" {
+					assert.Equal(t, http.StatusOK, resp.Status)
+					return
+				}
+				assert.Equal(t, http.StatusBadRequest, resp.Status)
+				assert.Contains(t, resp.Header.Get(engineio.RefusalHeader), tt.detail)
+			})
+		})
+	}
+}
+
+// What some clients send when they have nothing to say does no harm.
+func TestRevision3HarmlessPosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		c, p := h.connect(eiotest.OldPolling)
+		raw := c.Raw()
+		for _, body := range []string{"0:", "0:0:2:4a", "1:6", "1:5", "6:2probe"} {
+			resp, err := raw.Post(t.Context(), body)
+			require.NoError(t, err)
+			assert.Equal(t, "ok", resp.Body, body)
+		}
+		p.want("text a")
+		p.wantNone()
+		p.isOpen(c)
+	})
+}
+
+// reasonOfClose is why a connection ends whose client leaves as a client should.
+func reasonOfClose(mode eiotest.Mode) engineio.Reason {
+	if mode.Current() == eiotest.Polling {
+		return engineio.ReasonClientDisconnect
+	}
+	return engineio.ReasonTransportClose
+}
