@@ -166,3 +166,21 @@ func Decompress(resp *Response) (string, error) {
 	}
 	return "", fmt.Errorf("eiotest: response: %w", err)
 }
+
+// take takes the packets of the next batch from the queue: all, or as many as the server's limit of a payload allows.
+func (c *Client) take(all bool) []packet {
+	n, size, most := 0, 0, c.hs.MaxPayload
+	if c.old != nil {
+		most = oldMaxPayload
+	}
+	for _, p := range c.out {
+		size += p.textLen() + len(Separator)
+		if !all && n > 0 && size-len(Separator) > most {
+			break
+		}
+		n++
+	}
+	batch := c.out[:n:n]
+	c.out = c.out[n:]
+	return batch
+}
