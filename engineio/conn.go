@@ -41,6 +41,7 @@ type Conn struct {
 	req    *http.Request           // of the handshake; it has the context of the connection once cancel is set
 	cancel context.CancelCauseFunc // nil until the first call of Request or Context
 	header int32                   // size of req in Server.headers, in bytes; not changed
+	pings  uint16                  // those that the client has not answered
 
 	polling bool // a poll waits
 	probing bool // the probe of an upgrade was answered: polls get NOOP
@@ -56,7 +57,6 @@ type Conn struct {
 	receiverDone  bool // Receiver.Closed has returned
 	transportDone bool // nothing more is read from the client or written to it
 
-	pings   uint16     // those that the client has not answered
 	numbers *numbering // nil until a message is sent with a number
 
 	poll    *pollState    // nil unless the session began with polling; see dropPollLocked
