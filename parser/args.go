@@ -33,7 +33,7 @@ var noArgs = new(args)
 const binaryPrealloc = 16
 
 // newArgs copies what the arguments need out of data.
-func newArgs(p *jsonParser, data []byte, elems elements, attachments int, holes []hole) *args {
+func newArgs(p *jsonParser, data []byte, elems *elements, attachments int, holes []hole) *args {
 	if elems.n == 0 && attachments == 0 {
 		return noArgs
 	}

@@ -199,23 +199,13 @@ func (d *decoder) payload(p *Packet, data []byte, i, attachments int) (*args, er
 		return nil, s.err()
 	}
 
-	elems := s.elems()
-	switch p.Type {
-	case Connect:
-		if kind != '{' {
-			return nil, malformed(data, i, "payload of CONNECT must be an object")
-		}
-		elems = whole(trim(data, i))
-	case ConnectError: // a bare string is what Flask-SocketIO sends
-		if kind != '{' && kind != '"' {
-			return nil, malformed(data, i, "payload of CONNECT_ERROR must be an object or a string")
-		}
-		elems = whole(trim(data, i))
-	default:
-		if kind != '[' {
-			return nil, malformed(data, i, "payload of "+p.Type.String()+" must be an array")
-		}
+	if err := d.checkKind(p.Type, kind, data, i); err != nil {
+		return nil, err
 	}
+	if p.Type == Connect || p.Type == ConnectError {
+		s.whole(trim(data, i))
+	}
+	elems := s.elems()
 	if p.Type == Event {
 		if elems.n == 0 {
 			return nil, malformed(data, i, "EVENT without a name")
@@ -225,9 +215,30 @@ func (d *decoder) payload(p *Packet, data []byte, i, attachments int) (*args, er
 			return nil, err
 		}
 		p.Event = name
-		elems = elems.rest() // a name has no holes in it
+		elems.dropFirst() // a name has no holes in it
 	}
-	return newArgs(d.parser, data, elems, attachments, s.holes), nil
+	return newArgs(d.parser, data, &elems, attachments, s.holes), nil
+}
+
+// checkKind checks that the payload at i, which begins with kind, suits a packet's type.
+// It is a function of its own to keep the frame of payload small: decoding runs on the
+// stack of each connection's reader, which is to fit into 4 KiB.
+func (d *decoder) checkKind(t Type, kind byte, data []byte, i int) error {
+	switch t {
+	case Connect:
+		if kind != '{' {
+			return malformed(data, i, "payload of CONNECT must be an object")
+		}
+	case ConnectError: // a bare string is what Flask-SocketIO sends
+		if kind != '{' && kind != '"' {
+			return malformed(data, i, "payload of CONNECT_ERROR must be an object or a string")
+		}
+	default:
+		if kind != '[' {
+			return malformed(data, i, "payload of "+t.String()+" must be an array")
+		}
+	}
+	return nil
 }
 
 // event returns the event name at in data.
@@ -267,9 +278,6 @@ func numberName(lit []byte) (string, bool) {
 	}
 	return string(appendFloat(nil, f)), true
 }
-
-// whole is a payload that is one element.
-func whole(at span) elements { return elements{first: []span{at}, n: 1, end: at.end} }
 
 // trim is data[i:] without the blanks around a JSON text.
 func trim(data []byte, i int) span {

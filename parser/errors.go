@@ -73,6 +73,10 @@ func excerpt(data []byte) string {
 	return string(data[:min(len(data), excerptLen)])
 }
 
+// malformed is not inlined: decoding runs on the stack of each connection's reader, which
+// has to stay small.
+//
+//go:noinline
 func malformed(data []byte, at int, detail string) error {
 	return &DecodeError{Kind: ErrMalformed, Detail: detail, Excerpt: excerpt(data[min(at, len(data)):])}
 }

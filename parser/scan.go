@@ -28,11 +28,10 @@ const (
 	markEvery     = 16
 )
 
-// rest returns the elements but for the first.
-func (e elements) rest() elements {
+// dropFirst removes the first element.
+func (e *elements) dropFirst() {
 	e.first = e.first[1:]
 	e.n--
-	return e
 }
 
 // at returns an element of a text that has been checked.
@@ -201,6 +200,9 @@ func (s *scanner) element(e span) {
 	s.n++
 	s.end = e.end
 }
+
+// whole makes a value that is no array the only element.
+func (s *scanner) whole(at span) { s.room[0], s.n, s.end, s.marks = at, 1, at.end, nil }
 
 // elems returns the elements of the top-level array.
 func (s *scanner) elems() elements {
