@@ -266,5 +266,5 @@ func TestDialingEnds(t *testing.T) {
 	if err := <-ended; !errors.Is(err, broker.ErrClosed) {
 		t.Errorf("Subscribe: %v", err)
 	}
-	require.Less(t, time.Since(start), 3*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 }

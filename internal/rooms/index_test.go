@@ -187,3 +187,26 @@ func BenchmarkMembers(b *testing.B) {
 	}
 	require.Positive(b, n)
 }
+
+// Leaving costs what was joined, however many rooms there are: it looks into no other
+// room. The other rooms are nil here, so that looking into one panics.
+func TestLeavingLooksIntoNoOtherRoom(t *testing.T) {
+	x := NewIndex[*guest]()
+	g := newGuest(x, "/", 1)
+	x.Enter(&g.member)
+	require.True(t, x.Join(&g.member, "left"))
+	require.True(t, x.Join(&g.member, "removed"))
+	for i := range x.shards {
+		if x.shards[i].rooms == nil {
+			x.shards[i].rooms = make(map[key]*room[*guest])
+		}
+		for n := range 10 {
+			x.shards[i].rooms[key{"/", fmt.Sprint("other ", i, n)}] = nil
+		}
+	}
+	x.Leave(&g.member, "left")
+	x.Withdraw(&g.member)
+	x.Remove(&g.member)
+	require.Nil(t, x.Find("id-1"))
+	require.Zero(t, x.Count("/", "removed"))
+}

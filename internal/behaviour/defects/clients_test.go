@@ -177,51 +177,6 @@ func TestDefectL15_GarbageDisconnectsAtOnce(t *testing.T) {
 	}
 }
 
-// Leaving looked into every room of the namespace: 1.3 ms with 10,000 clients.
-func TestDefectP2_LeavingCostsWhatWasJoined(t *testing.T) {
-	const clients, many = 100, 50_000
-	srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{MaxRooms: many}})
-	var left sync.WaitGroup
-	srv.On("disconnect", func(c *socketio.Context) { left.Done() })
-	host := siotest.Join(t, srv, eiotest.WebSocket)
-	transport := eiotest.Serve(t, srv, nil)
-	leave := func() time.Duration {
-		left.Add(clients)
-		var sockets []*socketio.Socket
-		for range clients {
-			raw := &eiotest.Raw{Transport: transport, Path: "/socket.io/"}
-			_, _, err := raw.Handshake(t.Context())
-			require.NoError(t, err)
-			_, err = raw.Post(t.Context(), "40")
-			require.NoError(t, err)
-			resp, err := raw.Get(t.Context())
-			require.NoError(t, err)
-			sid := strings.TrimSuffix(strings.TrimPrefix(resp.Body, `40{"sid":"`), `"}`)
-			require.NoError(t, srv.JoinRoom(sid, "room of "+sid))
-			sockets = append(sockets, srv.Socket(sid))
-			defer raw.Post(t.Context(), "1")
-		}
-		start := time.Now()
-		for _, s := range sockets {
-			s.Disconnect()
-		}
-		left.Wait()
-		return time.Since(start)
-	}
-	few := min(leave(), leave(), leave())
-	for i := range many {
-		require.NoError(t, srv.JoinRoom(host.SID, fmt.Sprint(i)))
-	}
-	limit := 8*few + time.Millisecond // a look into every room takes fifty times as long
-	lots := leave()
-	for tries := 0; lots > limit && tries < 20; tries++ { // other programs take their time
-		lots = min(lots, leave())
-	}
-	t.Logf("%v, with %d more rooms %v", few, many, lots)
-	require.Less(t, lots, limit)
-	left.Add(1) // the host
-}
-
 // A client's event called "*" was taken for the catch-all's own name, and its first argument for the event's: so a client
 // could make the catch-all see "connect".
 func TestDefectS2_EventNamedStar(t *testing.T) {

@@ -67,7 +67,7 @@ var defects = []behaviour.Row{
 	{"O4", "rooms have no lock", "TestStorm TestRoomChangesDuringEmit", ""},
 
 	{"P1", "three threads for an idle client, one for an event", "TestDefectP1_IdleClientsHaveOneGoroutine", ""},
-	{"P2", "a disconnect costs as much as there are rooms", "TestDefectP2_LeavingCostsWhatWasJoined", ""},
+	{"P2", "a disconnect costs as much as there are rooms", "rooms.TestLeavingLooksIntoNoOtherRoom", ""},
 	{"P3", "each emit copies the members", "TestRoomChangesDuringEmit", "what is handed out is shared; BenchmarkBroadcast measures it"},
 	{"P4", "with a callback each recipient is encoded for", "TestFlaskPython/P26", ""},
 	{"P5", "one core", "", "goroutines use all"},
