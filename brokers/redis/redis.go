@@ -13,6 +13,9 @@
 // single node, behind Sentinel, or as a Cluster; the number of the database does
 // not matter for publish/subscribe. Nothing is stored.
 //
+// [NewHistory] is for fleets without servers of Flask-SocketIO: it uses a stream, and a
+// server that was cut off from Redis gets what it missed.
+//
 // An outage is logged by the server, twice: when it begins and when it ends. The
 // go-redis library writes lines of its own to standard error, "redis: ... failed to
 // dial", for every attempt in between. It has one logger for the whole process,

@@ -82,6 +82,13 @@ func TestSentinel(t *testing.T) {
 		Stop:  master.Stop,
 		Start: master.Start,
 	})
+	brokertest.RunHistory(t, brokertest.HistoryService{Service: brokertest.Service{
+		Connect: func(t *testing.T) broker.Broker {
+			return newHistory(t, "redis+sentinel://"+sentinel.addr+",127.0.0.1:1/0/mymaster", nil)
+		},
+		Stop:  master.Stop,
+		Start: master.Start,
+	}, Forget: func() { master.do("XTRIM", "socketio", "MAXLEN", "=", "0") }})
 }
 
 func TestCluster(t *testing.T) {
@@ -110,6 +117,16 @@ func TestCluster(t *testing.T) {
 			return newBroker(t, "redis+cluster://"+nodes[0].addr+","+nodes[1].addr)
 		},
 	})
+	brokertest.RunHistory(t, brokertest.HistoryService{Service: brokertest.Service{
+		Connect: func(t *testing.T) broker.Broker {
+			return newHistory(t, "redis+cluster://"+nodes[0].addr+","+nodes[1].addr, nil)
+		},
+	}, Forget: func() {
+		client := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{nodes[0].addr}})
+		defer client.Close()
+		require.NoError(t, client.XTrimMaxLen(t.Context(), "socketio", 0).Err())
+	}})
+
 	// Whatever the node a program of another kind publishes on.
 	b := newBroker(t, "redis+cluster://"+nodes[2].addr)
 	defer b.Close()
