@@ -362,6 +362,12 @@ func (c *Context) invokeAck() (err error) {
 			err = c.recovered("handler", v)
 		}
 	}()
-	option := c.details.ack.option
-	return option.shape.call(option.fn, c, c.details.failure)
+	option, failure := c.details.ack.option, c.details.failure
+	if failure == nil && c.srv().opts.StrictArgs {
+		failure = option.shape.strict(c)
+	}
+	if failure != nil && !option.shape.takesError {
+		return failure
+	}
+	return option.shape.call(option.fn, c, failure)
 }

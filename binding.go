@@ -15,36 +15,58 @@ import (
 // strict returns a handler that checks the number of arguments and then calls h, see
 // [Options].StrictArgs.
 func strict(h Handler) Handler {
-	t, call := h.typ, h.call
-	params := t.NumIn() - 1
-	if params == 0 && t.NumOut() == 2 && t.Out(0) == argsType {
+	a := newArity(h.typ, 1)
+	if a.params == 0 && !a.variadic && h.typ.NumOut() == 2 && h.typ.Out(0) == argsType {
 		return h // a HandlerFunc gets the arguments undecoded
 	}
-	if t.IsVariadic() {
-		params--
-	}
+	call := h.call
 	h.call = func(c *Context, named bool) (Args, error) {
-		n := c.params(named)
-		if n == params || n > params && t.IsVariadic() || named && params == 0 {
-			return call(c, named)
+		if err := a.check(c, named); err != nil {
+			return nil, err
 		}
-		e := &ArgError{Event: c.event, Index: min(n, params)}
-		if n < params {
-			e.Type = t.In(n + 1).String()
-		}
-		want := params
-		if named {
-			e.Index--
-			want--
-		}
-		atLeast := ""
-		if t.IsVariadic() {
-			atLeast = "at least "
-		}
-		e.Err = fmt.Errorf("%w: %d, and the handler takes %s%d", ErrArgCount, c.args.Len(), atLeast, want)
-		return nil, e
+		return call(c, named)
 	}
 	return h
+}
+
+// arity is the number of arguments that a function takes.
+type arity struct {
+	typ      reflect.Type
+	first    int // index of the first parameter for an argument
+	params   int // without the variadic one
+	variadic bool
+}
+
+func newArity(t reflect.Type, first int) arity {
+	a := arity{typ: t, first: first, params: t.NumIn() - first, variadic: t.IsVariadic()}
+	if a.variadic {
+		a.params--
+	}
+	return a
+}
+
+// check returns an ArgError if the event in c has another number of arguments. With
+// named, the name of the event is the first argument.
+func (a *arity) check(c *Context, named bool) error {
+	n := c.params(named)
+	if n == a.params || n > a.params && a.variadic || named && a.params == 0 {
+		return nil
+	}
+	e := &ArgError{Event: c.event, Index: min(n, a.params)}
+	if n < a.params {
+		e.Type = a.typ.In(n + a.first).String()
+	}
+	want := a.params
+	if named {
+		e.Index--
+		want--
+	}
+	atLeast := ""
+	if a.variadic {
+		atLeast = "at least "
+	}
+	e.Err = fmt.Errorf("%w: %d, and the handler takes %s%d", ErrArgCount, c.args.Len(), atLeast, want)
+	return e
 }
 
 // answer returns the acknowledgement for the single result of a handler.
@@ -195,29 +217,47 @@ func reflected(fn reflect.Value) bound {
 type ackShape struct {
 	err        error // why the type cannot be a handler; nil if it can
 	takesError bool  // the handler takes an error
+	arity      arity
 	call       ackCall
 }
 
 // ackCall calls fn with the acknowledgement in c, or with the failure if there is none.
 type ackCall func(fn any, c *Context, failure error) error
 
-// ackShapes holds an *ackShape for each reflect.Type of a handler that OnAck has been
-// given. A program has a fixed number of these.
+// ackShapes holds an *ackShape for each reflect.Type of a function that OnAck has been
+// given, and for each ofHandler. A program has a fixed number of these.
 var ackShapes sync.Map
 
-// handlerShape is the ackShape of a Handler, whose function has been checked.
-var handlerShape = &ackShape{call: func(fn any, c *Context, _ error) error {
+// strict checks the number of arguments of the acknowledgement in c. A callback without
+// parameters for arguments takes any: it decodes them itself.
+func (sh *ackShape) strict(c *Context) error {
+	if sh.arity.params == 0 && !sh.arity.variadic {
+		return nil
+	}
+	return sh.arity.check(c, false)
+}
+
+// ofHandler is the key in ackShapes of Handlers with functions of a type.
+type ofHandler struct{ typ reflect.Type }
+
+// callBound is the ackCall of a Handler.
+func callBound(fn any, c *Context, _ error) error {
 	_, err := fn.(bound)(c, false)
 	return err
-}}
+}
 
 func newAckOption(fn any) (*ackOption, error) {
 	if h, ok := fn.(Handler); ok {
 		if h.call == nil {
 			return nil, errors.New("the Handler was not made by Func or FuncAck")
 		}
-		_, err := handlerRules.CheckCallback(h.typ)
-		return &ackOption{handlerShape, h.call}, err
+		known, ok := ackShapes.Load(ofHandler{h.typ})
+		if !ok {
+			_, err := handlerRules.CheckCallback(h.typ)
+			known, _ = ackShapes.LoadOrStore(ofHandler{h.typ}, &ackShape{err: err, call: callBound, arity: newArity(h.typ, 1)})
+		}
+		shape := known.(*ackShape)
+		return &ackOption{shape, h.call}, shape.err
 	}
 	t := reflect.TypeOf(fn)
 	switch {
@@ -241,6 +281,11 @@ func newAckShape(t reflect.Type, fn any) *ackShape {
 	if sh.takesError, sh.err = handlerRules.CheckCallback(t); sh.err != nil {
 		return sh
 	}
+	first := 1 // of the arguments
+	if sh.takesError {
+		first = 2
+	}
+	sh.arity = newArity(t, first)
 	if sh.call = directAck(fn); sh.call == nil {
 		sh.call = reflectedAck(t, sh.takesError)
 	}

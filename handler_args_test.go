@@ -1,6 +1,7 @@
 package socketio_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,6 +75,56 @@ func TestStrictArgs(t *testing.T) {
 		p.Connect("/class")
 		p.Send(`2/class,1["method",1,2]`, `2/class,2["method",1]`)
 		p.Want(`3/class,1[3]`, `3/class,2["1int 1, and the handler takes 2: event \"method\""]`)
+	})
+}
+
+// Options.StrictArgs holds for acknowledgements, too.
+func TestStrictArgsOfAcknowledgements(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, isStrict := range []bool{true, false} {
+			srv := siotest.NewServer(t, &socketio.Options{StrictArgs: isStrict})
+			var rec siotest.Record
+			note := func(err error, values ...any) {
+				arg := new(socketio.ArgError)
+				if errors.As(err, &arg) && errors.Is(err, socketio.ErrArgCount) {
+					rec.Add("%s %d %s", arg.Event, arg.Index, arg.Type)
+				} else {
+					rec.Add("%v %v", err, values)
+				}
+			}
+			srv.OnError(func(_ *socketio.Context, err error) any { note(err); return nil })
+			p := siotest.Join(t, srv, eiotest.WebSocket)
+			s := srv.Socket(p.SID)
+			var wants []string
+			for _, tt := range []struct {
+				callback         any
+				answer           string
+				strict, tolerant string
+			}{
+				{func(_ *socketio.Context, n int) { note(nil, n) }, `1`, "<nil> [1]", "<nil> [1]"},
+				{func(_ *socketio.Context, n int) { note(nil, n) }, ``, "e 0 int", "<nil> [0]"},
+				{func(_ *socketio.Context, n int) { note(nil, n) }, `1,2`, "e 1 ", "<nil> [1]"},
+				{func(_ *socketio.Context, err error, n int) { note(err, n) }, `1`, "<nil> [1]", "<nil> [1]"},
+				{func(_ *socketio.Context, err error, n int) { note(err, n) }, ``, "e 0 int", "<nil> [0]"},
+				{func(_ *socketio.Context, err error, s string, n int) { note(err, s, n) }, `"a"`, "e 1 int", "<nil> [a 0]"},
+				{func(_ *socketio.Context, n int, more ...int) { note(nil, n, more) }, `1,2,3`, "<nil> [1 [2 3]]", "<nil> [1 [2 3]]"},
+				{func(_ *socketio.Context, n int, more ...int) { note(nil, n, more) }, ``, "e 0 int", "<nil> [0 []]"},
+				{func(c *socketio.Context) { note(nil, c.Args()...) }, `1,2`, "<nil> [1 2]", "<nil> [1 2]"},
+				{func(c *socketio.Context, err error) { note(err, c.Args()...) }, `1`, "<nil> [1]", "<nil> [1]"},
+				{socketio.Func(func(_ *socketio.Context, n int) error { note(nil, n); return nil }), ``, "e 0 int", "<nil> [0]"},
+				{socketio.Func2(func(_ *socketio.Context, n, m int) error { note(nil, n, m); return nil }), `1,2`, "<nil> [1 2]", "<nil> [1 2]"},
+			} {
+				require.NoError(t, s.Emit("e", nil, socketio.OnAck(tt.callback)))
+				p.Send("3" + p.WantAckEvent(`["e"]`) + "[" + tt.answer + "]")
+				synctest.Wait()
+				want := tt.tolerant
+				if isStrict {
+					want = tt.strict
+				}
+				wants = append(wants, want)
+			}
+			rec.Want(t, wants...)
+		}
 	})
 }
 

@@ -112,9 +112,8 @@ func (srv *Server) errTooFast() error {
 // Options.Limits.ControlRate of them a second, and uselessBurst times as many at once.
 // When a client sends more, the server stops reading from it for uselessPause.
 const (
-	defaultControlRate = 1000
-	uselessBurst       = 10
-	uselessPause       = time.Second
+	uselessBurst = 10
+	uselessPause = time.Second
 )
 
 // useless counts a useless packet. It is called on the read side.

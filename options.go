@@ -124,7 +124,9 @@ type Options struct {
 	// StrictArgs makes it an [*ArgError] that an event has fewer or more arguments
 	// than its handler has parameters, as it is a TypeError in Python; the handler is
 	// not called. A variadic parameter takes any number, and a [HandlerFunc] any
-	// arguments. By default those that the client left out are zero, as in JavaScript,
+	// arguments. The same holds for acknowledgements and the callback of [OnAck]: one
+	// with an error parameter is called with the ArgError, and one without parameters
+	// for arguments takes any. By default those that the client left out are zero, as in JavaScript,
 	// and superfluous ones are ignored; [Context.NumArgs] returns their number.
 	StrictArgs bool
 
@@ -258,11 +260,8 @@ func (o *Options) Validate() error {
 
 const (
 	defaultPath              = "/socket.io/"
-	defaultPingInterval      = 25 * time.Second // the engine's, as the next
-	defaultPingTimeout       = 20 * time.Second
 	defaultConnectTimeout    = 45 * time.Second
 	defaultDrainTimeout      = 5 * time.Second
-	defaultSendQueueLimit    = 64 << 20
 	defaultReceiveQueueLimit = 4 << 20
 	defaultAsyncLimit        = 100
 	defaultMaxNamespaces     = 100
@@ -326,6 +325,15 @@ func (s *settings) acceptNamespaces() error {
 	return nil
 }
 
+// adopt takes over the options that this package shares with the engine, whose defaults
+// the engine has set.
+func (s *settings) adopt(engine engineio.Options) {
+	s.stall = engine.PingInterval + engine.PingTimeout
+	s.Limits.SendQueueLimit = engine.Limits.SendQueueLimit
+	s.Limits.ControlRate = engine.Limits.ControlRate
+}
+
+// setDefaults sets all defaults but those of the engine, see adopt.
 func (s *settings) setDefaults() {
 	s.Path = cmp.Or(s.Path, defaultPath)
 	if !strings.HasPrefix(s.Path, "/") {
@@ -336,12 +344,9 @@ func (s *settings) setDefaults() {
 	}
 	s.ConnectTimeout = cmp.Or(s.ConnectTimeout, defaultConnectTimeout)
 	s.DrainTimeout = cmp.Or(s.DrainTimeout, defaultDrainTimeout)
-	s.stall = cmp.Or(s.PingInterval, defaultPingInterval) + cmp.Or(s.PingTimeout, defaultPingTimeout)
 
 	l := &s.Limits
-	l.SendQueueLimit = cmp.Or(l.SendQueueLimit, defaultSendQueueLimit)
 	l.ReceiveQueueLimit = cmp.Or(l.ReceiveQueueLimit, defaultReceiveQueueLimit)
-	l.ControlRate = cmp.Or(l.ControlRate, defaultControlRate)
 	l.AsyncLimit = cmp.Or(l.AsyncLimit, defaultAsyncLimit)
 	l.MaxNamespaces = cmp.Or(l.MaxNamespaces, defaultMaxNamespaces)
 	l.MaxRooms = cmp.Or(l.MaxRooms, defaultMaxRooms)

@@ -68,6 +68,7 @@ func NewServer(opts *Options) *Server {
 	if err != nil {
 		panic(fmt.Sprintf("socketio: NewServer: %v", err))
 	}
+	srv.opts.adopt(srv.engine.Options())
 	if srv.opts.Cluster.Broker != nil {
 		srv.joinCluster(host)
 	}

@@ -86,6 +86,10 @@ func NewServer(opts *Options) (*Server, error) {
 	return s, nil
 }
 
+// Options returns the options of the server, with the defaults filled in. What they
+// point to must not be changed.
+func (s *Server) Options() Options { return s.opts }
+
 func (s *Server) nextFlusher() *flusher {
 	return &s.flushers[s.next.Add(1)%uint32(len(s.flushers))]
 }
