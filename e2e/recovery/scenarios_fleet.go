@@ -14,7 +14,7 @@ func atFirstHome(s *Seat) bool { return home(s) == 0 }
 // second later.
 func (st *Stage) without(f func()) {
 	st.someReturning(atFirstHome, func() {
-		st.Each(func(s *Seat) { s.Refuse(true) })
+		st.Each(func(s *Seat) { s.Refuse(atFirstHome(s)) })
 		f()
 		st.Sleep(time.Second)
 		st.Admit(func(*Seat) int { return 1 })
