@@ -91,11 +91,11 @@ func Run(ctx context.Context, config Config, sc Scenario) (Verdict, error) {
 	if !st.failed() {
 		sc.Play(st)
 	}
-	journals, err := st.end()
+	v, err := st.end()
 	if err != nil {
 		return Verdict{}, fmt.Errorf("%s, %s: %w", sc.Name, config.Server, err)
 	}
-	return judge(journals), nil
+	return v, nil
 }
 
 // build starts servers and proxies.

@@ -217,7 +217,7 @@ func cutReplay(st *Stage) {
 			}
 			time.Sleep(100*time.Millisecond + rand.N(200*time.Millisecond))
 			s.Cut()
-			time.Sleep(rand.N(300 * time.Millisecond))
+			time.Sleep(200*time.Millisecond + rand.N(200*time.Millisecond))
 			s.Refuse(false)
 		})
 		st.Admit(nil)

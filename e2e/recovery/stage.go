@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ type Stage struct {
 	connected map[seat]bool
 	connects  map[seat]int
 	received  int
+	report    []line                  // what the clients say they received
 	onConnect func(s *Seat, time int) // with the first namespace
 	onUpgrade func(s *Seat)
 }
@@ -117,6 +119,9 @@ func (st *Stage) hearClients(l line) {
 	case lineCount:
 		st.received = l.N
 		return
+	case lineReceived, lineProblem:
+		st.report = append(st.report, l)
+		return
 	}
 	st.journals.clients = append(st.journals.clients, l)
 	st.change()
@@ -159,30 +164,59 @@ func (st *Stage) await(what string, condition func() bool) {
 	}
 }
 
-// settle waits until nothing more comes.
+// settle waits until nothing more comes. Where clients may only notice by their heartbeat
+// that they have lost their connection, it waits for that unless all have everything.
 func (st *Stage) settle() {
 	quiet := 1500 * time.Millisecond
 	if st.config.Short {
 		quiet = 500 * time.Millisecond
 	}
+	patient := quiet
+	if st.scenario.PingInterval > 0 {
+		patient += st.scenario.PingInterval + st.scenario.PingTimeout
+	}
 	last, since := -1, time.Now()
-	for begin := time.Now(); time.Since(since) < quiet && time.Since(begin) < 30*time.Second; {
+	for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
+		st.do(st.clients, command{Do: "count"})
 		if st.failed() {
 			return
 		}
-		st.fail(st.clients.do(command{Do: "count"}))
 		st.mu.Lock()
 		now := st.received
 		st.mu.Unlock()
 		if now != last {
 			last, since = now, time.Now()
 		}
-		time.Sleep(100 * time.Millisecond)
+		switch still := time.Since(since); {
+		case still > patient, still > quiet && (patient == quiet || st.verdict().Good()):
+			return
+		}
 	}
 }
 
-// end lets all come to rest, stops everything, and returns what was told.
-func (st *Stage) end() (journals, error) {
+// verdict judges what has been received until now.
+func (st *Stage) verdict() Verdict {
+	st.mu.Lock()
+	st.report = nil
+	st.mu.Unlock()
+	st.do(st.clients, command{Do: "report"})
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	now := st.journals
+	now.clients = slices.Concat(now.clients, st.report)
+	return judge(now)
+}
+
+// do has a process do something, if it is there.
+func (st *Stage) do(p *process, c command) {
+	if !st.failed() && p.alive() {
+		st.fail(p.do(c))
+	}
+}
+
+// end lets all come to rest, stops everything, and judges.
+func (st *Stage) end() (Verdict, error) {
+	var v Verdict
 	st.OnConnect(nil)
 	st.OnUpgrade(nil)
 	st.later.Wait()
@@ -195,12 +229,10 @@ func (st *Stage) end() (journals, error) {
 		})
 		st.await("all clients are connected in the end", st.allConnected(nil))
 		st.settle()
-		if !st.failed() {
-			st.fail(st.clients.do(command{Do: "report"}))
-		}
+		v = st.verdict()
 	}
 	st.close()
-	return st.journals, st.err
+	return v, st.err
 }
 
 func (st *Stage) close() {

@@ -36,7 +36,7 @@ func (st *Stage) start() {
 			Namespaces: st.scenario.Namespaces, Rooms: s.Rooms,
 		})
 	}
-	st.fail(st.clients.do(command{Do: "open", Open: plans}))
+	st.do(st.clients, command{Do: "open", Open: plans})
 }
 
 // allConnected is a condition: all clients are connected, and have been so more
@@ -88,21 +88,11 @@ func (st *Stage) Sleep(d time.Duration) {
 	}
 }
 
-// do has a server do something.
-func (st *Stage) do(server int, c command) {
-	if st.failed() {
-		return
-	}
-	if p := st.servers[server]; p.alive() {
-		st.fail(p.do(c))
-	}
-}
-
 // Traffic has servers, all if none is named, emit until Quiet.
 func (st *Stage) Traffic(plans []Plan, servers ...int) {
 	for i := range st.servers {
 		if len(servers) == 0 || i == servers[0] {
-			st.do(i, command{Do: "traffic", Plans: plans})
+			st.do(st.servers[i], command{Do: "traffic", Plans: plans})
 		}
 	}
 }
@@ -110,18 +100,18 @@ func (st *Stage) Traffic(plans []Plan, servers ...int) {
 // Quiet ends the traffic.
 func (st *Stage) Quiet() {
 	for i := range st.servers {
-		st.do(i, command{Do: "stop"})
+		st.do(st.servers[i], command{Do: "stop"})
 	}
 }
 
 // Burst has a server emit plans count times.
 func (st *Stage) Burst(server, count int, plans ...Plan) {
-	st.do(server, command{Do: "burst", Plans: plans, Count: count})
+	st.do(st.servers[server], command{Do: "burst", Plans: plans, Count: count})
 }
 
 // Move has the first server move a client to another room.
 func (st *Stage) Move(s *Seat, from, to string) {
-	st.do(0, command{Do: "move", NS: st.scenario.Namespaces[0], Client: s.Name, From: from, Room: to})
+	st.do(st.servers[0], command{Do: "move", NS: st.scenario.Namespaces[0], Client: s.Name, From: from, Room: to})
 }
 
 // Each calls f for each client.
