@@ -30,18 +30,19 @@ type client struct {
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
 	// number of events that are still accepted. See Drain.
 	draining atomic.Int32
+	slot     uint16 // of Server.workers
+
+	slow   bool // ControlRate is exceeded: the server is to pause reading; read side
+	broken bool // the connection is being closed; what still arrives is ignored; read side
 
 	// Read side.
 	dec      parser.Decoder
 	events   pace.Bucket // Options.Limits.EventRate
 	dropped  pace.Bucket // the same for the events that are dropped because of EventRate
 	wasted   pace.Bucket // Options.Limits.ControlRate
-	slow     bool        // ControlRate is exceeded: the server is to pause reading
 	partial  int         // bytes of the packet being received
 	assembly *assembly   // nil until a packet came in parts
-	broken   bool        // the connection is being closed; what still arrives is ignored
 
-	slot    uint16         // of Server.workers
 	details contextDetails // of the events that come on the connection
 	async   chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
 

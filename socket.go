@@ -23,25 +23,27 @@ type Socket struct {
 	server *Server
 	// at is the socket's seat on its connection; nil if it stands for a client of
 	// another server.
-	at atomic.Pointer[seat]
-	// departed is set when its disconnect event is in the mailbox; client.mu guards it.
-	departed bool
-	sid      string
-	name     string       // of the namespace
-	state    atomic.Int32 // written with mu held
-	entered  atomic.Int64 // when its connect handler accepted it, in ns of Unix time; 0 until then
-	events   sync.WaitGroup
+	at   atomic.Pointer[seat]
+	sid  string
+	name string // of the namespace
+	// state is written with mu held. The flags are beside it to save memory, since there is
+	// a Socket for each client.
+	state     atomic.Int32
+	departed  bool // its disconnect event is in the mailbox; client.mu guards it
+	announced bool // the client has been sent the CONNECT packet; mu guards it
+	accepted  bool // its disconnect handler will run; mu guards it
+	drop      bool // events that wait are not handled; mu guards it
+
+	entered atomic.Int64 // when its connect handler accepted it, in ns of Unix time; 0 until then
+	events  sync.WaitGroup
 	// sending is read-locked while a packet is handed to the engine, which never
 	// waits. It is locked when the socket leaves, so that nothing is queued behind its
 	// DISCONNECT packet. It is taken after mu.
 	sending sync.RWMutex
 
 	mu         sync.Mutex
-	announced  bool   // the client has been sent the CONNECT packet
-	accepted   bool   // its disconnect handler will run
 	reason     Reason // why it leaves; empty until then
 	cause      error
-	drop       bool                  // events that wait are not handled
 	membership rooms.Member[*Socket] // of the namespace and its rooms
 	held       []packet              // sent when the socket is accepted
 	heldSize   int64

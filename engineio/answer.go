@@ -209,14 +209,27 @@ func (p *pollState) cutAnswer() {
 
 // liftDeadlines removes the deadlines that http.Server.ReadTimeout and WriteTimeout
 // have set, from a request that may wait. They began with the request, and would end
-// its network connection (HTTP/1) or its stream (HTTP/2) while it waits. Bodies and
-// answers have deadlines of their own (httpbody, limitAnswer, writePayload).
+// its network connection (HTTP/1) or its stream (HTTP/2) while it waits.
 func (s *Server) liftDeadlines(w http.ResponseWriter, r *http.Request) {
-	rc := http.NewResponseController(w)
-	if !httpbody.Exists(r) {
-		s.noteDeadline(rc.SetReadDeadline(time.Time{}))
+	s.liftReadDeadline(w, r)
+	s.noteDeadline(http.NewResponseController(w).SetWriteDeadline(time.Time{}))
+}
+
+// liftOwnDeadlines is liftDeadlines for a request of a session of this server: its body
+// and its answer have deadlines of their own (httpbody, limitAnswer, writePayload). Over
+// HTTP/1 without TLS nothing is written before those are set.
+func (s *Server) liftOwnDeadlines(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor != 1 || r.TLS != nil {
+		s.liftDeadlines(w, r)
+		return
 	}
-	s.noteDeadline(rc.SetWriteDeadline(time.Time{}))
+	s.liftReadDeadline(w, r)
+}
+
+func (s *Server) liftReadDeadline(w http.ResponseWriter, r *http.Request) {
+	if !httpbody.Exists(r) {
+		s.noteDeadline(http.NewResponseController(w).SetReadDeadline(time.Time{}))
+	}
 }
 
 // limitAnswer sets the write deadline of a small answer. answerWriter sets that of

@@ -114,7 +114,7 @@ func (s *Server) openPacket(c *Conn, transport string) *outgoing.Unit {
 
 // openPolling serves a handshake over polling. The answer contains what OnConnect sent.
 func (s *Server) openPolling(w http.ResponseWriter, r *http.Request, d dialectID) *Refusal {
-	s.liftDeadlines(w, r) // OnConnect may take its time
+	s.liftOwnDeadlines(w, r) // OnConnect may take its time
 	c, refusal := s.open(r, Polling, d)
 	if refusal != nil {
 		return refusal

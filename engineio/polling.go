@@ -91,7 +91,7 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 		p.wake = make(chan struct{}, 1)
 	}
 	c.mu.Unlock()
-	c.srv.liftDeadlines(w, r)
+	c.srv.liftOwnDeadlines(w, r)
 	c.mu.Lock()
 	late := c.probing // the client is about to upgrade and should poll no more
 	p.hurried = c.srv.peers != nil && handover.IsHurried(r)

@@ -49,7 +49,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	p := c.poll
 	p.posting, p.body = true, b
 	c.mu.Unlock()
-	c.srv.liftDeadlines(w, r)
+	c.srv.liftOwnDeadlines(w, r)
 	refusal, err := c.readPost(p, b, r)
 	if err != nil {
 		c.refuseAndEnd(w, r, refusal, err)

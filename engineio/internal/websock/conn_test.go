@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,4 +83,13 @@ func TestNothingFollowsTheCloseFrame(t *testing.T) {
 	message := string(text(strings.Repeat("x", 300)).Wire())
 	assert.Zero(t, closeFrameEnd([]byte(message+message)))
 	assert.Equal(t, len(message)+4, closeFrameEnd([]byte(message+"\x88\x02\x03\xe8"+message)))
+}
+
+// An idle WebSocket is small: what few need is behind pointers. The figure is a size
+// class of Go's allocator.
+func TestConnIsSmall(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the figure is for 64 bits")
+	}
+	assert.LessOrEqual(t, int(unsafe.Sizeof(Conn{})), 288)
 }
