@@ -35,7 +35,12 @@ type Options struct {
 	// OnConnect is called once for each new connection, before the client is
 	// answered, on the goroutine of its HTTP request. What it sends follows the open
 	// packet. If it returns an error, the client is refused: a *Refusal chooses the
-	// answer, any other error is logged and answered with 403. Required.
+	// answer, any other error is logged and answered with 403.
+	//
+	// For a WebSocket it is called when the request can become one, as far as that can be
+	// known. If the network connection cannot be taken over afterwards, because a Hijacker
+	// of middleware fails, the request is refused with 501, and the connection ends with
+	// ReasonTransportError. Required.
 	OnConnect func(c *Conn) (Receiver, error)
 
 	// Path is the URL path of the endpoint. Default "/engine.io/". Slashes at

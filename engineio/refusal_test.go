@@ -237,6 +237,38 @@ func TestWebSocketWithoutHijacker(t *testing.T) {
 	})
 }
 
+// A Hijacker that fails is found out when OnConnect has accepted: the session ends, once, with the refusal that the client
+// gets; nothing of it is left. An upgrade that fails like that leaves the session as it was.
+func TestWebSocketWhoseHijackFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		tr := eiotest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.srv.ServeHTTP(unhijackable{w}, r)
+		}), nil)
+		_, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Mode: eiotest.WebSocket, Transport: tr})
+		wantRefused(t, nil, err, http.StatusNotImplemented, "3", "this connection cannot become a WebSocket (middleware says no)")
+		p := h.peer()
+		why := p.wantClosed(engineio.ReasonTransportError)
+		assert.ErrorContains(t, why, "middleware says no")
+		assert.ErrorIs(t, p.SendText("late"), engineio.ErrClosed)
+		synctest.Wait()
+		assert.Zero(t, h.srv.Len())
+		stats := h.srv.Stats()
+		assert.Equal(t, uint64(1), stats.Opened)
+		assert.Equal(t, uint64(1), stats.Closed[engineio.ReasonTransportError])
+		assert.Equal(t, uint64(1), stats.Refused["no upgrade"])
+		assert.Zero(t, stats.WebSocket)
+
+		c, err := eiotest.Dial(t.Context(), nil, &eiotest.Options{Transport: tr})
+		require.NoError(t, err)
+		defer c.Abort()
+		p = h.peer()
+		var refused *eiotest.RefusedError
+		assert.ErrorAs(t, c.Upgrade(t.Context()), &refused)
+		p.isOpen(c)
+	})
+}
+
 // A sentence that quotes what the client sent is short, and printable.
 func TestRefusalHeaderIsClean(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
