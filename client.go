@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/pace"
+	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -21,10 +22,12 @@ type client struct {
 	srv     *Server
 	conn    *engineio.Conn
 	session *Session
-	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
-	queued  atomic.Int64 // bytes of the backlog, see limits.go
-	watched atomic.Bool  // handlers that return must call progress; changed with mu held
-	stuck   atomic.Bool  // the connection is closed because its handlers do not return
+	// revision is how the client speaks; it does not change.
+	revision revision.Protocol
+	held     atomic.Int64 // bytes of the packets that wait for connect handlers to return
+	queued   atomic.Int64 // bytes of the backlog, see limits.go
+	watched  atomic.Bool  // handlers that return must call progress; changed with mu held
+	stuck    atomic.Bool  // the connection is closed because its handlers do not return
 	// deferred counts the acknowledgements that DeferAck has deferred.
 	deferred atomic.Int64
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
@@ -70,8 +73,12 @@ const eventOverhead = 256
 
 // newClient returns the receiver of a new connection. The engine calls it.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
-	cl := &client{srv: srv, conn: conn, session: new(Session), dec: srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), slot: srv.workers.NextSlot()}
+	cl := &client{srv: srv, conn: conn, session: new(Session), revision: revision.Of(conn.Revision()), slot: srv.workers.NextSlot()}
 	cl.details.client = cl
+	cl.dec = srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet)
+	if !srv.opts.ownParser {
+		cl.dec = cl.revision.Decoder(cl.dec)
+	}
 	if srv.opts.AsyncHandlers {
 		cl.async = make(chan struct{}, srv.opts.Limits.AsyncLimit)
 	}
@@ -90,6 +97,9 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	}
 	if hs := srv.hooks.Load(); hs != nil {
 		hs.opened(cl)
+	}
+	if cl.revision.JoinsMain() { // the last thing: the connection may end at once
+		cl.connect(revision.ConnectMain, 0)
 	}
 	return cl, nil
 }
@@ -298,7 +308,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 	if len(ns) > maxName || !cl.srv.accepts(ns) {
 		cl.logNoNamespace(ns)
 		cl.useless()
-		cl.refuse(ns, &Error{Message: "Invalid namespace"})
+		cl.refuse(ns, &Error{Message: revision.InvalidNamespace})
 		return
 	}
 	st, old := cl.takeSeat(ns)
@@ -309,6 +319,10 @@ func (cl *client) connect(p parser.Packet, size int) {
 		return
 	}
 	if old != nil {
+		if ns == "/" && cl.revision.JoinsMain() { // some clients ask for it all the same
+			cl.useless()
+			return
+		}
 		// The official client sends a second CONNECT after disconnect() and connect(), if
 		// the first one has not been answered. It gets no answer to the first one any
 		// more.
@@ -368,25 +382,6 @@ func (cl *client) dropSeat() bool {
 		}
 	}
 	return false
-}
-
-// refuse sends a CONNECT_ERROR packet.
-func (cl *client) refuse(ns string, e *Error) {
-	cl.srv.stats.connectErrors.Add(1)
-	if hs := cl.srv.hooks.Load(); hs != nil {
-		hs.refused(cl, ns, e)
-	}
-	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{e}, true)
-	if err != nil {
-		cl.srv.log.Warn("socketio: the data of a refusal cannot be encoded: the refusal is sent without it", "namespace", ns, "error", err)
-		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, []any{&Error{Message: e.Message}}, true)
-	}
-	if err == nil {
-		err = cl.sendRequired(p)
-	}
-	if err != nil {
-		cl.srv.log.Debug("socketio: a refusal could not be sent", "namespace", ns, "error", err)
-	}
 }
 
 // sendRequired sends a packet that the protocol requires. If the send queue is full, it

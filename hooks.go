@@ -150,6 +150,16 @@ func (c Connection) ID() string {
 	return c.cl.conn.ID()
 }
 
+// Revision returns the revision of the Engine.IO protocol that the client speaks: 4, or 3
+// for clients of Socket.IO 1 and 2 ([Options].AllowEIO3). It is 0 if the client is on
+// another server.
+func (c Connection) Revision() int {
+	if !c.local() {
+		return 0
+	}
+	return c.cl.conn.Revision()
+}
+
 // Transport returns how the client is connected at the moment, see
 // [Socket.Transport].
 func (c Connection) Transport() string {

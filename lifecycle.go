@@ -14,11 +14,6 @@ import (
 // whatever the cause. runDisconnect calls the disconnect handler, and finish removes the
 // socket. All but client.connect and leave run in the socket's mailbox.
 
-// connectReply is the payload of the server's CONNECT packet.
-type connectReply struct {
-	SID string `json:"sid"`
-}
-
 // errGoexit stands for the result of a handler that ended its goroutine.
 var errGoexit = errors.New("socketio: the handler called runtime.Goexit")
 
@@ -61,7 +56,7 @@ func (s *Socket) dropped() bool {
 // no packet but is accepted: its disconnect handler will run. admit returns false if
 // Disconnect was called before the packet was sent; the client is then refused.
 func (s *Socket) admit() (accepted bool) {
-	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{connectReply{s.sid}}, true)
+	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, s.client().revision.Connected(s.sid), true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
 		return false
@@ -143,6 +138,34 @@ func (s *Socket) sendAway(e *Error) {
 	case joined: // Options.AlwaysConnect
 		s.sendDisconnect()
 	}
+}
+
+// refuse sends a CONNECT_ERROR packet.
+func (cl *client) refuse(ns string, e *Error) {
+	cl.srv.stats.connectErrors.Add(1)
+	if hs := cl.srv.hooks.Load(); hs != nil {
+		hs.refused(cl, ns, e)
+	}
+	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(e), true)
+	if err != nil {
+		cl.srv.log.Warn("socketio: the data of a refusal cannot be encoded: the refusal is sent without it", "namespace", ns, "error", err)
+		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(&Error{Message: e.Message}), true)
+	}
+	if err == nil {
+		err = cl.sendRequired(p)
+	}
+	if err != nil {
+		cl.srv.log.Debug("socketio: a refusal could not be sent", "namespace", ns, "error", err)
+	}
+}
+
+// refusal returns the payload of a CONNECT_ERROR packet. Other parsers than Socket.IO's own
+// have objects only.
+func (cl *client) refusal(e *Error) []any {
+	if cl.srv.opts.ownParser {
+		return []any{e}
+	}
+	return cl.revision.Refused(e.Message, e.Data, e)
 }
 
 // sendDisconnect sends a DISCONNECT packet.

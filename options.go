@@ -24,6 +24,18 @@ type Options struct {
 	// Transports are the ways clients may connect: "polling", "websocket".
 	// Zero means both.
 	Transports []string
+	// AllowEIO3 also serves the clients of Socket.IO 1 and 2, which speak revision 3
+	// of Engine.IO and 4 of Socket.IO: over polling (also JSONP, for which see
+	// [engineio.Options]) and WebSocket, in the same rooms and with the same handlers.
+	//
+	// Such a client is connected to "/" without asking, whatever namespaces it wants. It
+	// has no auth: "connect" handlers get the query with which it asked for a namespace,
+	// strings by name, and nothing for "/", where c.Request().URL has the query of the
+	// connection. A refusal reaches it as [Error].Data, or Message if there is none. Its
+	// session ids are made of the id of its connection, as it expects; who gets to know
+	// one can receive and send in its name while it polls. Do not show them to others.
+	// [Connection.Revision] tells such clients apart. Off by default: they are refused.
+	AllowEIO3 bool
 	// DisableUpgrades keeps clients that began with polling on polling.
 	DisableUpgrades bool
 	// PingInterval is the time between the server's pings. Zero means 25 s.

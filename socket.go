@@ -9,7 +9,6 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
-	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
 // Socket is one client in one namespace, from its connect handler to its
@@ -63,7 +62,7 @@ const (
 )
 
 func newSocket(st *seat) *Socket {
-	s := &Socket{server: st.client.srv, name: st.ns, sid: sessionid.New()}
+	s := &Socket{server: st.client.srv, name: st.ns, sid: st.client.revision.SID(st.ns, st.client.conn.ID())}
 	s.at.Store(st)
 	s.membership.Init(s, s.name, s.sid)
 	return s

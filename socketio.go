@@ -80,6 +80,7 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 	return &engineio.Options{
 		Path:            s.Path,
 		Transports:      s.Transports,
+		AllowEIO3:       s.AllowEIO3,
 		DisableUpgrades: s.DisableUpgrades,
 		PingInterval:    s.PingInterval,
 		PingTimeout:     s.PingTimeout,

@@ -121,8 +121,11 @@ func (e *encoder) object(kind Type, arg any) error {
 	if err := e.arg(arg); err != nil {
 		return fmt.Errorf("parser: cannot encode the payload of %v: %w", kind, err)
 	}
-	if e.dst[start] != '{' || len(e.attachments) > 0 {
+	switch {
+	case kind == Connect && (e.dst[start] != '{' || len(e.attachments) > 0):
 		return fmt.Errorf("parser: cannot encode the payload of %v: it must be an object without bytes", kind)
+	case len(e.attachments) > 0:
+		return fmt.Errorf("parser: cannot encode the payload of %v: it must be without bytes", kind)
 	}
 	return nil
 }

@@ -102,7 +102,8 @@ type Parser interface {
 	// Encode appends the packet to dst. Event: args[0] is the name (a string,
 	// which the caller has checked with Reserved). Ack: args are the answer.
 	// Connect and ConnectError: at most one argument, which becomes a JSON
-	// object. Disconnect: none.
+	// object. Disconnect: none. The parser of New writes any argument of a ConnectError,
+	// for clients of Socket.IO 2.
 	//
 	// The result is the first message (text, dst included) and the binary
 	// messages that follow it. A format without text messages returns dst

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 )
 
 // Len is the length of every session id: 20 bytes in base64.
@@ -23,9 +24,30 @@ func New() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// Is reports whether a name is one that New makes. Of the random names of that length
-// one in four billion is.
+// MayBe reports whether a name looks like a session id at first sight, without the
+// checksum: at less cost than Is.
+func MayBe(name string) bool { return len(core(name)) == Len }
+
+// core returns the part of a session id that New has made. Clients of Socket.IO 2 have the
+// session ids of their connection: with their namespace and "#" in front, if that is not
+// "/", and, if servers hand requests over, with a dot and a server's name behind.
+func core(name string) string {
+	if len(name) <= Len {
+		return name
+	}
+	if name[0] == '/' {
+		name = name[strings.LastIndexByte(name, '#')+1:]
+	}
+	if len(name) > Len && name[Len] == '.' {
+		name = name[:Len]
+	}
+	return name
+}
+
+// Is reports whether a name is one that New makes, or a session id of a client of Socket.IO
+// 2. Of the random names of that length one in four billion is.
 func Is(name string) bool {
+	name = core(name)
 	if len(name) != Len {
 		return false
 	}

@@ -1,0 +1,66 @@
+package revision
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// decoder has a decoder of revision 5 read packets of revision 4.
+type decoder struct{ parser.Decoder }
+
+func (d decoder) Decode(data []byte, binary bool) (parser.Packet, bool, error) {
+	if !binary {
+		data = translate(data)
+	}
+	return d.Decoder.Decode(data, binary)
+}
+
+// translate returns a packet of revision 4 as one of revision 5. What is the same in both,
+// or wrong in both, it returns as it is:
+//
+//   - The query behind the namespace of a CONNECT packet, "0/chat?token=x", becomes its
+//     payload: all that a client can say of itself.
+//   - A binary packet without attachments, which clients send on demand, is an ordinary one.
+func translate(packet []byte) []byte {
+	switch {
+	case bytes.HasPrefix(packet, []byte("50-")):
+		return append([]byte{'2'}, packet[3:]...)
+	case bytes.HasPrefix(packet, []byte("60-")):
+		return append([]byte{'3'}, packet[3:]...)
+	case !bytes.HasPrefix(packet, []byte("0/")):
+		return packet
+	}
+	name, payload, _ := bytes.Cut(packet, []byte(","))
+	name, query, ok := bytes.Cut(name, []byte("?"))
+	if !ok || len(payload) > 0 {
+		return packet
+	}
+	object, _ := json.Marshal(values(string(query))) // strings have no errors
+	out := make([]byte, 0, len(name)+1+len(object))
+	return append(append(append(out, name...), ','), object...)
+}
+
+// values are those of a query, the last of each name, as JavaScript reads it: what is no
+// escape is text.
+func values(query string) map[string]string {
+	all := make(map[string]string)
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		all[unescape(name)] = unescape(value)
+	}
+	return all
+}
+
+func unescape(s string) string {
+	if text, err := url.QueryUnescape(s); err == nil {
+		s = text
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}

@@ -1,0 +1,90 @@
+package revision
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+func TestTranslate(t *testing.T) {
+	for packet, want := range map[string]string{
+		"0":                          "0",
+		"0/chat":                     "0/chat",
+		"0/chat,":                    "0/chat,",
+		"0/chat?":                    "0/chat,{}",
+		"0/chat?test=123":            `0/chat,{"test":"123"}`,
+		"0/chat?test=123,":           `0/chat,{"test":"123"}`,
+		"0/chat?a=1&b=x%20y+z&a=2":   `0/chat,{"a":"2","b":"x y z"}`,
+		"0/chat?a&&=b&c=%zz&d=%ff":   "0/chat,{\"\":\"b\",\"a\":\"\",\"c\":\"%zz\",\"d\":\"\ufffd\"}",
+		`0/chat?q="}`:                `0/chat,{"q":"\"}"}`,
+		`0/chat?a=1,{"b":2}`:         `0/chat?a=1,{"b":2}`,
+		`2/chat?a=1,["x"]`:           `2/chat?a=1,["x"]`,
+		`50-["x"]`:                   `2["x"]`,
+		`50-/chat,7["x"]`:            `2/chat,7["x"]`,
+		`60-7[]`:                     `37[]`,
+		`51-["x",{}]`:                `51-["x",{}]`,
+		"":                           "",
+		`42["a"]`:                    `42["a"]`,
+		"1/chat":                     "1/chat",
+		"5":                          "5",
+		"0/chat?token=%7B%22a%22%7D": `0/chat,{"token":"{\"a\"}"}`,
+	} {
+		assert.Equal(t, want, string(translate([]byte(packet))), packet)
+	}
+}
+
+// Whatever a client says of itself, its CONNECT packet has an object of strings for a payload.
+func FuzzTranslate(f *testing.F) {
+	for _, s := range []string{"0/chat?a=b&c=%20", "0/?a,", "50-[1]", "0/x?%00=\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, packet string) {
+		out := string(translate([]byte(packet)))
+		name, query, ok := strings.Cut(packet, "?")
+		if !strings.HasPrefix(packet, "0/") || !ok || strings.Contains(strings.TrimSuffix(packet, ","), ",") {
+			return
+		}
+		object, ok := strings.CutPrefix(out, name+",")
+		require.True(t, ok, out)
+		var got map[string]string
+		require.NoError(t, json.Unmarshal([]byte(object), &got), query)
+		if utf8.ValidString(name) {
+			p, ok, err := decoder{parser.New(nil).NewDecoder(parser.Limits{})}.Decode([]byte(packet), false)
+			if err == nil {
+				require.True(t, ok)
+				require.Equal(t, 1, p.Args.Len())
+			}
+		}
+	})
+}
+
+func TestRefused(t *testing.T) {
+	whole := map[string]string{"message": "no"}
+	for _, tt := range []struct{ data, want any }{
+		{nil, "no"}, {"", "no"}, {0, "no"}, {false, "no"}, {"why", "why"}, {7, 7},
+		{map[string]any{"code": 1}, map[string]any{"code": 1}}, {[]int{1}, []int{1}},
+	} {
+		assert.Equal(t, []any{tt.want}, Old.Refused("no", tt.data, whole))
+		assert.Equal(t, []any{any(whole)}, Current.Refused("no", tt.data, whole))
+	}
+	assert.Equal(t, []any{any(whole)}, Old.Refused(InvalidNamespace, nil, whole))
+}
+
+func TestSID(t *testing.T) {
+	conn := sessionid.New()
+	assert.Equal(t, conn, Old.SID("/", conn))
+	assert.Equal(t, "/chat#"+conn, Old.SID("/chat", conn))
+	assert.NotEqual(t, conn, Current.SID("/", conn))
+	for _, sid := range []string{conn, "/chat#" + conn, "/chat#x#" + conn, conn + ".server-1", "/chat#" + conn + ".server-1", Current.SID("/", "")} {
+		assert.True(t, sessionid.Is(sid), sid)
+	}
+	assert.Equal(t, Old, Of(3))
+	assert.Equal(t, Current, Of(4))
+}
