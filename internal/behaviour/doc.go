@@ -2,6 +2,7 @@
 // which test checks what is promised. The suites are in the packages below it and use the public API only:
 //
 //	flask       what the tests of Flask-SocketIO and of the two packages below it check, and the messages of its queue
+//	reference   what the tests of the reference server, in JavaScript, check: a table
 //	defects     defects that Flask-SocketIO has: ours has none of them
 //	lifecycle   clients come, go and are cut off, in every way and at every moment, and nothing is left of them
 //	limits      what a client may do, and what the server logs and answers to one that does more

@@ -91,7 +91,7 @@ func (all tests) of(t testing.TB, pkg string) map[string][]string {
 		}))
 		return all[pkg]
 	}
-	for _, parent := range []string{".", "internal", "parsers"} {
+	for _, parent := range []string{".", "internal", "engineio/internal", "parsers", "brokertest"} {
 		collect(t, filepath.Join(root, parent, pkg), all[pkg])
 	}
 	return all[pkg]
