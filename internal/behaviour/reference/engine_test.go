@@ -13,7 +13,7 @@ var engineBehaviours = []behaviour.Row{
 	{"007", "illegal characters in Origin", "engineio.TestOrigins", "net/http refuses them with 400; other origins are refused with 403"},
 	{"008", "allowRequest refuses", "engineio.TestOnConnectRefuses", "OnConnect takes its place"},
 	{"009", "other protocol revisions", "engineio.TestRefusals engineio.TestRevision3IsRefusedByDefault engineio.TestRevision3IsWhatIsNot4", "over WebSocket, too, before the answer 101"},
-	{"010", "a request whose revision is not that of its session", "engineio.TestRevision3IsWhatIsNot4", "revision 4 does not look at it again"},
+	{"010", "a request whose revision is not that of its session", "engineio.TestRevision3IsWhatIsNot4", "the handshake decides for the whole session"},
 	{"011", "the form of refusals", "engineio.TestRefusals engineio.TestRefusalCodes e2e.TestRefusalsBesideTheReference", "the event connection_error is the log and Stats.Refused"},
 	{"012", "the answer to a handshake", "engineio.TestHandshakeAnswer engineio.TestHandshakeDefaults", ""},
 	{"013", "the upgrades offered", "engineio.TestHandshakeUpgrades", ""},
