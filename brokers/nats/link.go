@@ -3,11 +3,15 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/seed-d124fa34/socketio/broker"
 )
 
 // link is one connection, which is not made again when it is lost: the library
@@ -16,7 +20,8 @@ type link struct {
 	conn      *natsgo.Conn
 	ctx       context.Context // ends when the connection is lost or of no use any more; its cause is why
 	cancel    context.CancelCauseFunc
-	confirmed map[string]bool // subjects to which the user may publish
+	confirmed map[string]bool     // subjects to which the user may publish
+	stream    jetstream.JetStream // set when the stream of a History is known to be there
 }
 
 // maxConfirmed bounds the subjects that are remembered.
@@ -68,9 +73,17 @@ func (b *Broker) connect(ctx, life context.Context) (*link, error) {
 	return l, nil
 }
 
+// tooBig says that a message is bigger than NATS takes.
+func (l *link) tooBig(data []byte) error {
+	return fmt.Errorf("%w: %d bytes, and NATS takes %d (max_payload)", broker.ErrTooBig, len(data), l.conn.MaxPayload())
+}
+
 // close ends the connection, and with it the library's goroutines.
 func (l *link) close() {
 	l.cancel(errLost)
+	if l.stream != nil {
+		l.stream.CleanupPublisher()
+	}
 	l.conn.Close()
 }
 

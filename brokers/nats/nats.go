@@ -8,8 +8,9 @@
 //	defer broker.Close() // after Shutdown
 //	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 //
-// It uses the core of NATS: nothing is stored, JetStream is not needed, and one
-// server serves as well as a cluster. A message is at most as big as NATS takes,
+// [New] uses the core of NATS: nothing is stored, JetStream is not needed, and one
+// server serves as well as a cluster. [NewHistory] uses JetStream: a server that was
+// cut off from NATS gets what it missed. A message is at most as big as NATS takes,
 // by default 1 MiB (max_payload in its configuration). Flask-SocketIO
 // does not speak NATS: fleets with Python servers use brokers/redis.
 package nats
@@ -98,6 +99,27 @@ func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error
 }
 
 func (b *Broker) publish(ctx context.Context, channel string, data []byte) error {
+	return b.onLink(ctx, func(l *link) error {
+		s := subject(channel)
+		err := l.conn.Publish(s, data)
+		switch {
+		case errors.Is(err, natsgo.ErrMaxPayload):
+			return l.tooBig(data)
+		case err == nil && !l.confirmed[s]:
+			if err = l.confirm(ctx); err == nil {
+				if len(l.confirmed) >= maxConfirmed {
+					clear(l.confirmed)
+				}
+				l.confirmed[s] = true
+			}
+		}
+		return err
+	})
+}
+
+// onLink calls f with the connection for publishing, one call at a time. A connection
+// on which something failed, unless a message was too big, is not used again.
+func (b *Broker) onLink(ctx context.Context, f func(l *link) error) error {
 	select {
 	case b.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -112,21 +134,8 @@ func (b *Broker) publish(ctx context.Context, channel string, data []byte) error
 		}
 		b.publisher = l
 	}
-	l := b.publisher
-	s := subject(channel)
-	err := l.conn.Publish(s, data)
-	switch {
-	case errors.Is(err, natsgo.ErrMaxPayload):
-		return fmt.Errorf("%w: %d bytes, and NATS takes %d (max_payload)", broker.ErrTooBig, len(data), l.conn.MaxPayload())
-	case err == nil && !l.confirmed[s]:
-		if err = l.confirm(ctx); err == nil {
-			if len(l.confirmed) >= maxConfirmed {
-				clear(l.confirmed)
-			}
-			l.confirmed[s] = true
-		}
-	}
-	if err != nil {
+	err := f(b.publisher)
+	if err != nil && !errors.Is(err, broker.ErrTooBig) {
 		b.hangUp() // the next message begins anew
 	}
 	return err

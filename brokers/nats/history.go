@@ -1,0 +1,231 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/seed-d124fa34/socketio/broker"
+)
+
+// HistoryOptions says what a [History] keeps. The zero value, and nil, are the defaults.
+// All but Stream have an effect only when the stream is created: a stream that is there
+// already, with subjects of its name, is used as it is. The nats tool edits one.
+type HistoryOptions struct {
+	// Stream is the name of the stream in JetStream: letters, digits, "-" and "_". All
+	// servers and emitters of one application have the same, and different applications
+	// should have different ones. Messages have subjects that begin with it. Zero means
+	// "socketio".
+	Stream string
+	// MaxMessages is how many messages are kept. Zero means 100,000.
+	MaxMessages int64
+	// MaxBytes is how many bytes of messages are kept. Zero means 256 MiB.
+	MaxBytes int64
+	// MaxAge is how long messages are kept, if they are not more than that. Zero means
+	// 5 minutes.
+	MaxAge time.Duration
+	// Replicas is on how many servers of a cluster of NATS the stream is. Zero means 1.
+	Replicas int
+	// InMemory keeps messages in memory instead of in files. They are then lost when the
+	// NATS server ends, and servers that missed some hear of a gap.
+	InMemory bool
+}
+
+var streamName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
+
+// complete returns the options with defaults.
+func (o *HistoryOptions) complete() (HistoryOptions, error) {
+	var c HistoryOptions
+	if o != nil {
+		c = *o
+	}
+	if c.Stream == "" {
+		c.Stream = "socketio"
+	}
+	if c.MaxMessages == 0 {
+		c.MaxMessages = 100_000
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 256 << 20
+	}
+	if c.MaxAge == 0 {
+		c.MaxAge = 5 * time.Minute
+	}
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	switch {
+	case !streamName.MatchString(c.Stream):
+		return c, fmt.Errorf("field HistoryOptions.Stream is %.80q: it has letters, digits, - and _", c.Stream)
+	case c.MaxMessages < 0:
+		return c, fmt.Errorf("field HistoryOptions.MaxMessages is %d", c.MaxMessages)
+	case c.MaxBytes < 0:
+		return c, fmt.Errorf("field HistoryOptions.MaxBytes is %d", c.MaxBytes)
+	case c.MaxAge < time.Second:
+		return c, fmt.Errorf("field HistoryOptions.MaxAge is %v: it must be at least a second", c.MaxAge)
+	case c.Replicas < 0:
+		return c, fmt.Errorf("field HistoryOptions.Replicas is %d", c.Replicas)
+	}
+	return c, nil
+}
+
+// History is a [broker.History] on a stream of NATS JetStream: a server that was cut off
+// from NATS gets what it missed. The servers of NATS must have JetStream enabled. The
+// stream is created when it is not there. All servers and emitters of an application use
+// a History, or all a [Broker]: they do not hear each other.
+type History struct {
+	b    *Broker
+	opts HistoryOptions
+}
+
+var (
+	_ broker.History     = (*History)(nil)
+	_ broker.BatchBroker = (*History)(nil)
+)
+
+// NewHistory returns a broker on the NATS servers with the URLs, see [New], that keeps
+// messages. The error is about the URL or the options.
+func NewHistory(url string, o *HistoryOptions, options ...natsgo.Option) (*History, error) {
+	opts, err := o.complete()
+	if err != nil {
+		return nil, explain(err)
+	}
+	b, err := New(url, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &History{b: b, opts: opts}, nil
+}
+
+// Publish publishes a message, see [broker.Broker]. When it returns nil, the stream has
+// the message.
+func (h *History) Publish(ctx context.Context, channel string, data []byte) error {
+	_, err := h.PublishBatch(ctx, channel, [][]byte{data})
+	return err
+}
+
+// PublishBatch publishes messages in one round trip, see [broker.BatchBroker].
+func (h *History) PublishBatch(ctx context.Context, channel string, messages [][]byte) (published int, err error) {
+	err = h.b.calls.Do(ctx, func(ctx context.Context) error {
+		return h.b.onLink(ctx, func(l *link) error {
+			published, err = h.publish(ctx, l, h.subject(channel), messages)
+			return err
+		})
+	})
+	return published, err
+}
+
+func (h *History) subject(channel string) string { return h.opts.Stream + "." + subject(channel) }
+
+func (h *History) publish(ctx context.Context, l *link, subject string, messages [][]byte) (published int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if l.stream == nil {
+		js, _, err := h.stream(ctx, l)
+		if err != nil {
+			return 0, err
+		}
+		l.stream = js
+	}
+	acks := make([]jetstream.PubAckFuture, 0, len(messages))
+	var failed error // for the message after those of acks
+	for _, data := range messages {
+		if int64(len(data)) > l.conn.MaxPayload() {
+			failed = l.tooBig(data)
+			break
+		}
+		ack, err := l.stream.PublishAsync(subject, data, jetstream.WithRetryAttempts(0))
+		if err != nil {
+			failed = err
+			break
+		}
+		acks = append(acks, ack)
+	}
+	for i, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			return i, err
+		case <-ctx.Done():
+			return i, ctx.Err()
+		case <-l.ctx.Done():
+			return i, context.Cause(l.ctx)
+		}
+	}
+	return len(acks), failed
+}
+
+// stream returns the stream, which it creates if need be.
+func (h *History) stream(ctx context.Context, l *link) (jetstream.JetStream, jetstream.Stream, error) {
+	js, err := jetstream.New(l.conn, jetstream.WithDefaultTimeout(askTimeout))
+	if err != nil {
+		return nil, nil, err
+	}
+	for range 2 { // another server may create it at the same time
+		s, err := js.Stream(ctx, h.opts.Stream)
+		if errors.Is(err, natsgo.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+			err = fmt.Errorf("%w: enable JetStream in the configuration of NATS, or wait until it has a leader", err)
+		}
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return js, s, err
+		}
+		s, err = js.CreateStream(ctx, h.config())
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return js, s, err
+		}
+	}
+	return nil, nil, jetstream.ErrStreamNameAlreadyInUse
+}
+
+func (h *History) config() jetstream.StreamConfig {
+	c := jetstream.StreamConfig{
+		Name: h.opts.Stream, Subjects: []string{h.opts.Stream + ".>"},
+		Description: "messages between socketio servers",
+		MaxMsgs:     h.opts.MaxMessages, MaxBytes: h.opts.MaxBytes, MaxAge: h.opts.MaxAge,
+		Replicas: h.opts.Replicas, Storage: jetstream.FileStorage,
+	}
+	if h.opts.InMemory {
+		c.Storage = jetstream.MemoryStorage
+	}
+	return c
+}
+
+// Subscribe receives messages, see [broker.Broker].
+func (h *History) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
+	return h.SubscribeAfter(ctx, "", channels, broker.Subscriber{
+		Ready:  func(broker.Position) { ready() },
+		Handle: func(m broker.Message) { handle(m.Channel, m.Data) },
+	})
+}
+
+// SubscribeAfter receives messages after a position, see [broker.History]. A subscription
+// whose connection does not answer pings is given up after 20 to 30 seconds. A call of
+// Gap after Ready means that handling is so slow that the stream has lost messages
+// meanwhile.
+func (h *History) SubscribeAfter(ctx context.Context, after broker.Position, channels []string, to broker.Subscriber) error {
+	return h.b.calls.Do(ctx, func(ctx context.Context) error {
+		l, err := h.b.connect(ctx, ctx)
+		if err != nil {
+			return err
+		}
+		defer l.close()
+		r := &reader{h: h, to: to, channels: make(map[string]string, len(channels))}
+		for _, channel := range channels {
+			r.channels[h.subject(channel)] = channel
+		}
+		err = r.read(ctx, l, after)
+		if cause := context.Cause(l.ctx); cause != nil {
+			err = cause
+		}
+		return err
+	})
+}
+
+// Close ends the subscriptions and the connections, see [broker.Broker]. It waits until
+// the calls have returned: it is not to be called by one.
+func (h *History) Close() error { return h.b.Close() }

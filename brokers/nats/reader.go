@@ -1,0 +1,203 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/seed-d124fa34/socketio/broker"
+)
+
+const (
+	// prefetch is how many messages are asked for at once.
+	prefetch = 128
+	// lookAgain is how long a message of the past is waited for before it is found out
+	// whether it is still there.
+	lookAgain = time.Second
+	// forgetReader is how long NATS remembers a reader that has gone.
+	forgetReader = 30 * time.Second
+	// endTimeout is how long the end of a subscription waits for NATS to forget it.
+	endTimeout = time.Second
+)
+
+// reader is one call of SubscribeAfter. It reads all messages of the stream, so that it
+// sees by their numbers whether one is missing.
+type reader struct {
+	h        *History
+	to       broker.Subscriber
+	channels map[string]string // by subject
+
+	created time.Time // of the stream; numbers of another one mean nothing
+	last    uint64    // the number of the message that was read last
+	ready   bool
+	target  uint64        // the number of the last message of the past
+	clock   time.Duration // how far the time of NATS is ahead of ours
+}
+
+func (r *reader) read(ctx context.Context, l *link, after broker.Position) error {
+	_, stream, err := r.h.stream(ctx, l)
+	if err != nil {
+		return err
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return err
+	}
+	r.begin(info, after)
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1,
+		AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: forgetReader, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if l.conn.IsConnected() {
+			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+			defer cancel()
+			_ = stream.DeleteConsumer(ending, consumer.CachedInfo().Name) // otherwise NATS forgets it in a while
+		}
+	}()
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		if r.last >= r.target {
+			r.beReady()
+		}
+		m, err := r.next(l.ctx, messages)
+		switch {
+		case errors.Is(err, natsgo.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) && l.ctx.Err() == nil:
+			err = r.lookForTarget(ctx, stream)
+		case err == nil:
+			err = r.hand(m)
+		}
+		if err == nil {
+			err = l.ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// begin finds out where the reader and the stream are.
+func (r *reader) begin(info *jetstream.StreamInfo, after broker.Position) {
+	first, last := info.State.FirstSeq, info.State.LastSeq
+	r.created, r.target = info.Created, last
+	if !info.TimeStamp.IsZero() {
+		r.clock = time.Until(info.TimeStamp)
+	}
+	created, number, ok := readPosition(after)
+	switch {
+	case after == "":
+		r.last = last
+	case !ok, created == r.created.UnixNano() && number > last: // the stream has lost messages
+		r.last = last
+		r.to.Gap(r.h.gap())
+	case created != r.created.UnixNano(): // all of this stream is new
+		r.last = before(first)
+		r.to.Gap(r.h.gap())
+	default:
+		r.last = number
+		r.skipTo(first)
+	}
+}
+
+func before(n uint64) uint64 { return max(n, 1) - 1 }
+
+// skipTo says that there is a gap if the message after last is not the one with the
+// number, and goes on there.
+func (r *reader) skipTo(number uint64) {
+	if r.last+1 < number {
+		r.to.Gap(r.h.gap())
+		r.last = number - 1
+	}
+}
+
+// next returns the next message. While it is one of the past it waits not for long.
+func (r *reader) next(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	if !r.ready {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lookAgain)
+		defer cancel()
+	}
+	return messages.Next(jetstream.NextContext(ctx))
+}
+
+// lookForTarget finds out whether the messages of the past that have not come are still
+// in the stream.
+func (r *reader) lookForTarget(ctx context.Context, stream jetstream.Stream) error {
+	info, err := stream.Info(ctx)
+	if err == nil {
+		r.skipTo(min(info.State.FirstSeq, r.target+1))
+	}
+	return err
+}
+
+// hand hands one message over.
+func (r *reader) hand(m jetstream.Msg) error {
+	about, err := m.Metadata()
+	if err != nil {
+		return err
+	}
+	number := about.Sequence.Stream
+	if number <= r.last {
+		return fmt.Errorf("message %d of the stream came after message %d", number, r.last)
+	}
+	r.skipTo(number)
+	if number > r.target {
+		r.beReady()
+	}
+	if channel, ok := r.channels[m.Subject()]; ok {
+		message := broker.Message{Channel: channel, Data: m.Data(), Position: r.position(number)}
+		if !r.ready {
+			message.Age = max(0, time.Since(about.Timestamp)+r.clock)
+		}
+		r.to.Handle(message)
+	}
+	r.last = number
+	return nil
+}
+
+// beReady says, once, that there is no more of the past.
+func (r *reader) beReady() {
+	if !r.ready {
+		r.ready = true
+		r.to.Ready(r.position(r.last))
+	}
+}
+
+// digits is the length of each of the two numbers of a position.
+const digits = 16
+
+// position returns when the stream was created and the number of a message, in
+// hexadecimal digits of a fixed number, so that later ones are greater.
+func (r *reader) position(number uint64) broker.Position {
+	return broker.Position(fmt.Sprintf("%016x%016x", uint64(r.created.UnixNano()), number))
+}
+
+func readPosition(p broker.Position) (created int64, number uint64, ok bool) {
+	if len(p) != 2*digits {
+		return 0, 0, false
+	}
+	created, err := strconv.ParseInt(string(p[:digits]), 16, 64)
+	if err != nil {
+		return 0, 0, false
+	}
+	number, err = strconv.ParseUint(string(p[digits:]), 16, 64)
+	return created, number, err == nil
+}
+
+// gap says that messages were no longer in the stream.
+func (h *History) gap() error {
+	return fmt.Errorf("%w: the stream %q of NATS was created to keep %d messages, %d bytes and %v (HistoryOptions.MaxMessages, MaxBytes, MaxAge; later: nats stream edit), or NATS has lost it",
+		broker.ErrGap, h.opts.Stream, h.opts.MaxMessages, h.opts.MaxBytes, h.opts.MaxAge)
+}
