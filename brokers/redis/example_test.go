@@ -6,6 +6,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -57,4 +58,15 @@ func (l libraryLog) Printf(ctx context.Context, format string, args ...any) {
 // to standard error. This is for the whole process: once, at its start.
 func Example_logging() {
 	goredis.SetLogger(libraryLog{slog.Default()})
+}
+
+// A server that was cut off from Redis gets what it missed.
+func ExampleNewHistory() {
+	broker, err := redis.NewHistory("redis://localhost:6379", &redis.HistoryOptions{MaxAge: 10 * time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close() // after Shutdown
+	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker, ReplayLimit: 8 << 20}})
+	defer srv.Shutdown(context.Background())
 }
