@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -313,7 +314,7 @@ func (cb *ackCallback) answered(s *Socket, args parser.Args) {
 func (cb *ackCallback) failed(s *Socket, err error) {
 	cb.settle(s)
 	if cb.takesError() {
-		cb.put(s, goArgs(nil), &contextDetails{ack: cb, failure: err})
+		cb.put(s, goargs.Args(nil), &contextDetails{ack: cb, failure: err})
 		return
 	}
 	if log := s.srv().log; log.Enabled(context.Background(), slog.LevelDebug) {

@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"sync"
 
-	"github.com/seed-d124fa34/socketio/parser"
+	"github.com/seed-d124fa34/socketio/internal/goargs"
 )
 
 // How the arguments of events and acknowledgements get into the parameters of handlers.
@@ -105,7 +105,7 @@ func (c *Context) bindArg(i int, v any) error {
 
 // bindName stores the event's name as the first parameter of a catch-all handler.
 func (c *Context) bindName(v any) error {
-	if err := assign(v, c.event); err != nil {
+	if err := goargs.Assign(v, c.event); err != nil {
 		return &ArgError{c.event, -1, targetType(v), err}
 	}
 	return nil
@@ -116,42 +116,6 @@ func targetType(v any) string {
 		return t.Elem().String()
 	}
 	return fmt.Sprintf("%T", v)
-}
-
-// goArgs are arguments that this program made, such as the Reason of a disconnect.
-type goArgs []any
-
-var _ parser.Args = goArgs(nil)
-
-func (a goArgs) Len() int                { return len(a) }
-func (a goArgs) Bind(i int, v any) error { return assign(v, a[i]) }
-
-// assign stores value in the variable that dst points to. Go must allow the
-// assignment, or both must be strings.
-func assign(dst, value any) error {
-	d := reflect.ValueOf(dst)
-	if d.Kind() != reflect.Pointer || d.IsNil() {
-		return fmt.Errorf("%T is not a pointer to store in", dst)
-	}
-	d = d.Elem()
-	v := reflect.ValueOf(value)
-	switch {
-	case !v.IsValid():
-		d.SetZero()
-	case v.Type().AssignableTo(d.Type()):
-		d.Set(v)
-	case v.Kind() == reflect.String && d.Kind() == reflect.String:
-		d.SetString(v.String())
-	case v.Kind() == reflect.String && d.Type() == rawMessageType:
-		raw, err := json.Marshal(v.String())
-		if err != nil {
-			return err
-		}
-		d.SetBytes(raw)
-	default:
-		return fmt.Errorf("a %s does not go into a %s", v.Type(), d.Type())
-	}
-	return nil
 }
 
 // reflected returns the call of a function of any accepted shape. It computes once what

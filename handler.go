@@ -58,10 +58,9 @@ var shapes = [...]string{
 const callbackShape = "func(*socketio.Context[, error][, args...]) [error]"
 
 var (
-	contextType    = reflect.TypeFor[*Context]()
-	errorType      = reflect.TypeFor[error]()
-	argsType       = reflect.TypeFor[Args]()
-	rawMessageType = reflect.TypeFor[json.RawMessage]()
+	contextType = reflect.TypeFor[*Context]()
+	errorType   = reflect.TypeFor[error]()
+	argsType    = reflect.TypeFor[Args]()
 )
 
 // caller returns the file and line of the code that is skip levels above its caller.

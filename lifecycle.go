@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -220,7 +221,7 @@ func (s *Socket) depart() {
 	st := s.at.Load()
 	cl := st.client
 	s.mu.Lock()
-	c := &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goArgs{s.reason}, size: eventOverhead, details: &cl.details}
+	c := &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goargs.Args{s.reason}, size: eventOverhead, details: &cl.details}
 	s.mu.Unlock()
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
