@@ -14,6 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/notice"
+	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
@@ -75,12 +76,21 @@ func NewServer(opts *Options) *Server {
 	return srv
 }
 
+// appendASCII returns what writes packets in ASCII: JSON's, not those of another parser.
+func (s *settings) appendASCII() func(dst, packet []byte) []byte {
+	if s.ownParser {
+		return nil
+	}
+	return revision.AppendASCII
+}
+
 // engine returns the options of the Engine.IO server.
 func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, error)) *engineio.Options {
 	return &engineio.Options{
 		Path:            s.Path,
 		Transports:      s.Transports,
 		AllowEIO3:       s.AllowEIO3,
+		AppendASCII:     s.appendASCII(),
 		DisableUpgrades: s.DisableUpgrades,
 		PingInterval:    s.PingInterval,
 		PingTimeout:     s.PingTimeout,

@@ -116,7 +116,7 @@ const maxAnswer = 1 << 20
 // writePayload writes the body of a poll's answer. p is nil for an answer that
 // belongs to no session.
 func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, r *http.Request, a pollAnswer) error {
-	body, contentType, buf := dialects[d].payload(a.batch, a.last, r)
+	body, contentType, buf := dialects[d].payload(s, a.batch, a.last, r)
 	defer bufpool.Put(buf)
 	compress := false
 	for _, f := range a.batch {

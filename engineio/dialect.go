@@ -46,7 +46,7 @@ type dialect interface {
 	// payload returns the answer to the poll r, the batch and, unless nil, last behind it,
 	// and its Content-Type. If buf is not nil, it
 	// holds the answer, and goes back to bufpool.
-	payload(batch []*outgoing.Unit, last *outgoing.Unit, r *http.Request) (body []byte, contentType []string, buf *[]byte)
+	payload(s *Server, batch []*outgoing.Unit, last *outgoing.Unit, r *http.Request) (body []byte, contentType []string, buf *[]byte)
 
 	// beginLocked arms the timer of a connection that begins. When the timer of an open
 	// connection fires, heartbeatLocked is called; an error ends the connection with
@@ -89,7 +89,7 @@ func (current) receivePost(c *Conn, poll *pollState, _ http.Header, body []byte)
 	return c.receivePayload(poll, body)
 }
 
-func (current) payload(batch []*outgoing.Unit, last *outgoing.Unit, _ *http.Request) (body []byte, contentType []string, buf *[]byte) {
+func (current) payload(_ *Server, batch []*outgoing.Unit, last *outgoing.Unit, _ *http.Request) (body []byte, contentType []string, buf *[]byte) {
 	if len(batch) == 1 && last == nil {
 		return batch[0].Payload(), plainText, nil
 	}

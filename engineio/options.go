@@ -59,6 +59,10 @@ type Options struct {
 	// instead (see AllowedOrigins); one without either connects without its cookies.
 	// Default: such clients are refused.
 	AllowEIO3 bool
+	// AppendASCII, if set, appends a text message in a form that is ASCII and means the
+	// same, for clients of revision 3 that poll and cannot read binary data: early ones
+	// misread other texts. It is called concurrently. Default: texts are sent as they are.
+	AppendASCII func(dst, text []byte) []byte
 	// DisableUpgrades keeps clients on the transport they began with.
 	DisableUpgrades bool
 

@@ -136,6 +136,9 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 		if packet == nil && !framed {
 			return nil // empty packets
 		}
+		if d.base64 && !framed {
+			packet = revision3.Undouble(packet)
+		}
 		c.flusher.traffic.received(1, n)
 		n = 0 // counted
 		room, err := d.receive(c, packet, binary)
@@ -151,7 +154,7 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 	return nil
 }
 
-func (d *old) payload(units []*outgoing.Unit, last *outgoing.Unit, r *http.Request) (body []byte, contentType []string, buf *[]byte) {
+func (d *old) payload(s *Server, units []*outgoing.Unit, last *outgoing.Unit, r *http.Request) (body []byte, contentType []string, buf *[]byte) {
 	if last != nil {
 		units = append(units[:len(units):len(units)], last)
 	}
@@ -165,7 +168,7 @@ func (d *old) payload(units []*outgoing.Unit, last *outgoing.Unit, r *http.Reque
 	buf = bufpool.Get()
 	body = (*buf)[:0]
 	for _, u := range units {
-		body = u.AppendOldPayload(body, form)
+		body = u.AppendOldPayload(body, form, s.opts.AppendASCII)
 	}
 	*buf = body
 	if d.script {

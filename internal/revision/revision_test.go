@@ -88,3 +88,37 @@ func TestSID(t *testing.T) {
 	assert.Equal(t, Old, Of(3))
 	assert.Equal(t, Current, Of(4))
 }
+
+// A packet means the same in ASCII.
+func FuzzASCII(f *testing.F) {
+	for _, s := range []string{`2["é€😀"]`, `2/ü,1["ü"]`, `51-["ä",{"_placeholder":true,"num":0}]`, `4/ü`, `4"ä"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, packet string) {
+		out := string(AppendASCII(nil, []byte(packet)))
+		if !utf8.ValidString(packet) {
+			return
+		}
+		decode := func(s string) (parser.Packet, bool, error) {
+			return parser.New(nil).NewDecoder(parser.Limits{}).Decode([]byte(s), false)
+		}
+		before, whole, err := decode(packet)
+		if err != nil || !whole {
+			return
+		}
+		after, _, err := decode(out)
+		require.NoError(t, err, out)
+		require.Equal(t, before.Header, after.Header)
+		require.Equal(t, before.Event, after.Event)
+		for i := range before.Args.Len() {
+			var a, b any
+			require.NoError(t, before.Args.Bind(i, &a))
+			require.NoError(t, after.Args.Bind(i, &b))
+			require.Equal(t, a, b)
+		}
+		payload := strings.TrimPrefix(out, "2"+before.Namespace)
+		if before.Namespace == "/" && before.Type == parser.Event {
+			require.True(t, len(payload) == len([]rune(payload)), out)
+		}
+	})
+}

@@ -93,21 +93,21 @@ func (u *Unit) PlainText() bool {
 }
 
 // AppendOldPayload appends the unit as a part of a payload of revision 3: framed for the
-// form Typed, as text for Base64.
-func (u *Unit) AppendOldPayload(dst []byte, f Form) []byte {
+// form Typed, as text for Base64. There, ascii, unless nil, appends a text in ASCII.
+func (u *Unit) AppendOldPayload(dst []byte, f Form, ascii func(dst, text []byte) []byte) []byte {
 	if u.several == nil {
-		return appendOld(dst, u.wire[u.first:], false, f)
+		return appendOld(dst, u.wire[u.first:], false, f, ascii)
 	}
 	payload := &u.oldForms().payloads[f]
 	payload.once.Do(func() {
 		for p, binary := range u.Messages {
-			payload.bytes = appendOld(payload.bytes, p, binary, f)
+			payload.bytes = appendOld(payload.bytes, p, binary, f, ascii)
 		}
 	})
 	return append(dst, payload.bytes...)
 }
 
-func appendOld(dst, p []byte, binary bool, f Form) []byte {
+func appendOld(dst, p []byte, binary bool, f Form, ascii func(dst, text []byte) []byte) []byte {
 	switch {
 	case f == Typed && binary:
 		return revision3.AppendFramedBinary(dst, p)
@@ -115,6 +115,8 @@ func appendOld(dst, p []byte, binary bool, f Form) []byte {
 		return revision3.AppendFramedText(dst, p)
 	case binary:
 		return revision3.AppendBase64(dst, p)
+	case ascii != nil && !revision3.IsASCII(p):
+		p = ascii([]byte{p[0]}, p[1:])
 	}
 	return revision3.AppendText(dst, p)
 }

@@ -35,13 +35,13 @@ func TestFormsOfBinaryMessages(t *testing.T) {
 	assert.Equal(t, []string{`451-["e€"]`, "b4AQID", "b4"}, messagesIn(t, u, Base64))
 	assert.False(t, u.PlainText())
 
-	assert.Equal(t, "x\x00\x01\x02\xff451-[\"e€\"]\x01\x04\xff\x04\x01\x02\x03\x01\x01\xff\x04", string(u.AppendOldPayload([]byte("x"), Typed)))
-	assert.Equal(t, `x10:451-["e€"]6:b4AQID2:b4`, string(u.AppendOldPayload([]byte("x"), Base64)))
+	assert.Equal(t, "x\x00\x01\x02\xff451-[\"e€\"]\x01\x04\xff\x04\x01\x02\x03\x01\x01\xff\x04", string(u.AppendOldPayload([]byte("x"), Typed, nil)))
+	assert.Equal(t, `x10:451-["e€"]6:b4AQID2:b4`, string(u.AppendOldPayload([]byte("x"), Base64, nil)))
 
 	alone := new(Unit)
 	Init(alone, "", false, [][]byte{{9}})
 	assert.Equal(t, []string{"binary \x04\x09"}, messagesIn(t, alone, Typed))
-	assert.Equal(t, "6:b4CQ==", string(alone.AppendOldPayload(nil, Base64)))
+	assert.Equal(t, "6:b4CQ==", string(alone.AppendOldPayload(nil, Base64, nil)))
 }
 
 func TestFormsOfText(t *testing.T) {
@@ -52,8 +52,8 @@ func TestFormsOfText(t *testing.T) {
 	}
 	assert.False(t, u.PlainText())
 	assert.True(t, newUnit("a").PlainText())
-	assert.Equal(t, "3:4a€", string(u.AppendOldPayload(nil, Base64)))
-	assert.Equal(t, "\x00\x05\xff4a€", string(u.AppendOldPayload(nil, Typed)))
+	assert.Equal(t, "3:4a€", string(u.AppendOldPayload(nil, Base64, nil)))
+	assert.Equal(t, "\x00\x05\xff4a€", string(u.AppendOldPayload(nil, Typed, nil)))
 }
 
 // A form is made once, however many connections ask for it at a time.

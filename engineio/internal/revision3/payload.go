@@ -221,3 +221,23 @@ func utf16Prefix(p []byte, n int) (end int, ok bool) {
 	}
 	return end, n == 0
 }
+
+// Undouble returns a text packet of a payload of text as it was meant. Clients of Socket.IO
+// 1 encode it in UTF-8 twice, which nothing in their requests tells: but a text that
+// is meant as it came has hardly ever nothing but pairs of characters that look like it.
+func Undouble(packet []byte) []byte {
+	if IsASCII(packet) {
+		return packet
+	}
+	once := make([]byte, 0, len(packet))
+	for _, r := range string(packet) {
+		if r > 0xff {
+			return packet
+		}
+		once = append(once, byte(r))
+	}
+	if !utf8.Valid(once) {
+		return packet
+	}
+	return once
+}

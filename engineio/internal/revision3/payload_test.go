@@ -194,3 +194,12 @@ func BenchmarkNext(b *testing.B) {
 		}
 	}
 }
+
+func TestUndouble(t *testing.T) {
+	for packet, want := range map[string]string{
+		"4plain": "4plain", "4Ã¤": "4ä", "4â\u0082¬": "4€", "4ð\u009f\u0098\u0080x": "4😀x",
+		"4ä": "4ä", "4é à": "4é à", "4€": "4€", "4Ã¤ and €": "4Ã¤ and €", "4Ã": "4Ã", "4©®": "4©®",
+	} {
+		assert.Equal(t, want, string(Undouble([]byte(packet))), packet)
+	}
+}

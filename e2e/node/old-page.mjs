@@ -1,0 +1,31 @@
+// Pages with a client of Socket.IO 1 or 2 go through the list in Chromium: with JSONP, and with what else the client has.
+import { assert, browse } from "./tabs.mjs";
+
+const { PAGE_URL, CLIENTS } = process.env;
+const browser = await browse();
+const timer = setTimeout(() => (console.error("timed out"), process.exit(1)), 90_000);
+const modes = [
+  { name: "JSONP", transports: ["polling"], forceJSONP: true },
+  { name: "polling", transports: ["polling"] },
+  { name: "upgrade", transports: ["polling", "websocket"] },
+];
+await Promise.all(
+  CLIENTS.split(",").flatMap((client) =>
+    modes.map(async ({ name, ...options }) => {
+      const page = await browser.newPage();
+      await page.goto(`${PAGE_URL}/page?client=${client}`);
+      const result = await page.evaluate(
+        (options) =>
+          oldList(io, location.origin, {
+            ...options,
+            bytes: (n) => new Uint8Array(n).fill(7).buffer,
+            sizeOf: (b) => b.byteLength,
+          }).catch((error) => String(error.stack)),
+        { ...options, ascii: false },
+      );
+      assert.equal(result, "ok", `${client} over ${name}`);
+    }),
+  ),
+);
+clearTimeout(timer);
+await browser.close();
