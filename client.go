@@ -22,12 +22,10 @@ type client struct {
 	srv     *Server
 	conn    *engineio.Conn
 	session *Session
-	// revision is how the client speaks; it does not change.
-	revision revision.Protocol
-	held     atomic.Int64 // bytes of the packets that wait for connect handlers to return
-	queued   atomic.Int64 // bytes of the backlog, see limits.go
-	watched  atomic.Bool  // handlers that return must call progress; changed with mu held
-	stuck    atomic.Bool  // the connection is closed because its handlers do not return
+	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
+	queued  atomic.Int64 // bytes of the backlog, see limits.go
+	watched atomic.Bool  // handlers that return must call progress; changed with mu held
+	stuck   atomic.Bool  // the connection is closed because its handlers do not return
 	// deferred counts the acknowledgements that DeferAck has deferred.
 	deferred atomic.Int64
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
@@ -73,11 +71,11 @@ const eventOverhead = 256
 
 // newClient returns the receiver of a new connection. The engine calls it.
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
-	cl := &client{srv: srv, conn: conn, session: new(Session), revision: revision.Of(conn.Revision()), slot: srv.workers.NextSlot()}
+	cl := &client{srv: srv, conn: conn, session: new(Session), slot: srv.workers.NextSlot()}
 	cl.details.client = cl
 	cl.dec = srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet)
 	if !srv.opts.ownParser {
-		cl.dec = cl.revision.Decoder(cl.dec)
+		cl.dec = cl.revision().Decoder(cl.dec)
 	}
 	if srv.opts.AsyncHandlers {
 		cl.async = make(chan struct{}, srv.opts.Limits.AsyncLimit)
@@ -98,11 +96,14 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	if hs := srv.hooks.Load(); hs != nil {
 		hs.opened(cl)
 	}
-	if cl.revision.JoinsMain() { // the last thing: the connection may end at once
+	if cl.revision().JoinsMain() { // the last thing: the connection may end at once
 		cl.connect(revision.ConnectMain, 0)
 	}
 	return cl, nil
 }
+
+// revision returns how the client speaks, which does not change.
+func (cl *client) revision() revision.Protocol { return revision.Of(cl.conn.Revision()) }
 
 // Message handles one message from the client.
 func (cl *client) Message(data []byte, binary bool) (room <-chan struct{}) {
@@ -319,7 +320,7 @@ func (cl *client) connect(p parser.Packet, size int) {
 		return
 	}
 	if old != nil {
-		if ns == "/" && cl.revision.JoinsMain() { // some clients ask for it all the same
+		if ns == "/" && cl.revision().JoinsMain() { // some clients ask for it all the same
 			cl.useless()
 			return
 		}

@@ -57,7 +57,7 @@ func (s *Socket) dropped() bool {
 // no packet but is accepted: its disconnect handler will run. admit returns false if
 // Disconnect was called before the packet was sent; the client is then refused.
 func (s *Socket) admit() (accepted bool) {
-	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, s.client().revision.Connected(s.sid), true)
+	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, s.client().revision().Connected(s.sid), true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
 		return false
@@ -166,7 +166,7 @@ func (cl *client) refusal(e *Error) []any {
 	if cl.srv.opts.ownParser {
 		return []any{e}
 	}
-	return cl.revision.Refused(e.Message, e.Data, e)
+	return cl.revision().Refused(e.Message, e.Data, e)
 }
 
 // sendDisconnect sends a DISCONNECT packet.

@@ -62,7 +62,7 @@ const (
 )
 
 func newSocket(st *seat) *Socket {
-	s := &Socket{server: st.client.srv, name: st.ns, sid: st.client.revision.SID(st.ns, st.client.conn.ID())}
+	s := &Socket{server: st.client.srv, name: st.ns, sid: st.client.revision().SID(st.ns, st.client.conn.ID())}
 	s.at.Store(st)
 	s.membership.Init(s, s.name, s.sid)
 	return s

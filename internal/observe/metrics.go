@@ -28,6 +28,11 @@ var Metrics = []*Metric{
 			yield("polling", int64(st.Polling))
 			yield("websocket", int64(st.WebSocket))
 		}},
+	{"connections.by_revision", "{connection}", "Open connections by the revision of Engine.IO that their clients speak.", "revision", false,
+		func(st *state, yield func(string, int64)) {
+			yield("3", int64(st.Revision3))
+			yield("4", int64(st.Polling+st.WebSocket-st.Revision3))
+		}},
 	{"sockets", "{socket}", `Sockets by namespace; "*" are those of namespaces that clients named.`, "namespace", false, readSockets},
 	{"rooms", "{room}", "Rooms with at least one member.", "", false,
 		one(func(st *state) int { return st.Rooms })},
