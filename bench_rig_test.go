@@ -3,6 +3,7 @@ package socketio
 import (
 	"bufio"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,9 +38,15 @@ type rig struct {
 
 func newRig(b *testing.B, clients int) *rig {
 	b.Helper()
+	return newRecoveryRig(b, clients, nil)
+}
+
+// newRecoveryRig is newRig with Options.Recovery.
+func newRecoveryRig(b *testing.B, clients int, recovery *Recovery) *rig {
+	b.Helper()
 	r := &rig{b: b, arrived: make(chan *Socket)}
 	r.changed.L = &r.mu
-	r.srv = NewServer(&Options{Logger: slog.New(slog.DiscardHandler), Limits: Limits{SendQueueLimit: 1 << 30, MaxRooms: 1 << 20}, ConnectTimeout: -1, PingInterval: time.Hour})
+	r.srv = NewServer(&Options{Logger: slog.New(slog.DiscardHandler), Limits: Limits{SendQueueLimit: 1 << 30, MaxRooms: 1 << 20}, ConnectTimeout: -1, PingInterval: time.Hour, Recovery: recovery})
 	var err error
 	r.srv.engine, err = engineio.NewServer(r.srv.opts.engine(func(conn *engineio.Conn) (engineio.Receiver, error) {
 		receiver, err := r.srv.newClient(conn)
@@ -88,6 +95,13 @@ func (r *rig) connect() {
 	require.NotNil(r.b, r.accepted)
 	r.accepted.Message([]byte("0"), false)
 	r.sockets = append(r.sockets, <-r.arrived)
+}
+
+// confirm has all clients answer a ping.
+func (r *rig) confirm() {
+	for _, s := range r.sockets {
+		s.client().Confirmed(math.MaxUint64 - 1)
+	}
 }
 
 // receive hands a message to the server as if it came from a client.

@@ -164,7 +164,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 		return nil, errCallWithAck
 	}
 	h := parser.Header{Type: parser.Event, Namespace: e.ns, ID: srv.ackIDs.Add(1), HasID: true}
-	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
+	p, err := srv.encodeForms(h, event, data, e)
 	if err != nil {
 		return nil, err
 	}

@@ -44,8 +44,9 @@ type client struct {
 	partial  int         // bytes of the packet being received
 	assembly *assembly   // nil until a packet came in parts
 
-	details contextDetails // of the events that come on the connection
-	async   chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
+	recoverable bool           // Options.Recovery is for this client, too
+	details     contextDetails // of the events that come on the connection
+	async       chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
 
 	mu    sync.Mutex
 	timer *time.Timer // closes a connection that joins no namespace; nil if it cannot fire
@@ -60,8 +61,11 @@ type client struct {
 type seat struct {
 	client *client
 	ns     string
-	sock   *Socket // guarded by client.mu; nil when the socket has left or was refused
-	box    box
+	own    box // for most; see box
+	// Guarded by client.mu.
+	sock *Socket // nil when left or refused
+	box  *box    // for the events of the namespace; own, or that of a session
+	away *Socket // has lost this connection; nil: none
 }
 
 var _ engineio.Receiver = (*client)(nil)
@@ -86,6 +90,10 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 			return nil, &engineio.Refusal{Status: http.StatusInternalServerError, Message: "Session not available"}
 		}
 		cl.session.values = values
+	}
+	cl.recoverable = srv.takesPart(conn)
+	if !cl.recoverable && srv.recovery != nil {
+		srv.mixed.Store(true)
 	}
 	if d := srv.opts.ConnectTimeout; d > 0 {
 		cl.timer = time.AfterFunc(d, func() {
@@ -146,7 +154,7 @@ func (cl *client) message(data []byte, binary bool) {
 	case p.Type == parser.Event:
 		cl.event(s, p, size)
 	case p.Type == parser.Ack:
-		if !s.answered(p.ID, p.Args) {
+		if !s.hearsFrom(cl) || !s.answered(p.ID, p.Args) {
 			cl.unexpected()
 		}
 	case p.Type == parser.Disconnect:
@@ -154,7 +162,7 @@ func (cl *client) message(data []byte, binary bool) {
 			cl.fail(ReasonTransportError, cl.srv.errTooFast())
 			return
 		}
-		s.leave(ReasonClientDisconnect, nil, false)
+		s.leaveSeat(cl.seatOf(p.Namespace), ReasonClientDisconnect, nil, false, false)
 	default:
 		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet, which clients do not send", p.Type))
 	}
@@ -176,7 +184,7 @@ func (cl *client) event(s *Socket, p parser.Packet, size int) {
 		return
 	}
 	if cl.enqueue(c, footprint(p, size)) {
-		cl.srv.queue(&s.at.Load().box, c)
+		cl.srv.queue(s.box(), c)
 	}
 }
 
@@ -204,7 +212,7 @@ func (cl *client) Closed(reason Reason, err error) {
 	if errors.As(err, &closed) { // DisconnectError says the same
 		err = closed.Err
 	}
-	cl.leaveAll(reason, err, cl.broken)
+	cl.leaveAll(reason, err, cl.broken, true)
 	cl.watchRest()
 	if hs := cl.srv.hooks.Load(); hs != nil {
 		hs.closed(cl, reason, err)
@@ -219,9 +227,6 @@ func (cl *client) Upgraded() {
 	}
 }
 
-// Confirmed has no effect: no message has a number yet.
-func (cl *client) Confirmed(uint64) {}
-
 // stopTimer stops the timer of Options.ConnectTimeout: a namespace has been joined, or
 // the connection has ended.
 func (cl *client) stopTimer() {
@@ -235,17 +240,20 @@ func (cl *client) stopTimer() {
 
 // disconnect makes the client leave everything, and closes its connection.
 func (cl *client) disconnect() {
-	cl.leaveAll(ReasonServerDisconnect, nil, true)
+	cl.leaveAll(ReasonServerDisconnect, nil, true, false)
+	for _, s := range cl.awaySockets() {
+		s.leave(ReasonServerDisconnect, nil, true)
+	}
 	cl.conn.Close(ReasonServerDisconnect, nil)
 }
 
-func (cl *client) leaveAll(reason Reason, err error, drop bool) {
+func (cl *client) leaveAll(reason Reason, err error, drop, lost bool) {
 	cl.mu.Lock()
 	seats := slices.Clone(cl.seats)
 	cl.mu.Unlock()
 	for _, st := range seats {
 		if s := cl.occupant(st); s != nil {
-			s.leave(reason, err, drop)
+			s.leaveSeat(st, reason, err, drop, lost)
 		}
 	}
 }
@@ -319,30 +327,22 @@ func (cl *client) connect(p parser.Packet, size int) {
 		cl.refuse(ns, &Error{Message: "Too many namespaces"})
 		return
 	}
-	if old != nil {
-		if ns == "/" && cl.revision().JoinsMain() { // some clients ask for it all the same
-			cl.useless()
-			return
-		}
+	c := &Context{kind: kindConnect, event: "connect", args: p.Args, details: &cl.details}
+	in := cl.arrival(p, c)
+	if old != nil && ns == "/" && cl.revision().JoinsMain() { // some clients ask for it all the same
+		cl.useless()
+		return
+	}
+	if old != nil && !old.comesBackAs(in, st) {
 		// The official client sends a second CONNECT after disconnect() and connect(), if
 		// the first one has not been answered. It gets no answer to the first one any
 		// more.
-		old.leave(ReasonClientDisconnect, nil, false)
+		old.leaveSeat(st, ReasonClientDisconnect, nil, false, false)
 		old.depart() // another goroutine may be making it leave
 	}
-	s := newSocket(st)
-	c := &Context{Socket: s, kind: kindConnect, event: "connect", args: p.Args, details: &cl.details}
-	if !cl.enqueue(c, footprint(p, size)) {
-		return
+	if cl.enqueue(c, footprint(p, size)) {
+		cl.enter(st, in)
 	}
-	// Once the socket is in its seat, another goroutine may make it leave. So the socket
-	// must be complete before, and its connect event must be the first in the mailbox.
-	cl.srv.workers.Begin() // until Socket.finish
-	cl.srv.index.Add(&s.membership)
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	st.sock = s
-	cl.srv.queue(&st.box, c)
 }
 
 // takeSeat returns the seat for a namespace, and its socket if there is one. It returns
@@ -357,6 +357,10 @@ func (cl *client) takeSeat(ns string) (*seat, *Socket) {
 			return nil, nil
 		}
 		st = &seat{client: cl, ns: ns}
+		st.box = &st.own
+		if cl.recoverable {
+			st.box = new(box) // a session may have it for longer than the connection
+		}
 		cl.seats = append(cl.seats, st)
 	}
 	return st, st.sock
@@ -383,14 +387,4 @@ func (cl *client) dropSeat() bool {
 		}
 	}
 	return false
-}
-
-// sendRequired sends a packet that the protocol requires. If the send queue is full, it
-// closes the connection.
-func (cl *client) sendRequired(p packet) error {
-	err := cl.conn.Send(p.frames)
-	if errors.Is(err, engineio.ErrSendQueueFull) {
-		cl.conn.Close(ReasonSlowClient, err)
-	}
-	return err
 }

@@ -144,27 +144,27 @@ func (srv *Server) askServers(ctx context.Context, q *census.Question) ([]fleet.
 
 // Members returns the session ids in a room, in no particular order. The error is
 // [ErrRoomName] for an empty name; SIDs is for everyone.
-func (cl *Cluster) Members(ctx context.Context, room string) ([]string, error) {
-	r, err := cl.ask(ctx, &census.Question{Do: census.Members, Room: room})
+func (cl *Cluster) Members(ctx context.Context, room string, opts ...QueryOption) ([]string, error) {
+	r, err := cl.ask(ctx, &census.Question{Do: census.Members, Room: room, Away: includesAway(opts)})
 	return r.Names, err
 }
 
 // SIDs returns the session ids of everyone in the namespace, in no particular order.
-func (cl *Cluster) SIDs(ctx context.Context) ([]string, error) {
-	r, err := cl.ask(ctx, &census.Question{Do: census.Members, Everyone: true})
+func (cl *Cluster) SIDs(ctx context.Context, opts ...QueryOption) ([]string, error) {
+	r, err := cl.ask(ctx, &census.Question{Do: census.Members, Everyone: true, Away: includesAway(opts)})
 	return r.Names, err
 }
 
 // CountRoom returns how many sockets are in a room. It is cheaper than Members.
 // The error is [ErrRoomName] for an empty name.
-func (cl *Cluster) CountRoom(ctx context.Context, room string) (int, error) {
-	r, err := cl.ask(ctx, &census.Question{Do: census.Count, Room: room})
+func (cl *Cluster) CountRoom(ctx context.Context, room string, opts ...QueryOption) (int, error) {
+	r, err := cl.ask(ctx, &census.Question{Do: census.Count, Room: room, Away: includesAway(opts)})
 	return r.Count, err
 }
 
 // Count returns how many sockets are in the namespace. It is cheaper than SIDs.
-func (cl *Cluster) Count(ctx context.Context) (int, error) {
-	r, err := cl.ask(ctx, &census.Question{Do: census.Count, Everyone: true})
+func (cl *Cluster) Count(ctx context.Context, opts ...QueryOption) (int, error) {
+	r, err := cl.ask(ctx, &census.Question{Do: census.Count, Everyone: true, Away: includesAway(opts)})
 	return r.Count, err
 }
 
@@ -182,7 +182,7 @@ func (cl *Cluster) Rooms(ctx context.Context, sid string) ([]string, error) {
 // Connected reports whether a socket is in the namespace, on any server.
 func (cl *Cluster) Connected(ctx context.Context, sid string) (bool, error) {
 	r, err := cl.ask(ctx, &census.Question{Do: census.Rooms, SID: sid})
-	return r.Found, err
+	return r.Count > 0, err
 }
 
 // DisconnectRoom makes everyone in a room leave the namespace, see

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
@@ -122,6 +123,9 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	if err != nil {
 		return err
 	}
+	if srv.recovery != nil {
+		out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.noCompress)
+	}
 	f := srv.newFanout(nil, e, out, decoded.Event, nil)
 	if f.shown != nil {
 		f.shown.Elsewhere, f.shown.args = true, decoded.Args
@@ -155,10 +159,18 @@ func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (
 		return packet{}, decoded, err
 	}
 	if !srv.opts.ownParser {
-		return newPacket(text, in.Attachments, compress), decoded, nil
+		return packets.New(text, in.Attachments, compress), decoded, nil
 	}
 	out, err := srv.encode(head, append(Args{decoded.Event}, decodeAll(decoded.Args)...), compress)
 	return out, decoded, err
+}
+
+// decodeIf returns decoded arguments, or nil.
+func decodeIf(needed bool, args parser.Args) Args {
+	if !needed {
+		return nil
+	}
+	return decodeAll(args)
 }
 
 // wireEvent returns the event for other servers, without rooms and payload.
@@ -221,7 +233,7 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 		}
 	} else {
 		var text []byte
-		text, out.Attachments = p.frames.Message()
+		text, out.Attachments = p.Message()
 		out.Name, out.Args = parser.SplitEvent(text)
 	}
 	return srv.cluster.Emit(out, ask)
@@ -301,19 +313,21 @@ func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
 var _ census.Sockets = clusterHost{}
 
 // Members returns the session ids in a room.
-func (h clusterHost) Members(ns, room string) []string { return h.srv.sidsIn(ns, room) }
+func (h clusterHost) Members(ns, room string, away bool) []string {
+	return h.srv.sidsIn(ns, room, away)
+}
 
 // Count returns how many sockets are in a room.
-func (h clusterHost) Count(ns, room string) int { return h.srv.countIn(ns, room) }
+func (h clusterHost) Count(ns, room string, away bool) int { return h.srv.countIn(ns, room, away) }
 
 // Rooms returns the rooms of a socket.
-func (h clusterHost) Rooms(ns, sid string) (names []string, found bool) {
+func (h clusterHost) Rooms(ns, sid string) (names []string, found, connected bool) {
 	n := namespace{srv: h.srv, name: ns}
 	s := n.Socket(sid)
-	if s == nil || !s.present() {
-		return nil, false
+	if !s.Connected() && !s.Away() {
+		return nil, false, false
 	}
-	return s.Rooms(), true
+	return s.Rooms(), true, s.Connected()
 }
 
 // Select returns the session ids that an event reaches.
@@ -328,7 +342,7 @@ func (h clusterHost) Select(q *census.Question) (sids []string) {
 
 // Disconnect makes everyone in a room leave the namespace.
 func (h clusterHost) Disconnect(ns, room string) (n int) {
-	for s := range h.srv.socketsIn(ns, room) {
+	for s := range h.srv.socketsIn(ns, room, true) {
 		s.Disconnect()
 		n++
 	}
@@ -337,7 +351,7 @@ func (h clusterHost) Disconnect(ns, room string) (n int) {
 
 // Move makes everyone in a room join another one, and leave the first.
 func (h clusterHost) Move(ns, from, to string) (n int, err error) {
-	for s := range h.srv.socketsIn(ns, from) {
+	for s := range h.srv.socketsIn(ns, from, true) {
 		switch failed := s.Join(to); {
 		case failed == nil:
 			if from != to && from != rooms.Everyone {

@@ -38,12 +38,15 @@ const (
 	kindDropped                     // the client has sent an event that Limits.EventRate drops
 	kindConnect                     // the client connects
 	kindDisconnect                  // the client has left
+	kindLost                        // the client has lost its connection, and may come back
+	kindExpired                     // it has not come back
 	kindAck                         // the client has acknowledged an event, or will not
 )
 
 // contextDetails are the fields of a Context that are not its event's alone.
 type contextDetails struct {
 	client  *client         // the connection on which the event came; nil for kindAck
+	back    *comeback       // the client comes back, for kindConnect; nil: it is a new one
 	ack     *ackCallback    // the callback to call, for kindAck
 	failure error           // why there is no acknowledgement, for kindAck
 	ctx     context.Context // the context that a hook returned; nil if none did
@@ -121,7 +124,7 @@ func (c *Context) Pattern() (namespace, event string) {
 		namespace = anyName
 	}
 	switch c.kind {
-	case kindConnect, kindDisconnect, kindAck:
+	case kindConnect, kindDisconnect, kindLost, kindExpired, kindAck:
 	default:
 		if h, named := r.find(r.spaces[c.name], event, false); h == nil || named {
 			event = anyName

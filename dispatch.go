@@ -55,6 +55,10 @@ func (t *task) Run() {
 		s.runConnect(c)
 	case kindDisconnect:
 		s.runDisconnect(c)
+	case kindLost:
+		s.runLost(c)
+	case kindExpired:
+		s.runExpired()
 	case kindAck:
 		c.runAck()
 	default:
@@ -67,12 +71,12 @@ func (t *task) Run() {
 	}
 }
 
-// dropEvents removes the events of a socket that wait in a box, and returns their
-// number. A nil socket stands for all. Connect and disconnect events stay in the box.
-func (cl *client) dropEvents(b *box, s *Socket) int {
+// dropEvents removes the events that wait in a box and are unwanted, and returns their
+// number. Connect and disconnect events stay in the box.
+func (srv *Server) dropEvents(b *box, unwanted func(*task) bool) int {
 	return b.Drop(func(t *task) bool {
-		return (t.kind == kindEvent || t.kind == kindDropped) && (s == nil || t.Socket == s)
-	}, func(t *task) { cl.handled((*Context)(t)) })
+		return (t.kind == kindEvent || t.kind == kindDropped) && unwanted(t)
+	}, func(t *task) { t.details.client.handled((*Context)(t)) })
 }
 
 // runAlone is runEvent in a goroutine of its own, with Options.AsyncHandlers.
@@ -103,8 +107,11 @@ func (c *Context) runEvent() {
 // wanted reports whether the event must still be handled. That is not so if the client
 // was refused, or if the server has made it leave.
 func (c *Context) wanted() bool {
+	if !c.hearsFrom(c.from()) {
+		return false
+	}
 	switch c.state.Load() {
-	case stateJoined:
+	case stateJoined, stateAway:
 		return true
 	case stateLeaving:
 		c.mu.Lock()

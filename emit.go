@@ -5,56 +5,40 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
-	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// scratch is memory for encoding a packet. It is reused, because every event needs it.
-type scratch struct {
-	buf  []byte
-	args []any
-	name any // the name of the last event; the next one often has the same
+// packet is an encoded packet.
+type packet = packets.Packet
+
+// newEncoder returns what encodes the packets of a server.
+func newEncoder(srv *Server) packets.Encoder {
+	e := packets.Encoder{
+		Parser: srv.opts.Parser, OwnParser: srv.opts.ownParser,
+		Panicked: func(v any, h parser.Header) error {
+			return srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
+		},
+		ManyAttachments: func(h parser.Header, n, limit int) {
+			srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
+				"socketio: a packet with %d attachments was sent: JavaScript clients accept %d and close the connection if there are more; join the bytes, or send several events", n, limit),
+				"namespace", h.Namespace)
+		},
+		Failed: func(h parser.Header, event string, err error) {
+			srv.log.Error("socketio: the parser cannot encode an event with an offset (Options.Recovery)", "namespace", h.Namespace, "event", printable(event), "error", err)
+		},
+	}
+	if srv.recovery != nil {
+		e.NextOffset = srv.recovery.NextOffset
+	}
+	return e
 }
-
-var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 512)} }}
-
-// maxScratch is the size of the largest buffer that is reused.
-const maxScratch = 64 << 10
-
-// clientAttachments is how many attachments the official clients accept in one packet.
-// If there are more, they close the connection.
-const clientAttachments = 10
 
 // encode makes a packet ready to be sent to any number of connections.
 func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, error) {
-	sc := scratches.Get().(*scratch)
-	p, err := srv.encodeWith(sc, h, args, compress)
-	scratches.Put(sc)
-	return p, err
-}
-
-func (srv *Server) encodeWith(sc *scratch, h parser.Header, args []any, compress bool) (p packet, err error) {
-	defer func() { // recovers a panic of the codec, the parser or a MarshalJSON method
-		if v := recover(); v != nil {
-			p, err = packet{}, srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
-		}
-	}()
-	text, attachments, err := srv.opts.Parser.Encode(sc.buf, h, args)
-	if err != nil {
-		return packet{}, err
-	}
-	if cap(text) > 0 && cap(text) <= maxScratch {
-		sc.buf = text[:0]
-	}
-	if len(attachments) > clientAttachments && !srv.opts.ownParser {
-		srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
-			"socketio: a packet with %d attachments was sent: JavaScript clients accept %d and close the connection if there are more; join the bytes, or send several events", len(attachments), clientAttachments),
-			"namespace", h.Namespace)
-	}
-	return newPacket(text, attachments, compress), nil
+	return srv.packets.Encode(h, args, compress)
 }
 
 // encodeEvent encodes an EVENT packet.
@@ -62,14 +46,35 @@ func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress
 	if parser.Reserved(event) {
 		return packet{}, reservedError(event)
 	}
-	sc := scratches.Get().(*scratch)
-	if name, ok := sc.name.(string); !ok || name != event {
-		sc.name = event
+	p, err := srv.packets.Event(h, event, argsOf(data), compress)
+	if err != nil {
+		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
 	}
-	sc.args = append(append(sc.args[:0], sc.name), argsOf(data)...)
-	p, err := srv.encodeWith(sc, h, sc.args, compress)
-	clear(sc.args)
-	scratches.Put(sc)
+	return p, nil
+}
+
+// encodeForms encodes an EVENT packet for any clients, those among them that can come back.
+func (srv *Server) encodeForms(h parser.Header, event string, data any, e *emitOptions) (packet, error) {
+	if srv.recovery == nil {
+		return srv.encodeEvent(h, event, data, !e.noCompress)
+	}
+	if h.HasID || e.volatile || srv.opts.ownParser || srv.mixed.Load() || parser.Reserved(event) {
+		p, err := srv.encodeEvent(h, event, data, !e.noCompress)
+		return srv.packets.WithForms(h, event, argsOf(data), p, !e.noCompress), err
+	}
+	p, err := srv.packets.EventToKeep(h, event, argsOf(data), !e.noCompress)
+	if err != nil {
+		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
+	}
+	return p, nil
+}
+
+// encodeFor encodes an EVENT packet for one client.
+func (srv *Server) encodeFor(s *Socket, h parser.Header, event string, data any) (packet, error) {
+	if s.recovery == nil || parser.Reserved(event) {
+		return srv.encodeEvent(h, event, data, true)
+	}
+	p, err := srv.packets.EventToKeep(h, event, argsOf(data), true)
 	if err != nil {
 		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
 	}
@@ -88,25 +93,6 @@ func argsOf(data any) Args {
 	return Args{data}
 }
 
-// newPacket makes a packet of copies of encoded messages. The text may be empty if there
-// are attachments: not every parser encodes to text.
-func newPacket(text []byte, attachments [][]byte, compress bool) packet {
-	size := len(text)
-	for _, a := range attachments {
-		size += len(a)
-	}
-	var frames *engineio.Frames
-	if len(text) > 0 || len(attachments) == 0 {
-		frames = engineio.TextFrames(text, attachments...)
-	} else {
-		frames = engineio.BinaryFrames(attachments[0], attachments[1:]...)
-	}
-	if !compress {
-		frames.WithoutCompression()
-	}
-	return packet{frames, size}
-}
-
 func reservedError(event string) error {
 	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
 }
@@ -115,7 +101,7 @@ func reservedError(event string) error {
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
 	h := parser.Header{Type: parser.Event, Namespace: ns}
 	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent case
-		p, err := srv.encodeEvent(h, event, data, true)
+		p, err := srv.encodeFor(from, h, event, data)
 		if err != nil {
 			return err
 		}
@@ -135,7 +121,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		h.ID, h.HasID = srv.ackIDs.Add(1), true
 		cb = srv.newAckCallback(e, event, h.ID)
 	}
-	p, err := srv.encodeEvent(h, event, data, !e.noCompress)
+	p, err := srv.encodeForms(h, event, data, e)
 	if err != nil {
 		return err
 	}
@@ -203,7 +189,7 @@ func (srv *Server) newFanout(from *Socket, e *emitOptions, p packet, event strin
 	if f.hooks == nil {
 		return f
 	}
-	f.shown = &Emission{Event: event, From: from, Size: p.size, data: data}
+	f.shown = &Emission{Event: event, From: from, Size: p.Size, data: data}
 	if e == nil {
 		f.shown.Namespace = from.name
 	} else {

@@ -47,6 +47,10 @@ type Hooks struct {
 	// its disconnect handler has returned, by the goroutine of its handlers.
 	// Left precedes it for each of its rooms. err is a detail and may be nil.
 	SocketDisconnected func(s *Socket, reason Reason, err error)
+	// Expired is called when a session has ended while its client was away
+	// ([Options].Recovery), after the handler of OnExpired has returned, by the goroutine of
+	// the socket's handlers. Left precedes it for each of its rooms.
+	Expired func(s *Socket, why Expiry)
 
 	// Joined is called when a socket has joined a room and was not in it before, by
 	// the goroutine that calls Join, or by that of SocketConnected. It is not called for

@@ -21,6 +21,10 @@ var errGoexit = errors.New("socketio: the handler called runtime.Goexit")
 // runConnect calls the connect handler, also for a client that has left since: what
 // has arrived is handled.
 func (s *Socket) runConnect(c *Context) {
+	if back := c.details.back; back != nil {
+		s.runReturn(c, back)
+		return
+	}
 	decided := false
 	defer func() {
 		if !decided { // Context.aborted logs it
@@ -57,6 +61,9 @@ func (s *Socket) dropped() bool {
 // no packet but is accepted: its disconnect handler will run. admit returns false if
 // Disconnect was called before the packet was sent; the client is then refused.
 func (s *Socket) admit() (accepted bool) {
+	if s.recovery != nil {
+		return s.admitFirst()
+	}
 	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, s.client().revision().Connected(s.sid), true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
@@ -109,7 +116,7 @@ func (s *Socket) admit() (accepted bool) {
 		for _, p := range batch {
 			// The socket has been accepted. An error means that the connection is
 			// closed: then leave ends the socket.
-			_ = s.client().conn.SendAnyway(p.frames)
+			_ = s.client().conn.SendAnyway(p.Frames())
 		}
 	}
 }
@@ -141,34 +148,6 @@ func (s *Socket) sendAway(e *Error) {
 	}
 }
 
-// refuse sends a CONNECT_ERROR packet.
-func (cl *client) refuse(ns string, e *Error) {
-	cl.srv.stats.connectErrors.Add(1)
-	if hs := cl.srv.hooks.Load(); hs != nil {
-		hs.refused(cl, ns, e)
-	}
-	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(e), true)
-	if err != nil {
-		cl.srv.log.Warn("socketio: the data of a refusal cannot be encoded: the refusal is sent without it", "namespace", ns, "error", err)
-		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(&Error{Message: e.Message}), true)
-	}
-	if err == nil {
-		err = cl.sendRequired(p)
-	}
-	if err != nil {
-		cl.srv.log.Debug("socketio: a refusal could not be sent", "namespace", ns, "error", err)
-	}
-}
-
-// refusal returns the payload of a CONNECT_ERROR packet. Other parsers than Socket.IO's own
-// have objects only.
-func (cl *client) refusal(e *Error) []any {
-	if cl.srv.opts.ownParser {
-		return []any{e}
-	}
-	return cl.revision().Refused(e.Message, e.Data, e)
-}
-
 // sendDisconnect sends a DISCONNECT packet.
 func (s *Socket) sendDisconnect() {
 	if p := s.disconnectPacket(); p != nil {
@@ -197,6 +176,10 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 		s.mu.Unlock()
 		return
 	}
+	if s.state.Load() == stateAway {
+		s.endUnlock(expiryOf(reason), reason, cause)
+		return
+	}
 	s.reason, s.cause, s.drop = reason, cause, drop
 	if s.state.Load() == stateJoined {
 		s.close(stateLeaving, goodbye)
@@ -208,8 +191,7 @@ func (s *Socket) leave(reason Reason, cause error, drop bool) {
 		s.srv().log.Debug("socketio: disconnected", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
 	}
 	if drop {
-		st := s.at.Load()
-		st.client.dropEvents(&st.box, s) // now, because the handler in front of them may take long
+		s.srv().dropEvents(s.box(), func(t *task) bool { return t.Socket == s }) // now, because the handler in front of them may take long
 	}
 	s.depart()
 }
@@ -222,7 +204,11 @@ func (s *Socket) depart() {
 	cl := st.client
 	s.mu.Lock()
 	c := &Context{Socket: s, kind: kindDisconnect, event: "disconnect", args: goargs.Args{s.reason}, size: eventOverhead, details: &cl.details}
+	stays := s.recovery != nil && (s.reason == "" || s.recovery.why != "") // away, or on another connection, or about to be forgotten
 	s.mu.Unlock()
+	if stays {
+		return
+	}
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if s.departed {
@@ -233,7 +219,7 @@ func (s *Socket) depart() {
 		st.sock = nil
 	}
 	cl.queued.Add(eventOverhead)
-	cl.srv.queue(&st.box, c)
+	cl.srv.queue(s.box(), c)
 }
 
 // close ends the sending to the socket. When it returns, every packet whose delivery
@@ -243,6 +229,10 @@ func (s *Socket) close(state int32, goodbye *packet) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	s.state.Store(state)
+	if r := s.recovery; r != nil {
+		r.session.End()
+		r.session.Log.Close()
+	}
 	if goodbye != nil {
 		_ = s.client().sendRequired(*goodbye) // a closed connection needs none
 	}
@@ -294,13 +284,17 @@ func (s *Socket) finish() {
 	if hs != nil && s.announced {
 		rooms = s.membership.Rooms()
 	}
-	accepted, reason, cause := s.accepted, s.reason, s.cause
+	accepted, reason, cause, why := s.accepted, s.reason, s.cause, s.expiryLocked()
 	s.srv().index.Remove(&s.membership)
 	s.mu.Unlock()
 	defer s.srv().workers.End() // also if a hook calls runtime.Goexit
 	s.detach()
 	s.client().vacate(s) // depart has done so, unless the socket was refused
-	if accepted && hs != nil {
+	switch {
+	case !accepted || hs == nil:
+	case why != "":
+		hs.expired(s, rooms, why)
+	default:
 		hs.disconnected(s, rooms, reason, cause)
 	}
 }

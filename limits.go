@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -295,11 +294,14 @@ func (cl *client) stalled() {
 // that does not return.
 func (cl *client) dropBacklog() {
 	cl.mu.Lock()
-	seats := slices.Clone(cl.seats)
+	boxes := make([]*box, 0, len(cl.seats))
+	for _, st := range cl.seats {
+		boxes = append(boxes, st.box)
+	}
 	cl.mu.Unlock()
 	dropped := 0
-	for _, st := range seats {
-		dropped += cl.dropEvents(&st.box, nil)
+	for _, b := range boxes {
+		dropped += cl.srv.dropEvents(b, func(t *task) bool { return t.details.client == cl })
 	}
 	if dropped > 0 {
 		cl.warnStalled("dropped backlog", "socketio: events of a client that has gone were dropped because a handler in front of them does not return: "+

@@ -218,26 +218,20 @@ func (n *namespace) Disconnect(sid string) error {
 // Sockets ranges over everyone in the namespace on this server, in no particular order.
 // Each loop has those who are there when it begins. A socket that comes while the loop
 // runs is not in it; one that leaves may be.
-func (n *namespace) Sockets() iter.Seq[*Socket] {
-	return func(yield func(*Socket) bool) {
-		if n.err != nil {
-			return
-		}
-		for p := range n.srv.index.Members(n.name, rooms.Everyone).All() {
-			if !yield(p.Member()) {
-				return
-			}
-		}
+func (n *namespace) Sockets(opts ...QueryOption) iter.Seq[*Socket] {
+	if n.err != nil {
+		return func(func(*Socket) bool) {}
 	}
+	return n.srv.socketsIn(n.name, rooms.Everyone, includesAway(opts))
 }
 
 // Count returns how many sockets are in the namespace on this server, at the cost
 // of one look-up.
-func (n *namespace) Count() int {
+func (n *namespace) Count(opts ...QueryOption) int {
 	if n.err != nil {
 		return 0
 	}
-	return n.srv.index.Count(n.name, rooms.Everyone)
+	return n.srv.countIn(n.name, rooms.Everyone, includesAway(opts))
 }
 
 // Namespaces returns the namespaces that the server knows, sorted: "/", those with

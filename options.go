@@ -148,6 +148,11 @@ type Options struct {
 	// answered. The map is copied.
 	Session func(r *http.Request) map[string]any
 
+	// Recovery, if set, lets clients come back to their session that have lost their
+	// connection, and have what they have missed. Nil means that such a client begins
+	// a new session, and what was emitted to it meanwhile is lost.
+	Recovery *Recovery
+
 	// JSON replaces encoding/json for the arguments of events.
 	JSON parser.Codec
 	// Parser replaces the packet format. Nil means Socket.IO's own: JSON with
@@ -298,7 +303,7 @@ func (o *Options) complete() (settings, error) {
 	if o != nil {
 		s.Options = *o
 	}
-	for _, check := range []func() error{s.checkLimits, s.checkCluster, s.checkRest} {
+	for _, check := range []func() error{s.checkLimits, s.checkCluster, s.checkRest, s.checkRecovery} {
 		if err := check(); err != nil {
 			return s, err
 		}

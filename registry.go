@@ -26,11 +26,12 @@ type registry struct {
 
 // space is what is registered for one namespace.
 type space struct {
-	events  map[string]Handler // by event
-	class   map[string]Handler // methods given to Register, by event; nil if there are none
-	onError errorHandler
-	chain   *chain                  // middleware; nil if there is none
-	emits   map[string]reflect.Type // the functions given to Declare, by event
+	events    map[string]Handler // by event
+	class     map[string]Handler // methods given to Register, by event; nil if there are none
+	onError   errorHandler
+	onExpired func(*Socket, Expiry)
+	chain     *chain                  // middleware; nil if there is none
+	emits     map[string]reflect.Type // the functions given to Declare, by event
 }
 
 // register publishes a copy of the registry in which the namespace's space, new
@@ -96,6 +97,16 @@ func (r *registry) errorHandler(ns string) errorHandler {
 		}
 	}
 	return r.onError
+}
+
+// expiredHandler returns what a namespace gave to OnExpired, nil if there is nothing.
+func (r *registry) expiredHandler(ns string) func(*Socket, Expiry) {
+	for _, sp := range [2]*space{r.spaces[ns], r.star} {
+		if sp != nil && sp.onExpired != nil {
+			return sp.onExpired
+		}
+	}
+	return nil
 }
 
 // run calls the handler of the event in c through the middleware of "*" and

@@ -141,20 +141,20 @@ func (n *namespace) Rooms(sid string) []string {
 // Members returns the session ids in a room on this server, in no particular order. A
 // session id is a room with that socket alone. The error is [ErrRoomName] for an empty
 // name; [Namespace.Sockets] is for everyone.
-func (n *namespace) Members(room string) ([]string, error) {
+func (n *namespace) Members(room string, opts ...QueryOption) ([]string, error) {
 	if err := n.checkRoom(room); err != nil {
 		return nil, err
 	}
-	return n.srv.sidsIn(n.name, room), nil
+	return n.srv.sidsIn(n.name, room, includesAway(opts)), nil
 }
 
 // CountRoom returns how many sockets are in a room on this server, at the cost of
 // one look-up. The error is [ErrRoomName] for an empty name.
-func (n *namespace) CountRoom(room string) (int, error) {
+func (n *namespace) CountRoom(room string, opts ...QueryOption) (int, error) {
 	if err := n.checkRoom(room); err != nil {
 		return 0, err
 	}
-	return n.srv.countIn(n.name, room), nil
+	return n.srv.countIn(n.name, room, includesAway(opts)), nil
 }
 
 // findSocket returns the socket of this server with a session id, in any namespace. It
@@ -175,17 +175,18 @@ func (srv *Server) ownRoom(ns, room string) *Socket {
 	return nil
 }
 
-// socketsIn ranges over the sockets in a room. The room may be a session id.
-func (srv *Server) socketsIn(ns, room string) iter.Seq[*Socket] {
+// socketsIn ranges over the sockets in a room. The room may be a session id. With away,
+// those are included that have lost their connection and may come back.
+func (srv *Server) socketsIn(ns, room string, away bool) iter.Seq[*Socket] {
 	return func(yield func(*Socket) bool) {
 		if s := srv.ownRoom(ns, room); s != nil {
-			if s.present() {
+			if s.present() || away && s.Away() {
 				yield(s)
 			}
 			return
 		}
 		for p := range srv.index.Members(ns, room).All() {
-			if !yield(p.Member()) {
+			if s := p.Member(); (away || !s.Away()) && !yield(s) {
 				return
 			}
 		}
@@ -193,21 +194,24 @@ func (srv *Server) socketsIn(ns, room string) iter.Seq[*Socket] {
 }
 
 // sidsIn returns the session ids in a room.
-func (srv *Server) sidsIn(ns, room string) []string {
-	sids := make([]string, 0, srv.countIn(ns, room))
-	for s := range srv.socketsIn(ns, room) {
+func (srv *Server) sidsIn(ns, room string, away bool) []string {
+	sids := make([]string, 0, srv.countIn(ns, room, away))
+	for s := range srv.socketsIn(ns, room, away) {
 		sids = append(sids, s.sid)
 	}
 	return sids
 }
 
 // countIn returns how many sockets are in a room.
-func (srv *Server) countIn(ns, room string) int {
-	if s := srv.ownRoom(ns, room); s != nil {
-		if !s.present() {
-			return 0
-		}
+func (srv *Server) countIn(ns, room string, away bool) int {
+	s := srv.ownRoom(ns, room)
+	switch {
+	case s != nil && (s.present() || away && s.Away()):
 		return 1
+	case s != nil:
+		return 0
+	case away:
+		return srv.index.CountAll(ns, room)
 	}
 	return srv.index.Count(ns, room)
 }

@@ -22,9 +22,10 @@ type Socket struct {
 	server *Server
 	// at is the socket's seat on its connection; nil if it stands for a client of
 	// another server.
-	at   atomic.Pointer[seat]
-	sid  string
-	name string // of the namespace
+	at       atomic.Pointer[seat]
+	recovery *recoverable // nil: its client cannot come back
+	sid      string
+	name     string // of the namespace
 	// state is written with mu held. The flags are beside it to save memory, since there is
 	// a Socket for each client.
 	state     atomic.Int32
@@ -57,6 +58,7 @@ const (
 	stateConnecting int32 = iota // the connect handler has not decided
 	stateAdmitting               // in the namespace; packets are held until the CONNECT packet is queued
 	stateJoined                  // in the namespace
+	stateAway                    // its client has lost its connection and may come back; see comeback.go
 	stateLeaving                 // nothing reaches it; its disconnect handler has not returned
 	stateGone                    // refused, or the disconnect handler has returned
 )
@@ -64,6 +66,9 @@ const (
 func newSocket(st *seat) *Socket {
 	s := &Socket{server: st.client.srv, name: st.ns, sid: st.client.revision().SID(st.ns, st.client.conn.ID())}
 	s.at.Store(st)
+	if st.client.recoverable {
+		s.recovery = &recoverable{box: st.box, values: st.client.session}
+	}
 	s.membership.Init(s, s.name, s.sid)
 	return s
 }
@@ -107,6 +112,9 @@ func (s *Socket) Session() *Session {
 	if s == nil || s.remote() {
 		return new(Session)
 	}
+	if r := s.recovery; r != nil {
+		return r.values
+	}
 	return s.client().session
 }
 
@@ -121,8 +129,8 @@ func (s *Socket) Context() context.Context {
 	defer s.mu.Unlock()
 	if s.ctx == nil { // made when first needed, which is rare
 		s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(s.connectionContext()))
-		if s.reason != "" {
-			s.cancel(&DisconnectError{s.reason, s.cause})
+		if err := s.endLocked(); err != nil {
+			s.cancel(err)
 		}
 	}
 	return s.ctx
@@ -201,7 +209,17 @@ func (s *Socket) CloseConnection() {
 		s.Disconnect()
 		return
 	}
-	s.client().disconnect()
+	cl := s.client()
+	cl.disconnect()
+	if s.recovery == nil {
+		return
+	}
+	s.mu.Lock()
+	back := s.recovery.back
+	s.mu.Unlock()
+	if back != nil && back.seat.client != cl {
+		back.seat.client.disconnect()
+	}
 }
 
 // unknownContext is the context of a nil *Socket.
@@ -222,107 +240,32 @@ func (s *Socket) client() *client {
 	return nil
 }
 
+// endLocked says why the client is not connected: it has left, or lost its connection. It
+// is nil for a client that is, or is about to be. The caller holds s.mu.
+func (s *Socket) endLocked() error {
+	switch r := s.recovery; {
+	case s.reason != "":
+		return &DisconnectError{s.reason, s.cause}
+	case r != nil && s.state.Load() == stateAway && (r.back == nil || r.back.seat != s.at.Load()):
+		return r.lost
+	}
+	return nil
+}
+
 // leftError says why the socket cannot be reached.
 func (s *Socket) leftError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reason, cause := s.reason, s.cause
+	if err := s.endLocked(); err != nil {
+		return err
+	}
 	if reason == "" { // the engine has closed the connection, and has not called Closed yet
 		if e, ok := errors.AsType[*engineio.CloseError](context.Cause(s.client().conn.Context())); ok {
 			reason, cause = e.Reason, e.Err
 		}
 	}
 	return &DisconnectError{reason, cause}
-}
-
-// packet is an encoded packet and its size in bytes.
-type packet struct {
-	frames *engineio.Frames
-	size   int
-}
-
-// errLeftRoom: the socket has left the room that a packet was for.
-var errLeftRoom = errors.New("socketio: left the room")
-
-// deliver queues a packet for the client, or holds it until the CONNECT packet is
-// queued. It drops a volatile packet that cannot be sent now; sent is false then. via is
-// the socket's place in the room that the packet is for, nil if it is for the socket
-// alone. The error is errLeftRoom if the socket has left the room.
-func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err error) {
-	if s.state.Load() != stateJoined {
-		held, err := s.hold(p, volatile, via)
-		if held || err != nil {
-			return held, err
-		}
-		if volatile {
-			s.srv().stats.volatileDropped.Add(1)
-			return false, nil
-		}
-	}
-	s.sending.RLock()
-	switch {
-	case via.Left():
-		s.sending.RUnlock()
-		return false, errLeftRoom
-	case s.state.Load() != stateJoined:
-		err = engineio.ErrClosed
-	case volatile:
-		sent, err = s.at.Load().client.conn.SendVolatile(p.frames)
-	default:
-		sent, err = true, s.at.Load().client.conn.Send(p.frames)
-	}
-	s.sending.RUnlock()
-	if err != nil {
-		return false, s.sendError(err)
-	}
-	return sent, nil
-}
-
-// hold keeps a packet for a socket whose CONNECT packet is not queued. If it returns
-// false and no error, the caller may send the packet, or drop a volatile one.
-func (s *Socket) hold(p packet, volatile bool, via *place) (held bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case via.Left():
-		return false, errLeftRoom
-	case s.state.Load() == stateJoined: // meanwhile
-		return false, nil
-	case s.reason != "":
-		return false, &DisconnectError{s.reason, s.cause}
-	case volatile: // it cannot be sent now, so deliver drops it
-		return false, nil
-	}
-	size := int64(p.size) + packetOverhead
-	cl := s.client()
-	waiting := cl.held.Load() + int64(cl.conn.Buffered())
-	if waiting > 0 && waiting+size > int64(s.srv().opts.Limits.SendQueueLimit) {
-		return false, ErrSendQueueFull
-	}
-	s.heldSize += size
-	cl.held.Add(size)
-	s.held = append(s.held, p)
-	return true, nil
-}
-
-// packetOverhead is what a held packet counts besides its bytes.
-const packetOverhead = 96
-
-// takeHeld removes the packets that are held, and returns them. The caller holds s.mu.
-func (s *Socket) takeHeld() []packet {
-	batch := s.held
-	s.client().held.Add(-s.heldSize)
-	s.held, s.heldSize = nil, 0
-	return batch
-}
-
-// closeIfFull closes the connection of a socket if err says that its queue is full. It
-// is for emits that cannot wait for this client, such as those to a room. A client that
-// is not connected yet stays.
-func (s *Socket) closeIfFull(err error) {
-	if errors.Is(err, ErrSendQueueFull) && s.state.Load() == stateJoined {
-		s.client().conn.Close(ReasonSlowClient, engineio.ErrSendQueueFull)
-	}
 }
 
 var (

@@ -14,6 +14,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/notice"
+	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
@@ -34,7 +36,10 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	ackIDs   atomic.Uint64         // the last acknowledgement id that was used
 	// workers run handlers. They count sockets and callbacks whose handlers may still run.
 	workers    *mailbox.Workers[*task]
-	cluster    cluster.Adapter // the other servers; nil without a broker
+	packets    packets.Encoder
+	mixed      atomic.Bool                            // with recovery there are, or were, clients that do not take part
+	recovery   *recovery.Store[*Socket, packets.Kept] // nil without Options.Recovery
+	cluster    cluster.Adapter                        // the other servers; nil without a broker
 	remoteAcks remoteBoxes
 	closing    atomic.Bool // Shutdown was called
 	stats      stats
@@ -60,6 +65,8 @@ func NewServer(opts *Options) *Server {
 	srv.registry.Store(new(registry))
 	srv.index = rooms.NewIndex[*Socket]()
 	srv.workers = mailbox.NewWorkers[*task]()
+	srv.startRecovery()
+	srv.packets = newEncoder(srv)
 	host := cluster.NewHost()
 	engine := srv.opts.engine(srv.newClient)
 	if srv.opts.Cluster.PeerURL != "" {
@@ -213,10 +220,12 @@ func (srv *Server) Close() error {
 
 func (srv *Server) shutdown(ctx context.Context) error {
 	srv.closing.Store(true)
-	if err := srv.engine.Shutdown(ctx); err != nil {
+	err := srv.engine.Shutdown(ctx)
+	srv.endRecovery()
+	if err != nil {
 		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)
 	}
-	if err := srv.workers.Wait(ctx); err != nil {
+	if err = srv.workers.Wait(ctx); err != nil {
 		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
 	}
 	return nil

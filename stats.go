@@ -22,6 +22,8 @@ type Stats struct {
 	// have left do not count, even while their disconnect handlers run. If
 	// Options.Namespaces has "*", clients choose the names.
 	Sockets map[string]int
+	// Recovery is about clients that lose their connections and come back.
+	Recovery RecoveryStats
 	// Rooms is the number of rooms with at least one member, in all namespaces. The
 	// rooms of session ids do not count.
 	Rooms int
@@ -59,6 +61,7 @@ type stats struct {
 	handlerErrors   atomic.Uint64
 	panics          atomic.Uint64
 	volatileDropped atomic.Uint64
+	recovery        recoveryStats
 	limits          map[string]*atomic.Uint64 // never changes
 }
 
@@ -121,5 +124,6 @@ func (srv *Server) Stats() Stats {
 	}
 	sizes := srv.index.Sizes()
 	st.Sockets, st.Rooms = sizes.Entered, sizes.Rooms
+	st.Recovery = srv.recoveryStats(sizes.Away)
 	return st
 }

@@ -45,6 +45,9 @@ func (f *Frames) WithoutCompression() *Frames {
 	return f
 }
 
+// Compress reports whether the frames may be compressed: WithoutCompression was not called.
+func (f *Frames) Compress() bool { return f.unit.Compress() }
+
 // Message returns what f was made of: a text message, nil if there is none, and
 // the binary ones that follow it. Both are memory of f and must not be changed.
 func (f *Frames) Message() (text []byte, binary [][]byte) {

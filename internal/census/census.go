@@ -21,7 +21,7 @@ const (
 	Count      = "count"      // Count: how many sockets are in Room
 	Disconnect = "disconnect" // an order: everyone in Room leaves the namespace; Count: how many
 	Move       = "move"       // an order: everyone in Room leaves it and joins NewRoom; Count: how many
-	Rooms      = "rooms"      // Found: the server has the socket SID; Names: its rooms
+	Rooms      = "rooms"      // Found: the server has the socket SID; Names: its rooms; Count: 1 if it is connected
 	Select     = "select"     // Names: the session ids that an event for Rooms, without Skip and Except, reaches; Found: there are any
 )
 
@@ -36,6 +36,7 @@ type Question struct {
 	Rooms     []string `json:"rooms,omitempty"`
 	Skip      []string `json:"skip,omitempty"` // session ids
 	Except    []string `json:"except,omitempty"`
+	Away      bool     `json:"away,omitempty"` // Members, Count: also those who have lost their connection and may come back
 }
 
 // ErrEmptyRoom says that a question about a room does not name one. It is never taken
@@ -44,10 +45,11 @@ var ErrEmptyRoom = errors.New("the name of the room is empty")
 
 // Sockets are the sockets of this server. room may be rooms.Everyone.
 type Sockets interface {
-	Members(ns, room string) (sids []string)
-	Count(ns, room string) int
-	// Rooms returns the rooms of a socket. found is false if it is not in the namespace.
-	Rooms(ns, sid string) (names []string, found bool)
+	Members(ns, room string, away bool) (sids []string)
+	Count(ns, room string, away bool) int
+	// Rooms returns the rooms of a socket. found is false if it is not in the namespace,
+	// and connected if its client is away.
+	Rooms(ns, sid string) (names []string, found, connected bool)
 	// Select returns the session ids that an event reaches.
 	Select(q *Question) (sids []string)
 	Disconnect(ns, room string) (n int)
@@ -96,11 +98,14 @@ func Answer(q *Question, s Sockets) (a fleet.Answer) {
 	}
 	switch q.Do {
 	case Members:
-		a.Names = s.Members(q.Namespace, room)
+		a.Names = s.Members(q.Namespace, room, q.Away)
 	case Count:
-		a.Count = s.Count(q.Namespace, room)
+		a.Count = s.Count(q.Namespace, room, q.Away)
 	case Rooms:
-		a.Names, a.Found = s.Rooms(q.Namespace, q.SID)
+		var connected bool
+		if a.Names, a.Found, connected = s.Rooms(q.Namespace, q.SID); connected {
+			a.Count = 1
+		}
 	case Select:
 		a.Names = s.Select(q)
 		a.Found = len(a.Names) > 0

@@ -18,16 +18,26 @@ type sockets struct{ asked []string }
 
 func (s *sockets) note(what ...string) { s.asked = append(s.asked, what...) }
 
-func (s *sockets) Members(ns, room string) []string {
-	s.note("members", ns, room)
+func (s *sockets) Members(ns, room string, away bool) []string {
+	s.note("members", ns, room, withAway(away))
 	return []string{"a", "b"}
 }
 
-func (s *sockets) Count(ns, room string) int { s.note("count", ns, room); return 2 }
+func (s *sockets) Count(ns, room string, away bool) int {
+	s.note("count", ns, room, withAway(away))
+	return 2
+}
 
-func (s *sockets) Rooms(ns, sid string) ([]string, bool) {
+func withAway(away bool) string {
+	if away {
+		return "with away"
+	}
+	return "connected"
+}
+
+func (s *sockets) Rooms(ns, sid string) (names []string, found, connected bool) {
 	s.note("rooms", ns, sid)
-	return []string{"lobby"}, sid == "a"
+	return []string{"lobby"}, sid != "c", sid == "a"
 }
 
 func (s *sockets) Select(q *Question) []string {
@@ -48,9 +58,11 @@ func TestAnswer(t *testing.T) {
 		asked []string
 		want  fleet.Answer
 	}{
-		{Question{Do: Members, Room: "r"}, []string{"members", "/", "r"}, fleet.Answer{Names: []string{"a", "b"}}},
-		{Question{Do: Count, Everyone: true}, []string{"count", "/", rooms.Everyone}, fleet.Answer{Count: 2}},
-		{Question{Do: Rooms, SID: "a"}, []string{"rooms", "/", "a"}, fleet.Answer{Names: []string{"lobby"}, Found: true}},
+		{Question{Do: Members, Room: "r"}, []string{"members", "/", "r", "connected"}, fleet.Answer{Names: []string{"a", "b"}}},
+		{Question{Do: Members, Room: "r", Away: true}, []string{"members", "/", "r", "with away"}, fleet.Answer{Names: []string{"a", "b"}}},
+		{Question{Do: Count, Everyone: true}, []string{"count", "/", rooms.Everyone, "connected"}, fleet.Answer{Count: 2}},
+		{Question{Do: Rooms, SID: "a"}, []string{"rooms", "/", "a"}, fleet.Answer{Names: []string{"lobby"}, Found: true, Count: 1}},
+		{Question{Do: Rooms, SID: "b"}, []string{"rooms", "/", "b"}, fleet.Answer{Names: []string{"lobby"}, Found: true}},
 		{Question{Do: Select, Rooms: []string{"r", "s"}}, []string{"select", "/", "r", "s"}, fleet.Answer{}},
 		{Question{Do: Disconnect, Room: "r"}, []string{"disconnect", "/", "r"}, fleet.Answer{Count: 3}},
 		{Question{Do: Move, Room: "r", NewRoom: "s"}, []string{"move", "/", "r", "s"}, fleet.Answer{Count: 1, Err: "one is in too many rooms"}},

@@ -65,6 +65,9 @@ func (x *Session[S, P]) Current(claim uint64) bool {
 // after another End, when the session has expired, and for those that Close returned.
 func (x *Session[S, P]) End() (ended bool) {
 	st := x.store
+	if st == nil {
+		return false // not added
+	}
 	st.mu.Lock()
 	waited, ended := !x.due.IsZero(), !x.ended
 	x.endLocked()

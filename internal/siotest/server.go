@@ -106,7 +106,7 @@ func (s *sids) all() []sid {
 
 // SIDs returns the session ids of everyone in a namespace.
 func SIDs(n interface {
-	Sockets() iter.Seq[*socketio.Socket]
+	Sockets(...socketio.QueryOption) iter.Seq[*socketio.Socket]
 }) (sids []string) {
 	for s := range n.Sockets() {
 		sids = append(sids, s.ID())
@@ -116,7 +116,7 @@ func SIDs(n interface {
 
 // Members returns the session ids in a room.
 func Members(t require.TestingT, n interface {
-	Members(room string) ([]string, error)
+	Members(room string, opts ...socketio.QueryOption) ([]string, error)
 }, room string) []string {
 	sids, err := n.Members(room)
 	require.NoError(t, err)

@@ -1,0 +1,351 @@
+package socketio
+
+import (
+	"strings"
+
+	"github.com/seed-d124fa34/socketio/internal/goargs"
+	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// How a client comes back: see away.go.
+
+// comeback is a CONNECT by which a client comes back.
+type comeback struct {
+	seat   *seat
+	claim  uint64 // see recovery.Store
+	offset recovery.Offset
+	pid    string // as the client sent it, which compares it with the answer
+}
+
+// arrival is a CONNECT packet that is to be decided.
+type arrival struct {
+	c   *Context // the connect event; its socket is not known yet
+	pid string   // empty: the client was in no session before
+	id  recovery.PID
+	// offset is the last one that the client has received; zero: it has received none.
+	offset recovery.Offset
+	// unknownOffset: it says another one than this server gives.
+	unknownOffset bool
+}
+
+// arrival takes what a client says about its session out of the payload of its CONNECT
+// packet, to which the client added it. A pid that cannot be the server's is the application's.
+func (cl *client) arrival(p parser.Packet, c *Context) arrival {
+	in := arrival{c: c}
+	if !cl.recoverable || p.Args.Len() == 0 {
+		return in
+	}
+	var said struct {
+		PID    string `json:"pid"`
+		Offset string `json:"offset"`
+	}
+	if p.Args.Bind(0, &said) != nil || said.PID == "" {
+		return in
+	}
+	secret, _, _ := strings.Cut(said.PID, ".") // the rest names a server
+	id, ok := recovery.ParsePID(secret)
+	if !ok {
+		return in
+	}
+	in.pid, in.id = said.PID, id
+	if said.Offset != "" {
+		in.offset, ok = recovery.ParseOffset(said.Offset)
+		in.unknownOffset = !ok
+	}
+	c.args = cl.srv.withoutPID(p)
+	return in
+}
+
+// withoutPID returns the payload of a CONNECT packet as the application of the client gave it.
+func (srv *Server) withoutPID(p parser.Packet) parser.Args {
+	auth, left := any(nil), 0
+	if srv.opts.ownParser {
+		all := map[string]any{}
+		_ = p.Args.Bind(0, &all)
+		delete(all, "pid")
+		delete(all, "offset")
+		auth, left = all, len(all)
+	} else {
+		all := map[string]Raw{}
+		_ = p.Args.Bind(0, &all)
+		delete(all, "pid")
+		delete(all, "offset")
+		auth, left = all, len(all)
+	}
+	if left == 0 {
+		return goargs.Args(nil)
+	}
+	text, attachments, err := srv.opts.Parser.Encode(nil, parser.Header{Type: parser.Connect, Namespace: p.Namespace}, []any{auth})
+	if err == nil {
+		var again parser.Packet
+		if again, err = parser.DecodeAll(srv.opts.Parser, srv.opts.Limits.Packet, text, attachments); err == nil {
+			return again.Args
+		}
+	}
+	srv.log.Error("socketio: the parser cannot encode again what it has decoded from a CONNECT packet", "namespace", p.Namespace, "error", err)
+	return p.Args
+}
+
+// enter seats a client that has sent a CONNECT packet: in its session if it comes back,
+// or else in a new one. The event has been counted.
+func (cl *client) enter(st *seat, in arrival) {
+	if in.pid == "" || !cl.comeBack(st, in) {
+		cl.enterNew(st, in)
+	}
+}
+
+// comeBack has a client come back to its session. If it reports false, the client gets a
+// new one.
+func (cl *client) comeBack(st *seat, in arrival) bool {
+	s, claim, ok := cl.srv.recovery.Claim(in.id)
+	if !ok {
+		cl.srv.stats.recovery.unknown.Add(1)
+		return false
+	}
+	if s.name != st.ns || !s.takeOver(cl) {
+		s.leave(ReasonClientDisconnect, nil, false)
+		cl.srv.stats.recovery.unknown.Add(1)
+		return false
+	}
+	if !s.canResume(in) {
+		s.end(ExpiredOffset, "", errOffset)
+		cl.srv.stats.recovery.badOffset.Add(1)
+		return false
+	}
+	return s.awaitHandler(cl, &comeback{st, claim, in.offset, in.pid}, in.c)
+}
+
+// takeOver ends the connection of the socket, which its client has lost without the server
+// noticing, for another one. It reports false if it is that one: nobody knows then what
+// the client has received of it.
+func (s *Socket) takeOver(cl *client) bool {
+	for s.state.Load() == stateJoined {
+		st := s.at.Load()
+		if st.client == cl {
+			return false
+		}
+		s.lose(st, ReasonTransportClose, errTakenOver)
+		st.client.conn.Close(ReasonTransportClose, errTakenOver)
+	}
+	return true
+}
+
+// canResume reports whether everything that the client has missed is kept.
+func (s *Socket) canResume(in arrival) bool {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	r := s.recovery
+	return !in.unknownOffset && !r.overflowed && r.session.Log.Resume(in.offset)
+}
+
+// awaitHandler has the connect handler called for a client that comes back. A CONNECT before
+// this one that has not been decided is forgotten; if there is a newer one, this one is. It
+// reports false if the session has ended.
+func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) bool {
+	r := s.recovery
+	cl.mu.Lock()
+	s.mu.Lock()
+	before := r.back
+	switch {
+	case s.reason != "":
+		s.mu.Unlock()
+		cl.mu.Unlock()
+		cl.srv.stats.recovery.unknown.Add(1)
+		return false
+	case s.state.Load() != stateAway || before != nil && before.claim > back.claim:
+		s.mu.Unlock()
+		cl.mu.Unlock()
+		cl.handled(c)
+		cl.conn.Close(ReasonTransportClose, errTakenOver)
+		return true
+	}
+	c.Socket, c.details = s, &contextDetails{client: cl, back: back}
+	r.back = back
+	cancel := s.cancel
+	st := back.seat
+	st.sock, st.box = s, r.box
+	if cl.occupied() == 1 {
+		cl.session = r.values // for the sockets that follow
+	}
+	s.srv().queue(r.box, c)
+	s.mu.Unlock()
+	cl.mu.Unlock()
+	if before != nil && before.seat.client != cl {
+		before.seat.vacate(s)
+		before.seat.client.conn.Close(ReasonTransportClose, errTakenOver)
+	}
+	if cancel != nil { // of the handler of the one before
+		cancel(&DisconnectError{ReasonTransportClose, errTakenOver})
+	}
+	return true
+}
+
+// comesBackAs reports whether a CONNECT packet is about the session that is about to come back
+// to a seat already.
+func (s *Socket) comesBackAs(in arrival, st *seat) bool {
+	if s.recovery == nil || in.pid == "" || s.recovery.session.Key() != in.id.Key() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason == "" && s.recovery.back != nil && s.recovery.back.seat == st
+}
+
+// outcome is what becomes of a client that comes back.
+type outcome int
+
+const (
+	outcomeBack    outcome = iota
+	outcomeMissed          // its connection is lost again, or the session has ended
+	outcomeRefused         // Disconnect was called
+)
+
+// runReturn calls the connect handler for a client that comes back.
+func (s *Socket) runReturn(c *Context, back *comeback) {
+	decided := false
+	defer func() {
+		if !decided { // Context.aborted logs it
+			s.refuseReturn(back, &Error{Message: rejected})
+		}
+		c.from().handled(c)
+	}()
+	if !s.beginReturn(back) {
+		decided = true
+		s.refuseReturn(back, &Error{Message: rejected}) // if Disconnect was called
+		return
+	}
+	always := s.srv().opts.AlwaysConnect
+	out := outcomeMissed
+	if always {
+		out = s.readmit(back)
+	}
+	var err error
+	if !always || out == outcomeBack {
+		_, err = c.invoke()
+	}
+	if err == nil && !always {
+		out = s.readmit(back)
+	}
+	decided = true
+	switch {
+	case err != nil:
+		e := &Error{Message: rejected}
+		defer func() { s.refuseReturn(back, e) }() // whatever the error handler does
+		e = c.refusal(err)
+	case out == outcomeRefused:
+		s.refuseReturn(back, &Error{Message: rejected})
+	case out == outcomeMissed && !always:
+		// It was accepted nevertheless: its disconnect handler runs.
+		s.hookConnected(nil)
+		s.mu.Lock()
+		lost := s.recovery.lost
+		s.mu.Unlock()
+		s.disconnectEvent(&Context{Socket: s, kind: kindLost, event: "disconnect", args: goargs.Args{lost.Reason},
+			details: &contextDetails{client: c.from(), failure: lost.Err}})
+	}
+}
+
+// beginReturn attaches the socket to the connection by which its client comes back, before the
+// connect handler. It reports false if that is no more to be done.
+func (s *Socket) beginReturn(back *comeback) bool {
+	s.events.Wait() // with Options.AsyncHandlers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.recovery
+	if s.reason != "" || r.back != back {
+		return false
+	}
+	s.at.Store(back.seat)
+	s.ctx, s.cancel = nil, nil
+	r.recovered.Store(true)
+	return true
+}
+
+// readmit sends a client that has come back the CONNECT packet and all that it has missed.
+// What is emitted to it follows.
+func (s *Socket) readmit(back *comeback) outcome {
+	srv, r, cl := s.srv(), s.recovery, back.seat.client
+	first, err := srv.encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{recoverableReply{s.sid, back.pid}}, true)
+	if err != nil {
+		srv.log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
+		return outcomeRefused
+	}
+	s.mu.Lock()
+	switch {
+	case s.reason != "" && s.disconnected():
+		s.mu.Unlock()
+		return outcomeRefused
+	case s.reason != "" || r.back != back:
+		s.mu.Unlock()
+		return outcomeMissed
+	}
+	s.sending.Lock()
+	if r.overflowed || !r.session.Log.Resume(back.offset) {
+		s.sending.Unlock()
+		s.endUnlock(ExpiredOffset, r.lost.Reason, errOffset)
+		return outcomeMissed
+	}
+	_ = cl.conn.SendAnyway(first.Frames()) // if the connection is closed, the socket is about to hear of it
+	ask := r.session.Log.Replay(func(p *packets.KeptPacket) (n uint64, keep bool) {
+		if p.Payload.Ask != 0 && s.acks[p.Payload.Ask] == nil {
+			return 0, false // it is answered, or nobody waits any more
+		}
+		n, _ = cl.conn.SendNumberedAnyway(p.Payload.Frames)
+		return n, true
+	})
+	s.state.Store(stateJoined)
+	s.sending.Unlock()
+	r.back, r.claim = nil, back.claim
+	r.admitted.Store(cl)
+	srv.index.SetAway(&s.membership, false)
+	s.mu.Unlock()
+	if ask {
+		cl.conn.Ping()
+	}
+	srv.stats.recovery.recovered.Add(1)
+	cl.stopTimer()
+	s.hookConnected(nil)
+	return outcomeBack
+}
+
+// refuseReturn ends the session of a client that came back and was refused.
+func (s *Socket) refuseReturn(back *comeback, e *Error) {
+	s.mu.Lock()
+	joined := s.state.Load() == stateJoined && s.at.Load() == back.seat // Options.AlwaysConnect
+	ours := s.recovery.back == back
+	switch {
+	case s.reason == "" && (joined || ours):
+		s.endUnlock(ExpiredRefused, ReasonServerDisconnect, nil)
+	case ours && s.disconnected():
+		s.mu.Unlock()
+	default: // there is a newer connection, or nobody to be told
+		s.mu.Unlock()
+		return
+	}
+	back.seat.vacate(s) // before the client is told, which may connect again at once
+	if joined {
+		s.sendDisconnect()
+	} else {
+		back.seat.client.refuse(s.name, e)
+	}
+}
+
+// enterNew makes a socket for a client that is in no session, or in none any more, and queues
+// the connect event, which has been counted.
+func (cl *client) enterNew(st *seat, in arrival) {
+	s := newSocket(st)
+	if s.recovery != nil {
+		s.recovery.startsAt = in.offset
+	}
+	in.c.Socket = s
+	// Once the socket is in its seat, another goroutine may make it leave. So the socket
+	// must be complete before, and its connect event must be the first in the mailbox.
+	cl.srv.workers.Begin() // until Socket.finish
+	cl.srv.index.Add(&s.membership)
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	st.sock = s
+	cl.srv.queue(st.box, in.c)
+}

@@ -1,0 +1,174 @@
+// Package packets encodes packets, each once for any number of clients, and makes the
+// forms of an event that different clients get. It knows no socket.
+package packets
+
+import (
+	"sync"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// Packet is an encoded packet.
+type Packet struct {
+	Size int // bytes of the packet and its attachments
+	// What clients get that can come back: both are nil for a packet that is not kept for them. Forms
+	// are for the goroutine that encodes, which makes Kept of them when it is needed.
+	Kept  *KeptPacket
+	Forms *Forms
+
+	frames *engineio.Frames // as other clients get it; nil if Kept has to do
+	longer int              // by how many bytes the text of Kept is
+}
+
+// Frames returns the packet as clients get it that cannot come back.
+func (p *Packet) Frames() *engineio.Frames {
+	if p.frames != nil {
+		return p.frames
+	}
+	text, attachments := p.Message()
+	return New(text, attachments, p.Kept.Payload.Frames.Compress()).frames
+}
+
+// Message returns the messages of the packet without an offset: a text message, nil if there is
+// none, and the binary ones that follow it. They must not be changed.
+func (p *Packet) Message() (text []byte, attachments [][]byte) {
+	if p.frames != nil {
+		return p.frames.Message()
+	}
+	text, attachments = p.Kept.Payload.Frames.Message()
+	end := len(text) - p.longer - 1
+	return append(text[:end:end], ']'), attachments
+}
+
+// Kept is what the logs of sessions hold of an event: one value for all its recipients.
+type Kept struct {
+	Frames *engineio.Frames // with the offset
+	Ask    uint64           // the acknowledgement id of an event that asks for one; 0: none
+}
+
+// KeptPacket is an event that is kept.
+type KeptPacket = recovery.Packet[Kept]
+
+// Encoder encodes the packets of a server. The fields do not change; the methods may
+// be called from any goroutine.
+type Encoder struct {
+	Parser parser.Parser
+	// OwnParser: Parser is not one of [parser.New], so that nothing is known of what it writes.
+	OwnParser bool
+	// NextOffset returns the offset of a new event. Nil means that no client can come back.
+	NextOffset func() recovery.Offset
+	// Panicked returns the error for the value of a panic in the codec, the parser, or a method
+	// like MarshalJSON. It is called by the deferred function that has recovered it.
+	Panicked func(v any, h parser.Header) error
+	// ManyAttachments is called when a packet has more attachments than official clients
+	// take.
+	ManyAttachments func(h parser.Header, n, limit int)
+	// Failed is called when an event with an offset cannot be encoded that could without.
+	Failed func(h parser.Header, event string, err error)
+}
+
+// scratch is what encoding a packet takes besides the packet. It is reused because every
+// event needs it.
+type scratch struct {
+	buf  []byte
+	args []any
+	name any // the name of the event encoded last, since most have the same name as the one before
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 512)} }}
+
+// maxScratch is the size from which a buffer is left to the garbage collector.
+const maxScratch = 64 << 10
+
+// clientAttachments is the largest number of attachments in one packet that official
+// clients accept. With more they close the connection.
+const clientAttachments = 10
+
+// Encode encodes a packet.
+func (e *Encoder) Encode(h parser.Header, args []any, compress bool) (Packet, error) {
+	sc := scratches.Get().(*scratch)
+	p, err := e.encode(sc, recovery.Offset{}, h, args, compress)
+	scratches.Put(sc)
+	return p, err
+}
+
+// Event encodes an EVENT packet.
+func (e *Encoder) Event(h parser.Header, event string, args []any, compress bool) (Packet, error) {
+	return e.event(recovery.Offset{}, h, event, args, compress)
+}
+
+// EventToKeep encodes an EVENT packet that is for clients that can come back, most of all, and
+// does not ask for an acknowledgement. With OwnParser it is for these only.
+func (e *Encoder) EventToKeep(h parser.Header, event string, args []any, compress bool) (Packet, error) {
+	offset := e.NextOffset()
+	p, err := e.event(offset, h, event, args, compress)
+	if err != nil {
+		return Packet{}, err
+	}
+	p.Kept = recovery.NewPacket(Kept{Frames: p.frames}, offset, p.Size)
+	if e.OwnParser {
+		return p, nil
+	}
+	p.frames, p.longer = nil, offsetLen(offset)
+	p.Size -= p.longer
+	return p, nil
+}
+
+// event encodes an EVENT packet, with an offset unless it is zero.
+func (e *Encoder) event(offset recovery.Offset, h parser.Header, event string, args []any, compress bool) (Packet, error) {
+	sc := scratches.Get().(*scratch)
+	if name, ok := sc.name.(string); !ok || name != event {
+		sc.name = event
+	}
+	sc.args = append(append(sc.args[:0], sc.name), args...)
+	if !offset.IsZero() && e.OwnParser {
+		sc.args = append(sc.args, offset.String())
+	}
+	p, err := e.encode(sc, offset, h, sc.args, compress)
+	clear(sc.args)
+	scratches.Put(sc)
+	return p, err
+}
+
+func (e *Encoder) encode(sc *scratch, offset recovery.Offset, h parser.Header, args []any, compress bool) (p Packet, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, err = Packet{}, e.Panicked(v, h)
+		}
+	}()
+	text, attachments, err := e.Parser.Encode(sc.buf, h, args)
+	if err != nil {
+		return Packet{}, err
+	}
+	if !offset.IsZero() && !e.OwnParser {
+		text = appendOffset(text, offset)
+	}
+	if cap(text) > 0 && cap(text) <= maxScratch {
+		sc.buf = text[:0]
+	}
+	if len(attachments) > clientAttachments && !e.OwnParser {
+		e.ManyAttachments(h, len(attachments), clientAttachments)
+	}
+	return New(text, attachments, compress), nil
+}
+
+// New makes a packet of copies of encoded messages. The text may be empty if there
+// are attachments.
+func New(text []byte, attachments [][]byte, compress bool) Packet {
+	size := len(text)
+	for _, a := range attachments {
+		size += len(a)
+	}
+	var frames *engineio.Frames
+	if len(text) > 0 || len(attachments) == 0 {
+		frames = engineio.TextFrames(text, attachments...)
+	} else {
+		frames = engineio.BinaryFrames(attachments[0], attachments[1:]...)
+	}
+	if !compress {
+		frames.WithoutCompression()
+	}
+	return Packet{frames: frames, Size: size}
+}

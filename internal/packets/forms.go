@@ -1,0 +1,184 @@
+package packets
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// OffsetEvent is the name of the event that carries the offset of the one before it.
+const OffsetEvent = "$offset"
+
+// Forms are how clients get an event that can come back. Such an event has an offset, by
+// which a client says what it had when it lost its connection. The official client takes the
+// last argument of an event for its offset, if that is a string. So
+//
+//   - an event has its offset as one argument more;
+//   - an event that asks for an acknowledgement, whose last argument is a function at the
+//     client, is followed by an [OffsetEvent];
+//   - a volatile event, which is not kept and has no offset, gets null as one argument more
+//     if its last one is a string.
+//
+// Each form is made once for all recipients, when the first of them is reached, by the
+// goroutine that emits.
+type Forms struct {
+	encoder  *Encoder
+	head     parser.Header
+	event    string
+	args     []any // with Encoder.OwnParser
+	compress bool
+	plain    Packet
+	kept     *KeptPacket
+	volatile *engineio.Frames
+}
+
+// WithForms adds to the packet of an event what clients need that can come back. args are
+// its arguments, which must not change until all recipients have been reached.
+func (e *Encoder) WithForms(h parser.Header, event string, args []any, p Packet, compress bool) Packet {
+	if e.NextOffset == nil {
+		return p
+	}
+	f := &Forms{encoder: e, head: h, event: event, compress: compress, plain: p}
+	if e.OwnParser {
+		f.args = slices.Clone(args)
+	}
+	p.Forms = f
+	return p
+}
+
+// Fixed returns the packet with the form made that is kept, so that any goroutine may use
+// it.
+func (p Packet) Fixed() Packet {
+	if p.Kept == nil && p.Forms != nil {
+		p.Kept, p.Forms = p.Forms.keep(), nil
+	}
+	return p
+}
+
+// VolatileFrames returns the packet as a client that can come back gets it if it is not kept.
+func (p Packet) VolatileFrames() *engineio.Frames {
+	if p.Forms != nil {
+		return p.Forms.forVolatile()
+	}
+	return p.Frames()
+}
+
+// keep returns the event as it is kept.
+func (f *Forms) keep() *KeptPacket {
+	if f.kept != nil {
+		return f.kept
+	}
+	offset := f.encoder.NextOffset()
+	k := Kept{Frames: f.withOffset(offset)}
+	if k.Frames == nil {
+		k.Frames = f.followed(offset)
+	}
+	if f.head.HasID {
+		k.Ask = f.head.ID
+	}
+	f.kept = recovery.NewPacket(k, offset, f.plain.Size)
+	return f.kept
+}
+
+// withOffset returns the event with its offset as one argument more; nil if that cannot be.
+func (f *Forms) withOffset(offset recovery.Offset) *engineio.Frames {
+	if f.head.HasID {
+		return nil
+	}
+	if f.encoder.OwnParser {
+		return f.encode(f.event, append(slices.Clip(f.args), offset.String()))
+	}
+	text, attachments := f.plain.frames.Message()
+	longer := appendOffset(append(make([]byte, 0, len(text)+offsetRoom), text...), offset)
+	return New(longer, attachments, f.compress).frames
+}
+
+// offsetRoom is how much longer an offset makes a packet at most.
+const offsetRoom = 32
+
+// appendOffset makes an offset the last element of the list with which a text ends.
+func appendOffset(text []byte, offset recovery.Offset) []byte {
+	text = append(text[:len(text)-1], `,"`...)
+	return append(offset.Append(text), `"]`...)
+}
+
+// offsetLen is how much longer appendOffset makes a text.
+func offsetLen(offset recovery.Offset) int {
+	var room [offsetRoom]byte
+	return len(offset.Append(room[:0])) + len(`,""`)
+}
+
+// followed returns the event, followed by one with its offset.
+func (f *Forms) followed(offset recovery.Offset) *engineio.Frames {
+	marker := f.marker(offset)
+	if marker == nil {
+		return f.plain.frames
+	}
+	return engineio.Append(f.plain.frames, marker)
+}
+
+func (f *Forms) marker(offset recovery.Offset) *engineio.Frames {
+	if f.encoder.OwnParser {
+		return f.encode(OffsetEvent, []any{offset.String()})
+	}
+	buf := make([]byte, 0, len(f.head.Namespace)+2*offsetRoom)
+	text := parser.AppendText(buf, parser.Header{Type: parser.Event, Namespace: f.head.Namespace}, 0, []byte(`"`+OffsetEvent+`"`), nil)
+	return New(appendOffset(text, offset), nil, f.compress).frames
+}
+
+func (f *Forms) forVolatile() *engineio.Frames {
+	if f.volatile == nil {
+		f.volatile = f.withoutOffset()
+	}
+	return f.volatile
+}
+
+func (f *Forms) withoutOffset() *engineio.Frames {
+	if f.head.HasID {
+		return f.plain.frames
+	}
+	if f.encoder.OwnParser {
+		if len(f.args) > 0 && !perhapsString(f.args[len(f.args)-1]) {
+			return f.plain.frames
+		}
+		if frames := f.encode(f.event, append(slices.Clip(f.args), nil)); frames != nil {
+			return frames
+		}
+		return f.plain.frames
+	}
+	text, attachments := f.plain.frames.Message()
+	if text[len(text)-2] != '"' {
+		return f.plain.frames
+	}
+	longer := append(append(make([]byte, 0, len(text)+len(",null")), text[:len(text)-1]...), ",null]"...)
+	return New(longer, attachments, f.compress).frames
+}
+
+// perhapsString reports whether a parser may encode a value as a string.
+func perhapsString(v any) bool {
+	switch v.(type) {
+	case nil, []byte, []any, map[string]any:
+		return false
+	}
+	t := reflect.TypeOf(v)
+	switch t.Kind() {
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
+		return t.NumMethod() > 0
+	}
+	return true
+}
+
+// encode encodes an event in the namespace of this one; nil if it cannot, which is reported.
+func (f *Forms) encode(event string, args []any) *engineio.Frames {
+	h := parser.Header{Type: parser.Event, Namespace: f.head.Namespace}
+	p, err := f.encoder.Event(h, event, args, f.compress)
+	if err != nil {
+		f.encoder.Failed(h, event, err)
+		return nil
+	}
+	return p.frames
+}

@@ -1,0 +1,312 @@
+package socketio
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+)
+
+// Recovery lets clients come back that have lost their connection: in the same
+// session, with its session id, rooms and [Session] values, and with every event
+// that was emitted to them meanwhile, each once and in order. See [Options].Recovery.
+//
+// While its client is away, a socket stays a member of its rooms: it can join and
+// leave rooms, events are kept for it, and acknowledgements are waited for. It is
+// not counted among the clients that are connected, see [IncludeAway], and
+// [Socket.Away] is true. The disconnect handler runs when the connection is lost,
+// and the connect handler when the client is back, with [Socket.Recovered] true: it
+// checks the client as any other, and an error ends the session.
+//
+// Only what happens by accident can be recovered from: the connection ends with
+// [ReasonTransportClose], [ReasonTransportError] or [ReasonPingTimeout], or the client
+// closes it without leaving the namespace. A client that leaves, or that the server makes
+// leave, comes back as a new one.
+//
+// Clients take part that speak the protocol of the official client from version 4.6.
+// It gives the handlers of events one argument more, a string. Other clients do so
+// without knowing what it is for: see For.
+type Recovery struct {
+	// Window is how long a client may be away. Zero means 2 minutes.
+	Window time.Duration
+	// SessionLimit bounds, in bytes, the events that are kept for one client. A
+	// client that is away for which there are more comes back as a new one, see
+	// [Namespace.OnExpired]; of a client that is connected those are kept that came
+	// last. Each event counts about 100 bytes besides its own. Zero means 4 MiB.
+	SessionLimit int
+	// Budget bounds, in bytes, what is kept for all clients of the server together; an
+	// event that is kept for several of them counts once. When it is used up, the
+	// sessions for which most is kept end, until an eighth of it is free. Zero means
+	// 128 MiB; a negative value, no bound but SessionLimit.
+	Budget int
+	// For, if set, says by the request of its handshake which clients take part:
+	// clients for which it returns false get no argument more, and come back as new
+	// ones. It is called once a connection, in the goroutine that serves the
+	// request. Nil means all clients. Those that speak revision 3 of Engine.IO (Socket.IO
+	// 2) never take part.
+	For func(r *http.Request) bool
+}
+
+const (
+	defaultRecoveryWindow = 2 * time.Minute
+	defaultSessionLimit   = 4 << 20
+	defaultRecoveryBudget = 128 << 20
+)
+
+// checkRecovery checks Options.Recovery, copies it and fills in the defaults.
+func (s *settings) checkRecovery() error {
+	if s.Recovery == nil {
+		return nil
+	}
+	r := *s.Recovery
+	s.Recovery = &r
+	switch {
+	case r.Window < 0:
+		return fmt.Errorf("field Options.Recovery.Window is %v: set a positive duration, or leave it 0 for the default of %v", r.Window, defaultRecoveryWindow)
+	case r.SessionLimit < 0:
+		return fmt.Errorf("field Options.Recovery.SessionLimit is %d: set a positive number, or leave it 0 for the default", r.SessionLimit)
+	}
+	if r.Window == 0 {
+		s.Recovery.Window = defaultRecoveryWindow
+	}
+	if r.SessionLimit == 0 {
+		s.Recovery.SessionLimit = defaultSessionLimit
+	}
+	switch {
+	case r.Budget == 0:
+		s.Recovery.Budget = max(defaultRecoveryBudget, 4*s.Recovery.SessionLimit)
+	case r.Budget > 0 && r.Budget < s.Recovery.SessionLimit:
+		return fmt.Errorf("field Options.Recovery.Budget is %d, less than SessionLimit (%d): set it to what all clients together may take", r.Budget, s.Recovery.SessionLimit)
+	}
+	return nil
+}
+
+// Expiry says why a session ended whose client was away.
+type Expiry string
+
+const (
+	// ExpiredWindow: the client has not come back within [Recovery].Window.
+	ExpiredWindow Expiry = "window"
+	// ExpiredSessionLimit: more was emitted to it than [Recovery].SessionLimit.
+	ExpiredSessionLimit Expiry = "session limit"
+	// ExpiredBudget: [Recovery].Budget was used up, and most was kept for it.
+	ExpiredBudget Expiry = "budget"
+	// ExpiredOffset: the client is back, but some of what it has missed is not kept any more.
+	ExpiredOffset Expiry = "offset"
+	// ExpiredRefused: the client is back, and the connect handler has refused it.
+	ExpiredRefused Expiry = "refused"
+	// ExpiredClientDisconnect: the client has left, or did not accept its session, when it was about to be back.
+	ExpiredClientDisconnect Expiry = "client disconnect"
+	// ExpiredServerDisconnect: [Socket.Disconnect] or [Socket.CloseConnection] was called.
+	ExpiredServerDisconnect Expiry = "server disconnect"
+	// ExpiredShutdown: [Server.Shutdown] was called.
+	ExpiredShutdown Expiry = "server shutdown"
+)
+
+// expiries are all there are.
+var expiries = [...]Expiry{
+	ExpiredWindow, ExpiredSessionLimit, ExpiredBudget, ExpiredOffset,
+	ExpiredRefused, ExpiredClientDisconnect, ExpiredServerDisconnect, ExpiredShutdown,
+}
+
+var (
+	errWindow       = errors.New("socketio: the client has not come back within Options.Recovery.Window")
+	errSessionLimit = errors.New("socketio: more was emitted to a client that is away than Options.Recovery.SessionLimit")
+	errBudget       = errors.New("socketio: Options.Recovery.Budget was used up, and most was kept for this client")
+	errOffset       = errors.New("socketio: some of what the client has missed is not kept any more")
+	errTakenOver    = errors.New("socketio: the client has come back over another connection")
+	errExpired      = errors.New("socketio: the session ended while its client came back")
+)
+
+// OnExpired registers what is called when a session of the namespace has ended
+// while its client was away ([Options].Recovery): the client, should it come back,
+// is a new one. It runs once for each such session, after its disconnect handler,
+// in the goroutine of the socket's handlers. The socket is in its rooms until it
+// has returned, but nothing can be sent to it. Without one, that of [Namespace]("*") is called.
+// A panic is logged.
+func (n *namespace) OnExpired(handler func(s *Socket, why Expiry)) {
+	n.mustBeValid("OnExpired", caller(1))
+	n.srv.register(n.name, func(sp *space) { sp.onExpired = handler })
+}
+
+// Away reports whether the client has lost its connection and may come back
+// ([Options].Recovery). Connected is false meanwhile. In a disconnect handler it
+// tells whether this is perhaps not the end. It is false for a client of another server.
+func (s *Socket) Away() bool { return s != nil && s.state.Load() == stateAway }
+
+// Recovered reports whether the client's present connection, or its last one, has
+// continued a session that began with another one ([Options].Recovery). In a connect handler it
+// tells whether the client is back: it is in its rooms then, and [Socket.Session] has
+// what was there before.
+func (s *Socket) Recovered() bool {
+	return s != nil && s.recovery != nil && s.recovery.recovered.Load()
+}
+
+// recoverable is what a socket has besides, whose client can come back.
+type recoverable struct {
+	session   recovery.Session[*Socket, packets.Kept] // Log is guarded by Socket.sending
+	values    *Session
+	box       *box            // for the events of all its connections
+	startsAt  recovery.Offset // what the client takes for its offset when the session begins
+	recovered atomic.Bool
+	// admitted is the connection on which events are handled: from when its connect
+	// handler has accepted it until its disconnect handler runs.
+	admitted atomic.Pointer[client]
+	// overflowed: something could not be kept. Guarded by Socket.sending.
+	overflowed bool
+
+	// Guarded by Socket.mu.
+	claim uint64           // of the connection that the socket is on, see recovery.Store
+	back  *comeback        // the client is about to be back; nil if not
+	lost  *DisconnectError // how the connection was lost last
+	why   Expiry           // the session has ended while the client was away
+}
+
+// RecoveryStats are the part of [Stats] that is about [Options].Recovery, all zero
+// without.
+type RecoveryStats struct {
+	// Away are the sockets in each namespace whose clients have lost their connection and may
+	// come back. They are not in Stats.Sockets. Nil if there are none.
+	Away map[string]int
+	// KeptBytes is the memory of the events that are kept, see [Recovery].Budget.
+	KeptBytes int64
+	// Recovered counts clients that came back to their session.
+	Recovered uint64
+	// NotRecovered counts clients that wanted to and got a new session, by cause:
+	// "unknown", if there is no such session or not any more; "offset", if some of what they
+	// had missed was not kept any more.
+	NotRecovered map[string]uint64
+	// Expired counts sessions that have ended while their client was away.
+	Expired map[Expiry]uint64
+}
+
+func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
+	if srv.recovery == nil {
+		return RecoveryStats{}
+	}
+	c := &srv.stats.recovery
+	st := RecoveryStats{
+		Away: away, KeptBytes: srv.recovery.Used(), Recovered: c.recovered.Load(),
+		NotRecovered: map[string]uint64{"unknown": c.unknown.Load(), "offset": c.badOffset.Load()},
+		Expired:      make(map[Expiry]uint64, len(expiries)),
+	}
+	for i, why := range expiries {
+		st.Expired[why] = c.expired[i].Load()
+	}
+	return st
+}
+
+// recoveryStats counts what becomes of clients that lost their connection.
+type recoveryStats struct {
+	recovered atomic.Uint64
+	unknown   atomic.Uint64 // not recovered: no such session, or not any more
+	badOffset atomic.Uint64 // not recovered: some of what it has missed is not kept
+	expired   [len(expiries)]atomic.Uint64
+}
+
+func (st *recoveryStats) countExpired(why Expiry) {
+	for i, e := range expiries {
+		if e == why {
+			st.expired[i].Add(1)
+		}
+	}
+}
+
+// startRecovery makes the server keep sessions, if Options.Recovery says so.
+func (srv *Server) startRecovery() {
+	o := srv.opts.Recovery
+	if o == nil {
+		return
+	}
+	srv.recovery = recovery.NewStore[*Socket, packets.Kept](recovery.Options[*Socket]{
+		Window: o.Window, SessionLimit: int64(o.SessionLimit), Budget: int64(o.Budget),
+		Size:       (*Socket).keptSize,
+		Expired:    func(s *Socket) { s.end(ExpiredWindow, "", errWindow) },
+		OverBudget: (*Socket).overBudget,
+	})
+}
+
+// takesPart reports whether the client of a connection can come back.
+func (srv *Server) takesPart(conn *engineio.Conn) (yes bool) {
+	switch {
+	case srv.recovery == nil || conn.Revision() < 4:
+		return false
+	case srv.opts.Recovery.For == nil:
+		return true
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			_ = srv.recovered("Options.Recovery.For", v)
+			yes = false
+		}
+	}()
+	return srv.opts.Recovery.For(conn.Request())
+}
+
+// endRecovery ends the sessions of clients that are away, because of Shutdown.
+func (srv *Server) endRecovery() {
+	if srv.recovery == nil {
+		return
+	}
+	for _, s := range srv.recovery.Close() {
+		s.end(ExpiredShutdown, ReasonServerShutdown, nil)
+	}
+}
+
+// keptSize is recovery.Options.Size.
+func (s *Socket) keptSize() int64 {
+	s.sending.RLock()
+	defer s.sending.RUnlock()
+	return s.recovery.session.Log.Size()
+}
+
+// overBudget is recovery.Options.OverBudget.
+func (s *Socket) overBudget() {
+	s.sending.Lock()
+	connected := s.state.Load() == stateJoined
+	if connected {
+		s.recovery.session.Log.Clear()
+	}
+	s.sending.Unlock()
+	if !connected {
+		s.end(ExpiredBudget, "", errBudget)
+	}
+}
+
+// QueryOption changes whom a query is about: [Namespace.Sockets], [Namespace.Members],
+// [Namespace.Count] and [Namespace.CountRoom], and the same of [Cluster].
+type QueryOption interface{ includesAway() bool }
+
+type includeAway struct{}
+
+func (includeAway) includesAway() bool { return true }
+
+// IncludeAway has a query include the clients that are away and may come back,
+// see [Recovery]. Without it a query is about those that are connected.
+func IncludeAway() QueryOption { return includeAway{} }
+
+// includesAway reports what options of a query say.
+func includesAway(opts []QueryOption) bool {
+	for _, o := range opts {
+		if o != nil && o.includesAway() {
+			return true
+		}
+	}
+	return false
+}
+
+func (hs *hooks) expired(s *Socket, rooms []string, why Expiry) {
+	for _, room := range rooms {
+		hs.left(s, room)
+	}
+	for _, h := range hs.all {
+		if f := h.Expired; f != nil {
+			hs.call("Expired", func() { f(s, why) })
+		}
+	}
+}
