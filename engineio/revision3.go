@@ -136,7 +136,7 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 		if packet == nil && !framed {
 			return nil // empty packets
 		}
-		if d.base64 && !framed {
+		if !framed {
 			packet = revision3.Undouble(packet)
 		}
 		c.flusher.traffic.received(1, n)
