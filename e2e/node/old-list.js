@@ -1,6 +1,6 @@
 // What clients of Socket.IO 1 and 2 must be able to do: one list, for Node and for a page. A classic script, since those
 // clients are older than modules.
-globalThis.oldList = async function (io, url, { transports, forceJSONP = false, bytes, sizeOf, ascii = false }) {
+globalThis.oldList = async function (io, url, { transports, forceJSONP = false, bytes, sizeOf, ascii = false, largest = 600000 }) {
   const options = { transports, forceJSONP, forceNew: true, reconnection: false, timeout: 20000 };
   const text = ascii ? "text \\n \n \u2028" : "é€😀 \\n \n \u2028 </script>";
   const next = (socket, event) =>
@@ -44,8 +44,8 @@ globalThis.oldList = async function (io, url, { transports, forceJSONP = false, 
   const large = "y".repeat(400000);
   same((await ask(socket, "size", large))[0], large.length, "a large message");
   same((await ask(socket, "size", bytes(100000)))[0], 100000, "large binary data");
-  if ((await ask(socket, "make", 600000))[0] !== "z".repeat(600000)) throw new Error("a large message arrived damaged");
-  same(sizeOf((await ask(socket, "make binary", 300000))[0]), 300000, "large binary data from the server");
+  if ((await ask(socket, "make", largest))[0] !== "z".repeat(largest)) throw new Error("a large message arrived damaged");
+  same(sizeOf((await ask(socket, "make binary", largest / 2))[0]), largest / 2, "large binary data from the server");
 
   // Namespaces, with a query, and refusals.
   const chat = io(url + "/chat", { ...options, query: { test: "123" } });
