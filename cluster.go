@@ -231,8 +231,9 @@ type ClusterOptions struct {
 	// the clients of all. Flask-SocketIO's servers with the same message_queue are among
 	// them. The clients of this server are served first, also while the broker is not
 	// available; nothing waits for it. [Server.Shutdown] ends the use of the broker, and
-	// does not close it. Nil means that this server is on its own. Flask-SocketIO:
-	// message_queue.
+	// does not close it. What is published while this server is cut off from the broker does
+	// not reach its clients, unless the broker keeps a history (package broker). Nil means that this
+	// server is on its own. Flask-SocketIO: message_queue.
 	Broker Broker
 	// Channel is the broker's channel that the servers of one application
 	// share. Zero means "flask-socketio", as in Flask-SocketIO.
