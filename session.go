@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"sync"
@@ -10,6 +12,11 @@ import (
 // connection share it, like Flask-SocketIO's managed session. It starts with what
 // [Options].Session returned. Changes do not reach the HTTP session. All methods may be
 // called from any goroutine.
+//
+// A session that goes to another server with its client ([Options].Recovery) has its
+// values in JSON on the way. There [SessionValue] returns them with their types again; the
+// other methods see what encoding/json makes of them, a number as a float64 for example. A
+// value that cannot be encoded is missing there, which is logged.
 type Session struct {
 	mu      sync.Mutex
 	values  map[string]any // nil until needed
@@ -21,7 +28,7 @@ type Session struct {
 func (s *Session) Get(key string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.values[key]
+	return plainValue(s.values[key])
 }
 
 // Set stores a value. It copies the value, but not what the value points to.
@@ -44,7 +51,7 @@ func (s *Session) Delete(key string) {
 func (s *Session) Add(key string, n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch old := s.values[key].(type) {
+	switch old := plainValue(s.values[key]).(type) {
 	case int:
 		n += old
 	case int64:
@@ -64,7 +71,7 @@ func (s *Session) Update(key string, f func(old any) any) any {
 		s.mu.Lock()
 		old, version := s.values[key], s.version
 		s.mu.Unlock()
-		value := f(old)
+		value := f(plainValue(old))
 		s.mu.Lock()
 		if s.version == version {
 			s.set(key, value)
@@ -79,10 +86,11 @@ func (s *Session) Update(key string, f func(old any) any) any {
 func (s *Session) Values() map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.values == nil {
-		return map[string]any{}
+	all := make(map[string]any, len(s.values))
+	for key, value := range s.values {
+		all[key] = plainValue(value)
 	}
-	return maps.Clone(s.values)
+	return all
 }
 
 // set stores a value. The caller holds s.mu.
@@ -97,8 +105,93 @@ func (s *Session) set(key string, value any) {
 // SessionValue returns the value of key as a T. ok is false if there is none, or if it
 // has another type.
 func SessionValue[T any](s *Session, key string) (value T, ok bool) {
-	value, ok = s.Get(key).(T)
+	stored := s.stored(key)
+	encoded, moved := stored.(movedValue)
+	if !moved {
+		value, ok = stored.(T)
+		return value, ok
+	}
+	if err := json.Unmarshal(encoded, &value); err != nil {
+		var none T
+		return none, false
+	}
+	value, ok = s.typed(key, encoded, value).(T)
 	return value, ok
+}
+
+// stored returns a value as it is stored.
+func (s *Session) stored(key string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[key]
+}
+
+// typed stores what a moved value has been decoded as, so that from now on everyone gets
+// the same one. If another goroutine was faster, it returns what that has stored.
+func (s *Session) typed(key string, encoded movedValue, value any) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, moved := s.values[key].(movedValue)
+	if !moved {
+		return s.values[key]
+	}
+	if string(now) == string(encoded) {
+		s.values[key] = value
+	}
+	return value
+}
+
+// movedValue is a value in JSON that another server has sent, and whose type is not known
+// yet.
+type movedValue json.RawMessage
+
+// plainValue returns a value of a session without its type, if that is not known.
+func plainValue(value any) (plain any) {
+	encoded, moved := value.(movedValue)
+	if !moved {
+		return value
+	}
+	_ = json.Unmarshal(encoded, &plain) // it is valid: it was decoded as a part of a message
+	return plain
+}
+
+// encode returns the values in JSON, for another server, and why others are missing, by
+// their keys.
+func (s *Session) encode() (values map[string]json.RawMessage, missing map[string]error) {
+	s.mu.Lock()
+	all := maps.Clone(s.values)
+	s.mu.Unlock()
+	values, missing = make(map[string]json.RawMessage), make(map[string]error)
+	for key, value := range all {
+		encoded, err := encodeValue(value)
+		if err != nil {
+			missing[key] = err
+			continue
+		}
+		values[key] = encoded
+	}
+	return values, missing
+}
+
+func encodeValue(value any) (encoded []byte, err error) {
+	if encoded, moved := value.(movedValue); moved {
+		return encoded, nil
+	}
+	defer func() {
+		if v := recover(); v != nil { // of a MarshalJSON method
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return json.Marshal(value)
+}
+
+// movedSession returns a session with the values that another server has sent.
+func movedSession(values map[string]json.RawMessage) *Session {
+	s := new(Session)
+	for key, value := range values {
+		s.set(key, movedValue(value))
+	}
+	return s
 }
 
 // seedSession calls Options.Session. If that panics, it returns an error.
