@@ -1,0 +1,305 @@
+package migration
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+)
+
+const (
+	fetchTimeout = 30 * time.Second // how long a session may take to come
+	maxFetches   = 256              // that run at once; more wait
+	maxWaiting   = 100_000          // fetches that run or wait
+	maxHops      = 4                // servers that are asked one after the other
+	broadPause   = time.Millisecond // between questions to all servers
+	batchSize    = 8 << 20          // bytes, about, that Shutdown hands over at once
+	batchLen     = 1000             // sessions that it hands over at once
+	batchWait    = 10 * time.Second // how long a batch waits for disconnect handlers
+)
+
+// Host is a server whose sessions move. Its methods do not wait.
+type Host interface {
+	// Give takes the session with a key from this server, for another one: from now on nothing is
+	// kept for it here. give is called once, when its handlers have returned. ok is false if there
+	// is no such session. The goroutine that receives calls it, or one that has fetched the session.
+	Give(key recovery.Key, to string, give func(*Session)) (ok bool)
+	// GiveWaiting is Give for a session whose client is away, whichever. size is about how many
+	// bytes it has.
+	GiveWaiting(to string, give func(*Session)) (key recovery.Key, size int64, ok bool)
+	// Waiting returns how many sessions there are whose clients are away.
+	Waiting() int
+	// Take makes sessions of another server this server's, with what the Capture has for them.
+	Take(sessions []*Session, from string, c *cluster.Capture)
+}
+
+// Servers are the servers on a broker. A cluster.Cluster is one.
+type Servers interface {
+	Ask(ctx context.Context, q fleet.Question) ([]fleet.Reply, error)
+	NewCapture() *cluster.Capture
+}
+
+// Mover has sessions move between servers: it asks for those whose clients have come here, and
+// answers the questions of others. It has a goroutine for each session that is under way, and Close
+// ends them.
+type Mover struct {
+	host    Host
+	servers Servers
+	self    string // the id of this server
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	slots   chan struct{} // one for each fetch that runs
+	broad   chan struct{} // holds who may ask all servers
+
+	mu       sync.Mutex
+	leaving  bool // nothing is taken any more
+	waiting  int  // fetches that run or wait
+	arrivals map[recovery.Key]*arrival
+	batches  map[*arrival]struct{}   // what other servers hand over here
+	handed   map[recovery.Key]string // to which server HandOver has given a session
+}
+
+// arrival is a session that is under way, or a batch of them.
+type arrival struct {
+	passed bool     // the question for it has come round
+	then   []func() // what is to be done when it has come, or has not
+}
+
+// NewMover returns a Mover for a server that is called self by the others.
+func NewMover(host Host, servers Servers, self string) *Mover {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Mover{
+		host: host, servers: servers, self: self, ctx: ctx, cancel: cancel,
+		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1),
+		arrivals: make(map[recovery.Key]*arrival), batches: make(map[*arrival]struct{}), handed: make(map[recovery.Key]string),
+	}
+}
+
+// Close gives up what is under way, and waits for its goroutines.
+func (m *Mover) Close() {
+	m.mu.Lock()
+	m.leaving = true
+	m.mu.Unlock()
+	m.cancel()
+	m.running.Wait()
+}
+
+// Fetch has a session come here that another server may have, home if it has not moved. done is called
+// when that has happened, or cannot, by a goroutine of the Mover. ok is false if nothing is tried: then
+// done is not called.
+func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.leaving || m.waiting >= maxWaiting {
+		return false
+	}
+	if a := m.arrivals[key]; a != nil {
+		a.then = append(a.then, done)
+		return true
+	}
+	a := &arrival{then: []func(){done}}
+	m.arrivals[key] = a
+	m.waiting++
+	m.running.Go(func() {
+		m.fetch(key, home, a)
+		m.mu.Lock()
+		m.waiting--
+		delete(m.arrivals, key)
+		then := a.then
+		m.mu.Unlock()
+		for _, f := range then {
+			f()
+		}
+	})
+	return true
+}
+
+func (m *Mover) fetch(key recovery.Key, home string, a *arrival) {
+	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
+	defer cancel()
+	select {
+	case m.slots <- struct{}{}:
+		defer func() { <-m.slots }()
+	case <-ctx.Done():
+		return
+	}
+	q := question{Do: doMove, Key: hex.EncodeToString(key[:])}
+	asked := map[string]bool{m.self: true}
+	next := home
+	for range maxHops {
+		if asked[next] {
+			next = "" // all
+		}
+		if asked[next] {
+			return
+		}
+		asked[next] = true
+		if next == "" && !m.mayAskAll(ctx) {
+			return
+		}
+		var found bool
+		if found, next = m.ask(ctx, &q, next, a, key); found {
+			return
+		}
+	}
+}
+
+// mayAskAll waits until the next question to all servers may be asked: anybody who connects can bring
+// one about.
+func (m *Mover) mayAskAll(ctx context.Context) bool {
+	select {
+	case m.broad <- struct{}{}:
+		time.AfterFunc(broadPause, func() { <-m.broad })
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// ask asks a server for a session, or, if to is empty, all of them. If it has come, found is set; if not,
+// next is the server that is said to have it, or empty.
+func (m *Mover) ask(ctx context.Context, q *question, to string, a *arrival, key recovery.Key) (found bool, next string) {
+	for _, r := range m.take(ctx, q, to, a, func(s *Session) bool { return string(s.Key) == string(key[:]) }) {
+		if r.Found {
+			return true, ""
+		}
+		if r.Count == elsewhere && len(r.Names) == 1 {
+			next = r.Names[0]
+		}
+	}
+	return false, next
+}
+
+// take asks a question and takes the sessions that come, if they are wanted.
+func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wanted func(*Session) bool) []fleet.Reply {
+	capture := m.servers.NewCapture()
+	defer capture.End()
+	m.mu.Lock()
+	a.passed = false
+	m.mu.Unlock()
+	replies, _ := m.servers.Ask(ctx, fleet.Question{
+		Content: q.encode(), Order: true, UntilFound: true, To: to,
+		Passed: func() {
+			capture.Begin()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			a.passed = true
+		},
+	})
+	for i := range replies {
+		r := &replies[i]
+		if !r.Found {
+			continue
+		}
+		sessions, err := Read(r.Names)
+		for _, s := range sessions {
+			r.Found = r.Found && err == nil && len(s.Key) == len(recovery.Key{}) && wanted(s)
+		}
+		if r.Found {
+			m.host.Take(sessions, r.Host, capture)
+			break // the Capture is used up, and one server has it at most
+		}
+	}
+	return replies
+}
+
+// question is the content of a fleet.Question about sessions that move.
+type question struct {
+	Do  string `json:"do"`
+	Key string `json:"key,omitempty"` // of doMove, in hexadecimal
+}
+
+// What a question asks.
+const (
+	doMove    = "moveSession"  // an order: the session with Key goes to the server that asks. Found: it does; Names: its form
+	doHost    = "hostSessions" // Found: the server takes sessions; Count: how many it has whose clients are away
+	doTake    = "takeSessions" // an order: the server fetches all sessions of the one that asks, whose clients are away; Found: it has
+	doMoveAll = "moveSessions" // an order: some of the sessions whose clients are away go to the server that asks; Found: some do; Names: their form
+)
+
+// elsewhere in Count says that a session is on the server in Names.
+const elsewhere = -1
+
+func (q *question) encode() json.RawMessage {
+	content, _ := json.Marshal(q) // strings have no errors
+	return content
+}
+
+// Answer answers a question of another server, if it is about sessions that move; otherwise it reports
+// false. The goroutine that receives calls it.
+func (m *Mover) Answer(from string, content []byte, answer func(fleet.Answer)) (answers bool) {
+	var q question
+	if json.Unmarshal(content, &q) != nil {
+		return false
+	}
+	switch q.Do {
+	case doMove:
+		var key recovery.Key
+		if b, err := hex.DecodeString(q.Key); err == nil && len(b) == len(key) {
+			copy(key[:], b)
+		}
+		m.move(key, from, answer)
+	case doMoveAll:
+		m.moveAll(from, answer)
+	case doHost:
+		m.mu.Lock()
+		takes := !m.leaving
+		m.mu.Unlock()
+		answer(fleet.Answer{Found: takes, Count: m.host.Waiting()})
+	case doTake:
+		m.takeAll(from, answer)
+	default:
+		return false
+	}
+	return true
+}
+
+// move answers doMove. If the session is on its way to this server, and this server has asked for it
+// before the other one did, it goes on from here when it has come; if the other one was first, it does
+// not wait, so that two servers never wait for each other.
+func (m *Mover) move(key recovery.Key, to string, answer func(fleet.Answer)) {
+	again := func() { m.move(key, to, answer) }
+	m.mu.Lock()
+	if a := m.arrivals[key]; a != nil && a.passed {
+		a.then = append(a.then, again)
+		m.mu.Unlock()
+		return
+	}
+	host, gone := m.handed[key]
+	m.mu.Unlock()
+	if gone {
+		answer(fleet.Answer{Names: []string{host}, Count: elsewhere})
+		return
+	}
+	if m.host.Give(key, to, func(s *Session) { answer(formed(s)) }) {
+		return
+	}
+	m.mu.Lock()
+	for b := range m.batches {
+		if b.passed {
+			b.then = append(b.then, again)
+			m.mu.Unlock()
+			return
+		}
+	}
+	m.mu.Unlock()
+	answer(fleet.Answer{})
+}
+
+// formed returns the answer with sessions.
+func formed(sessions ...*Session) (a fleet.Answer) {
+	a.Found = true
+	for _, s := range sessions {
+		var err error
+		if a.Names, err = Append(a.Names, s); err != nil { // values were encoded before
+			return fleet.Answer{Err: err.Error()}
+		}
+	}
+	return a
+}
