@@ -20,12 +20,15 @@ type ackTarget interface {
 	failed(s *Socket, err error)
 	// asked returns the event, and when it was emitted if there were hooks.
 	asked() (event string, at time.Time)
+	// deadline is until when the answer is waited for, zero if there is no end.
+	deadline() time.Time
 }
 
 // inquiry is the event that asks for an acknowledgement.
 type inquiry struct {
 	event string
 	at    time.Time // zero without hooks
+	until time.Time // zero: there is no end
 }
 
 func (srv *Server) inquiry(event string) inquiry {
@@ -37,6 +40,7 @@ func (srv *Server) inquiry(event string) inquiry {
 }
 
 func (q *inquiry) asked() (string, time.Time) { return q.event, q.at }
+func (q *inquiry) deadline() time.Time        { return q.until }
 
 // errAlreadyFailed: the client could not be asked, and the target's failed has been
 // called.
@@ -186,11 +190,11 @@ func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emitOptions) { e.ack = o }
 // ackCallback is the function given to OnAck, for one emit.
 type ackCallback struct {
 	inquiry
-	srv      *Server
-	details  contextDetails // of the Contexts of answers
-	option   *ackOption
-	id       uint64       // of the acknowledgements
-	deadline *ackDeadline // nil without AckTimeout
+	srv     *Server
+	details contextDetails // of the Contexts of answers
+	option  *ackOption
+	id      uint64       // of the acknowledgements
+	timeout *ackDeadline // nil without AckTimeout
 }
 
 // ackDeadline bounds how long one emit waits for its acknowledgements. One timer
@@ -207,7 +211,8 @@ func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackC
 	cb := &ackCallback{inquiry: srv.inquiry(event), srv: srv, option: e.ack, id: id}
 	cb.details.ack = cb
 	if e.ackTimeout > 0 {
-		cb.deadline = &ackDeadline{after: e.ackTimeout, waiting: make(map[*Socket]struct{})}
+		cb.until = time.Now().Add(e.ackTimeout)
+		cb.timeout = &ackDeadline{after: e.ackTimeout, waiting: make(map[*Socket]struct{})}
 	}
 	return cb
 }
@@ -218,7 +223,7 @@ func (cb *ackCallback) takesError() bool { return cb.option.shape.takesError }
 
 // ask asks one recipient of the emit.
 func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
-	if d := cb.deadline; d != nil {
+	if d := cb.timeout; d != nil {
 		d.mu.Lock()
 		d.waiting[r.s] = struct{}{}
 		d.mu.Unlock()
@@ -232,7 +237,7 @@ func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err
 
 // settle ends the wait for one recipient.
 func (cb *ackCallback) settle(s *Socket) {
-	d := cb.deadline
+	d := cb.timeout
 	if d == nil {
 		return
 	}
@@ -247,7 +252,7 @@ func (cb *ackCallback) settle(s *Socket) {
 
 // arm starts the timer. It is called when all recipients have been asked.
 func (cb *ackCallback) arm() {
-	d := cb.deadline
+	d := cb.timeout
 	if d == nil {
 		return
 	}
@@ -262,7 +267,7 @@ func (cb *ackCallback) arm() {
 func (cb *ackCallback) expire() {
 	cb.srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
 	defer cb.srv.workers.End()
-	d := cb.deadline
+	d := cb.timeout
 	d.mu.Lock()
 	late := d.waiting
 	d.waiting, d.timer = nil, nil

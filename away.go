@@ -82,11 +82,15 @@ func (s *Socket) leaveSeat(st *seat, reason Reason, cause error, drop, lost bool
 	s.mu.Lock()
 	back := s.recovery.back
 	ours := back == nil && s.at.Load() == st && s.state.Load() != stateAway || back != nil && back.seat == st
-	comesBack := s.announced && !drop // it knows the id by which it can
+	elsewhere := reason == ReasonServerShutdown && s.srv().mover != nil // it comes back to another server
+	comesBack := s.announced && (!drop || elsewhere)                    // it knows the id by which it can
 	s.mu.Unlock()
 	switch {
 	case lost && comesBack:
 		s.lose(st, reason, cause)
+		if drop {
+			s.srv().dropEvents(s.box(), func(t *task) bool { return t.Socket == s })
+		}
 	case ours:
 		s.leave(reason, cause, drop)
 	}
@@ -211,6 +215,10 @@ func (cl *client) Confirmed(n uint64) {
 func (s *Socket) runExpired() {
 	defer s.finish() // whatever the handler does
 	s.events.Wait()
+	if s.movedAway() {
+		s.handOver()
+		return
+	}
 	srv := s.srv()
 	handler := srv.registry.Load().expiredHandler(s.name)
 	if handler == nil {
@@ -253,7 +261,7 @@ func (s *Socket) disconnectEvent(c *Context) {
 func (s *Socket) admitFirst() (accepted bool) {
 	srv, r, cl := s.srv(), s.recovery, s.client()
 	srv.recovery.Add(&r.session, s)
-	first, err := srv.encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{recoverableReply{s.sid, r.session.PID().Secret()}}, true)
+	first, err := srv.encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{recoverableReply{s.sid, srv.pidText(r.session.PID())}}, true)
 	if err != nil {
 		r.session.End()
 		srv.log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)

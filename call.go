@@ -175,6 +175,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 		return nil, nil
 	}
 	a := &answers{inquiry: srv.inquiry(event), id: h.ID, waiting: make(map[*Socket]struct{}, len(asked)+elsewhere.len()), done: make(chan struct{})}
+	a.until, _ = ctx.Deadline()
 	for _, r := range asked {
 		a.waiting[r.s] = struct{}{}
 	}

@@ -26,6 +26,7 @@ type client struct {
 	queued  atomic.Int64 // bytes of the backlog, see limits.go
 	watched atomic.Bool  // handlers that return must call progress; changed with mu held
 	stuck   atomic.Bool  // the connection is closed because its handlers do not return
+	gone    bool         // the connection has ended; guarded by mu
 	// deferred counts the acknowledgements that DeferAck has deferred.
 	deferred atomic.Int64
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
@@ -64,8 +65,10 @@ type seat struct {
 	own    box // for most; see box
 	// Guarded by client.mu.
 	sock *Socket // nil when left or refused
-	box  *box    // for the events of the namespace; own, or that of a session
-	away *Socket // has lost this connection; nil: none
+	// fetching is the connect event of a client whose session is to come from another server.
+	fetching *Context
+	box      *box    // for the events of the namespace; own, or that of a session
+	away     *Socket // has lost this connection; nil: none
 }
 
 var _ engineio.Receiver = (*client)(nil)
@@ -212,6 +215,7 @@ func (cl *client) Closed(reason Reason, err error) {
 	if errors.As(err, &closed) { // DisconnectError says the same
 		err = closed.Err
 	}
+	cl.end()
 	cl.leaveAll(reason, err, cl.broken, true)
 	cl.watchRest()
 	if hs := cl.srv.hooks.Load(); hs != nil {
@@ -363,6 +367,7 @@ func (cl *client) takeSeat(ns string) (*seat, *Socket) {
 		}
 		cl.seats = append(cl.seats, st)
 	}
+	st.fetching = nil // the newest CONNECT packet counts
 	return st, st.sock
 }
 
@@ -381,7 +386,7 @@ func (cl *client) occupied() (n int) {
 // stays, so that the next socket in the namespace waits for that. The caller holds cl.mu.
 func (cl *client) dropSeat() bool {
 	for i, st := range cl.seats {
-		if st.sock == nil && st.box.Idle() {
+		if st.sock == nil && st.fetching == nil && st.box.Idle() {
 			cl.seats = slices.Delete(cl.seats, i, i+1)
 			return true
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
@@ -41,8 +42,10 @@ func (srv *Server) joinCluster(id string) {
 		Host: clusterHost{srv}, ID: id, Wire: flask.New(id, o.Channel), Broker: o.Broker,
 		Codec: srv.opts.queue, Logger: srv.log,
 		ProbeChannel: o.Channel, Limit: o.QueueLimit, Keep: o.ReplayLimit, AckTimeout: o.AckTimeout,
+		Replay: flask.New("", o.Channel), CaptureLimit: o.QueueLimit,
 	})
-	srv.cluster = c
+	srv.cluster, srv.offsets = c, recovery.NewOffsets()
+	srv.startMoving(c, id)
 	c.Start(srv.newFleet(id, c), fleetChannel(o.Channel))
 }
 
@@ -106,7 +109,13 @@ func (h clusterHost) Panicked(v any) { h.srv.recovered("handling a message from 
 
 // Deliver sends an event of another server to the clients of this one.
 func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
-	srv := h.srv
+	return h.srv.deliverFrom(in, q, func(e *emitOptions, visit func(*Socket, *place) error) {
+		h.srv.each(e, false, nil, visit)
+	})
+}
+
+// deliverFrom sends an event of another server to clients of this one: to each whom each visits.
+func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e *emitOptions, visit func(*Socket, *place) error)) error {
 	e := emitOptionsPool.Get().(*emitOptions)
 	defer e.free()
 	e.ns, e.rooms, e.targeted = in.Namespace, in.Rooms, !in.Everyone
@@ -124,7 +133,7 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 		return err
 	}
 	if srv.recovery != nil {
-		out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.noCompress)
+		out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.noCompress).WithOffset(wireOffset(in.ID))
 	}
 	f := srv.newFanout(nil, e, out, decoded.Event, nil)
 	if f.shown != nil {
@@ -134,7 +143,7 @@ func (h clusterHost) Deliver(in *wire.Event, q *cluster.Question) error {
 	if in.Age > 0 {
 		published = time.Now().Add(-in.Age).UnixNano()
 	}
-	srv.each(e, false, nil, func(s *Socket, via *place) error {
+	each(e, func(s *Socket, via *place) error {
 		if published != 0 && s.entered.Load() > published {
 			return nil
 		}
@@ -236,7 +245,21 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 		text, out.Attachments = p.Message()
 		out.Name, out.Args = parser.SplitEvent(text)
 	}
+	out.ID = srv.eventID(e, p)
 	return srv.cluster.Emit(out, ask)
+}
+
+// eventID returns the id of an event for other servers: the offset with which clients here get it.
+// Nobody keeps a volatile one.
+func (srv *Server) eventID(e *emitOptions, p packet) []byte {
+	if e.volatile {
+		return nil
+	}
+	offset := p.Offset()
+	if offset.IsZero() {
+		offset = srv.offsets.Next()
+	}
+	return offset.Append(nil)
 }
 
 // elsewhere publishes a command for a socket that is not on this server.
@@ -295,8 +318,10 @@ func serverName(host string) string {
 }
 
 // answerServer answers a question of another server.
-func (srv *Server) answerServer(_ string, content []byte, answer func(fleet.Answer)) {
-	answer(srv.answerContent(content))
+func (srv *Server) answerServer(from string, content []byte, answer func(fleet.Answer)) {
+	if srv.mover == nil || !srv.mover.Answer(from, content, answer) {
+		answer(srv.answerContent(content))
+	}
 }
 
 // answerContent returns the answer to a question of another server. There is one in every

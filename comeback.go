@@ -24,6 +24,10 @@ type arrival struct {
 	c   *Context // the connect event; its socket is not known yet
 	pid string   // empty: the client was in no session before
 	id  recovery.PID
+	// home is the server on which the session began, by its name on the broker; it may be on
+	// another one now. fetched: the others have been asked.
+	home    string
+	fetched bool
 	// offset is the last one that the client has received; zero: it has received none.
 	offset recovery.Offset
 	// unknownOffset: it says another one than this server gives.
@@ -44,12 +48,12 @@ func (cl *client) arrival(p parser.Packet, c *Context) arrival {
 	if p.Args.Bind(0, &said) != nil || said.PID == "" {
 		return in
 	}
-	secret, _, _ := strings.Cut(said.PID, ".") // the rest names a server
+	secret, home, _ := strings.Cut(said.PID, ".")
 	id, ok := recovery.ParsePID(secret)
 	if !ok {
 		return in
 	}
-	in.pid, in.id = said.PID, id
+	in.pid, in.id, in.home = said.PID, id, home
 	if said.Offset != "" {
 		in.offset, ok = recovery.ParseOffset(said.Offset)
 		in.unknownOffset = !ok
@@ -100,6 +104,9 @@ func (cl *client) enter(st *seat, in arrival) {
 // new one.
 func (cl *client) comeBack(st *seat, in arrival) bool {
 	s, claim, ok := cl.srv.recovery.Claim(in.id)
+	if !ok && cl.fetch(st, in) {
+		return true
+	}
 	if !ok {
 		cl.srv.stats.recovery.unknown.Add(1)
 		return false
@@ -300,13 +307,17 @@ func (s *Socket) readmit(back *comeback) outcome {
 	r.back, r.claim = nil, back.claim
 	r.admitted.Store(cl)
 	srv.index.SetAway(&s.membership, false)
+	var rooms []string // that hooks have not heard of
+	if r.came {
+		r.came, rooms = false, s.membership.Rooms()
+	}
 	s.mu.Unlock()
 	if ask {
 		cl.conn.Ping()
 	}
 	srv.stats.recovery.recovered.Add(1)
 	cl.stopTimer()
-	s.hookConnected(nil)
+	s.hookConnected(rooms)
 	return outcomeBack
 }
 

@@ -100,7 +100,7 @@ func reservedError(event string) error {
 // emit is the common part of all Emit methods. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
 	h := parser.Header{Type: parser.Event, Namespace: ns}
-	if from != nil && len(opts) == 0 && !from.remote() { // the most frequent case
+	if from != nil && len(opts) == 0 && !from.elsewhere() { // the most frequent case
 		p, err := srv.encodeFor(from, h, event, data)
 		if err != nil {
 			return err
@@ -108,7 +108,9 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		f := srv.newFanout(from, nil, p, event, data)
 		_, err = f.send(recipient{from, nil}, nil)
 		f.end()
-		return err
+		if err == nil || !from.movedAway() { // meanwhile
+			return err
+		}
 	}
 	e, err := newEmitOptions(from, ns, opts)
 	if err != nil {
@@ -137,6 +139,8 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 			return nil // the callback gets it
 		}
 		return self.leftError()
+	case e.direct(from) && failed != nil && self.movedAway(): // meanwhile
+		return srv.emit(self, e.ns, event, data, opts)
 	case e.direct(from):
 		return failed
 	}

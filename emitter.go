@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/outbox"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
 	"github.com/seed-d124fa34/socketio/parser"
@@ -175,7 +176,7 @@ func newEmitOptions(from *Socket, ns string, opts []EmitOption) (*emitOptions, e
 		e.free()
 		return nil, err
 	}
-	if from != nil && from.remote() {
+	if from != nil && from.elsewhere() {
 		if from.sid == "" && (e.direct(from) || e.skipSelf) {
 			e.free()
 			return nil, fmt.Errorf("%w: the Flask-SocketIO server did not say which client answered", ErrUnknownSocket)
@@ -214,6 +215,7 @@ type EmitterOptions struct {
 // be called from any goroutine. Flask-SocketIO: SocketIO(message_queue=url), without an
 // app.
 type Emitter struct {
+	offsets   *recovery.Offsets  // of the events; shared as publisher
 	publisher *cluster.Publisher // shared by the Emitters of all namespaces
 	codec     parser.Parser      // JSON
 	ns        string
@@ -243,6 +245,7 @@ func NewEmitter(b Broker, opts *EmitterOptions) *Emitter {
 		o.Logger = slog.Default()
 	}
 	return &Emitter{
+		offsets: recovery.NewOffsets(),
 		publisher: cluster.NewPublisher(flask.New(cluster.NewHost(), o.Channel), outbox.Options{
 			Broker: b, Channel: o.Channel, Limit: o.QueueLimit, Keep: o.ReplayLimit, Logger: o.Logger, WriteOnly: true,
 		}),
@@ -294,6 +297,9 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 	}
 	if e.targeted && len(out.Rooms) == 0 {
 		return nil // nobody
+	}
+	if !e.volatile {
+		out.ID = m.offsets.Next().Append(nil)
 	}
 	return m.publisher.Publish(out)
 }

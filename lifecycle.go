@@ -244,7 +244,11 @@ func (s *Socket) detach() {
 	s.mu.Lock()
 	err := &DisconnectError{s.reason, s.cause}
 	acks, cancel := s.acks, s.cancel
-	s.acks = nil
+	if s.movedAway() {
+		acks = nil // they come from another server
+	} else {
+		s.acks = nil
+	}
 	s.takeHeld()
 	s.mu.Unlock()
 	if cancel != nil {

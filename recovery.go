@@ -104,14 +104,17 @@ const (
 	ExpiredClientDisconnect Expiry = "client disconnect"
 	// ExpiredServerDisconnect: [Socket.Disconnect] or [Socket.CloseConnection] was called.
 	ExpiredServerDisconnect Expiry = "server disconnect"
-	// ExpiredShutdown: [Server.Shutdown] was called.
+	// ExpiredShutdown: [Server.Shutdown] was called, and no other server has taken the session.
 	ExpiredShutdown Expiry = "server shutdown"
+	// ExpiredMove: the session came from another server, and not all could be kept that was
+	// emitted to the client meanwhile.
+	ExpiredMove Expiry = "move"
 )
 
 // expiries are all there are.
 var expiries = [...]Expiry{
 	ExpiredWindow, ExpiredSessionLimit, ExpiredBudget, ExpiredOffset,
-	ExpiredRefused, ExpiredClientDisconnect, ExpiredServerDisconnect, ExpiredShutdown,
+	ExpiredRefused, ExpiredClientDisconnect, ExpiredServerDisconnect, ExpiredShutdown, ExpiredMove,
 }
 
 var (
@@ -137,7 +140,7 @@ func (n *namespace) OnExpired(handler func(s *Socket, why Expiry)) {
 // Away reports whether the client has lost its connection and may come back
 // ([Options].Recovery). Connected is false meanwhile. In a disconnect handler it
 // tells whether this is perhaps not the end. It is false for a client of another server.
-func (s *Socket) Away() bool { return s != nil && s.state.Load() == stateAway }
+func (s *Socket) Away() bool { return s != nil && (s.state.Load() == stateAway || s.awaitsMove()) }
 
 // Recovered reports whether the client's present connection, or its last one, has
 // continued a session that began with another one ([Options].Recovery). In a connect handler it
@@ -159,12 +162,16 @@ type recoverable struct {
 	admitted atomic.Pointer[client]
 	// overflowed: something could not be kept. Guarded by Socket.sending.
 	overflowed bool
+	// moved: it goes on on another server. Written with Socket.mu and Socket.sending locked.
+	moved atomic.Bool
 
 	// Guarded by Socket.mu.
-	claim uint64           // of the connection that the socket is on, see recovery.Store
-	back  *comeback        // the client is about to be back; nil if not
-	lost  *DisconnectError // how the connection was lost last
-	why   Expiry           // the session has ended while the client was away
+	departure *departure       // it goes to another server; nil: it does not
+	came      bool             // from another server, and its client is not back yet
+	claim     uint64           // of the connection that the socket is on, see recovery.Store
+	back      *comeback        // the client is about to be back; nil if not
+	lost      *DisconnectError // how the connection was lost last
+	why       Expiry           // the session has ended while the client was away
 }
 
 // RecoveryStats are the part of [Stats] that is about [Options].Recovery, all zero
@@ -183,6 +190,9 @@ type RecoveryStats struct {
 	NotRecovered map[string]uint64
 	// Expired counts sessions that have ended while their client was away.
 	Expired map[Expiry]uint64
+	// MovedHere and MovedAway count sessions that have come from other servers, and gone
+	// there.
+	MovedHere, MovedAway uint64
 }
 
 func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
@@ -194,6 +204,7 @@ func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
 		Away: away, KeptBytes: srv.recovery.Used(), Recovered: c.recovered.Load(),
 		NotRecovered: map[string]uint64{"unknown": c.unknown.Load(), "offset": c.badOffset.Load()},
 		Expired:      make(map[Expiry]uint64, len(expiries)),
+		MovedHere:    c.movedHere.Load(), MovedAway: c.movedAway.Load(),
 	}
 	for i, why := range expiries {
 		st.Expired[why] = c.expired[i].Load()
@@ -207,6 +218,8 @@ type recoveryStats struct {
 	unknown   atomic.Uint64 // not recovered: no such session, or not any more
 	badOffset atomic.Uint64 // not recovered: some of what it has missed is not kept
 	expired   [len(expiries)]atomic.Uint64
+	movedHere atomic.Uint64
+	movedAway atomic.Uint64
 }
 
 func (st *recoveryStats) countExpired(why Expiry) {
@@ -303,6 +316,9 @@ func includesAway(opts []QueryOption) bool {
 func (hs *hooks) expired(s *Socket, rooms []string, why Expiry) {
 	for _, room := range rooms {
 		hs.left(s, room)
+	}
+	if why == expiryMoved {
+		return
 	}
 	for _, h := range hs.all {
 		if f := h.Expired; f != nil {

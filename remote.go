@@ -36,11 +36,14 @@ func (s *Socket) remote() bool { return s.at.Load() == nil }
 
 // local returns the socket, nil if it stands for a client of another server.
 func (s *Socket) local() *Socket {
-	if s == nil || s.remote() {
+	if s == nil || s.elsewhere() {
 		return nil
 	}
 	return s
 }
+
+// elsewhere reports whether the client is reached through the broker.
+func (s *Socket) elsewhere() bool { return s.remote() || s.movedAway() }
 
 // noRequest returns the request of a client that is connected to another server: an
 // empty one.

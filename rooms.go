@@ -26,7 +26,7 @@ func (s *Socket) Join(room string) error {
 	if s == nil {
 		return ErrUnknownSocket
 	}
-	if s.remote() {
+	if s.elsewhere() {
 		return s.Namespace().JoinRoom(s.sid, room)
 	}
 	return s.join(room)
@@ -39,7 +39,7 @@ func (s *Socket) Leave(room string) {
 	if s == nil {
 		return
 	}
-	if s.remote() {
+	if s.elsewhere() {
 		_ = s.Namespace().LeaveRoom(s.sid, room) // the other server reports no errors
 		return
 	}

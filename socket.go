@@ -180,7 +180,7 @@ func (s *Socket) Connected() bool { return s != nil && s.present() }
 // Remote reports whether the socket stands for a client of another server on the
 // broker, as in the Context of an [OnAck] handler: its request and session are
 // empty, and what is emitted to it goes through the broker.
-func (s *Socket) Remote() bool { return s != nil && s.remote() }
+func (s *Socket) Remote() bool { return s != nil && s.elsewhere() }
 
 // Disconnect makes the client leave the namespace. Its connection, and its
 // sockets in other namespaces, stay, and it may connect again, as a new socket.
@@ -191,7 +191,7 @@ func (s *Socket) Disconnect() {
 	if s == nil {
 		return
 	}
-	if s.remote() {
+	if s.elsewhere() {
 		_ = s.Namespace().Disconnect(s.sid) // the other server reports no errors
 		return
 	}
@@ -205,7 +205,7 @@ func (s *Socket) CloseConnection() {
 	if s == nil {
 		return
 	}
-	if s.remote() {
+	if s.elsewhere() {
 		s.Disconnect()
 		return
 	}

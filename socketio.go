@@ -13,6 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
+	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/notice"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
@@ -40,6 +41,10 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	mixed      atomic.Bool                            // with recovery there are, or were, clients that do not take part
 	recovery   *recovery.Store[*Socket, packets.Kept] // nil without Options.Recovery
 	cluster    cluster.Adapter                        // the other servers; nil without a broker
+	offsets    *recovery.Offsets                      // of events for other servers, without Options.Recovery; nil without a broker
+	entering   [16]sync.Mutex                         // see client.entering
+	mover      *migration.Mover                       // nil without a broker or Options.Recovery
+	host       string                                 // its name on the broker
 	remoteAcks remoteBoxes
 	closing    atomic.Bool // Shutdown was called
 	stats      stats
@@ -68,6 +73,7 @@ func NewServer(opts *Options) *Server {
 	srv.startRecovery()
 	srv.packets = newEncoder(srv)
 	host := cluster.NewHost()
+	srv.host = host
 	engine := srv.opts.engine(srv.newClient)
 	if srv.opts.Cluster.PeerURL != "" {
 		engine.ServerID, engine.PeerURL, engine.PeerTransport = host, srv.findPeer, srv.opts.Cluster.PeerTransport
@@ -221,6 +227,7 @@ func (srv *Server) Close() error {
 func (srv *Server) shutdown(ctx context.Context) error {
 	srv.closing.Store(true)
 	err := srv.engine.Shutdown(ctx)
+	srv.handOverSessions(ctx)
 	srv.endRecovery()
 	if err != nil {
 		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)

@@ -3,11 +3,13 @@ package engineio
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/pace"
 )
@@ -100,6 +102,16 @@ func (c *Conn) reasonLocked() Reason {
 		return ""
 	}
 	return c.cause.Reason
+}
+
+// Ended returns a connection that has ended, for reason and err, and that no client was
+// ever on: it stands for one that a client had with another server. It counts nowhere.
+func (s *Server) Ended(reason Reason, err error) *Conn {
+	r := &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, Body: http.NoBody}
+	c := newConn(s, r, protocol.NewID(), WebSocket, revision4)
+	c.closed, c.receiverDone, c.transportDone = true, true, true
+	c.cause = &CloseError{Reason: reason, Err: err}
+	return c
 }
 
 // ID returns the session id: 22 characters of base64url from a cryptographic

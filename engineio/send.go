@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"context"
+	"iter"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 )
@@ -59,6 +60,21 @@ func (f *Frames) Message() (text []byte, binary [][]byte) {
 		}
 	}
 	return text, binary
+}
+
+// Messages returns the messages, in order, and whether each is binary. They are memory
+// of f and must not be changed.
+func (f *Frames) Messages() iter.Seq2[[]byte, bool] {
+	return func(yield func([]byte, bool) bool) {
+		for p, binary := range f.unit.Messages {
+			if !binary {
+				p = p[1:] // behind the packet type
+			}
+			if !yield(p, binary) {
+				return
+			}
+		}
+	}
 }
 
 // The packets that the server sends besides messages and the open packet.

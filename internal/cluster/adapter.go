@@ -24,6 +24,14 @@ type Adapter interface {
 	// Cancel ends an Ask: its Asker hears nothing more, and the servers that have
 	// the clients wait for no more answers.
 	Cancel(id uint64)
+	// Expect makes the Asker of ask hear the answers of clients who have been asked
+	// otherwise, as after Emit. All of them are on the server host.
+	Expect(ask *Ask, host string) error
+	// Resume returns the question that another server has for a client that has come from
+	// there, where it was asked: id is that of the Ask there.
+	Resume(host, namespace string, id uint64, timeout time.Duration) *Question
+	// NewCapture returns a Capture that has not begun.
+	NewCapture() *Capture
 	// Do publishes what is to be done with sockets of other servers. The error is
 	// ErrUnavailable.
 	Do(c wire.Command) error

@@ -54,6 +54,18 @@ func (c *Cluster) emitAsking(e *wire.Event, a *Ask) error {
 	return nil
 }
 
+// Expect waits for the answers of clients, see Adapter.
+func (c *Cluster) Expect(a *Ask, host string) error {
+	if !c.expect(a) {
+		return ErrClosed
+	}
+	if err := c.Members.Reachable(host); err != nil {
+		c.forget(a.ID)
+		return err
+	}
+	return nil
+}
+
 // maxAsked is how many clients of one server are asked by one message: their session ids are about
 // 50 KB, which every broker takes.
 const maxAsked = 2000

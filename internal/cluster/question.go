@@ -30,6 +30,11 @@ func (c *Cluster) newQuestion(wq *wire.Question) *Question {
 	return q
 }
 
+// Resume returns a question that was asked elsewhere, see Adapter.
+func (c *Cluster) Resume(host, namespace string, id uint64, timeout time.Duration) *Question {
+	return c.newQuestion(c.wire.Question(host, namespace, id, timeout))
+}
+
 // Answered publishes the answer of a client. The error is that the answer cannot be
 // sent to another server.
 func (q *Question) Answered(sid string, args parser.Args) error {

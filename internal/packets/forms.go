@@ -30,6 +30,7 @@ type Forms struct {
 	event    string
 	args     []any // with Encoder.OwnParser
 	compress bool
+	offset   recovery.Offset // zero: made when needed
 	plain    Packet
 	kept     *KeptPacket
 	volatile *engineio.Frames
@@ -47,6 +48,34 @@ func (e *Encoder) WithForms(h parser.Header, event string, args []any, p Packet,
 	}
 	p.Forms = f
 	return p
+}
+
+// WithOffset has the event have an offset that another server has given it. It is called
+// before anything else is done with the forms.
+func (p Packet) WithOffset(o recovery.Offset) Packet {
+	if p.Forms != nil {
+		p.Forms.offset = o
+	}
+	return p
+}
+
+// Offset returns the offset of the event, zero for a packet that is never kept.
+func (p *Packet) Offset() recovery.Offset {
+	switch {
+	case p.Kept != nil:
+		return p.Kept.Offset
+	case p.Forms != nil:
+		return p.Forms.theOffset()
+	}
+	return recovery.Offset{}
+}
+
+// theOffset returns the offset of the event.
+func (f *Forms) theOffset() recovery.Offset {
+	if f.offset.IsZero() {
+		f.offset = f.encoder.NextOffset()
+	}
+	return f.offset
 }
 
 // Fixed returns the packet with the form made that is kept, so that any goroutine may use
@@ -71,7 +100,7 @@ func (f *Forms) keep() *KeptPacket {
 	if f.kept != nil {
 		return f.kept
 	}
-	offset := f.encoder.NextOffset()
+	offset := f.theOffset()
 	k := Kept{Frames: f.withOffset(offset)}
 	if k.Frames == nil {
 		k.Frames = f.followed(offset)

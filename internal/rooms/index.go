@@ -107,6 +107,12 @@ func (x *Index[M]) Withdraw(m *Member[M]) {
 func (x *Index[M]) Remove(m *Member[M]) {
 	x.Withdraw(m)
 	m.rooms = nil
+	x.Forget(m)
+}
+
+// Forget makes a member that was withdrawn not be found by its id any more. It still knows its
+// rooms until Remove.
+func (x *Index[M]) Forget(m *Member[M]) {
 	sh := x.shard(m.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

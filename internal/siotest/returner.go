@@ -45,6 +45,12 @@ func NewReturner(t testing.TB, srv http.Handler, mode eiotest.Mode) *Returner {
 	return &Returner{Mode: mode, Namespace: "/", t: t, srv: srv, asked: make(map[string]string)}
 }
 
+// To makes the client connect to another server from now on.
+func (r *Returner) To(srv http.Handler) *Returner {
+	r.srv = srv
+	return r
+}
+
 // Dial makes a connection.
 func (r *Returner) Dial() {
 	r.t.Helper()

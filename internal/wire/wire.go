@@ -18,6 +18,8 @@ type Wire interface {
 	Event(e *Event) Message
 	// Command is something to be done with sockets of other servers.
 	Command(c Command) Message
+	// Question is an Ask of another server, with failures, that has not arrived as one.
+	Question(host, namespace string, id uint64, timeout time.Duration) *Question
 	// Answer is what a client here answered to a question.
 	Answer(q *Question, a Answer) Message
 	// Cancel says that nobody waits any more for the answers to an event that was

@@ -119,6 +119,15 @@ func (w *Wire) Command(c wire.Command) wire.Message {
 // methods are the methods of commands.
 var methods = [...]string{wire.Join: "enter_room", wire.Leave: "leave_room", wire.Disconnect: "disconnect", wire.CloseRoom: "close_room"}
 
+// Question returns what a callback would be read as.
+func (w *Wire) Question(host, namespace string, id uint64, timeout time.Duration) *wire.Question {
+	back := &callback{
+		host: jsontext.AppendText(nil, host), sid: []byte(`""`), namespace: jsontext.AppendText(nil, namespace),
+		id: strconv.AppendUint(nil, id, 10),
+	}
+	return &wire.Question{Host: host, ID: string(back.id), Timeout: timeout, Failures: true, Binary: true, Return: back}
+}
+
 // Answer writes a callback.
 func (w *Wire) Answer(q *wire.Question, a wire.Answer) wire.Message {
 	back := q.Return.(*callback)

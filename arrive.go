@@ -1,0 +1,298 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/seed-d124fa34/socketio/internal/census"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/migration"
+	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+)
+
+// How sessions come from another server: with what their clients had missed when they left, and what the
+// servers have said since. Then they are like any other whose client is away.
+
+var (
+	errElsewhere = errors.New("socketio: the client was connected to another server")
+	errMoveLost  = errors.New("socketio: too much was emitted while the session came from another server, or the broker was away")
+)
+
+// fetch has the session come here that a client names, if another server may have it, and then seats the
+// client. It reports false if there is nothing to be waited for.
+func (cl *client) fetch(st *seat, in arrival) bool {
+	srv := cl.srv
+	if srv.mover == nil || in.fetched {
+		return false
+	}
+	in.fetched = true
+	cl.mu.Lock()
+	st.fetching = in.c
+	cl.mu.Unlock()
+	if srv.mover.Fetch(in.id.Key(), in.home, func() { cl.fetched(st, in) }) {
+		return true
+	}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	st.fetching = nil
+	return false
+}
+
+// fetched seats a client whose session has come, or has not.
+func (cl *client) fetched(st *seat, in arrival) {
+	entering := cl.entering()
+	entering.Lock()
+	defer entering.Unlock()
+	cl.mu.Lock()
+	current := st.fetching == in.c && !cl.gone
+	if st.fetching == in.c {
+		st.fetching = nil
+	}
+	cl.mu.Unlock()
+	if !current { // it has connected once more, or its connection has ended
+		cl.handled(in.c)
+		return
+	}
+	cl.enter(st, in)
+}
+
+// entering returns the lock that is held while a client whose session has come from another server is
+// seated, and while gone is set: it is seated before the end of the connection, or not at all. Clients
+// share these locks, so that each needs no memory for one.
+func (cl *client) entering() *sync.Mutex {
+	return &cl.srv.entering[int(cl.slot)%len(cl.srv.entering)]
+}
+
+// end notes that the connection has ended: no socket gets a seat on it any more.
+func (cl *client) end() {
+	if !cl.recoverable || cl.srv.mover == nil {
+		return
+	}
+	entering := cl.entering()
+	entering.Lock()
+	defer entering.Unlock()
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.gone = true
+}
+
+// Take makes sessions of another server this server's, see migration.Host.
+func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Capture) {
+	g := arrivals{srv: h.srv}
+	for _, m := range sessions {
+		a, err := h.srv.adopt(m, from)
+		if err != nil {
+			h.srv.log.Warn("socketio: a session of another server cannot go on here", "error", err)
+			continue
+		}
+		g.all = append(g.all, a)
+	}
+	if err := c.Replay(&g, g.enter); err != nil {
+		for _, a := range g.all {
+			a.s.end(ExpiredMove, "", errMoveLost)
+		}
+	}
+}
+
+// arrivals are sessions that have come from another server, and are in no room yet.
+type arrivals struct {
+	srv *Server
+	all []*newcomer
+}
+
+var _ cluster.Listener = (*arrivals)(nil)
+
+// newcomer is one of them.
+type newcomer struct {
+	s *Socket
+	// has are the offsets of the events that came with it: what the other server emitted itself comes
+	// by the broker, too.
+	has  map[recovery.Offset]struct{}
+	ends bool // it was disconnected meanwhile
+}
+
+var errNoSession = errors.New("the message is not complete")
+
+// adopt makes a socket of a session. It is known by its key, and by nothing else yet.
+func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
+	ns, err := namespaceName(m.Namespace)
+	if err != nil || !sessionid.Is(m.SID) || len(m.Key) != len(recovery.Key{}) || len(m.Rooms) > srv.opts.Limits.MaxRooms {
+		return nil, errors.Join(errNoSession, err)
+	}
+	cl := &client{
+		srv: srv, conn: srv.engine.Ended(Reason(m.Reason), errElsewhere), session: movedSession(m.Values),
+		recoverable: true, slot: srv.workers.NextSlot(), gone: true,
+	}
+	cl.details.client = cl
+	st := &seat{client: cl, ns: ns}
+	st.box = &st.own
+	s := newSocket(st)
+	s.sid = m.SID
+	s.membership.Init(s, s.name, s.sid)
+	s.announced, s.accepted = true, true
+	s.state.Store(stateAway)
+	st.away, cl.seats = s, []*seat{st}
+	r := s.recovery
+	r.lost = &DisconnectError{Reason(m.Reason), errElsewhere}
+	r.came = true
+	srv.workers.Begin() // until Socket.finish
+	a := &newcomer{s: s, has: make(map[recovery.Offset]struct{})}
+	if !srv.recovery.Adopt(&r.session, s, recovery.Key(m.Key)) {
+		srv.workers.End()
+		return nil, errors.New("it is here already, or this server shuts down")
+	}
+	s.mu.Lock()
+	for _, room := range m.Rooms {
+		if checkRoomName(room) == nil {
+			srv.index.Join(&s.membership, room)
+		}
+	}
+	s.mu.Unlock()
+	s.resumeQuestions(m.Questions, from)
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	start, _ := recovery.ParseOffset(m.Start)
+	r.session.Log.Restart(start, m.Confirmed)
+	for _, p := range m.Packets {
+		kept, ok := packets.Moved(p)
+		if !ok || !r.session.Log.Keep(kept) {
+			r.overflowed = true // canResume says so
+			continue
+		}
+		a.has[kept.Offset] = struct{}{}
+	}
+	return a, nil
+}
+
+// resumeQuestions has the answers of the client go to the server that waits for them.
+func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
+	srv := s.srv()
+	for _, q := range questions {
+		for last := srv.ackIDs.Load(); last < q.Ask && !srv.ackIDs.CompareAndSwap(last, q.Ask); last = srv.ackIDs.Load() {
+		}
+		t := &remoteTarget{
+			question: srv.cluster.Resume(from, s.name, q.Answer, q.Left), id: q.Ask, waiting: map[*Socket]struct{}{s: {}},
+		}
+		if err := s.expect(q.Ask, t); err != nil {
+			t.failed(s, err)
+			continue
+		}
+		t.arm()
+	}
+}
+
+// enter puts the sockets into their rooms. From now on all that is for them reaches them.
+func (g *arrivals) enter() {
+	for _, a := range g.all {
+		s := a.s
+		s.mu.Lock()
+		if s.reason == "" {
+			g.srv.index.Add(&s.membership)
+			g.srv.index.SetAway(&s.membership, true)
+			g.srv.index.Enter(&s.membership)
+		}
+		s.mu.Unlock()
+		g.srv.stats.recovery.movedHere.Add(1)
+		if a.ends {
+			s.Disconnect()
+		}
+	}
+}
+
+// Interested reports whether an event is for one of them.
+func (g *arrivals) Interested(e *wire.Event) bool {
+	for _, a := range g.all {
+		if a.isIn(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// isIn reports whether an event is for the client.
+func (a *newcomer) isIn(e *wire.Event) bool {
+	if e.Namespace != a.s.name || a.ends {
+		return false
+	}
+	return e.Everyone || a.s.inOneOf(e.Rooms, true)
+}
+
+// Event delivers an event.
+func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
+	offset := wireOffset(in.ID)
+	return g.srv.deliverFrom(in, q, func(e *emitOptions, visit func(*Socket, *place) error) {
+		for _, a := range g.all {
+			if _, has := a.has[offset]; !has && a.isIn(in) && !e.leavesOut(a.s, a.s) {
+				_ = visit(a.s, nil)
+			}
+		}
+	})
+}
+
+// Command carries out a command.
+func (g *arrivals) Command(c wire.Command) error {
+	for _, a := range g.all {
+		switch {
+		case c.Namespace != a.s.name || c.Do != wire.CloseRoom && c.SID != a.s.sid:
+		case c.Do == wire.Join:
+			_ = a.s.join(c.Room) // a room that cannot be joined is not joined
+		case c.Do == wire.Disconnect:
+			a.ends = true
+		default:
+			a.s.leaveRoom(c.Room)
+		}
+	}
+	return nil
+}
+
+// Order carries out what all servers are asked to do.
+func (g *arrivals) Order(content []byte) {
+	var q census.Question
+	if json.Unmarshal(content, &q) != nil || q.Do != census.Move && q.Do != census.Disconnect || q.NeedsRoom() {
+		return
+	}
+	for _, a := range g.all {
+		switch {
+		case !a.isIn(&wire.Event{Namespace: q.Namespace, Everyone: q.Everyone, Rooms: []string{q.Room}}):
+		case q.Do == census.Disconnect:
+			a.ends = true
+		case a.s.join(q.NewRoom) == nil && !q.Everyone && q.Room != q.NewRoom:
+			a.s.leaveRoom(q.Room)
+		}
+	}
+}
+
+// wireOffset returns the offset that the server of an event has given it, zero if it has none.
+func wireOffset(id []byte) recovery.Offset {
+	for _, c := range id {
+		if c < '-' || c > 'z' || c == '\\' { // it goes into JSON as it is
+			return recovery.Offset{}
+		}
+	}
+	o, _ := recovery.ParseOffset(string(id))
+	return o
+}
+
+// startMoving makes sessions move between this server and the others.
+func (srv *Server) startMoving(c *cluster.Cluster, id string) {
+	if srv.recovery != nil {
+		srv.mover = migration.NewMover(moveHost{srv}, c, id)
+	}
+}
+
+// handOverSessions gives the sessions of clients that are away to the other servers, because of Shutdown.
+func (srv *Server) handOverSessions(ctx context.Context) {
+	if srv.mover == nil {
+		return
+	}
+	srv.mover.HandOver(ctx)
+	srv.mover.Close()
+	if n := srv.recovery.Waiting(); n > 0 {
+		srv.log.Warn("socketio: sessions of clients that are away end with this server: no other server has taken them (Options.Recovery)", "sessions", n)
+	}
+}

@@ -1,0 +1,180 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/goargs"
+	"github.com/seed-d124fa34/socketio/internal/migration"
+	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// How sessions leave for another server (Options.Recovery with Options.Cluster.Broker): a
+// client has come back there, or this server shuts down. Package migration has who asks whom.
+// What is here is what a session is: give takes it from the rooms at once, so that from then on
+// all that is for it goes through the broker, and hands it over when its handlers have returned.
+
+// moveHost is a server as its Mover sees it.
+type moveHost struct{ srv *Server }
+
+var _ migration.Host = moveHost{}
+
+// errMoved is why a socket is not here any more.
+var errMoved = errors.New("socketio: the client has come back to another server")
+
+// expiryMoved stands in recoverable.why for a session that goes on elsewhere. Nobody hears of it.
+const expiryMoved Expiry = "moved"
+
+// departure is where a session goes.
+type departure struct {
+	to   string
+	give func(*migration.Session)
+}
+
+// Give takes a session from this server, see migration.Host.
+func (h moveHost) Give(key recovery.Key, to string, give func(*migration.Session)) bool {
+	s, _, ok := h.srv.recovery.ClaimKey(key)
+	return ok && s.sendOff(&departure{to, give})
+}
+
+// GiveWaiting takes one whose client is away.
+func (h moveHost) GiveWaiting(to string, give func(*migration.Session)) (key recovery.Key, size int64, ok bool) {
+	for {
+		s, _, ok := h.srv.recovery.ClaimWaiting()
+		if !ok {
+			return key, 0, false
+		}
+		size := s.keptSize()
+		if s.sendOff(&departure{to, give}) {
+			return s.recovery.session.Key(), size, true
+		}
+	}
+}
+
+// Waiting returns how many clients are away.
+func (h moveHost) Waiting() int { return h.srv.recovery.Waiting() }
+
+// sendOff takes the socket out of everything, for another server. It reports false if the session has ended.
+func (s *Socket) sendOff(d *departure) bool {
+	s.takeOver(nil)
+	s.mu.Lock()
+	if s.reason != "" || s.state.Load() != stateAway {
+		s.mu.Unlock()
+		return false
+	}
+	r := s.recovery
+	s.reason, s.cause, r.why, r.departure = r.lost.Reason, errMoved, expiryMoved, d
+	back := r.back
+	s.sending.Lock()
+	s.state.Store(stateLeaving)
+	r.moved.Store(true)
+	s.sending.Unlock()
+	r.session.End()
+	index := s.srv().index
+	index.Withdraw(&s.membership)
+	index.Forget(&s.membership) // what is for its session id goes through the broker
+	s.mu.Unlock()
+	if s.srv().debugs() {
+		s.srv().log.Debug("socketio: a session goes to another server", "namespace", s.name, "sid", short(s.sid))
+	}
+	s.srv().queue(r.box, &Context{Socket: s, kind: kindExpired, event: "disconnect", args: goargs.Args{s.reason}, details: &contextDetails{}})
+	if back != nil { // a connection here that the client has lost since
+		back.seat.vacate(s)
+		back.seat.client.conn.Close(ReasonTransportClose, errTakenOver)
+	}
+	return true
+}
+
+// movedAway reports whether the session goes on on another server.
+func (s *Socket) movedAway() bool { return s.recovery != nil && s.recovery.moved.Load() }
+
+// awaitsMove reports whether the session is about to go on on another server: the handlers here have not
+// returned.
+func (s *Socket) awaitsMove() bool { return s.movedAway() && s.state.Load() == stateLeaving }
+
+// handOver hands the session over. Its handlers have returned.
+func (s *Socket) handOver() {
+	d := s.recovery.departure
+	s.srv().stats.recovery.movedAway.Add(1)
+	d.give(s.export(d.to))
+}
+
+// export returns what another server gets of the session.
+func (s *Socket) export(to string) *migration.Session {
+	r := s.recovery
+	key := r.session.Key()
+	values, missing := r.values.encode()
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		s.srv().notices.Warn(context.Background(), "moved value", "socketio: a value of a session that goes to another server cannot be encoded in JSON, and is missing there: store what can, or look it up again when the client is back (Context.Recovered)",
+			"key", printable(name), "error", missing[name])
+	}
+	m := &migration.Session{
+		Key: key[:], SID: s.sid, Namespace: s.name, Values: values, Reason: string(s.reason),
+	}
+	s.mu.Lock()
+	m.Rooms = s.membership.Rooms()
+	asked := make(map[uint64]ackTarget, len(s.acks))
+	maps.Copy(asked, s.acks)
+	s.mu.Unlock()
+	m.Questions = s.relayAnswers(asked, to)
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	start, confirmed := r.session.Log.Start()
+	m.Start, m.Confirmed = start.String(), confirmed
+	for p := range r.session.Log.All() { // answered questions, too: the client may say their offsets
+		m.Packets = append(m.Packets, packets.ToMove(p))
+	}
+	return m
+}
+
+// relayAnswers has the client's acknowledgements come from another server. Whoever waits for them here
+// goes on waiting.
+func (s *Socket) relayAnswers(asked map[uint64]ackTarget, to string) (questions []migration.Question) {
+	for _, id := range slices.Sorted(maps.Keys(asked)) {
+		q := migration.Question{Ask: id, Answer: s.srv().ackIDs.Add(1)}
+		ask := &cluster.Ask{
+			ID: q.Answer, Namespace: s.name, Asker: &relay{s, id}, Clients: map[string]string{s.sid: to},
+			Failures: true,
+		}
+		if until := asked[id].deadline(); !until.IsZero() {
+			q.Left = max(time.Until(until), time.Millisecond)
+			ask.Timeout = q.Left
+		}
+		if err := s.srv().cluster.Expect(ask, to); err != nil {
+			ask.Asker.Failed(s.sid, err)
+			continue
+		}
+		questions = append(questions, q)
+	}
+	return questions
+}
+
+// relay passes on what a client answered on another server, to which it went before it did.
+type relay struct {
+	s  *Socket
+	id uint64
+}
+
+func (a *relay) Answered(_ string, args parser.Args) { a.s.answered(a.id, args) }
+
+func (a *relay) Failed(_ string, err error) {
+	if target := a.s.takeAck(a.id); target != nil {
+		explain := &remoteAsker{srv: a.s.srv(), target: target}
+		a.s.ackFailed(target, explain.explain(err))
+	}
+}
+
+// pidText returns a private id as its client gets it. With a broker it names the server, so that others
+// know whom to ask.
+func (srv *Server) pidText(id recovery.PID) string {
+	if srv.mover == nil {
+		return id.Secret()
+	}
+	return id.Secret() + "." + srv.host
+}
