@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
@@ -124,11 +125,10 @@ func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, 
 	}
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = contentType, noStore
-	out := &answerWriter{w: w, rc: *http.NewResponseController(w), timeout: s.opts.WriteTimeout, poll: p}
-	if p != nil {
-		p.setAnswer(out)
-		defer p.setAnswer(nil)
-	}
+	out := answerWriters.Get().(*answerWriter)
+	*out = answerWriter{w: w, rc: *http.NewResponseController(w), timeout: s.opts.WriteTimeout, poll: p}
+	defer out.end()
+	p.setAnswer(out)
 	s.noteDeadline(out.extend())
 	if compress && !s.opts.DisableHTTPCompression && len(body) >= s.opts.HTTPCompressionThreshold {
 		h.Add("Vary", "Accept-Encoding")
@@ -158,6 +158,16 @@ type answerWriter struct {
 	timeout  time.Duration
 	deadline time.Time
 	cut      bool // the session has been cut; guarded by pollState.answerMu
+}
+
+var answerWriters = sync.Pool{New: func() any { return new(answerWriter) }}
+
+// end ends the writing of the answer, whether it has succeeded or not. cutAnswer does not
+// know the answer any more.
+func (a *answerWriter) end() {
+	a.poll.setAnswer(nil)
+	*a = answerWriter{}
+	answerWriters.Put(a)
 }
 
 // extend gives the client between one and two timeouts to take the next piece.
@@ -191,7 +201,11 @@ func (a *answerWriter) Write(p []byte) (n int, err error) {
 	}
 }
 
+// setAnswer says which answer is being written, if there is one. p may be nil.
 func (p *pollState) setAnswer(a *answerWriter) {
+	if p == nil {
+		return
+	}
 	p.answerMu.Lock()
 	defer p.answerMu.Unlock()
 	p.answer = a

@@ -57,8 +57,11 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.mu.Lock() // before the answer: when the client has it, it may send the next POST
 	p.posting, p.body = false, nil
 	c.dropPollLocked()
-	late := c.isLatePostLocked()
+	late, closed := c.isLatePostLocked(), c.closed
 	c.mu.Unlock()
+	if !closed { // otherwise endUnlock may be about to cut the body off
+		b.Recycle()
+	}
 	switch {
 	case err != nil: // answered
 	case refusal != nil && late:

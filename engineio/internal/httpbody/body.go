@@ -64,11 +64,25 @@ type Body struct {
 	place   *list.Element // in Budget.order, whose lock protects this and the following
 	held    int           // bytes
 	handled bool          // in Budget.handled
+	counted bool          // it was in Budget.order: hold may still be about to cut it off
 }
+
+var bodies = sync.Pool{New: func() any { return new(Body) }}
 
 // New returns the body of the request that w answers.
 func (s *Budget) New(w http.ResponseWriter) *Body {
-	return &Body{budget: s, rc: *http.NewResponseController(w)}
+	b := bodies.Get().(*Body)
+	b.budget, b.rc = s, *http.NewResponseController(w)
+	return b
+}
+
+// Recycle has New use the memory of b again. The caller has called Release, and nobody
+// calls a method of b any more.
+func (b *Body) Recycle() {
+	if !b.counted {
+		*b = Body{}
+		bodies.Put(b)
+	}
 }
 
 // ReadAll reads the body of r to the end. The result is in buf as long as it
@@ -221,7 +235,7 @@ func (s *Budget) hold(b *Body, n int) error {
 		s.mu.Lock()
 	}
 	if b.place == nil {
-		b.place = s.order.PushBack(b)
+		b.place, b.counted = s.order.PushBack(b), true
 	}
 	s.held += n - b.held
 	b.held = n

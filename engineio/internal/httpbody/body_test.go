@@ -185,6 +185,30 @@ func TestBudgetWaitsForTheServer(t *testing.T) {
 	})
 }
 
+// The memory of a body is used again, unless it counted in the budget: then it may still be cut off.
+func TestBodyIsRecycled(t *testing.T) {
+	s := &Budget{Limit: 64 << 20, MaxSize: 1_000_000, Timeout: time.Minute}
+	read := func(size int) *Body {
+		b, in, ended, _ := startBodyHeld(s, int64(size), nil)
+		_, err := in.Write(make([]byte, size))
+		require.NoError(t, err)
+		in.Close()
+		require.NoError(t, <-ended)
+		b.Release()
+		b.Recycle()
+		return b
+	}
+	counted := read(100_000)
+	assert.True(t, counted.counted)
+	assert.True(t, counted.read, "it is as it was")
+	counted.Cut(errOver) // what hold may do late; no other body notices
+
+	b := s.New(httptest.NewRecorder())
+	b.Recycle()
+	assert.Nil(t, b.budget)
+	assert.False(t, b.read)
+}
+
 type waiterFunc func(room <-chan struct{})
 
 func (f waiterFunc) AwaitRoom(room <-chan struct{}) { f(room) }
