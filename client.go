@@ -28,7 +28,7 @@ type client struct {
 	stuck   atomic.Bool  // the connection is closed because its handlers do not return
 	gone    bool         // the connection has ended; guarded by mu
 	// deferred counts the acknowledgements that DeferAck has deferred.
-	deferred atomic.Int64
+	deferred atomic.Int32
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
 	// number of events that are still accepted. See Drain.
 	draining atomic.Int32
@@ -36,6 +36,8 @@ type client struct {
 
 	slow   bool // ControlRate is exceeded: the server is to pause reading; read side
 	broken bool // the connection is being closed; what still arrives is ignored; read side
+
+	recoverable bool // Options.Recovery is for this client, too
 
 	// Read side.
 	dec      parser.Decoder
@@ -45,9 +47,8 @@ type client struct {
 	partial  int         // bytes of the packet being received
 	assembly *assembly   // nil until a packet came in parts
 
-	recoverable bool           // Options.Recovery is for this client, too
-	details     contextDetails // of the events that come on the connection
-	async       chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
+	details contextDetails // of the events that come on the connection
+	async   chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
 
 	mu    sync.Mutex
 	timer *time.Timer // closes a connection that joins no namespace; nil if it cannot fire

@@ -168,7 +168,7 @@ func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) bool {
 		cl.conn.Close(ReasonTransportClose, errTakenOver)
 		return true
 	}
-	c.Socket, c.details = s, &contextDetails{client: cl, back: back}
+	c.Socket, c.id = s, back.claim
 	r.back = back
 	cancel := s.cancel
 	st := back.seat
@@ -210,7 +210,12 @@ const (
 )
 
 // runReturn calls the connect handler for a client that comes back.
-func (s *Socket) runReturn(c *Context, back *comeback) {
+func (s *Socket) runReturn(c *Context) {
+	back := s.comebackOf(c.id)
+	if back == nil { // there is a newer one, or the connection is lost again
+		c.from().handled(c)
+		return
+	}
 	decided := false
 	defer func() {
 		if !decided { // Context.aborted logs it
@@ -252,6 +257,16 @@ func (s *Socket) runReturn(c *Context, back *comeback) {
 		s.disconnectEvent(&Context{Socket: s, kind: kindLost, event: "disconnect", args: goargs.Args{lost.Reason},
 			details: &contextDetails{client: c.from(), failure: lost.Err}})
 	}
+}
+
+// comebackOf returns the comeback with a claim, nil if the socket does not await it any more.
+func (s *Socket) comebackOf(claim uint64) *comeback {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if back := s.recovery.back; back != nil && back.claim == claim {
+		return back
+	}
+	return nil
 }
 
 // beginReturn attaches the socket to the connection by which its client comes back, before the

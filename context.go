@@ -19,7 +19,7 @@ type Context struct {
 
 	event string
 	args  parser.Args
-	id    uint64 // of the acknowledgement asked for, if hasID
+	id    uint64 // of the acknowledgement asked for, if hasID; comeback.claim, for kindConnect
 	hasID bool
 	kind  eventKind
 	// acking is the state of the acknowledgement: ackOpen and so on.
@@ -46,7 +46,6 @@ const (
 // contextDetails are the fields of a Context that are not its event's alone.
 type contextDetails struct {
 	client  *client         // the connection on which the event came; nil for kindAck
-	back    *comeback       // the client comes back, for kindConnect; nil: it is a new one
 	ack     *ackCallback    // the callback to call, for kindAck
 	failure error           // why there is no acknowledgement, for kindAck
 	ctx     context.Context // the context that a hook returned; nil if none did

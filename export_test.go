@@ -75,7 +75,7 @@ func (srv *Server) CallDuring(ctx context.Context, f func(), event, room string)
 const WorkerLinger = mailbox.Linger
 
 // Deferred returns how many acknowledgements of a socket's connection are deferred.
-func (srv *Server) Deferred(sid string) int64 { return srv.Socket(sid).client().deferred.Load() }
+func (srv *Server) Deferred(sid string) int64 { return int64(srv.Socket(sid).client().deferred.Load()) }
 
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
 func (s *Socket) AssemblyWatched() bool { return s.client().assembly.armed.Load() }

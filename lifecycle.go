@@ -21,8 +21,8 @@ var errGoexit = errors.New("socketio: the handler called runtime.Goexit")
 // runConnect calls the connect handler, also for a client that has left since: what
 // has arrived is handled.
 func (s *Socket) runConnect(c *Context) {
-	if back := c.details.back; back != nil {
-		s.runReturn(c, back)
+	if c.id != 0 {
+		s.runReturn(c)
 		return
 	}
 	decided := false
