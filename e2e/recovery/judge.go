@@ -36,6 +36,9 @@ func (v Verdict) Good() bool {
 func (v Verdict) String() string {
 	s := fmt.Sprintf("%d of %d delivered, %d twice, %d out of order, %d forbidden, %d of %d returns recovered, %d of %d clients perfect, %d faults",
 		v.Delivered, v.Owed, v.Twice, v.Disorder, v.Forbidden, v.Recovered, v.Returns, v.Perfect, v.Clients, v.Faults)
+	if v.Asked > 0 {
+		s += fmt.Sprintf(", %d of %d questions answered", v.Answered, v.Asked)
+	}
 	return strings.Join(append([]string{s}, v.Words...), "\n  ")
 }
 

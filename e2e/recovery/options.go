@@ -1,8 +1,14 @@
 package recovery
 
-import "github.com/seed-d124fa34/socketio"
+import (
+	"time"
+
+	"github.com/seed-d124fa34/socketio"
+)
 
 // setRecovery turns recovery on.
-func setRecovery(opts *socketio.Options, config programConfig) {}
+func setRecovery(opts *socketio.Options, config programConfig) {
+	opts.Recovery = &socketio.Recovery{Window: time.Duration(config.Window) * time.Millisecond}
+}
 
-func recovered(c *socketio.Context) bool { return false }
+func recovered(c *socketio.Context) bool { return c.Recovered() }

@@ -120,18 +120,26 @@ func (st *Stage) build() error {
 
 func room(i int) string { return "room " + strconv.Itoa(i) }
 
+// window is how long the servers keep a session.
+func (st *Stage) window() time.Duration {
+	switch w := st.scenario.Window; {
+	case w == 0:
+		return 2 * time.Minute
+	case st.config.Short: // played beside others, on a machine that may be slow
+		return 2 * w
+	default:
+		return w
+	}
+}
+
 // startServer starts one more server.
 func (st *Stage) startServer(name string) error {
-	window := st.scenario.Window
-	if window == 0 {
-		window = 2 * time.Minute
-	}
 	interval, timeout := st.scenario.PingInterval, st.scenario.PingTimeout
 	if interval == 0 {
 		interval, timeout = 25*time.Second, 20*time.Second
 	}
 	config, err := json.Marshal(programConfig{
-		Name: name, Redis: st.redis, Window: int(window.Milliseconds()), Namespaces: st.scenario.Namespaces,
+		Name: name, Redis: st.redis, Window: int(st.window().Milliseconds()), Namespaces: st.scenario.Namespaces,
 		PingInterval: int(interval.Milliseconds()), PingTimeout: int(timeout.Milliseconds()),
 	})
 	if err != nil {

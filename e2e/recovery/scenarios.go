@@ -189,7 +189,7 @@ func longQuiet(st *Stage) {
 	st.Sleep(time.Second)
 	st.Quiet()
 	if st.config.Short {
-		st.Sleep(18 * time.Second)
+		time.Sleep(st.window() + time.Second)
 	} else {
 		st.Sleep(66 * time.Second)
 	}

@@ -144,7 +144,7 @@ func (st *Stage) OnUpgrade(f func(s *Seat)) {
 
 // Await waits until the condition, which is called with mu held, holds.
 func (st *Stage) await(what string, condition func() bool) {
-	const patience = 30 * time.Second
+	const patience = time.Minute
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {

@@ -65,6 +65,8 @@ func (t *Table) Bad(server string) (n int) {
 
 // Markdown returns the table.
 func (t *Table) Markdown() string {
+	order := []string{NPM, NPMStreams, Ours}
+	slices.SortFunc(t.servers, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
 	var b strings.Builder
 	fmt.Fprintf(&b, "| scenario | %s |\n|---|%s\n", strings.Join(t.servers, " | "), strings.Repeat("---|", len(t.servers)))
 	for _, r := range t.rows {

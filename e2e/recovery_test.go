@@ -1,0 +1,29 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio/e2e/recovery"
+)
+
+// TestRecovery plays a short version of each scenario with our server, over every
+// transport: everything is delivered, once, in order, and nothing else.
+func TestRecovery(t *testing.T) {
+	enable(t)
+	for _, sc := range recovery.Scenarios() {
+		if sc.Servers > 1 {
+			continue // sessions do not move from server to server yet
+		}
+		t.Run(sc.Name, func(t *testing.T) {
+			t.Parallel()
+			v, err := recovery.Run(t.Context(), recovery.Config{
+				Server: recovery.Ours, Clients: 30, Short: true, Transports: recovery.EveryTransport, NodeDir: "node",
+			}, sc)
+			require.NoError(t, err)
+			t.Log(v)
+			require.True(t, v.Good())
+		})
+	}
+}
