@@ -19,7 +19,7 @@
 // module of its own so that its dependencies stay out of this one; and
 // Flask-SocketIO (Debian: python3-flask-socketio and python3-eventlet). What is not
 // installed is left out, and the output says why. If asked for, ours is also
-// measured with other JSON code: built with GOEXPERIMENT=jsonv2 (ours-jsonv2), or
+// measured with connection state recovery on (ours-recovery), and with other JSON code: built with GOEXPERIMENT=jsonv2 (ours-jsonv2), or
 // with another codec in Options.JSON (ours-sonic, ours-go-json: a module of its own
 // again).
 //

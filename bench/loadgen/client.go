@@ -161,12 +161,17 @@ func check(packet []byte, want string) error {
 	if string(packet[at:]) == want {
 		return nil
 	}
-	var g, w any // the order of an object's keys is free
+	var g, w []any // the order of an object's keys is free
 	if err := json.Unmarshal(packet[at:], &g); err != nil {
 		return fmt.Errorf("loadgen: %.100q: %w", packet, err)
 	}
 	if err := json.Unmarshal([]byte(want), &w); err != nil {
 		return err
+	}
+	if len(g) == len(w)+1 && bytes.HasPrefix(packet, []byte("42")) {
+		if _, offset := g[len(w)].(string); offset { // of a server with connection state recovery
+			g = g[:len(w)]
+		}
 	}
 	gotJSON, err := json.Marshal(g) // with keys in order
 	if err != nil {

@@ -73,7 +73,7 @@ func (r *run) audit() error {
 
 // settled reports whether nobody comes, goes or moves.
 func (r *run) settled() bool {
-	if r.connecting > 0 || r.closing > 0 {
+	if r.connecting > 0 || r.closing > 0 || r.dropping > 0 {
 		return false
 	}
 	for _, c := range r.clients {
@@ -251,7 +251,7 @@ func (r *run) finish() error {
 	if n := there(); n > 0 {
 		r.faultNow(faultUnanswered, "%d clients could not leave", n)
 	}
-	if err := r.wait(2*r.cfg.Silence+r.cfg.Settle+2*serverSlack, func() bool { return len(r.limbo) == 0 && len(r.nameless) == 0 }); err != nil {
+	if err := r.wait(2*r.cfg.Silence+r.cfg.Window+r.cfg.Settle+2*serverSlack, func() bool { return len(r.limbo) == 0 && len(r.nameless) == 0 }); err != nil {
 		return err
 	}
 	return r.checkEmpty()

@@ -142,7 +142,7 @@ func (r *run) nag() {
 		}
 	}
 	late := func(s *socket) bool {
-		return now-s.ended > (2*r.cfg.Silence + r.cfg.Settle + serverSlack).Nanoseconds()
+		return now-s.ended > (2*r.cfg.Silence + r.cfg.Window + r.cfg.Settle + serverSlack).Nanoseconds()
 	}
 	for sid, s := range r.limbo {
 		if late(s) {

@@ -18,13 +18,15 @@ type client struct {
 	speaker bool     // it broadcasts
 	slow    bool     // it reads slowly
 
-	life    int
-	link    *link // nil while away
-	dialed  int64
-	ready   bool // every namespace accepted it
-	goal    ending
-	going   bool // the end has begun
-	sockets []*socket
+	life     int
+	leg      int   // counts the connections of all lives
+	link     *link // nil between two lives; of a client that has lost its connection, the old one
+	dialed   int64
+	ready    bool // every namespace accepted it
+	goal     ending
+	going    bool // the end has begun
+	dropping bool // it is about to lose its connection, or has, and will be back
+	sockets  []*socket
 
 	// A packet that waits for its attachment.
 	waits    bool
@@ -35,23 +37,30 @@ type client struct {
 // connect begins a life.
 func (c *client) connect() error {
 	c.life++
-	c.goal, c.going, c.ready, c.waits = endClean, false, false, false
-	c.dialed = c.Clock()
+	c.goal, c.going, c.dropping = endClean, false, false
 	c.sockets = nil
 	transport := c.kind
 	if c.kind == kindChurning {
 		transport = pick(c.rng, churnTransports)
 		c.goal = pick(c.rng, churnEndings[transport])
 	}
+	return c.dial(transport)
+}
+
+// dial opens a connection.
+func (c *client) dial(transport clientKind) error {
+	c.leg++
+	c.ready, c.waits = false, false
+	c.dialed = c.Clock()
 	l := &link{run: c.run, user: c}
 	c.link = l
 	c.connecting++
 	if err := l.open(transport != kindWebSocket); err != nil {
 		return err
 	}
-	life := c.life
+	leg := c.leg
 	c.After(patience, func() {
-		if c.life == life && !c.ready && !c.going {
+		if c.leg == leg && !c.ready && !c.going {
 			c.fault(c.faultf(faultUnanswered, "has not been connected after %v", patience))
 		}
 	})
@@ -60,7 +69,7 @@ func (c *client) connect() error {
 	}
 	return c.later(c.rng.Int64N(2000), func() error {
 		switch {
-		case c.going || l.sid == "":
+		case c.going || c.dropping && c.ready || l.sid == "":
 			return nil
 		case c.goal == endMidUpgrade:
 			c.going = true
@@ -75,11 +84,11 @@ func (c *client) connect() error {
 	})
 }
 
-// later calls f after some milliseconds if this life goes on.
+// later calls f after some milliseconds if this connection goes on.
 func (c *client) later(ms int64, f func() error) error {
-	life := c.life
+	leg := c.leg
 	c.After(time.Duration(ms)*time.Millisecond, func() {
-		if c.life == life && c.link != nil && !c.link.dead {
+		if c.leg == leg && c.link != nil && !c.link.dead {
 			if err := f(); err != nil {
 				c.Fail(err)
 			}
@@ -90,9 +99,18 @@ func (c *client) later(ms int64, f func() error) error {
 
 // opened is called after the Engine.IO handshake.
 func (c *client) opened() error {
+	for _, s := range c.sockets { // it is back
+		if err := s.connect(); err != nil {
+			return err
+		}
+	}
+	if len(c.sockets) > 0 {
+		return nil
+	}
 	for _, ns := range c.spaces {
 		s := newSocket(c, ns)
 		c.sockets = append(c.sockets, s)
+		s.enter()
 		if err := s.connect(); err != nil {
 			return err
 		}
@@ -113,6 +131,7 @@ func (c *client) accepted() error {
 	c.ready = true
 	c.connecting--
 	c.timing(kindConnect, c.dialed)
+	c.returned()
 	if err := c.later(c.think(), c.act); err != nil {
 		return err
 	}
@@ -121,6 +140,9 @@ func (c *client) accepted() error {
 	}
 	if c.slow && c.link.onWS {
 		_ = c.later(c.rng.Int64N(20_000), c.stall)
+	}
+	if c.cfg.Recovery && c.goal != endMidUpgrade {
+		_ = c.later(c.stay(5_000, 60_000), c.drop)
 	}
 	switch {
 	case c.kind == kindChurning && c.goal != endMidUpgrade:
@@ -144,7 +166,7 @@ func (c *client) stall() error {
 	if err := c.link.ws.Pause(); err != nil {
 		return err
 	}
-	l := c.link
+	l := c.link // which later is for
 	return c.later(500+c.rng.Int64N(2500), func() error {
 		_ = c.later(10_000+c.rng.Int64N(20_000), c.stall)
 		return l.ws.Resume()
@@ -156,7 +178,7 @@ func (c *client) leave() error {
 	switch {
 	case c.going:
 		return nil
-	case c.calm || c.link.upgrading() || c.busy() && c.goal != endDrop && c.goal != endVanish:
+	case c.calm || c.dropping || c.link.upgrading() || c.busy() && c.goal != endDrop && c.goal != endVanish:
 		return c.later(200+c.rng.Int64N(800), c.leave)
 	}
 	c.going = true
@@ -194,7 +216,7 @@ func (c *client) leave() error {
 // busy reports whether a room is being joined or left or a namespace entered.
 func (c *client) busy() bool {
 	for _, s := range c.sockets {
-		if s.state == socketConnecting || s.moving > 0 {
+		if s.state == socketConnecting || s.state == socketAway || s.moving > 0 {
 			return true
 		}
 	}
@@ -249,6 +271,10 @@ func (c *client) gone() {
 		c.link.dead = true
 	}
 	c.closing--
+	if c.dropping {
+		c.dropping = false
+		c.run.dropping--
+	}
 	for _, s := range c.sockets {
 		s.end(c.goal)
 	}

@@ -23,6 +23,10 @@
 // rooms, and leaves its namespace and comes back. Eight clients broadcast. See
 // plan.go for the shares.
 //
+// With -recovery the server has connection state recovery, and every client loses its connection now
+// and then, in one of several ways, and comes back in its session by another transport: it must
+// not miss anything, and nothing may come twice.
+//
 // # What is checked
 //
 // By the clients (channel.go, socket.go): acknowledgements come once, in order,

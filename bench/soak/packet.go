@@ -75,6 +75,9 @@ type content struct {
 	event string // empty for an acknowledgement
 	head  workload.Head
 	text  []byte // the payload if it is text
+	// offset is the last argument of an event, if it is a string: what the official
+	// client takes for the event's offset.
+	offset string
 }
 
 var placeholder = []byte(`{"_placeholder":true,"num":0}`)
@@ -93,6 +96,16 @@ func parseContent(p packet) (c content, err error) {
 			return bad()
 		}
 		c.event, b = string(b[1:end]), b[end+2:]
+		if b[len(b)-1] == '"' {
+			begin := bytes.LastIndexByte(b[:len(b)-1], '"')
+			if begin < 0 {
+				return bad()
+			}
+			c.offset = string(b[begin+1 : len(b)-1])
+		}
+		if c.event == workload.OffsetEvent && c.offset != "" {
+			return c, nil
+		}
 	}
 	end := bytes.IndexByte(b, '}')
 	if end < 0 {
@@ -101,7 +114,7 @@ func parseContent(p packet) (c content, err error) {
 	if !parseHead(b[:end+1], &c.head) {
 		return bad()
 	}
-	b = b[end+1:]
+	b = withoutOffset(b[end+1:])
 	switch {
 	case len(b) == 0:
 	case p.attachments == 1 && bytes.Equal(b[1:], placeholder):
@@ -111,6 +124,21 @@ func parseContent(p packet) (c content, err error) {
 		return bad()
 	}
 	return c, nil
+}
+
+// withoutOffset removes a third argument: an offset, or the null that a volatile event
+// has in its place.
+func withoutOffset(b []byte) []byte {
+	if rest, ok := bytes.CutSuffix(b, []byte(",null")); ok {
+		return rest
+	}
+	if len(b) == 0 || b[len(b)-1] != '"' {
+		return b
+	}
+	if begin := bytes.LastIndex(b, []byte(`,"`)); begin > 0 {
+		return b[:begin]
+	}
+	return b
 }
 
 // parseHead reads a Head as encoding/json writes it.

@@ -167,7 +167,7 @@ func (c *client) act() error {
 		return err
 	}
 	s := c.sockets[c.rng.IntN(len(c.sockets))]
-	if c.quiet || s.state != socketIn || len(s.pending) >= maxPending {
+	if c.quiet || c.dropping || s.state != socketIn || len(s.pending) >= maxPending {
 		return nil
 	}
 	if s.ns == workload.SoakFeed {
@@ -250,9 +250,9 @@ func (s *socket) hint() error {
 
 // tell says something to another socket of the namespace alone, often the same.
 func (s *socket) tell() error {
-	if s.friend == nil || s.friend.state != socketIn {
+	if s.friend == nil || !s.friend.there() {
 		other := s.c.tellable[s.c.rng.IntN(len(s.c.tellable))]
-		if other == s || other.ns != s.ns || other.state != socketIn {
+		if other == s || other.ns != s.ns || !other.there() {
 			return nil
 		}
 		if s.whisper != nil {
@@ -284,7 +284,7 @@ func (c *client) announce() {
 	_ = c.later(pace/2+c.rng.Int64N(pace), func() error {
 		c.announce()
 		for _, s := range c.sockets {
-			if s.aloud == nil || s.state != socketIn || c.going || c.quiet {
+			if s.aloud == nil || s.state != socketIn || c.going || c.dropping || c.quiet {
 				continue
 			}
 			if err := s.say(kindAll, workload.SoakAll, "", s.aloud, nil, payload{text: c.text(4 << 10)}); err != nil {

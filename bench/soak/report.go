@@ -87,7 +87,11 @@ func (r *run) writeComings(w *strings.Builder) {
 			fmt.Fprintf(w, " %v: %d.", ending(e), n)
 		}
 	}
-	fmt.Fprintf(w, " Upgrades given up: %d. The index was compared %d times.\n\n", r.abandons, r.audits+1)
+	fmt.Fprintf(w, " Upgrades given up: %d.", r.abandons)
+	if r.cfg.Recovery {
+		fmt.Fprintf(w, " Clients that lost their connection and came back in their session: %d.", r.returns)
+	}
+	fmt.Fprintf(w, " The index was compared %d times.\n\n", r.audits+1)
 }
 
 func (r *run) writeMemory(w *strings.Builder) {

@@ -33,6 +33,12 @@ type Config struct {
 	// Haste is by how much the clients' stays, and the time between broadcasts,
 	// are shortened for a short run. Default 1.
 	Haste float64
+	// Recovery has the clients lose their connections and come back, in the same
+	// session: the server has connection state recovery.
+	Recovery bool
+	// Window is how long the server keeps the session of a client that has lost its
+	// connection. Default 20 seconds.
+	Window time.Duration
 	// Silence is when the server gives up a client that says nothing: its
 	// ping interval and timeout. Default 45 seconds.
 	Silence time.Duration
@@ -62,6 +68,7 @@ type run struct {
 	clients    []*client
 	connecting int
 	closing    int
+	dropping   int  // that are about to lose their connection, or have
 	calm       bool // nobody comes, goes or moves
 	quiet      bool // nobody begins anything
 	over       bool // nobody comes back
@@ -81,6 +88,7 @@ type run struct {
 	hists    [kinds]stats.Histogram
 	leaves   [endings]int
 	abandons int // upgrades given up by clients that stayed
+	returns  int // clients that came back in their session
 	ended    int // sockets that the server has reported
 	faults   []*fault
 	found    map[string]int
@@ -146,6 +154,11 @@ func (c *Config) complete() {
 	c.Haste = orDefault(c.Haste, 1)
 	c.Silence = orDefault(c.Silence, 45*time.Second)
 	c.Settle = orDefault(c.Settle, 5*time.Second)
+	if c.Recovery {
+		c.Window = orDefault(c.Window, 20*time.Second)
+	} else {
+		c.Window = 0
+	}
 	c.Progress = orDefault(c.Progress, 10*time.Second)
 	if c.Logf == nil {
 		c.Logf = func(string, ...any) {}

@@ -12,11 +12,13 @@ import (
 
 // socket is a client in a namespace, from CONNECT to its end.
 type socket struct {
-	c     *client
-	ns    string
-	sid   string // empty until it is connected
-	state socketState
-	old   *socket // what it was before, on the same connection; until connected
+	c      *client
+	ns     string
+	sid    string // empty until it is connected
+	pid    string // the private session id, if the server has recovery
+	offset string // of the last event
+	state  socketState
+	old    *socket // what it was before, on the same connection; until connected
 
 	seq     int64      // of the events sent
 	acked   int64      // the last acknowledged
@@ -44,6 +46,7 @@ type socketState uint8
 const (
 	socketConnecting socketState = iota
 	socketIn
+	socketAway // has lost its connection, and is to be back
 	socketLeaving
 	socketOut
 )
@@ -66,11 +69,22 @@ type request struct {
 
 func newSocket(c *client, ns string) *socket { return &socket{c: c, ns: ns} }
 
-// connect asks for the namespace.
-func (s *socket) connect() error {
+// enter begins the memberships that every socket has.
+func (s *socket) enter() {
 	s.everyone = s.c.everyone(s.ns).join()
 	s.private = newChannel("private messages of another socket").join()
-	auth, err := json.Marshal(workload.SoakAuth{Client: s.c.n, Life: s.c.life})
+}
+
+// there reports whether what is for the socket must reach it, now or when it is back.
+func (s *socket) there() bool { return s.state == socketIn || s.state == socketAway }
+
+// connect asks for the namespace.
+func (s *socket) connect() error {
+	auth, err := json.Marshal(struct {
+		workload.SoakAuth
+		PID    string `json:"pid,omitempty"`
+		Offset string `json:"offset,omitempty"`
+	}{workload.SoakAuth{Client: s.c.n, Life: s.c.life}, s.pid, s.offset})
 	if err != nil {
 		return err
 	}
@@ -85,11 +99,16 @@ func (s *socket) connect() error {
 func (s *socket) connected(data []byte) error {
 	var reply struct {
 		SID string `json:"sid"`
+		PID string `json:"pid"`
 	}
-	if err := json.Unmarshal(data, &reply); err != nil || reply.SID == "" || s.state != socketConnecting {
+	err := json.Unmarshal(data, &reply)
+	if err == nil && s.state == socketAway {
+		return s.back(reply.SID, reply.PID)
+	}
+	if err != nil || reply.SID == "" || s.state != socketConnecting || s.c.cfg.Recovery != (reply.PID != "") {
 		return s.c.broken(fmt.Errorf("CONNECT packet in %s: %.200q", s.ns, data))
 	}
-	s.sid = reply.SID
+	s.sid, s.pid = reply.SID, reply.PID
 	if other := s.c.sids[s.sid]; other != nil {
 		s.c.fault(s.c.faultf(faultBooks, "the session id of another socket"))
 	}
@@ -132,6 +151,7 @@ func (s *socket) renew() error {
 	n := newSocket(c, s.ns)
 	n.old = s
 	c.sockets[slices.Index(c.sockets, s)] = n
+	n.enter()
 	return n.connect()
 }
 
@@ -204,6 +224,9 @@ func (s *socket) packet(p packet, attachment []byte) error {
 		}
 		return s.old.packet(p, attachment)
 	}
+	if s.state == socketAway && p.kind != packetConnect && p.kind != packetConnectError {
+		return s.c.broken(fmt.Errorf("packet %c before the session is recovered in %s: %.200q", p.kind, s.ns, p.data))
+	}
 	switch p.kind {
 	case packetConnect:
 		return s.connected(p.data)
@@ -222,6 +245,12 @@ func (s *socket) packet(p packet, attachment []byte) error {
 	}
 	if m.event == "" {
 		return s.acknowledged(p.id, m, pay)
+	}
+	if m.offset != "" && s.pid != "" {
+		s.offset = m.offset
+	}
+	if m.event == workload.OffsetEvent {
+		return nil
 	}
 	if sum := pay.sum(); sum != m.head.Sum {
 		s.fault(faultPayload, "event %s (voice %d, message %d) with %d+%d bytes and checksum %x, sent with %x",

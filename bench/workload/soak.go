@@ -32,6 +32,10 @@ const (
 	SoakAsk  = "ask"
 )
 
+// OffsetEvent follows an event that asks for an acknowledgement, which has no
+// offset of its own, where the server has connection state recovery.
+const OffsetEvent = "$offset"
+
 // SoakNamespaces are the namespaces. In SoakFeed the server itself speaks, with SoakFeedVoice.
 var SoakNamespaces = []string{"/", "/chat", SoakFeed}
 

@@ -33,7 +33,7 @@ func main() {
 func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	var (
-		servers   = flags.String("servers", "", "which `servers`, separated by commas: bare, bare-queue, ours, npm, zishang, flask (default: these; with -quick the first three), ours-jsonv2, ours-sonic, ours-go-json")
+		servers   = flags.String("servers", "", "which `servers`, separated by commas: bare, bare-queue, ours, npm, zishang, flask (default: these; with -quick the first three), ours-recovery, ours-jsonv2, ours-sonic, ours-go-json")
 		scenarios = flags.String("scenarios", "", "which `scenarios`, separated by commas, a size after @ (default: all, but for those of several servers: cross, elsewhere): "+strings.Join(loadgen.Names(), ", "))
 		quick     = flags.Bool("quick", false, "one short round of ours and the bare servers: under three minutes")
 		rounds    = flags.Int("rounds", 0, "how often to measure each server (default 5; with -quick 1)")

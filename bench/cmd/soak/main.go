@@ -40,6 +40,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&cfg.Cycle, "cycle", time.Minute, "the `time` between two audits of rooms and memory")
 	flags.DurationVar(&cfg.Progress, "progress", 10*time.Second, "the `time` between two lines of progress")
 	flags.Float64Var(&cfg.Haste, "haste", 1, "`factor` for the time that clients stay, less than 1 for short runs")
+	flags.DurationVar(&cfg.Window, "window", 20*time.Second, "with -recovery, the server's Recovery.Window")
 	flags.IntVar(&cfg.Rooms, "rooms", 0, "how many `rooms` in a namespace (default: about twenty clients in each)")
 	var (
 		interval = flags.Duration("ping-interval", 25*time.Second, "the server's PingInterval")
@@ -47,9 +48,10 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		settle   = flags.Duration("settle", 5*time.Second, "how long the server waits for callbacks before it reports a socket that left")
 		sabotage = flags.String("sabotage", "", "have the server break this `promise` now and then, to see that it is found: "+
 			"once, delivery, order, rooms, privacy, leaving, payload, acks, memory")
-		race   = flags.Bool("race", false, "build the server with the race detector")
-		server = flags.String("server", "", "start this `file`, which has been built from servers/soak, instead of building it")
-		output = flags.String("o", "", "write the report to this `file` too")
+		recovery = flags.Bool("recovery", false, "have the clients lose their connections everywhere, and come back: with connection state recovery they must not miss anything")
+		race     = flags.Bool("race", false, "build the server with the race detector")
+		server   = flags.String("server", "", "start this `file`, which has been built from servers/soak, instead of building it")
+		output   = flags.String("o", "", "write the report to this `file` too")
 	)
 	_ = flags.Parse(args) // it exits on errors
 	if flags.NArg() > 0 {
@@ -67,7 +69,10 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(bin)
-	s := peer.Soak(*server, *race, "-rooms", strconv.Itoa(cfg.Rooms), "-ping-interval", interval.String(), "-ping-timeout", timeout.String(),
+	if cfg.Recovery = *recovery; !cfg.Recovery {
+		cfg.Window = 0
+	}
+	s := peer.Soak(*server, *race, "-window", cfg.Window.String(), "-rooms", strconv.Itoa(cfg.Rooms), "-ping-interval", interval.String(), "-ping-timeout", timeout.String(),
 		"-settle", settle.String(), "-sabotage", *sabotage)
 	if err := s.Prepare(ctx, bin); err != nil {
 		return err

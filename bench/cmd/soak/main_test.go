@@ -53,6 +53,15 @@ func TestSoak(t *testing.T) {
 	}
 }
 
+// Clients that lose their connections everywhere miss nothing.
+func TestSoakRecovery(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	err := command(t.Context(), short("-recovery", "-window", "12s", "-clients", "100", "-rate", "200", "-for", "8s", "-cycle", "3s"), &out)
+	require.NoError(t, err, out.String())
+	require.NotContains(t, out.String(), "came back in their session: 0.")
+}
+
 // Whatever promise the server breaks, it is found.
 func TestSoakFinds(t *testing.T) {
 	server := build(t)

@@ -33,8 +33,9 @@ type Server struct {
 
 // Names of the servers that others are compared with.
 const (
-	Ours = "ours"
-	Bare = "bare"
+	Ours         = "ours"
+	OursRecovery = "ours-recovery" // with connection state recovery
+	Bare         = "bare"
 )
 
 // Servers returns all kinds, the floor first.
@@ -44,6 +45,7 @@ func Servers() []*Server {
 		{Name: Bare, Title: "bare coder/websocket", prepare: buildBare, env: one, Profiles: true},
 		{Name: "bare-queue", Title: "the same, own queue, one write", prepare: buildBare, env: one, Profiles: true},
 		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true, Fleet: true},
+		{Name: OursRecovery, Title: "ours, recovery on", prepare: buildOurs, env: one, Profiles: true, Optional: true},
 		{Name: "ours-jsonv2", Title: "ours, GOEXPERIMENT=jsonv2", prepare: buildOurs, env: one, Profiles: true, Optional: true},
 		{Name: "ours-sonic", Title: "ours, sonic", prepare: buildCodec, env: one, Profiles: true, Optional: true},
 		{Name: "ours-go-json", Title: "ours, go-json", prepare: buildCodec, env: one, Profiles: true, Optional: true},
@@ -93,7 +95,9 @@ func buildOurs(ctx context.Context, s *Server, bench, bin string) error {
 	path := filepath.Join(bin, s.Name)
 	s.command = func(string) []string { return []string{path} }
 	var env []string
-	if experiment, ok := strings.CutPrefix(s.Name, Ours+"-"); ok {
+	if s.Name == OursRecovery {
+		s.command = func(string) []string { return []string{path, "-recovery"} }
+	} else if experiment, ok := strings.CutPrefix(s.Name, Ours+"-"); ok {
 		env = append(env, "GOEXPERIMENT="+experiment)
 	}
 	return build(ctx, bench, path, "./servers/ours", nil, env...)

@@ -1,7 +1,9 @@
-// Command ours is the server of this repository, every option at its default.
+// Command ours is the server of this repository, every option at its default; with
+// -recovery, connection state recovery is on.
 package main
 
 import (
+	"flag"
 	"log"
 	"os"
 
@@ -12,14 +14,18 @@ import (
 )
 
 func main() {
-	url := os.Getenv(workload.RedisEnv)
-	if url == "" {
-		ours.Run(nil, "this repository")
-		return
+	recovery := flag.Bool("recovery", false, "turn recovery on")
+	flag.Parse()
+	var opts socketio.Options
+	if *recovery {
+		opts.Recovery = &socketio.Recovery{}
 	}
-	broker, err := redis.New(url)
-	if err != nil {
-		log.Fatal(err)
+	if url := os.Getenv(workload.RedisEnv); url != "" {
+		broker, err := redis.New(url)
+		if err != nil {
+			log.Fatal(err)
+		}
+		opts.Cluster.Broker = broker
 	}
-	ours.Run(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}}, "this repository")
+	ours.Run(&opts, "this repository")
 }

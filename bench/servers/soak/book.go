@@ -46,6 +46,7 @@ type entry struct {
 	answered int64
 	reason   string
 	left     int64  // when, by book.beats
+	away     bool   // the client has lost its connection and may be back
 	held     func() // a message that sabotage delays
 }
 
@@ -68,6 +69,9 @@ func (b *book) connect(c *socketio.Context, auth workload.SoakAuth) error {
 	if b.promise == breakMemory {
 		go leak()
 	}
+	if c.Recovered() {
+		return b.back(c)
+	}
 	e := &entry{sid: c.ID(), ns: c.Namespace().Name(), auth: auth, open: map[int64]int64{}}
 	if _, was := b.sockets.LoadOrStore(c.ID(), e); was {
 		b.fault("%s: connected twice", e)
@@ -77,25 +81,85 @@ func (b *book) connect(c *socketio.Context, auth workload.SoakAuth) error {
 
 func (b *book) disconnect(c *socketio.Context, why socketio.Reason) error {
 	b.disconnects.Add(1)
-	v, ok := b.sockets.LoadAndDelete(c.ID())
+	v, ok := b.sockets.Load(c.ID())
 	if !ok {
 		b.fault("a disconnect handler ran (%s) for a socket that is not connected", why)
 		return nil
 	}
 	e := v.(*entry)
 	e.mu.Lock()
-	rooms := append([]string{e.sid}, e.rooms...)
-	e.reason, e.left = string(why), b.beats.Load()
-	e.mu.Unlock()
-	slices.Sort(rooms[1:])
-	if got := c.Rooms(); !slices.Equal(got, rooms) {
-		b.fault("%s: in rooms %v when its disconnect handler ran, joined %v", e, got, rooms)
+	if e.away {
+		b.fault("%s: its disconnect handler ran twice", e)
 	}
+	e.away, e.reason, e.left = c.Away(), string(why), b.beats.Load()
+	gone := !e.away
+	e.mu.Unlock()
+	b.checkRooms(e, c.Rooms(), "its disconnect handler ran")
 	b.mu.Lock()
 	b.reasons[string(why)]++
-	b.ended = append(b.ended, e)
 	b.mu.Unlock()
+	if gone {
+		b.end(e)
+	}
 	return nil
+}
+
+// end notes that a socket is no more.
+func (b *book) end(e *entry) {
+	b.sockets.Delete(e.sid)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = append(b.ended, e)
+}
+
+// back is connect for a client that comes back in its session.
+func (b *book) back(c *socketio.Context) error {
+	v, ok := b.sockets.Load(c.ID())
+	if !ok {
+		b.fault("a client is recovered that was not there")
+		return nil
+	}
+	e := v.(*entry)
+	e.mu.Lock()
+	if !e.away {
+		b.fault("%s: is recovered before its disconnect handler ran", e)
+	}
+	e.away = false
+	e.mu.Unlock()
+	b.checkRooms(e, c.Rooms(), "it was recovered")
+	return nil
+}
+
+// expired is the handler of sessions whose client has not come back.
+func (b *book) expired(s *socketio.Socket, why socketio.Expiry) {
+	v, ok := b.sockets.Load(s.ID())
+	if !ok {
+		b.fault("a session expired (%s) that was not there", why)
+		return
+	}
+	e := v.(*entry)
+	if why != socketio.ExpiredWindow && why != socketio.ExpiredClientDisconnect {
+		b.fault("%s: its session expired: %s", e, why)
+	}
+	e.mu.Lock()
+	if !e.away {
+		b.fault("%s: its session expired before its disconnect handler ran", e)
+	}
+	e.left = b.beats.Load()
+	e.mu.Unlock()
+	b.checkRooms(e, s.Rooms(), "its session expired")
+	b.end(e)
+}
+
+// checkRooms compares the rooms of a socket with those that it has joined.
+func (b *book) checkRooms(e *entry, got []string, when string) {
+	e.mu.Lock()
+	rooms := append([]string{e.sid}, e.rooms...)
+	e.mu.Unlock()
+	slices.Sort(rooms[1:])
+	if !slices.Equal(got, rooms) {
+		b.fault("%s: in rooms %v when %s, joined %v", e, got, when, rooms)
+	}
 }
 
 // String says who it is in a fault.
@@ -205,8 +269,13 @@ func (b *book) status(srv *socketio.Server) workload.SoakStatus {
 		Stall:  b.stall.Load(),
 		Events: b.events.Load(), Asked: b.asked.Load(), Answered: b.answered.Load(),
 	}
-	for range b.sockets.Range {
-		s.Sockets++
+	for _, v := range b.sockets.Range {
+		e := v.(*entry)
+		e.mu.Lock()
+		if !e.away {
+			s.Sockets++
+		}
+		e.mu.Unlock()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

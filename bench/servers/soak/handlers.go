@@ -24,6 +24,7 @@ func (b *book) register(srv *socketio.Server) {
 		ns := srv.Namespace(name)
 		ns.On("connect", b.connect)
 		ns.On("disconnect", b.disconnect)
+		ns.OnExpired(b.expired)
 		ns.On(workload.SoakEcho, b.echo)
 		ns.On(workload.SoakBinary, b.binary)
 		ns.On(workload.SoakSync, b.sync)

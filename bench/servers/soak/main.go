@@ -21,6 +21,7 @@ func main() {
 	var opts socketio.Options
 	flag.DurationVar(&opts.PingInterval, "ping-interval", 0, "Options.PingInterval")
 	flag.DurationVar(&opts.PingTimeout, "ping-timeout", 0, "Options.PingTimeout")
+	window := flag.Duration("window", 0, "turn recovery on, with this Options.Recovery.Window")
 	rooms := flag.Int("rooms", 0, "how many `rooms` clients use in a namespace")
 	settle := flag.Duration("settle", 5*time.Second, "how long to wait for callbacks before a socket that ended is reported")
 	sabotage := flag.String("sabotage", "", "break this `promise` now and then, see sabotage.go")
@@ -32,6 +33,9 @@ func main() {
 		log.Fatal(err)
 	}
 	opts.Logger = slog.New(b.logHandler())
+	if *window > 0 {
+		opts.Recovery = &socketio.Recovery{Window: *window}
+	}
 	srv := socketio.NewServer(&opts)
 	b.register(srv)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
