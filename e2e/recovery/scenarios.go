@@ -77,6 +77,7 @@ func oneServer() []Scenario {
 				st.Each((*Seat).Cut)
 				st.Traffic(st.Feed(1))
 				st.Sleep(2 * time.Second)
+				st.AwaitGone(st.seats...)
 				st.Admit(nil)
 			})
 			st.Sleep(time.Second)
@@ -112,6 +113,7 @@ func oneServer() []Scenario {
 				st.Each((*Seat).Cut)
 				st.Traffic(st.Feed(1))
 				st.Sleep(time.Second)
+				st.AwaitGone(st.seats...)
 				st.Admit(nil)
 			})
 			st.Sleep(time.Second)
@@ -129,12 +131,15 @@ func oneServer() []Scenario {
 		{Name: "cut in the middle of a large event", Play: cutLarge},
 		{Name: "refused again and again", Play: drops(func(st *Stage) {
 			st.Returning(func() {
-				for range 4 {
+				for range 3 {
 					st.Each((*Seat).Cut)
 					st.Sleep(400 * time.Millisecond)
 					st.Admit(nil)
 					time.Sleep(rand.N(100 * time.Millisecond)) // some get through, to be cut again
 				}
+				st.Each((*Seat).Cut)
+				st.AwaitGone(st.seats...)
+				st.Admit(nil)
 			})
 		})},
 		{Name: "stalled until both sides give up", PingInterval: 300 * time.Millisecond, PingTimeout: 700 * time.Millisecond, Play: drops(func(st *Stage) {
@@ -147,7 +152,7 @@ func oneServer() []Scenario {
 		{Name: "stalled at the return", Play: drops(func(st *Stage) {
 			st.Returning(func() {
 				st.Each((*Seat).Cut)
-				st.Sleep(500 * time.Millisecond) // a client that polls might only repeat its request
+				st.AwaitGone(st.seats...)
 				st.Each(func(s *Seat) { s.Silence(faulty.Both) })
 				st.Admit(nil)
 				st.Sleep(time.Second)
@@ -165,6 +170,7 @@ func cutOnConnect(st *Stage) {
 			time.Sleep(rand.N(50 * time.Millisecond))
 			s.Cut()
 			st.Sleep(time.Second)
+			st.AwaitGone(s)
 			s.Refuse(false)
 		}
 	})
@@ -197,6 +203,7 @@ func longQuiet(st *Stage) {
 		st.Each((*Seat).Cut)
 		st.Traffic(st.Feed(1))
 		st.Sleep(time.Second)
+		st.AwaitGone(st.seats...)
 		st.Admit(nil)
 	})
 	st.Sleep(time.Second)
@@ -217,7 +224,8 @@ func cutReplay(st *Stage) {
 			}
 			time.Sleep(100*time.Millisecond + rand.N(200*time.Millisecond))
 			s.Cut()
-			time.Sleep(200*time.Millisecond + rand.N(200*time.Millisecond))
+			time.Sleep(rand.N(200 * time.Millisecond))
+			st.AwaitGone(s)
 			s.Refuse(false)
 		})
 		st.Admit(nil)
@@ -265,6 +273,7 @@ func moves(st *Stage) {
 			st.Move(s, s.Rooms[0], rooms[(s.Index/roomSize+1)%len(rooms)])
 		})
 		st.Sleep(1500 * time.Millisecond)
+		st.AwaitGone(st.seats...)
 		st.Admit(nil)
 	})
 }

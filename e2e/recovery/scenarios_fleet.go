@@ -17,6 +17,11 @@ func (st *Stage) without(f func()) {
 		st.Each(func(s *Seat) { s.Refuse(atFirstHome(s)) })
 		f()
 		st.Sleep(time.Second)
+		for _, s := range st.seats {
+			if atFirstHome(s) {
+				st.AwaitGone(s)
+			}
+		}
 		st.Admit(func(*Seat) int { return 1 })
 	})
 }
@@ -59,6 +64,7 @@ func quietClient(st *Stage) {
 		st.Each((*Seat).Cut)
 		st.Burst(0, 15_000, in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: []string{"a room of others"}})...)
 		st.Burst(0, 5, feed...)
+		st.AwaitGone(st.seats...)
 		st.Admit(other)
 	})
 	st.Burst(0, 1, feed...)

@@ -133,6 +133,7 @@ func (st *Stage) Drop(away time.Duration, to func(s *Seat) int) {
 	st.Returning(func() {
 		st.Each((*Seat).Cut)
 		st.Sleep(away)
+		st.AwaitGone(st.seats...)
 		st.Admit(to)
 	})
 }
@@ -142,11 +143,26 @@ func (st *Stage) Drop(away time.Duration, to func(s *Seat) int) {
 func (st *Stage) Abandon(to func(s *Seat) int) {
 	st.Returning(func() {
 		st.Each(func(s *Seat) {
-			s.Refuse(true) // or a client that polls might not miss anything
+			s.Refuse(true)
 			s.Proxy.Abandon()
 		})
-		st.Sleep(300 * time.Millisecond)
+		st.AwaitGone(st.seats...)
 		st.Admit(to)
+	})
+}
+
+// AwaitGone waits until clients that have been cut have noticed. One that polls repeats a
+// request whose connection was reset: it would not miss anything if it were let in before.
+func (st *Stage) AwaitGone(seats ...*Seat) {
+	st.await("clients that have been cut have noticed", func() bool {
+		for _, s := range seats {
+			for _, ns := range st.scenario.Namespaces {
+				if st.connected[seat{s.Name, ns}] {
+					return false
+				}
+			}
+		}
+		return true
 	})
 }
 
