@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -181,8 +182,8 @@ func AckTimeout(d time.Duration) EmitOption {
 
 // ackOption is a handler given to OnAck.
 type ackOption struct {
-	shape *ackShape
-	fn    any // a function of the shape's type, or the bound function of a Handler
+	callback *binding.Callback[*Context, Args]
+	fn       any // a function of the callback's type, or the bound function of a Handler
 }
 
 func (o *ackOption) severalArgumentsGoIntoOneArgs(e *emitOptions) { e.ack = o }
@@ -219,7 +220,7 @@ func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackC
 
 // takesError reports whether the function has a parameter for the error that says why
 // there is no answer.
-func (cb *ackCallback) takesError() bool { return cb.option.shape.takesError }
+func (cb *ackCallback) takesError() bool { return cb.option.callback.TakesError }
 
 // ask asks one recipient of the emit.
 func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
@@ -370,10 +371,10 @@ func (c *Context) invokeAck() (err error) {
 	}()
 	option, failure := c.details.ack.option, c.details.failure
 	if failure == nil && c.srv().opts.StrictArgs {
-		failure = option.shape.strict(c)
+		failure = option.callback.CheckCount(c.input(false))
 	}
-	if failure != nil && !option.shape.takesError {
+	if failure != nil && !option.callback.TakesError {
 		return failure
 	}
-	return option.shape.call(option.fn, c, failure)
+	return option.callback.Call(option.fn, c, c.input(false), failure)
 }

@@ -55,7 +55,7 @@ func BenchmarkHandler(b *testing.B) {
 			c := &Context{event: p.Event, args: p.Args, details: new(contextDetails)}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := h.call(c, false); err != nil {
+				if _, err := h.call(c, c.input(false)); err != nil {
 					b.Fatal(err)
 				}
 			}

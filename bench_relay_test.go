@@ -54,7 +54,7 @@ func BenchmarkRelay(b *testing.B) {
 				if c.args = p.Args; err != nil || !ok {
 					b.Fatal(err)
 				}
-				if _, err := h.call(c, false); err != nil {
+				if _, err := h.call(c, c.input(false)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -34,7 +35,7 @@ func (r Reply) Bind(vs ...any) error {
 			continue
 		}
 		if err := r.args.Bind(i, v); err != nil {
-			return fmt.Errorf("socketio: value %d of the acknowledgement does not fit %s: %w", i, targetType(v), err)
+			return fmt.Errorf("socketio: value %d of the acknowledgement does not fit %s: %w", i, binding.Target(v), err)
 		}
 	}
 	return nil

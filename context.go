@@ -95,11 +95,12 @@ func (c *Context) NumArgs() int { return c.args.Len() }
 // Variables without an argument keep their value; a nil pointer skips an
 // argument. The error is an [*ArgError].
 func (c *Context) Bind(vs ...any) error {
+	in := c.input(false)
 	for i, v := range vs {
 		if v == nil {
 			continue
 		}
-		if err := c.bindArg(i, v); err != nil {
+		if err := binder.Argument(&in, i, v); err != nil {
 			return err
 		}
 	}
@@ -211,7 +212,7 @@ func (c *Context) ackLater(result any, err error) error {
 	if c.hasID {
 		defer c.from().undeferred() // when the acknowledgement is queued
 	}
-	values, err := answer(result, err)
+	values := argsOf(result)
 	failed := err != nil
 	undelivered, err := c.conclude(values, err)
 	switch {

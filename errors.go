@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -24,7 +25,7 @@ var (
 	ErrNoHandler = errors.New("socketio: no handler for the event")
 	// ErrArgCount: an event has fewer or more arguments than its handler takes,
 	// see [Options].StrictArgs. The error in the chain is an [*ArgError].
-	ErrArgCount = errors.New("socketio: wrong number of arguments")
+	ErrArgCount = binding.ErrCount
 	// ErrRoomName: no room can have this name. An empty name is refused wherever a
 	// room is named, so that an empty variable never selects everyone; there are other
 	// methods for everyone. Besides, a socket cannot join a room whose name has more

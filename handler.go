@@ -1,12 +1,12 @@
 package socketio
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
 
+	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -37,13 +37,22 @@ type Args []any
 // its attachments are base64 strings.
 type Raw = parser.Raw
 
-// bound calls a handler with the arguments of the event in c. named is set for
-// a catch-all handler, whose first argument is the event's name.
-type bound func(c *Context, named bool) (Args, error)
+// bound calls a handler.
+type bound = binding.Call[*Context, Args]
 
-// handlerRules are the types of this package that internal/shape needs to know.
-var handlerRules = shape.Rules{
-	Context: contextType, Socket: reflect.TypeFor[*Socket](), Reason: reflect.TypeFor[Reason](),
+// binder has what internal/binding needs to know of this package.
+var binder = &binding.Binder[*Context, Args]{
+	Rules: shape.Rules{
+		Context: reflect.TypeFor[*Context](), Socket: reflect.TypeFor[*Socket](), Reason: reflect.TypeFor[Reason](),
+	},
+	Misfit: func(event string, index int, typ string, err error) error { return &ArgError{event, index, typ, err} },
+	Values: argsOf,
+}
+
+// input returns what a handler of the event is called with. named is set for a catch-all
+// handler, whose first argument is the event's name.
+func (c *Context) input(named bool) binding.Input {
+	return binding.Input{Event: c.event, Args: c.args, Named: named}
 }
 
 // shapes are descriptions, for error messages, of the functions that each kind accepts.
@@ -56,12 +65,6 @@ var shapes = [...]string{
 
 // callbackShape describes the functions that OnAck accepts.
 const callbackShape = "func(*socketio.Context[, error][, args...]) [error]"
-
-var (
-	contextType = reflect.TypeFor[*Context]()
-	errorType   = reflect.TypeFor[error]()
-	argsType    = reflect.TypeFor[Args]()
-)
 
 // caller returns the file and line of the code that is skip levels above its caller.
 func caller(skip int) string {
@@ -85,102 +88,48 @@ func mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 func (srv *Server) mustCompile(kind shape.Kind, what, where string, fn any) Handler {
 	h := mustCompile(kind, what, where, fn)
 	if srv.opts.StrictArgs && (kind == shape.Event || kind == shape.CatchAll) {
-		h = strict(h)
+		h.call = binder.Strict(h.typ, h.call)
 	}
 	return h
 }
 
-// compile checks fn against the shapes of its kind, and returns a Handler that calls
-// it: functions of common shapes without reflection, the others with it.
-func compile(kind shape.Kind, fn any) (Handler, error) {
-	if fn == nil {
-		return Handler{}, errors.New("it is nil")
-	}
-	if h, ok := fn.(Handler); ok {
-		if h.call == nil {
-			return h, errors.New("the Handler was not made by Func or FuncAck")
-		}
-		return h, handlerRules.Check(kind, h.typ)
-	}
-	v := reflect.ValueOf(fn)
-	if v.Kind() != reflect.Func {
-		return Handler{}, errors.New("it is not a function")
-	}
-	if v.IsNil() {
-		return Handler{}, errors.New("the function is nil")
-	}
-	if err := handlerRules.Check(kind, v.Type()); err != nil {
-		return Handler{}, err
-	}
-	h := Handler{call: direct(fn), typ: v.Type()}
-	if h.call == nil {
-		h.call = reflected(v)
-	}
-	return h, nil
-}
+// errNotMade is about the zero value of Handler.
+var errNotMade = errors.New("the Handler was not made by Func or FuncAck")
 
-// direct returns the call of a function of a common shape, nil for any other.
-func direct(fn any) bound {
+// compile checks fn against the shapes of its kind, and returns a Handler that calls it.
+func compile(kind shape.Kind, fn any) (h Handler, err error) {
 	switch fn := fn.(type) {
+	case Handler:
+		if fn.call == nil {
+			return fn, errNotMade
+		}
+		return fn, binder.Rules.Check(kind, fn.typ)
 	case HandlerFunc:
-		return func(c *Context, _ bool) (Args, error) { return fn(c) }
-	case func(*Context) (Args, error):
-		return func(c *Context, _ bool) (Args, error) { return fn(c) }
-	case func(*Context):
-		return func(c *Context, _ bool) (Args, error) { fn(c); return nil, nil }
-	case func(*Context) error:
-		return func(c *Context, _ bool) (Args, error) { return nil, fn(c) }
-	case func(*Context) (any, error):
-		return func(c *Context, _ bool) (Args, error) { return answer(fn(c)) }
+		h.call, _, err = binder.Compile(kind, (func(*Context) (Args, error))(fn))
+		h.typ = reflect.TypeOf(fn)
+		return h, err
 	case func(*Context, Reason):
-		return one(fn)
-	}
-	for _, of := range []func(any) bound{
-		directOf[string], directOf[[]byte], directOf[json.RawMessage], directOf[any], directOf[map[string]any],
-		directOf[int], directOf[float64], directOf[bool], directOf[Raw],
-		directOfTwo[string, string], directOfTwo[string, any], directOfTwo[string, []byte], directOfTwo[int, int],
-	} {
-		if call := of(fn); call != nil {
-			return call
+		if h.call, h.typ, err = binder.Compile(kind, fn); err == nil {
+			h.call = binding.One(binder, fn) // without reflection
 		}
+		return h, err
 	}
-	return nil
+	h.call, h.typ, err = binder.Compile(kind, fn)
+	return h, err
 }
 
-// directOf is direct for functions with one argument of type T.
-func directOf[T any](fn any) bound {
-	switch fn := fn.(type) {
-	case func(*Context, T):
-		return one(fn)
-	case func(*Context, T) error:
-		return oneErr(fn)
-	case func(*Context, T) T:
-		return oneAck(func(c *Context, v T) (T, error) { return fn(c, v), nil })
-	case func(*Context, T) (T, error):
-		return oneAck(fn)
-	case func(*Context, T) any:
-		return oneAck(func(c *Context, v T) (any, error) { return fn(c, v), nil })
-	case func(*Context, T) (any, error):
-		return oneAck(fn)
-	case func(*Context, T) (string, error):
-		return oneAck(fn)
+// newAckOption is compile for the functions that OnAck accepts.
+func newAckOption(fn any) (*ackOption, error) {
+	h, ok := fn.(Handler)
+	if !ok {
+		callback, err := binder.Callback(fn)
+		return &ackOption{callback, fn}, err
 	}
-	return nil
-}
-
-// directOfTwo is direct for functions with two arguments.
-func directOfTwo[T, U any](fn any) bound {
-	switch fn := fn.(type) {
-	case func(*Context, T, U):
-		return two(func(c *Context, t T, u U) (any, error) { fn(c, t, u); return nil, nil })
-	case func(*Context, T, U) error:
-		return two(func(c *Context, t T, u U) (any, error) { return nil, fn(c, t, u) })
-	case func(*Context, T, U) (T, error):
-		return two(func(c *Context, t T, u U) (any, error) { return fn(c, t, u) })
-	case func(*Context, T, U) (any, error):
-		return two(fn)
+	if h.call == nil {
+		return nil, errNotMade
 	}
-	return nil
+	callback, err := binder.CallbackOf(h.typ)
+	return &ackOption{callback, h.call}, err
 }
 
 // Func makes a [Handler] of a function with one argument of any type. The compiler
@@ -189,7 +138,7 @@ func Func[T any](fn func(c *Context, arg T) error) Handler {
 	if fn == nil {
 		panic("socketio: Func at " + caller(1) + ": the function is nil")
 	}
-	return Handler{oneErr(fn), reflect.TypeOf(fn)}
+	return Handler{binding.OneError(binder, fn), reflect.TypeOf(fn)}
 }
 
 // FuncAck is [Func] for a function whose result is the acknowledgement.
@@ -197,7 +146,7 @@ func FuncAck[T, R any](fn func(c *Context, arg T) (R, error)) Handler {
 	if fn == nil {
 		panic("socketio: FuncAck at " + caller(1) + ": the function is nil")
 	}
-	return Handler{oneAck(fn), reflect.TypeOf(fn)}
+	return Handler{binding.OneAnswer(binder, fn), reflect.TypeOf(fn)}
 }
 
 // Func2 is [Func] for two arguments.
@@ -205,7 +154,7 @@ func Func2[T, U any](fn func(c *Context, arg1 T, arg2 U) error) Handler {
 	if fn == nil {
 		panic("socketio: Func2 at " + caller(1) + ": the function is nil")
 	}
-	return Handler{two(func(c *Context, t T, u U) (any, error) { return nil, fn(c, t, u) }), reflect.TypeOf(fn)}
+	return Handler{binding.Two(binder, func(c *Context, t T, u U) (any, error) { return nil, fn(c, t, u) }), reflect.TypeOf(fn)}
 }
 
 // FuncAck2 is [FuncAck] for two arguments.
@@ -213,7 +162,7 @@ func FuncAck2[T, U, R any](fn func(c *Context, arg1 T, arg2 U) (R, error)) Handl
 	if fn == nil {
 		panic("socketio: FuncAck2 at " + caller(1) + ": the function is nil")
 	}
-	return Handler{two(func(c *Context, t T, u U) (any, error) { return fn(c, t, u) }), reflect.TypeOf(fn)}
+	return Handler{binding.Two(binder, func(c *Context, t T, u U) (any, error) { return fn(c, t, u) }), reflect.TypeOf(fn)}
 }
 
 // Func3 is [Func] for three arguments.
@@ -221,7 +170,7 @@ func Func3[T, U, V any](fn func(c *Context, arg1 T, arg2 U, arg3 V) error) Handl
 	if fn == nil {
 		panic("socketio: Func3 at " + caller(1) + ": the function is nil")
 	}
-	return Handler{three(func(c *Context, t T, u U, v V) (any, error) { return nil, fn(c, t, u, v) }), reflect.TypeOf(fn)}
+	return Handler{binding.Three(binder, func(c *Context, t T, u U, v V) (any, error) { return nil, fn(c, t, u, v) }), reflect.TypeOf(fn)}
 }
 
 // FuncAck3 is [FuncAck] for three arguments.
@@ -229,69 +178,5 @@ func FuncAck3[T, U, V, R any](fn func(c *Context, arg1 T, arg2 U, arg3 V) (R, er
 	if fn == nil {
 		panic("socketio: FuncAck3 at " + caller(1) + ": the function is nil")
 	}
-	return Handler{three(func(c *Context, t T, u U, v V) (any, error) { return fn(c, t, u, v) }), reflect.TypeOf(fn)}
-}
-
-func one[T any](fn func(*Context, T)) bound {
-	return func(c *Context, named bool) (Args, error) {
-		var v T
-		if err := c.param(0, named, &v); err != nil {
-			return nil, err
-		}
-		fn(c, v)
-		return nil, nil
-	}
-}
-
-func oneErr[T any](fn func(*Context, T) error) bound {
-	return func(c *Context, named bool) (Args, error) {
-		var v T
-		if err := c.param(0, named, &v); err != nil {
-			return nil, err
-		}
-		return nil, fn(c, v)
-	}
-}
-
-func oneAck[T, R any](fn func(*Context, T) (R, error)) bound {
-	return func(c *Context, named bool) (Args, error) {
-		var v T
-		if err := c.param(0, named, &v); err != nil {
-			return nil, err
-		}
-		r, err := fn(c, v)
-		return answer(any(r), err)
-	}
-}
-
-func two[T, U any](fn func(*Context, T, U) (any, error)) bound {
-	return func(c *Context, named bool) (Args, error) {
-		var v struct {
-			t T
-			u U
-		}
-		if err := c.param(0, named, &v.t); err != nil {
-			return nil, err
-		}
-		if err := c.param(1, named, &v.u); err != nil {
-			return nil, err
-		}
-		return answer(fn(c, v.t, v.u))
-	}
-}
-
-func three[T, U, V any](fn func(*Context, T, U, V) (any, error)) bound {
-	return func(c *Context, named bool) (Args, error) {
-		var v struct {
-			t T
-			u U
-			v V
-		}
-		for i, target := range [...]any{&v.t, &v.u, &v.v} {
-			if err := c.param(i, named, target); err != nil {
-				return nil, err
-			}
-		}
-		return answer(fn(c, v.t, v.u, v.v))
-	}
+	return Handler{binding.Three(binder, func(c *Context, t T, u U, v V) (any, error) { return fn(c, t, u, v) }), reflect.TypeOf(fn)}
 }

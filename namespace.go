@@ -291,7 +291,7 @@ func (n *namespace) Declare(event string, receiver any) {
 		panic(fmt.Sprintf("socketio: %s at %s: a server cannot emit an event of this name", what, where))
 	}
 	t := reflect.TypeOf(receiver)
-	if err := handlerRules.CheckReceiver(t); err != nil {
+	if err := binder.Rules.CheckReceiver(t); err != nil {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T to describe what is sent: %v; want func([args...]) [results...]", what, where, receiver, err))
 	}
 	n.srv.register(n.name, func(sp *space) {

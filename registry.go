@@ -144,7 +144,7 @@ func (r *registry) handle(c *Context, own *space) (Args, error) {
 		}
 		return nil, fmt.Errorf("%w: %.100q in namespace %.100q", ErrNoHandler, c.event, c.name)
 	}
-	return h(c, named)
+	return h(c, c.input(named))
 }
 
 // chain is the middleware of a namespace. Each one calls the next through a link, so
