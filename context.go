@@ -131,7 +131,7 @@ func (c *Context) Pattern() (namespace, event string) {
 	switch c.kind {
 	case kindConnect, kindDisconnect, kindLost, kindExpired, kindAck:
 	default:
-		if h, named := r.find(r.spaces[c.name], event, false); h == nil || named {
+		if h, named := r.find(r.Namespaces[c.name], event, false); h == nil || named {
 			event = anyName
 		}
 	}

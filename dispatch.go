@@ -282,14 +282,9 @@ func (c *Context) logNoHandler() {
 func (c *Context) similarEvent() string {
 	r := c.srv().registry.Load()
 	var names []string
-	for _, sp := range [2]*space{r.spaces[c.name], r.star} {
+	for _, sp := range r.Layers(c.name) {
 		if sp != nil {
-			for name := range sp.events {
-				names = append(names, name)
-			}
-			for name := range sp.class {
-				names = append(names, name)
-			}
+			names = append(names, sp.Names()...)
 		}
 	}
 	return similar.Name(c.event, names)

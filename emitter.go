@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/internal/outbox"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/wire"
@@ -125,7 +126,7 @@ func Except(rooms ...string) EmitOption {
 func InNamespace(name string) EmitOption {
 	return optionFunc(func(e *emitOptions) {
 		var err error
-		if e.ns, err = namespaceName(name); err != nil {
+		if e.ns, err = handlers.Namespace(name); err != nil {
 			e.err = fmt.Errorf("socketio: InNamespace: %w", err)
 		}
 	})
@@ -259,7 +260,7 @@ func (m *Emitter) Namespace(name string) *Emitter {
 	other := *m
 	other.err = nil
 	var err error
-	if other.ns, err = namespaceName(name); name == anyName {
+	if other.ns, err = handlers.Namespace(name); name == anyName {
 		err = errors.New(`Namespace("*") is for handlers; name one`)
 	}
 	if err != nil {

@@ -25,9 +25,6 @@ func (s *Socket) PendingAcks() int {
 // Queued returns what the events of the connection count that wait or run.
 func (s *Socket) Queued() int64 { return s.client().queued.Load() }
 
-// SnakeCase is snakeCase.
-var SnakeCase = snakeCase
-
 // RemoteQuestions returns how many acknowledgements of clients on other servers
 // are waited for.
 func (srv *Server) RemoteQuestions() int {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/seed-d124fa34/socketio/internal/binding"
+	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -179,4 +180,170 @@ func FuncAck3[T, U, V, R any](fn func(c *Context, arg1 T, arg2 U, arg3 V) (R, er
 		panic("socketio: FuncAck3 at " + caller(1) + ": the function is nil")
 	}
 	return Handler{binding.Three(binder, func(c *Context, t T, u U, v V) (any, error) { return fn(c, t, u, v) }), reflect.TypeOf(fn)}
+}
+
+// anyName is the event name and the namespace that stand for all others.
+const anyName = handlers.Any
+
+// errorHandler is what OnError takes, see [Namespace.OnError].
+type errorHandler = func(c *Context, err error) any
+
+// registry is everything that is registered on a server. It is immutable: a registration
+// publishes a changed copy, so that dispatch takes no lock.
+type registry struct {
+	handlers.Table[space]
+	onError errorHandler // for namespaces without their own
+}
+
+// space is what is registered for one namespace.
+type space struct {
+	handlers.Set[Handler]
+	onError   errorHandler
+	onExpired func(*Socket, Expiry)
+	chain     *handlers.Chain[HandlerFunc] // middleware; nil if there is none
+	emits     map[string]reflect.Type      // the functions given to Declare, by event
+}
+
+// set returns the handlers of a namespace, nil if nothing is registered for it.
+func (sp *space) set() *handlers.Set[Handler] {
+	if sp == nil {
+		return nil
+	}
+	return &sp.Set
+}
+
+// register publishes a copy of the registry in which the namespace's space, new if there
+// was none, has been changed by f.
+func (srv *Server) register(ns string, f func(*space)) {
+	srv.regMu.Lock()
+	defer srv.regMu.Unlock()
+	old := srv.registry.Load()
+	srv.registry.Store(&registry{old.With(ns, f), old.onError})
+}
+
+// accepts reports whether clients may connect to a namespace.
+func (srv *Server) accepts(ns string) bool {
+	return srv.opts.acceptAll || srv.knows(srv.registry.Load(), ns)
+}
+
+// find returns the handler of an event in the namespace with the space own, nil if there
+// is none, see [handlers.Find].
+func (r *registry) find(own *space, event string, lifecycle bool) (h bound, named bool) {
+	found, named, _ := handlers.Find(own.set(), r.Any.set(), event, lifecycle)
+	return found.call, named
+}
+
+// errorHandler returns the error handler of a namespace, nil if there is none.
+func (r *registry) errorHandler(ns string) errorHandler {
+	for _, sp := range r.Layers(ns) {
+		if sp != nil && sp.onError != nil {
+			return sp.onError
+		}
+	}
+	return r.onError
+}
+
+// expiredHandler returns what a namespace gave to OnExpired, nil if there is nothing.
+func (r *registry) expiredHandler(ns string) func(*Socket, Expiry) {
+	for _, sp := range r.Layers(ns) {
+		if sp != nil && sp.onExpired != nil {
+			return sp.onExpired
+		}
+	}
+	return nil
+}
+
+// run calls the handler of the event in c through the middleware of "*" and
+// then that of the namespace.
+func (r *registry) run(c *Context) (Args, error) {
+	if r.Any != nil && r.Any.chain != nil {
+		return r.Any.chain.First(c)
+	}
+	return r.runOwn(c)
+}
+
+// runOwn calls what the middleware of "*" is around.
+func runOwn(c *Context) (Args, error) { return c.srv().registry.Load().runOwn(c) }
+
+func (r *registry) runOwn(c *Context) (Args, error) {
+	own := r.Namespaces[c.name]
+	if own != nil && own.chain != nil {
+		return own.chain.First(c)
+	}
+	return r.handle(c, own)
+}
+
+// runHandler calls the handler that all middleware is around.
+func runHandler(c *Context) (Args, error) {
+	r := c.srv().registry.Load()
+	return r.handle(c, r.Namespaces[c.name])
+}
+
+func (r *registry) handle(c *Context, own *space) (Args, error) {
+	lifecycle := c.kind != kindEvent
+	h, named := r.find(own, c.event, lifecycle)
+	if h == nil {
+		if lifecycle {
+			return nil, nil // "connect" and "disconnect" need no handler
+		}
+		return nil, fmt.Errorf("%w: %.100q in namespace %.100q", ErrNoHandler, c.event, c.name)
+	}
+	return h(c, c.input(named))
+}
+
+// Register registers the methods of a value as the handlers of a namespace, like
+// Flask-SocketIO's class-based namespaces. Every exported method whose name is On
+// followed by an upper-case letter handles an event; the rest of the name in snake case
+// is the event's name. OnMyEvent handles "my_event", OnConnect "connect", OnDisconnect
+// "disconnect"; OnError, func(*Context, error) any, is the namespace's error handler.
+// The methods have the shapes of [Namespace.On].
+//
+// Functions registered with On come before methods, even those of "*". The value serves
+// all clients at once, so it must guard its fields. A second Register for a namespace
+// replaces the first. Register panics if a method has another shape, if two methods
+// handle the same event, or if no method handles one.
+func (srv *Server) Register(namespace string, v any) {
+	where := caller(1)
+	n := srv.Namespace(namespace)
+	what := fmt.Sprintf("Register(%q, %T)", namespace, v)
+	n.mustBeValid(what, where)
+	class, onError := srv.methodHandlers(v, what, where)
+	srv.register(n.name, func(sp *space) {
+		sp.Class = class
+		if onError != nil {
+			sp.onError = onError
+		}
+	})
+}
+
+// methodHandlers returns the handlers of a class by event. Clients can reach no other
+// methods.
+func (srv *Server) methodHandlers(v any, what, where string) (map[string]Handler, errorHandler) {
+	class := make(map[string]Handler)
+	method := make(map[string]string) // the method behind each event
+	var onError errorHandler
+	value := reflect.ValueOf(v)
+	if !value.IsValid() {
+		panic(fmt.Sprintf("socketio: %s at %s: the value is nil", what, where))
+	}
+	for m, event := range handlers.Methods(value) {
+		name, fn := m.Name, value.Method(m.Index).Interface()
+		at := fmt.Sprintf("%s: method %s", what, name)
+		if name == "OnError" {
+			ok := false
+			if onError, ok = fn.(errorHandler); !ok {
+				panic(fmt.Sprintf("socketio: %s at %s: it is a %T; want func(*socketio.Context, error) any", at, where, fn))
+			}
+			continue
+		}
+		if method[event] != "" {
+			panic(fmt.Sprintf("socketio: %s at %s: method %s already handles event %q", at, where, method[event], event))
+		}
+		class[event] = srv.mustCompile(handlerKind(event, at, where), at, where, fn)
+		method[event] = name
+	}
+	if len(class) == 0 {
+		panic(fmt.Sprintf("socketio: %s at %s: it has no exported method whose name is On followed by an event; pass a pointer if the methods have pointer receivers", what, where))
+	}
+	return class, onError
 }

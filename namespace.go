@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/internal/wire"
@@ -77,7 +78,7 @@ func (n *namespace) On(event string, handler any) {
 		n.srv.log.Warn("socketio: a handler of connection is called when a client emits an event of that name; the event of a new client is connect", "event", event, "at", where)
 	}
 	n.srv.register(n.name, func(sp *space) {
-		sp.events = with(sp.events, event, h)
+		sp.Events = handlers.With(sp.Events, event, h)
 	})
 }
 
@@ -141,13 +142,12 @@ func (n *namespace) Use(middleware func(next HandlerFunc) HandlerFunc) {
 	if n.name == anyName {
 		end = runOwn
 	}
-	l := &link{}
-	l.next.Store(&end)
-	first := middleware(l.call)
+	l := handlers.NewLink(end)
+	first := middleware(func(c *Context) (Args, error) { return l.Next()(c) })
 	if first == nil {
 		panic("socketio: Use at " + where + ": the middleware returned nil")
 	}
-	n.srv.register(n.name, func(sp *space) { sp.chain = sp.chain.with(first, l) })
+	n.srv.register(n.name, func(sp *space) { sp.chain = sp.chain.With(first, l) })
 }
 
 // Emit sends an event to everyone in the namespace, or to the clients that the options
@@ -243,7 +243,7 @@ func (srv *Server) Namespaces() []string {
 	if srv.opts.acceptAll {
 		known[anyName] = true
 	}
-	for name := range srv.registry.Load().spaces {
+	for name := range srv.registry.Load().Namespaces {
 		known[name] = true
 	}
 	return slices.Sorted(maps.Keys(known))
@@ -251,7 +251,7 @@ func (srv *Server) Namespaces() []string {
 
 // knows reports whether the app has registered or accepted the name of a namespace.
 func (srv *Server) knows(r *registry, ns string) bool {
-	return srv.opts.accept[ns] || r.spaces[ns] != nil
+	return srv.opts.accept[ns] || r.Namespaces[ns] != nil
 }
 
 // EventInfo describes an event of a namespace, see [Server.Events].
@@ -295,7 +295,7 @@ func (n *namespace) Declare(event string, receiver any) {
 		panic(fmt.Sprintf("socketio: %s at %s: cannot use %T to describe what is sent: %v; want func([args...]) [results...]", what, where, receiver, err))
 	}
 	n.srv.register(n.name, func(sp *space) {
-		sp.emits = with(sp.emits, event, t)
+		sp.emits = handlers.With(sp.emits, event, t)
 	})
 }
 
@@ -305,13 +305,13 @@ func (n *namespace) Declare(event string, receiver any) {
 // ones, then by event. It may be called from any goroutine.
 func (srv *Server) Events() []EventInfo {
 	var events []EventInfo
-	for ns, sp := range srv.registry.Load().spaces {
-		for event, h := range sp.class {
-			if sp.events[event].call == nil { // functions come before classes
+	for ns, sp := range srv.registry.Load().Namespaces {
+		for event, h := range sp.Class {
+			if sp.Events[event].call == nil { // functions come before classes
 				events = append(events, EventInfo{ns, event, false, h.typ})
 			}
 		}
-		for event, h := range sp.events {
+		for event, h := range sp.Events {
 			events = append(events, EventInfo{ns, event, false, h.typ})
 		}
 		for event, t := range sp.emits {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -333,7 +334,7 @@ func (s *settings) acceptNamespaces() error {
 			s.acceptAll = true
 			continue
 		}
-		clean, err := namespaceName(name)
+		clean, err := handlers.Namespace(name)
 		if err != nil {
 			return fmt.Errorf("in Options.Namespaces: %w", err)
 		}

@@ -96,6 +96,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/notice"
@@ -250,7 +251,7 @@ func (srv *Server) Namespace(name string) *Namespace {
 	if name == anyName {
 		return &Namespace{namespace{srv: srv, name: anyName}}
 	}
-	clean, err := namespaceName(name)
+	clean, err := handlers.Namespace(name)
 	if err != nil {
 		return &Namespace{namespace{srv: srv, name: name, err: fmt.Errorf("socketio: %w", err)}}
 	}
@@ -263,7 +264,7 @@ func (srv *Server) OnError(handler func(c *Context, err error) any) {
 	srv.regMu.Lock()
 	defer srv.regMu.Unlock()
 	old := srv.registry.Load()
-	srv.registry.Store(&registry{spaces: old.spaces, star: old.star, onError: handler})
+	srv.registry.Store(&registry{old.Table, handler})
 }
 
 // Shutdown stops the server: it refuses new connections, closes all others, and returns

@@ -96,7 +96,7 @@ func TestRegistrationPanics(t *testing.T) {
 				message := panicOf(t, on)
 				require.Contains(t, message, test.want)
 				require.Contains(t, message, `On("`+test.event+`")`)
-				require.Contains(t, message, "registry_test.go:")
+				require.Contains(t, message, "handler_register_test.go:")
 			}
 		})
 	}
@@ -115,13 +115,13 @@ func TestRegistrationPanics(t *testing.T) {
 	}
 	require.Contains(t, panicOf(t, func() { srv.On("join", func(s string) {}) }), "cannot use func(string) as a handler")
 	require.Contains(t, panicOf(t, func() { socketio.OnAck(func(c ctx) int { return 1 }) }), "OnAck at ")
-	require.Contains(t, panicOf(t, func() { srv.Use(nil) }), "registry_test.go:")
+	require.Contains(t, panicOf(t, func() { srv.Use(nil) }), "handler_register_test.go:")
 	require.Contains(t, panicOf(t, func() { srv.Use(func(socketio.HandlerFunc) socketio.HandlerFunc { return nil }) }), "returned nil")
 	require.Contains(t, panicOf(t, func() { srv.Namespace("/a,b").On("e", func(ctx) {}) }), "comma")
 	require.Contains(t, panicOf(t, func() { srv.Namespace("/a,b").OnError(nil) }), "comma")
 	require.Contains(t, panicOf(t, func() { srv.Namespace("/a?b").Use(nil) }), "question mark")
-	require.Contains(t, panicOf(t, func() { socketio.Func[int](nil) }), "registry_test.go:")
-	require.Contains(t, panicOf(t, func() { socketio.FuncAck[int, int](nil) }), "registry_test.go:")
+	require.Contains(t, panicOf(t, func() { socketio.Func[int](nil) }), "handler_register_test.go:")
+	require.Contains(t, panicOf(t, func() { socketio.FuncAck[int, int](nil) }), "handler_register_test.go:")
 }
 
 func panicOf(t *testing.T, f func()) (message string) {
@@ -246,16 +246,9 @@ func TestRegisterPanics(t *testing.T) {
 	} {
 		message := panicOf(t, func() { srv.Register("/x", v) })
 		require.Contains(t, message, want)
-		require.Contains(t, message, "registry_test.go:")
+		require.Contains(t, message, "handler_register_test.go:")
 	}
 	require.Contains(t, panicOf(t, func() { srv.Register("/a,b", &chatRoom{}) }), "comma")
-}
-
-func TestSnakeCase(t *testing.T) {
-	for name, want := range map[string]string{"MyEvent": "my_event", "Join": "join", "HTTPStatus": "http_status", "UserID": "user_id",
-		"URLChanged": "url_changed", "Step2Done": "step2_done", "A": "a", "ÄÖ": "äö"} {
-		require.Equal(t, want, socketio.SnakeCase(name))
-	}
 }
 
 // Handler mounts the server around an app, as Flask-SocketIO wraps one.
