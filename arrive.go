@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
@@ -120,7 +121,7 @@ var errNoSession = errors.New("the message is not complete")
 
 // adopt makes a socket of a session. It is known by its key, and by nothing else yet.
 func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
-	ns, err := namespaceName(m.Namespace)
+	ns, err := handlers.Namespace(m.Namespace)
 	if err != nil || !sessionid.Is(m.SID) || len(m.Key) != len(recovery.Key{}) || len(m.Rooms) > srv.opts.Limits.MaxRooms {
 		return nil, errors.Join(errNoSession, err)
 	}
