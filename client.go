@@ -27,17 +27,18 @@ type client struct {
 	watched atomic.Bool  // handlers that return must call progress; changed with mu held
 	stuck   atomic.Bool  // the connection is closed because its handlers do not return
 	gone    bool         // the connection has ended; guarded by mu
+
+	recoverable bool   // Options.Recovery is for this client, too
+	slot        uint16 // of Server.workers
+
 	// deferred counts the acknowledgements that DeferAck has deferred.
 	deferred atomic.Int32
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
 	// number of events that are still accepted. See Drain.
 	draining atomic.Int32
-	slot     uint16 // of Server.workers
 
 	slow   bool // ControlRate is exceeded: the server is to pause reading; read side
 	broken bool // the connection is being closed; what still arrives is ignored; read side
-
-	recoverable bool // Options.Recovery is for this client, too
 
 	// Read side.
 	dec      parser.Decoder
