@@ -21,6 +21,7 @@ import (
 
 // network is some servers, each a Mover with its sessions, that reach each other at once.
 type network struct {
+	turn    sync.Mutex // all get the questions in one order, as from a broker
 	mu      sync.Mutex
 	servers map[string]*fakeServer
 	asked   []string // "from to question"
@@ -55,6 +56,7 @@ func (n *network) close() {
 func (s *fakeServer) NewCapture() *cluster.Capture { return new(cluster.Cluster).NewCapture() }
 
 func (s *fakeServer) Ask(ctx context.Context, q fleet.Question) (replies []fleet.Reply, err error) {
+	s.n.turn.Lock()
 	s.n.mu.Lock()
 	var asks question
 	_ = json.Unmarshal(q.Content, &asks)
@@ -69,11 +71,17 @@ func (s *fakeServer) Ask(ctx context.Context, q fleet.Question) (replies []fleet
 	if q.Passed != nil {
 		q.Passed()
 	}
+	answers := make(map[string]chan fleet.Answer)
 	for name, o := range others {
 		got := make(chan fleet.Answer, 1)
+		answers[name] = got
 		if !o.Answer(s.name, q.Content, func(a fleet.Answer) { got <- a }) {
+			s.n.turn.Unlock()
 			return nil, errors.New("no answer")
 		}
+	}
+	s.n.turn.Unlock()
+	for name, got := range answers {
 		select {
 		case a := <-got:
 			replies = append(replies, fleet.Reply{Host: name, Answer: a})
