@@ -55,7 +55,9 @@ func TestAskOneThatGoes(t *testing.T) {
 func TestPassed(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		a, other := b.servers[0], b.servers[1]
+		a.mu.Lock()
 		a.slow = 10 * time.Millisecond // in the outbox
+		a.mu.Unlock()
 		other.later = func(answer func()) { time.AfterFunc(10*askAgain, answer) }
 		begin, passed := time.Now(), 0
 		replies, err := a.Ask(t.Context(), Question{Content: []byte(`"q"`), To: "h1", Order: true, Passed: func() {
