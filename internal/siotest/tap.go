@@ -69,13 +69,17 @@ func (p *Tap) Published() (all []map[string]any) {
 	return all
 }
 
-// One returns the one message published, without the host id, which it checks.
+// One returns the one message published, without the host id and the id of the event, which it checks.
 func (p *Tap) One() map[string]any {
 	p.t.Helper()
 	all := p.Published()
 	require.Len(p.t, all, 1)
 	require.Regexp(p.t, "^[0-9a-f]{32}$", all[0]["host_id"])
 	delete(all[0], "host_id")
+	if all[0]["method"] == "emit" && all[0]["volatile"] == nil {
+		require.Regexp(p.t, "^[0-9A-Za-z_-]{9,23}$", all[0]["event_id"], "the id of an event that can be kept")
+		delete(all[0], "event_id")
+	}
 	return all[0]
 }
 
