@@ -111,17 +111,22 @@ func (cl *client) comeBack(st *seat, in arrival) bool {
 		cl.srv.stats.recovery.unknown.Add(1)
 		return false
 	}
-	if s.name != st.ns || !s.takeOver(cl) {
-		s.leave(ReasonClientDisconnect, nil, false)
-		cl.srv.stats.recovery.unknown.Add(1)
-		return false
+	back := &comeback{st, claim, in.offset, in.pid}
+	for {
+		if s.name != st.ns || !s.takeOver(cl) {
+			s.leave(ReasonClientDisconnect, nil, false)
+			cl.srv.stats.recovery.unknown.Add(1)
+			return false
+		}
+		if !s.canResume(in) {
+			s.end(ExpiredOffset, "", errOffset)
+			cl.srv.stats.recovery.badOffset.Add(1)
+			return false
+		}
+		if seated, overtaken := s.awaitHandler(cl, back, in.c); !overtaken {
+			return seated
+		}
 	}
-	if !s.canResume(in) {
-		s.end(ExpiredOffset, "", errOffset)
-		cl.srv.stats.recovery.badOffset.Add(1)
-		return false
-	}
-	return s.awaitHandler(cl, &comeback{st, claim, in.offset, in.pid}, in.c)
 }
 
 // takeOver ends the connection of the socket, which its client has lost without the server
@@ -149,8 +154,9 @@ func (s *Socket) canResume(in arrival) bool {
 
 // awaitHandler has the connect handler called for a client that comes back. A CONNECT before
 // this one that has not been decided is forgotten; if there is a newer one, this one is. It
-// reports false if the session has ended.
-func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) bool {
+// reports false if the session has ended. overtaken is set, and nothing else has happened, if the
+// connect handler of a CONNECT before this one has accepted the client meanwhile.
+func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) (seated, overtaken bool) {
 	r := s.recovery
 	cl.mu.Lock()
 	s.mu.Lock()
@@ -160,13 +166,17 @@ func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) bool {
 		s.mu.Unlock()
 		cl.mu.Unlock()
 		cl.srv.stats.recovery.unknown.Add(1)
-		return false
+		return false, false
+	case s.state.Load() == stateJoined && r.claim < back.claim:
+		s.mu.Unlock()
+		cl.mu.Unlock()
+		return false, true
 	case s.state.Load() != stateAway || before != nil && before.claim > back.claim:
 		s.mu.Unlock()
 		cl.mu.Unlock()
 		cl.handled(c)
 		cl.conn.Close(ReasonTransportClose, errTakenOver)
-		return true
+		return true, false
 	}
 	c.Socket, c.id = s, back.claim
 	r.back = back
@@ -186,7 +196,7 @@ func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) bool {
 	if cancel != nil { // of the handler of the one before
 		cancel(&DisconnectError{ReasonTransportClose, errTakenOver})
 	}
-	return true
+	return true, false
 }
 
 // comesBackAs reports whether a CONNECT packet is about the session that is about to come back
