@@ -128,6 +128,7 @@ func (c *modelClient) comeBack(t *testing.T, srv *socketio.Server, twice bool) {
 		c.Dial()
 		c.SendConnect()
 		c.Drop()
+		c.look(t) // it has perhaps told the server that it has this
 	}
 	sid := c.SID
 	c.Connect()
