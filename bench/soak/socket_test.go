@@ -23,6 +23,7 @@ func newTestSocket(t *testing.T) *socket {
 	c := &client{run: r, n: 7, life: 1, rng: rand.New(rand.NewPCG(1, 1)), ready: true}
 	c.link = &link{run: r, user: c, dead: true} // what is sent goes nowhere
 	s := newSocket(c, "/")
+	s.enter()
 	c.sockets = []*socket{s}
 	require.NoError(t, s.connect())
 	require.NoError(t, s.packet(packet{kind: packetConnect, id: -1, data: []byte(`{"sid":"me"}`)}, nil))
