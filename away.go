@@ -5,13 +5,12 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/goargs"
-	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// The life of a socket whose client can come back: admitFirst lets it in; lost, which
+// The life of a socket whose client can come back: admitFirst lets it in; lose, which
 // stands in for leave, has it wait for its client; a CONNECT with its pid (comeBack)
 // leads to the connect handler once more (runReturn), and readmit attaches it to the new
-// connection; expire ends it while its client is away. What happens in its mailbox is, for each
+// connection; end ends it while its client is away. What happens in its mailbox is, for each
 // connection, connect, events, disconnect, and in the end expired.
 
 // lose notes that the connection with a seat is lost: the client may come back by another
@@ -261,10 +260,9 @@ func (s *Socket) disconnectEvent(c *Context) {
 func (s *Socket) admitFirst() (accepted bool) {
 	srv, r, cl := s.srv(), s.recovery, s.client()
 	srv.recovery.Add(&r.session, s)
-	first, err := srv.encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{recoverableReply{s.sid, srv.pidText(r.session.PID())}}, true)
-	if err != nil {
+	first, ok := s.connectPacket([]any{recoverableReply{s.sid, srv.pidText(r.session.PID())}})
+	if !ok {
 		r.session.End()
-		srv.log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
 		return false
 	}
 	s.mu.Lock()
@@ -324,7 +322,7 @@ func (s *Socket) hookConnected(rooms []string) {
 	}
 }
 
-// recoverableReply is connectReply for a client that can come back.
+// recoverableReply is the payload of the CONNECT packet for a client that can come back.
 type recoverableReply struct {
 	SID string `json:"sid"`
 	PID string `json:"pid"`

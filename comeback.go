@@ -64,24 +64,15 @@ func (cl *client) arrival(p parser.Packet, c *Context) arrival {
 
 // withoutPID returns the payload of a CONNECT packet as the application of the client gave it.
 func (srv *Server) withoutPID(p parser.Packet) parser.Args {
-	auth, left := any(nil), 0
-	if srv.opts.ownParser {
-		all := map[string]any{}
-		_ = p.Args.Bind(0, &all)
-		delete(all, "pid")
-		delete(all, "offset")
-		auth, left = all, len(all)
-	} else {
-		all := map[string]Raw{}
-		_ = p.Args.Bind(0, &all)
-		delete(all, "pid")
-		delete(all, "offset")
-		auth, left = all, len(all)
+	auth := authWithoutPID[Raw]
+	if srv.opts.ownParser { // what is not JSON must be decoded
+		auth = authWithoutPID[any]
 	}
-	if left == 0 {
+	args := auth(p)
+	if len(args) == 0 {
 		return goargs.Args(nil)
 	}
-	text, attachments, err := srv.opts.Parser.Encode(nil, parser.Header{Type: parser.Connect, Namespace: p.Namespace}, []any{auth})
+	text, attachments, err := srv.opts.Parser.Encode(nil, parser.Header{Type: parser.Connect, Namespace: p.Namespace}, args)
 	if err == nil {
 		var again parser.Packet
 		if again, err = parser.DecodeAll(srv.opts.Parser, srv.opts.Limits.Packet, text, attachments); err == nil {
@@ -90,6 +81,19 @@ func (srv *Server) withoutPID(p parser.Packet) parser.Args {
 	}
 	srv.log.Error("socketio: the parser cannot encode again what it has decoded from a CONNECT packet", "namespace", p.Namespace, "error", err)
 	return p.Args
+}
+
+// authWithoutPID returns the object in a CONNECT packet without what the client added to it, as
+// the only argument; none if nothing is left.
+func authWithoutPID[V any](p parser.Packet) []any {
+	auth := map[string]V{}
+	_ = p.Args.Bind(0, &auth)
+	delete(auth, "pid")
+	delete(auth, "offset")
+	if len(auth) == 0 {
+		return nil
+	}
+	return []any{auth}
 }
 
 // enter seats a client that has sent a CONNECT packet: in its session if it comes back,
@@ -299,9 +303,8 @@ func (s *Socket) beginReturn(back *comeback) bool {
 // What is emitted to it follows.
 func (s *Socket) readmit(back *comeback) outcome {
 	srv, r, cl := s.srv(), s.recovery, back.seat.client
-	first, err := srv.encode(parser.Header{Type: parser.Connect, Namespace: s.name}, []any{recoverableReply{s.sid, back.pid}}, true)
-	if err != nil {
-		srv.log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
+	first, ok := s.connectPacket([]any{recoverableReply{s.sid, back.pid}})
+	if !ok {
 		return outcomeRefused
 	}
 	s.mu.Lock()

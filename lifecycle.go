@@ -64,9 +64,8 @@ func (s *Socket) admit() (accepted bool) {
 	if s.recovery != nil {
 		return s.admitFirst()
 	}
-	first, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, s.client().revision().Connected(s.sid), true)
-	if err != nil {
-		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
+	first, ok := s.connectPacket(s.client().revision().Connected(s.sid))
+	if !ok {
 		return false
 	}
 	var rooms []string // joined already, for hooks
@@ -119,6 +118,16 @@ func (s *Socket) admit() (accepted bool) {
 			_ = s.client().conn.SendAnyway(p.Frames())
 		}
 	}
+}
+
+// connectPacket returns the CONNECT packet for the client. If the parser cannot encode
+// it, connectPacket logs that, and ok is false.
+func (s *Socket) connectPacket(payload []any) (p packet, ok bool) {
+	p, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, payload, true)
+	if err != nil {
+		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
+	}
+	return p, err == nil
 }
 
 // disconnected reports whether Disconnect ended the socket. The caller holds s.mu.
