@@ -73,14 +73,7 @@ func oneServer() []Scenario {
 		{Name: "long-polling, 2 s drop", Transports: overPolling, Play: drops(func(st *Stage) { st.Drop(2*time.Second, nil) })},
 		{Name: "before the first event", Play: func(st *Stage) {
 			st.Open()
-			st.Returning(func() {
-				st.Each((*Seat).Cut)
-				st.Traffic(st.Feed(1))
-				st.Sleep(2 * time.Second)
-				st.AwaitGone(st.seats...)
-				st.Admit(nil)
-			})
-			st.Sleep(time.Second)
+			st.DropInTraffic(2 * time.Second)
 		}},
 		{Name: "within 50 ms of connecting", PingInterval: soon, PingTimeout: soon, Play: cutOnConnect},
 		{Name: "1 s drop long after the last event, window 5 s", Window: 5 * time.Second, Play: longQuiet},
@@ -109,14 +102,7 @@ func oneServer() []Scenario {
 			st.settle()
 			st.Burst(0, 1, in(st.scenario.Namespaces, Plan{Event: "volatile"})...)
 			st.settle()
-			st.Returning(func() {
-				st.Each((*Seat).Cut)
-				st.Traffic(st.Feed(1))
-				st.Sleep(time.Second)
-				st.AwaitGone(st.seats...)
-				st.Admit(nil)
-			})
-			st.Sleep(time.Second)
+			st.DropInTraffic(time.Second)
 		}},
 		{Name: "binary events", Play: func(st *Stage) {
 			st.Open()
@@ -199,14 +185,7 @@ func longQuiet(st *Stage) {
 	} else {
 		st.Sleep(66 * time.Second)
 	}
-	st.Returning(func() {
-		st.Each((*Seat).Cut)
-		st.Traffic(st.Feed(1))
-		st.Sleep(time.Second)
-		st.AwaitGone(st.seats...)
-		st.Admit(nil)
-	})
-	st.Sleep(time.Second)
+	st.DropInTraffic(time.Second)
 }
 
 // cutReplay has much to replay over slow links, which break in between.

@@ -138,6 +138,18 @@ func (st *Stage) Drop(away time.Duration, to func(s *Seat) int) {
 	})
 }
 
+// DropInTraffic is Drop on one server, while it emits to everybody.
+func (st *Stage) DropInTraffic(away time.Duration) {
+	st.Returning(func() {
+		st.Each((*Seat).Cut)
+		st.Traffic(st.Feed(1))
+		st.Sleep(away)
+		st.AwaitGone(st.seats...)
+		st.Admit(nil)
+	})
+	st.Sleep(time.Second)
+}
+
 // Abandon has all clients lose their connection of which the servers hear
 // nothing, and come back at once, on another server if to is not nil.
 func (st *Stage) Abandon(to func(s *Seat) int) {
