@@ -168,25 +168,24 @@ func TestFramedUnlessASCII(t *testing.T) {
 		c, p := h.connectWith(eiotest.Options{Mode: eiotest.OldPolling, NoAutoPong: true})
 		wantMessages(t, c)
 		types := map[string]string{"a": "text/plain; charset=UTF-8", "é": "application/octet-stream"}
-		for text, want := range types {
+		for text := range types {
 			synctest.Wait()
 			require.NoError(t, p.SendText(text))
 			wantMessages(t, c, "text "+text)
-			_ = want
 		}
 		raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"EIO": {"3"}}}
-		resp, err := raw.Get(t.Context())
+		_, err := raw.Get(t.Context())
 		require.NoError(t, err)
 		q := h.peer()
 		raw.SID = q.ID()
 		for text, want := range types {
 			require.NoError(t, q.SendText(text))
-			resp, err = raw.Get(t.Context())
+			resp, err := raw.Get(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, want, resp.Header.Get("Content-Type"), text)
 		}
 		require.NoError(t, q.Send(engineio.TextFrames("x", []byte{1})))
-		resp, err = raw.Get(t.Context())
+		resp, err := raw.Get(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, "\x00\x02\xff4x\x01\x02\xff\x04\x01", resp.Body)
 	})

@@ -48,19 +48,19 @@ func TestHistoryOnDisk(t *testing.T) {
 	server.Start()
 	b := newHistory(t, server.url(), nil)
 	defer b.Close()
-	at, gap, _ := receive(t, b, "", 0)
+	at, _, gap := receive(t, b, "", 0)
 	require.NoError(t, gap)
 	require.NoError(t, b.Publish(t.Context(), "c", []byte("1")))
 	server.Stop()
 	server.Start()
 	require.Eventually(t, func() bool { return b.Publish(t.Context(), "c", []byte("2")) == nil }, 20*time.Second, 10*time.Millisecond)
-	_, gap, got := receive(t, b, at, 2)
+	_, got, gap := receive(t, b, at, 2)
 	require.NoError(t, gap)
 	require.Equal(t, []string{"1", "2"}, got)
 }
 
 // receive receives messages of the channel "c" until it is ready and has that many.
-func receive(t *testing.T, b broker.History, after broker.Position, n int) (at broker.Position, gap error, got []string) {
+func receive(t *testing.T, b broker.History, after broker.Position, n int) (at broker.Position, got []string, gap error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -79,7 +79,7 @@ func receive(t *testing.T, b broker.History, after broker.Position, n int) (at b
 		},
 	})
 	require.ErrorIs(t, err, context.Canceled)
-	return at, gap, got
+	return at, got, gap
 }
 
 func TestHistoryOptions(t *testing.T) {
@@ -122,7 +122,7 @@ func TestHistoryRetention(t *testing.T) {
 	kept := client.XLen(t.Context(), "app").Val()
 	require.GreaterOrEqual(t, kept, int64(2000))
 	require.Less(t, kept, int64(2500))
-	_, gap, got := receive(t, b, start, 2000)
+	_, got, gap := receive(t, b, start, 2000)
 	require.ErrorIs(t, gap, broker.ErrGap)
 	require.ErrorContains(t, gap, "MaxLen")
 	require.Len(t, got, int(kept))
@@ -132,7 +132,7 @@ func TestHistoryRetention(t *testing.T) {
 		require.NoError(t, b.Publish(t.Context(), "c", []byte("new")))
 		return client.XLen(t.Context(), "app").Val() < 500
 	}, 20*time.Second, 100*time.Millisecond)
-	_, gap, got = receive(t, b, start, 1)
+	_, got, gap = receive(t, b, start, 1)
 	require.ErrorIs(t, gap, broker.ErrGap)
 	require.Less(t, len(got), 500)
 }

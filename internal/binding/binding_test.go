@@ -15,7 +15,7 @@ import (
 )
 
 type (
-	event  struct{ calls int }
+	event  struct{ _ int } // not of size 0: each has an address of its own
 	ctx    = *event
 	values []any
 	object struct{ N int }
