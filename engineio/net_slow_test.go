@@ -152,7 +152,9 @@ func TestNetworkHalfOpen(t *testing.T) {
 	}()
 	p := h.peer()
 	for begin := time.Now(); p.Context().Err() == nil; {
-		p.text("an event")
+		if err := p.Send(engineio.TextFrames("an event")); err != nil {
+			require.ErrorIs(t, err, engineio.ErrClosed) // found between the look and the event
+		}
 		require.Less(t, time.Since(begin), patience, "the client has not been found to be gone")
 		time.Sleep(time.Millisecond) // between two events
 	}
