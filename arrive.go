@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/internal/session"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
@@ -126,7 +127,7 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 		return nil, errors.Join(errNoSession, err)
 	}
 	cl := &client{
-		srv: srv, conn: srv.engine.Ended(Reason(m.Reason), errElsewhere), session: movedSession(m.Values),
+		srv: srv, conn: srv.engine.Ended(Reason(m.Reason), errElsewhere), session: session.Decode(m.Values),
 		recoverable: true, slot: srv.workers.NextSlot(), gone: true,
 	}
 	cl.details.client = cl

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/internal/revision"
+	"github.com/seed-d124fa34/socketio/internal/session"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -94,7 +95,7 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 		if err != nil {
 			return nil, &engineio.Refusal{Status: http.StatusInternalServerError, Message: "Session not available"}
 		}
-		cl.session.values = values
+		cl.session = session.New(values)
 	}
 	cl.recoverable = srv.takesPart(conn)
 	if !cl.recoverable && srv.recovery != nil {

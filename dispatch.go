@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -352,6 +354,16 @@ func (srv *Server) recovered(where string, v any, attrs ...any) *PanicError {
 	err := &PanicError{v, debug.Stack(), where}
 	srv.log.Error("socketio: "+where+" panicked", append(attrs, "error", err, "stack", string(err.Stack))...)
 	return err
+}
+
+// seedSession calls Options.Session. If that panics, it returns an error.
+func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = srv.recovered("Options.Session", v)
+		}
+	}()
+	return maps.Clone(seed(r)), nil
 }
 
 // recovered is Server.recovered for a panic during the handling of an event.

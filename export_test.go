@@ -93,9 +93,3 @@ func (srv *Server) QuestionsOfOthers() int {
 	_, questions := srv.cluster.(*cluster.Cluster).Pending()
 	return questions
 }
-
-// MoveSession returns a session as another server gets it, and why values are missing.
-func MoveSession(s *Session) (*Session, map[string]error) {
-	values, missing := s.encode()
-	return movedSession(values), missing
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/internal/session"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -109,7 +110,7 @@ func (s *Socket) handOver() {
 func (s *Socket) export(to string) *migration.Session {
 	r := s.recovery
 	key := r.session.Key()
-	values, missing := r.values.encode()
+	values, missing := session.Encode(r.values)
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		s.srv().notices.Warn(context.Background(), "moved value", "socketio: a value of a session that goes to another server cannot be encoded in JSON, and is missing there: store what can, or look it up again when the client is back (Context.Recovered)",
 			"key", printable(name), "error", missing[name])

@@ -2,7 +2,6 @@ package socketio_test
 
 import (
 	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -67,47 +66,4 @@ func TestSessionSeedPanics(t *testing.T) {
 		fail = false
 		siotest.Join(t, srv, eiotest.Polling)
 	})
-}
-
-func TestSessionMethods(t *testing.T) {
-	var s socketio.Session
-	require.Nil(t, s.Get("x"))
-	require.Empty(t, s.Values())
-	s.Delete("x")
-	s.Set("x", "text")
-	require.Equal(t, "text", s.Get("x"))
-	require.Equal(t, 2, s.Add("x", 2))
-	s.Set("x", 3.0)
-	require.Equal(t, 5, s.Add("x", 2))
-	s.Set("x", int64(4))
-	require.Equal(t, 3, s.Add("x", -1))
-	require.Equal(t, "3?", s.Update("x", func(old any) any { require.Equal(t, 3, old); return "3?" }))
-	values := s.Values()
-	values["x"] = "changed"
-	v, ok := socketio.SessionValue[string](&s, "x")
-	require.Equal(t, "3?", v)
-	require.True(t, ok)
-	_, ok = socketio.SessionValue[int](&s, "x")
-	require.False(t, ok)
-	s.Delete("x")
-	require.Nil(t, s.Get("x"))
-}
-
-func TestSessionConcurrency(t *testing.T) {
-	var s socketio.Session
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 500 {
-				s.Add("added", 1)
-				s.Update("updated", func(old any) any {
-					n, _ := old.(int)
-					return n + 1
-				})
-				s.Values()
-			}
-		})
-	}
-	wg.Wait()
-	require.Equal(t, map[string]any{"added": 4000, "updated": 4000}, s.Values())
 }

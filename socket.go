@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/session"
 )
 
 // Socket is one client in one namespace, from its connect handler to its
@@ -117,6 +118,28 @@ func (s *Socket) Session() *Session {
 	}
 	return s.client().session
 }
+
+// Session keeps values for as long as a connection lives. The namespaces of one connection
+// share it, like Flask-SocketIO's managed session. It starts with what [Options].Session
+// returned. Changes do not reach the HTTP session. All methods may be called from any
+// goroutine:
+//
+//	Get(key string) any                   // nil if there is no such value; see SessionValue
+//	Set(key string, value any)
+//	Delete(key string)
+//	Add(key string, n int) int            // adds to a number, and returns the sum
+//	Update(key string, f func(old any) any) any // atomic; f may be called several times
+//	Values() map[string]any               // a copy
+//
+// A session that goes to another server with its client ([Options].Recovery) has its
+// values in JSON on the way. There [SessionValue] returns them with their types again; the
+// other methods see what encoding/json makes of them, a number as a float64 for example. A
+// value that cannot be encoded is missing there, which is logged.
+type Session = session.Session // an alias, because the values need not know sockets
+
+// SessionValue returns the value of key as a T. ok is false if there is none, or if it
+// has another type.
+func SessionValue[T any](s *Session, key string) (value T, ok bool) { return session.Value[T](s, key) }
 
 // Context returns a context with the values of the handshake request's context. It is
 // cancelled when the client leaves, with a [*DisconnectError] as its cause. Use

@@ -1,30 +1,27 @@
-package socketio
+// Package session keeps values for as long as a client lives. It knows no client: it has
+// typed access to the values, and their form on the way to another server.
+package session
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"sync"
 )
 
-// Session keeps values for as long as a connection lives. The namespaces of one
-// connection share it, like Flask-SocketIO's managed session. It starts with what
-// [Options].Session returned. Changes do not reach the HTTP session. All methods may be
-// called from any goroutine.
+// Session keeps values under keys. The zero value is empty. All methods may be called from
+// any goroutine.
 //
-// A session that goes to another server with its client ([Options].Recovery) has its
-// values in JSON on the way. There [SessionValue] returns them with their types again; the
-// other methods see what encoding/json makes of them, a number as a float64 for example. A
-// value that cannot be encoded is missing there, which is logged.
+// The values of a session that has come from another server are in JSON until their types
+// are known: [Value] returns them with their types again, the other methods see what
+// encoding/json makes of them, a number as a float64 for example.
 type Session struct {
 	mu      sync.Mutex
 	values  map[string]any // nil until needed
 	version uint64         // counts changes, for Update
 }
 
-// Get returns the value of key, nil if there is none. [SessionValue] returns it with its
-// type.
+// Get returns the value of key, nil if there is none. [Value] returns it with its type.
 func (s *Session) Get(key string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,6 +90,9 @@ func (s *Session) Values() map[string]any {
 	return all
 }
 
+// New returns a session with these values. The map is the session's from now on; it may be nil.
+func New(values map[string]any) *Session { return &Session{values: values} }
+
 // set stores a value. The caller holds s.mu.
 func (s *Session) set(key string, value any) {
 	if s.values == nil {
@@ -102,9 +102,9 @@ func (s *Session) set(key string, value any) {
 	s.version++
 }
 
-// SessionValue returns the value of key as a T. ok is false if there is none, or if it
+// Value returns the value of key as a T. ok is false if there is none, or if it
 // has another type.
-func SessionValue[T any](s *Session, key string) (value T, ok bool) {
+func Value[T any](s *Session, key string) (value T, ok bool) {
 	stored := s.stored(key)
 	encoded, moved := stored.(movedValue)
 	if !moved {
@@ -155,9 +155,9 @@ func plainValue(value any) (plain any) {
 	return plain
 }
 
-// encode returns the values in JSON, for another server, and why others are missing, by
-// their keys.
-func (s *Session) encode() (values map[string]json.RawMessage, missing map[string]error) {
+// Encode returns the values of a session in JSON, for another server. missing says by key
+// why a value is not among them. It is no method, because users have the methods.
+func Encode(s *Session) (values map[string]json.RawMessage, missing map[string]error) {
 	s.mu.Lock()
 	all := maps.Clone(s.values)
 	s.mu.Unlock()
@@ -173,6 +173,7 @@ func (s *Session) encode() (values map[string]json.RawMessage, missing map[strin
 	return values, missing
 }
 
+// encodeValue returns a value in JSON.
 func encodeValue(value any) (encoded []byte, err error) {
 	if encoded, moved := value.(movedValue); moved {
 		return encoded, nil
@@ -185,21 +186,11 @@ func encodeValue(value any) (encoded []byte, err error) {
 	return json.Marshal(value)
 }
 
-// movedSession returns a session with the values that another server has sent.
-func movedSession(values map[string]json.RawMessage) *Session {
+// Decode returns a session with the values that Encode returned on another server.
+func Decode(values map[string]json.RawMessage) *Session {
 	s := new(Session)
 	for key, value := range values {
 		s.set(key, movedValue(value))
 	}
 	return s
-}
-
-// seedSession calls Options.Session. If that panics, it returns an error.
-func (srv *Server) seedSession(seed func(*http.Request) map[string]any, r *http.Request) (values map[string]any, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = srv.recovered("Options.Session", v)
-		}
-	}()
-	return maps.Clone(seed(r)), nil
 }
