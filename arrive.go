@@ -84,8 +84,8 @@ func (cl *client) end() {
 }
 
 // Take makes sessions of another server this server's, see migration.Host.
-func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Capture) {
-	g := arrivals{srv: h.srv}
+func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Capture) migration.Arrivals {
+	g := &arrivals{srv: h.srv, capture: c}
 	for _, m := range sessions {
 		a, err := h.srv.adopt(m, from)
 		if err != nil {
@@ -94,20 +94,30 @@ func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Ca
 		}
 		g.all = append(g.all, a)
 	}
-	if err := c.Replay(&g, g.enter); err != nil {
-		for _, a := range g.all {
-			a.s.end(ExpiredMove, "", errMoveLost)
-		}
+	if c.Replay(g, g.enter) != nil {
+		g.fail()
 	}
+	return g
 }
 
-// arrivals are sessions that have come from another server, and are in no room yet.
+// arrivals are sessions that have come from another server. First they are in no room. When enter
+// has put them into their rooms, they get what is emitted from then on, and later, before that, what
+// this server had published before and has not got back from the broker.
 type arrivals struct {
-	srv *Server
-	all []*newcomer
+	srv     *Server
+	capture *cluster.Capture
+	all     []*newcomer
+	entered bool // see enter
 }
 
-var _ cluster.Listener = (*arrivals)(nil)
+var (
+	_ cluster.Listener   = (*arrivals)(nil)
+	_ migration.Arrivals = (*arrivals)(nil)
+)
+
+// belated stands for the room of an event that this server emitted before enter, and got back from the
+// broker after that.
+var belated = new(place)
 
 // newcomer is one of them.
 type newcomer struct {
@@ -116,6 +126,7 @@ type newcomer struct {
 	// by the broker, too.
 	has  map[recovery.Offset]struct{}
 	ends bool // it was disconnected meanwhile
+	kept int  // how many events its log had in enter
 }
 
 var errNoSession = errors.New("the message is not complete")
@@ -188,10 +199,14 @@ func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	}
 }
 
-// enter puts the sockets into their rooms. From now on all that is for them reaches them.
+// enter puts the sockets into their rooms. From now on all that is emitted to them reaches them.
 func (g *arrivals) enter() {
+	g.entered = true
 	for _, a := range g.all {
 		s := a.s
+		s.sending.Lock()
+		a.kept = s.recovery.session.Log.Len()
+		s.sending.Unlock()
 		s.mu.Lock()
 		if s.reason == "" {
 			g.srv.index.Add(&s.membership)
@@ -199,11 +214,59 @@ func (g *arrivals) enter() {
 			g.srv.index.Enter(&s.membership)
 		}
 		s.mu.Unlock()
-		g.srv.stats.recovery.movedHere.Add(1)
 		if a.ends {
 			s.Disconnect()
 		}
 	}
+}
+
+// Settle makes the sessions wait for their clients. The goroutine that receives calls it.
+func (g *arrivals) Settle() {
+	for _, a := range g.all { // this server may have emitted before enter, or after
+		a.s.sending.Lock()
+		for p := range a.s.recovery.session.Log.All() {
+			a.has[p.Offset] = struct{}{}
+		}
+		a.s.sending.Unlock()
+	}
+	if g.capture.ReplayOwn(g) != nil {
+		return // End is called
+	}
+	for _, a := range g.all {
+		a.settle()
+	}
+	g.srv.stats.recovery.movedHere.Add(uint64(len(g.all)))
+	g.all = nil
+}
+
+// settle is Settle for one session.
+func (a *newcomer) settle() {
+	s, r := a.s, a.s.recovery
+	s.sending.Lock()
+	if !r.session.Log.Insert(a.kept, r.belated...) {
+		r.overflowed = true // canResume says so
+	}
+	r.belated = nil
+	s.sending.Unlock()
+	if a.ends {
+		s.Disconnect()
+	}
+	if !r.session.Arrive() {
+		s.end(ExpiredShutdown, "", nil)
+	}
+}
+
+// End ends the sessions, unless Settle has been called: some of what was emitted to them may be lost.
+func (g *arrivals) End() {
+	g.capture.End() // waits for Settle
+	g.fail()
+}
+
+func (g *arrivals) fail() {
+	for _, a := range g.all {
+		a.s.end(ExpiredMove, "", errMoveLost)
+	}
+	g.all = nil
 }
 
 // Interested reports whether an event is for one of them.
@@ -227,10 +290,14 @@ func (a *newcomer) isIn(e *wire.Event) bool {
 // Event delivers an event.
 func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
 	offset := wireOffset(in.ID)
+	var via *place
+	if g.entered {
+		via = belated
+	}
 	return g.srv.deliverFrom(in, q, func(e *emitOptions, visit func(*Socket, *place) error) {
 		for _, a := range g.all {
 			if _, has := a.has[offset]; !has && a.isIn(in) && !e.leavesOut(a.s, a.s) {
-				_ = visit(a.s, nil)
+				_ = visit(a.s, via)
 			}
 		}
 	})

@@ -117,7 +117,7 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place) (sent bool, er
 	case via.Left():
 		err = errLeftRoom
 	case state == stateAway && p.Kept != nil && !volatile:
-		sent, full = true, !s.recovery.session.Log.Keep(p.Kept)
+		sent, full = true, !s.recovery.keep(p.Kept, via)
 		s.recovery.overflowed = s.recovery.overflowed || full
 	case volatile && state < stateLeaving && state != stateJoined:
 		s.srv().stats.volatileDropped.Add(1)
@@ -146,6 +146,15 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place) (sent bool, er
 		return false, s.sendError(err)
 	}
 	return sent, nil
+}
+
+// keep keeps a packet for a client that is away, with Socket.sending locked.
+func (r *recoverable) keep(p *packets.KeptPacket, via *place) (ok bool) {
+	if via == belated {
+		r.belated = append(r.belated, p)
+		return true
+	}
+	return r.session.Log.Keep(p)
 }
 
 // sendKept sends a packet and keeps it, with s.sending locked. ask is set if the client is

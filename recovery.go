@@ -162,6 +162,8 @@ type recoverable struct {
 	admitted atomic.Pointer[client]
 	// overflowed: something could not be kept. Guarded by Socket.sending.
 	overflowed bool
+	// belated are events of arrivals that are about to go into the log. Guarded by Socket.sending.
+	belated []*packets.KeptPacket
 	// moved: it goes on on another server. Written with Socket.mu and Socket.sending locked.
 	moved atomic.Bool
 

@@ -25,6 +25,7 @@ type captureState uint8
 const (
 	captureIdle captureState = iota // it has not begun
 	captureOn
+	captureOwn  // it goes on with what this server says itself
 	captureOver // ended, or failed
 )
 
@@ -57,22 +58,53 @@ func (p *Capture) Begin() {
 	}
 }
 
-// Replay carries out for l what has been captured, in order, ends the Capture and calls live, as one
-// step: what comes later is received when live has returned. Without an error, that is; then live is
+// Replay carries out for l what has been captured, in order, and calls live, as one step: what other
+// servers say later is received when live has returned. Without an error, that is; then live is
 // not called. What a Listener returns is left to the Listener.
+//
+// What this server had said itself before may still come: from now on the Capture has that alone,
+// for ReplayOwn.
 func (p *Capture) Replay(l Listener, live func()) error {
 	c := p.c
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	defer c.tape.end(p)
 	if p.state != captureOn {
+		c.tape.end(p)
 		return ErrNotCaptured
 	}
 	for i := p.begin - c.tape.first; i < uint64(len(c.tape.messages)); i++ {
 		c.replay(c.tape.messages[i], l)
 	}
+	p.state, p.begin = captureOwn, c.tape.next()
+	c.tape.forget()
 	live()
 	return nil
+}
+
+// ReplayOwn carries out for l what this server itself has been heard to say since Replay, and ends the
+// Capture. The goroutine that receives calls it, as it calls Begin, when a mark has come that this
+// server published after Replay.
+func (p *Capture) ReplayOwn(l Listener) error {
+	c := p.c
+	defer c.tape.end(p)
+	if p.state != captureOwn {
+		return ErrNotCaptured
+	}
+	for i := p.begin - c.tape.first; i < uint64(len(c.tape.messages)); i++ {
+		if m := c.tape.messages[i]; c.isOwn(m) {
+			c.replay(m, l)
+		}
+	}
+	return nil
+}
+
+// isOwn reports whether this server has published a message.
+func (c *Cluster) isOwn(m captured) bool {
+	if m.channel == c.membersChannel {
+		host, _, _ := fleet.ReadOrder(m.data)
+		return host == c.opts.ID
+	}
+	return m.own
 }
 
 // End ends the Capture, if that has not happened.
@@ -92,7 +124,7 @@ func (c *Cluster) Captured() int {
 // replay carries out one message for l, with c.turn held.
 func (c *Cluster) replay(m captured, l Listener) {
 	if m.channel == c.membersChannel {
-		if content, ok := fleet.ReadOrder(m.data); ok {
+		if _, content, ok := fleet.ReadOrder(m.data); ok {
 			l.Order(content)
 		}
 		return
@@ -122,6 +154,7 @@ func (r *listening) Cancel(host, id string)    { r.c.questions.cancel(questionKe
 type captured struct {
 	channel string
 	data    []byte
+	own     bool // this server has published it; not known on the members' channel
 }
 
 // capturedOverhead is what a message counts besides its bytes.
@@ -141,7 +174,7 @@ func (t *tape) next() uint64 { return t.first + uint64(len(t.messages)) }
 
 // add keeps a message. If there are too many, the Captures that began first fail.
 func (t *tape) add(channel string, data []byte, limit int) {
-	m := captured{channel, append([]byte(nil), data...)}
+	m := captured{channel: channel, data: append([]byte(nil), data...)}
 	t.messages = append(t.messages, m)
 	for t.size += m.size(); t.size > limit && len(t.captures) > 0; {
 		oldest := t.oldest()
@@ -150,6 +183,13 @@ func (t *tape) add(channel string, data []byte, limit int) {
 				t.end(p)
 			}
 		}
+	}
+}
+
+// markOwn notes that this server has published the last message.
+func (t *tape) markOwn() {
+	if n := len(t.messages); n > 0 {
+		t.messages[n-1].own = true
 	}
 }
 
@@ -162,13 +202,18 @@ func (t *tape) oldest() uint64 {
 	return first
 }
 
-// end ends a Capture, and forgets what no other one needs.
+// end ends a Capture.
 func (t *tape) end(p *Capture) {
 	p.state = captureOver
 	if _, on := t.captures[p]; !on {
 		return
 	}
 	delete(t.captures, p)
+	t.forget()
+}
+
+// forget forgets what no Capture needs.
+func (t *tape) forget() {
 	if len(t.captures) == 0 {
 		t.first, t.messages, t.size = t.next(), nil, 0
 		return

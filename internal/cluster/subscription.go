@@ -140,6 +140,7 @@ func (c *Cluster) receive(channel string, data []byte) {
 	}
 	own, err := c.wire.Read(channel, data, (*receiver)(c))
 	if own {
+		c.tape.markOwn()
 		return
 	}
 	c.out.Link.Received(c.catchUp.missed)

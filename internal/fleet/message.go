@@ -131,11 +131,12 @@ func (m *message) encode() []byte {
 // PerhapsOrder reports, at the cost of a glance, whether a message may be one that ReadOrder reads.
 func PerhapsOrder(data []byte) bool { return bytes.Contains(data, []byte(`"order":true`)) }
 
-// ReadOrder returns the content of an order to all servers. ok is false if the message is none.
-func ReadOrder(data []byte) (content []byte, ok bool) {
+// ReadOrder returns the content of an order to all servers, and the id of the server that gives it.
+// ok is false if the message is none.
+func ReadOrder(data []byte) (host string, content []byte, ok bool) {
 	m, err := readMessage(data, "")
 	if err != nil || m == nil || m.Kind != kindAsk || !m.Order || m.Once {
-		return nil, false
+		return "", nil, false
 	}
-	return m.Question, true
+	return m.Host, m.Question, true
 }

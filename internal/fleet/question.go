@@ -16,7 +16,9 @@ type Question struct {
 	Order bool
 	// UntilFound is set if nobody need be waited for once a server has answered with Found.
 	UntilFound bool
-	// To is the one server that is asked. Empty: all.
+	// To is the one server that is asked. Empty: all. If it is this server itself, nobody answers,
+	// and Ask returns when Passed has returned: all that this server had published before has come
+	// round by then, if the broker has one order for all.
 	To string
 	// Passed, if set, is called when this server receives its own question: what it receives from
 	// then on, the others receive after the question, if the broker has one order for all. The
@@ -103,7 +105,11 @@ func (f *Fleet) begin(q Question) *survey {
 	defer f.mu.Unlock()
 	f.lastID++
 	s := &survey{id: f.lastID, question: q, once: q.Passed != nil, servers: make(map[string]*respondent), changed: make(chan struct{}, 1)}
-	if q.To != "" {
+	switch q.To {
+	case "":
+	case f.opts.Host:
+		s.servers[q.To] = &respondent{name: f.opts.Name} // until the question has passed
+	default:
 		s.servers[q.To] = &respondent{name: q.To, state: silent, err: ErrLeft} // until it is heard of
 	}
 	for host, m := range f.members {
@@ -178,8 +184,15 @@ func (f *Fleet) passed(m *message) {
 		call, s.question.Passed = s.question.Passed, nil
 	}
 	f.mu.Unlock()
-	if call != nil {
-		call()
+	if call == nil {
+		return
+	}
+	call()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.surveys[m.ID]; s != nil && s.question.To == f.opts.Host {
+		s.servers[f.opts.Host].state = answered
+		s.signal()
 	}
 }
 

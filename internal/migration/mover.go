@@ -34,8 +34,18 @@ type Host interface {
 	GiveWaiting(to string, give func(*Session)) (key recovery.Key, size int64, ok bool)
 	// Waiting returns how many sessions there are whose clients are away.
 	Waiting() int
-	// Take makes sessions of another server this server's, with what the Capture has for them.
-	Take(sessions []*Session, from string, c *cluster.Capture)
+	// Take makes sessions of another server this server's, with what the Capture has for them. What
+	// this server has said before is still to come.
+	Take(sessions []*Session, from string, c *cluster.Capture) Arrivals
+}
+
+// Arrivals are sessions that Host.Take has taken. Their clients wait for one of the methods. Neither waits.
+type Arrivals interface {
+	// Settle is called when all that this server said before Take has come round, by the goroutine
+	// that receives.
+	Settle()
+	// End is called when that can happen no more. It has no effect after Settle.
+	End()
 }
 
 // Servers are the servers on a broker. A cluster.Cluster is one.
@@ -202,11 +212,18 @@ func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wa
 			r.Found = r.Found && err == nil && len(s.Key) == len(recovery.Key{}) && wanted(s)
 		}
 		if r.Found {
-			m.host.Take(sessions, r.Host, capture)
+			m.settle(ctx, m.host.Take(sessions, r.Host, capture))
 			break // the Capture is used up, and one server has it at most
 		}
 	}
 	return replies
+}
+
+// settle waits until what this server had said before it took sessions has come round.
+func (m *Mover) settle(ctx context.Context, a Arrivals) {
+	q := question{Do: doMark}
+	_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), To: m.self, Passed: a.Settle})
+	a.End()
 }
 
 // question is the content of a fleet.Question about sessions that move.
@@ -220,6 +237,7 @@ const (
 	doMove    = "moveSession"  // an order: the session with Key goes to the server that asks. Found: it does; Names: its form
 	doHost    = "hostSessions" // Found: the server takes sessions; Count: how many it has whose clients are away
 	doTake    = "takeSessions" // an order: the server fetches all sessions of the one that asks, whose clients are away; Found: it has
+	doMark    = "mark"         // nothing: it is for the server itself
 	doMoveAll = "moveSessions" // an order: some of the sessions whose clients are away go to the server that asks; Found: some do; Names: their form
 )
 

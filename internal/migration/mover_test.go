@@ -60,7 +60,9 @@ func (s *fakeServer) Ask(ctx context.Context, q fleet.Question) (replies []fleet
 	s.n.mu.Lock()
 	var asks question
 	_ = json.Unmarshal(q.Content, &asks)
-	s.n.asked = append(s.n.asked, fmt.Sprintf("%s %s %s", s.name, q.To, asks.Do))
+	if q.To != s.name {
+		s.n.asked = append(s.n.asked, fmt.Sprintf("%s %s %s", s.name, q.To, asks.Do))
+	}
 	others := make(map[string]*fakeServer)
 	for name, o := range s.n.servers {
 		if o != s && (q.To == "" || q.To == name) {
@@ -127,13 +129,26 @@ func (s *fakeServer) Waiting() int {
 	return len(s.sessions)
 }
 
-func (s *fakeServer) Take(sessions []*Session, _ string, _ *cluster.Capture) {
-	s.n.mu.Lock()
-	defer s.n.mu.Unlock()
-	for _, m := range sessions {
-		s.sessions[recovery.Key(m.Key)] = m.SID
-	}
+func (s *fakeServer) Take(sessions []*Session, _ string, _ *cluster.Capture) Arrivals {
+	return &fakeArrivals{s, sessions}
 }
+
+// fakeArrivals are sessions that a server has when its mark has passed.
+type fakeArrivals struct {
+	s        *fakeServer
+	sessions []*Session
+}
+
+func (a *fakeArrivals) Settle() {
+	a.s.n.mu.Lock()
+	defer a.s.n.mu.Unlock()
+	for _, m := range a.sessions {
+		a.s.sessions[recovery.Key(m.Key)] = m.SID
+	}
+	a.sessions = nil
+}
+
+func (a *fakeArrivals) End() { a.sessions = nil }
 
 // has returns which servers have a session.
 func (n *network) has(key recovery.Key) (names []string) {

@@ -209,6 +209,29 @@ func (l *Log[P]) Close() {
 	l.logs = nil
 }
 
+// Insert keeps packets that have not been sent, before the entry with the index at. ok is that of Keep.
+func (l *Log[P]) Insert(at int, packets ...*Packet[P]) (ok bool) {
+	if l.logs == nil {
+		return true
+	}
+	for i := range l.len { // all entries go round once
+		if i == at {
+			l.pushAll(packets)
+			packets = nil
+		}
+		e := l.take()
+		l.put(e.packet, e.number)
+	}
+	l.pushAll(packets)
+	return l.logs.limit == 0 || l.size <= l.logs.limit
+}
+
+func (l *Log[P]) pushAll(packets []*Packet[P]) {
+	for _, p := range packets {
+		l.push(p, 0)
+	}
+}
+
 // All returns what is kept, oldest first.
 func (l *Log[P]) All() iter.Seq[*Packet[P]] {
 	return func(yield func(*Packet[P]) bool) {

@@ -30,6 +30,9 @@ func TestAdopt(t *testing.T) {
 
 		moved := new(user)
 		require.True(t, to.Adopt(&moved.Session, moved, old.Key()))
+		_, _, ok = to.ClaimKey(old.Key())
+		assert.False(t, ok, "it is under way")
+		require.True(t, moved.Arrive())
 		moved.Log.Restart(old.Log.Start())
 		for p := range old.Log.All() {
 			require.True(t, moved.Log.Keep(NewPacket(p.Payload, p.Offset, 10)))

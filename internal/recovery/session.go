@@ -22,6 +22,7 @@ type Session[S comparable, P any] struct {
 	pid        PID // zero: nobody has said it, see Adopt
 	claims     uint64
 	ended      bool
+	arriving   bool           // it was adopted, and Arrive has not been called
 	due        time.Time      // when the window ends; zero: the session does not wait
 	prev, next *Session[S, P] // those that wait
 }
@@ -52,6 +53,15 @@ func (x *Session[S, P]) Wait(claim uint64) (started bool) {
 	st.mu.Unlock()
 	x.countWait(begun, SessionOverhead)
 	return true
+}
+
+// Arrive makes an adopted session wait for its client, see Wait. It reports false if the session is to
+// be ended: the store is closed.
+func (x *Session[S, P]) Arrive() (ok bool) {
+	x.store.mu.Lock()
+	x.arriving = false
+	x.store.mu.Unlock()
+	return x.Wait(0) || !x.Current(0)
 }
 
 // Current reports whether a claim is the newest one of a session that has not ended.

@@ -80,9 +80,9 @@ func (st *Store[S, P]) Add(x *Session[S, P], self S) {
 	st.sessions[x.key] = x
 }
 
-// Adopt is Add for a session that comes from another server and waits for its client,
-// see [Session.Wait]. It has a key already, and its private id is what hashes to that. If ok is
-// false, the store has a session with that key, or is closed.
+// Adopt is Add for a session that comes from another server. It has a key already, and its private
+// id is what hashes to that. It cannot be claimed, and does not expire, before [Session.Arrive]. If
+// ok is false, the store has a session with that key, or is closed.
 func (st *Store[S, P]) Adopt(x *Session[S, P], self S, key Key) (ok bool) {
 	st.init(x, self, key)
 	st.mu.Lock()
@@ -92,9 +92,8 @@ func (st *Store[S, P]) Adopt(x *Session[S, P], self S, key Key) (ok bool) {
 		return false
 	}
 	st.sessions[key] = x
-	begun := x.linkLocked()
+	x.arriving = true
 	st.mu.Unlock()
-	x.countWait(begun, SessionOverhead)
 	return true
 }
 
@@ -118,7 +117,7 @@ func (st *Store[S, P]) ClaimKey(key Key) (self S, claim uint64, ok bool) { retur
 func (st *Store[S, P]) claim(key Key, pid *PID) (self S, claim uint64, ok bool) {
 	st.mu.Lock()
 	x := st.sessions[key]
-	if x == nil || st.closed {
+	if x == nil || x.arriving || st.closed {
 		st.mu.Unlock()
 		return self, 0, false
 	}

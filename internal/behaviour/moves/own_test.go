@@ -1,0 +1,164 @@
+package moves_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/siotest"
+)
+
+// slowBroker is a broker that publishes nothing while it is held. What other servers publish comes.
+type slowBroker struct {
+	socketio.Broker
+
+	mu   sync.Mutex
+	gate chan struct{} // nil: it is not held
+}
+
+func (b *slowBroker) hold() (release func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	gate := make(chan struct{})
+	b.gate = gate
+	return func() {
+		b.mu.Lock()
+		b.gate = nil
+		b.mu.Unlock()
+		close(gate)
+		synctest.Wait()
+	}
+}
+
+func (b *slowBroker) Publish(ctx context.Context, channel string, data []byte) error {
+	b.mu.Lock()
+	gate := b.gate
+	b.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return b.Broker.Publish(ctx, channel, data)
+}
+
+// slowFleet is a fleet whose brokers can be held.
+func slowFleet(t *testing.T, n int) (*fleet, []*slowBroker) {
+	f := &fleet{Fleet: siotest.NewFleet(t, 0, nil)}
+	var brokers []*slowBroker
+	f.Wrap = func(b socketio.Broker) socketio.Broker {
+		slow := &slowBroker{Broker: b}
+		brokers = append(brokers, slow)
+		return slow
+	}
+	for range n {
+		f.add(&socketio.Options{Recovery: &socketio.Recovery{}})
+	}
+	return f, brokers
+}
+
+// What the server to which the client comes emits while the session is under way, and gets back from a
+// slow broker only after the session is there, reaches the client: once, and in order.
+func TestOwnEventsComeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, brokers := slowFleet(t, 3)
+		a, b, third := f.Servers[0], f.Servers[1], f.Servers[2]
+		c, release := underWay(t, f)
+		sid := c.SID
+		flow := brokers[1].hold()
+		require.NoError(t, b.Emit("room", 1, socketio.To("r")))
+		require.NoError(t, b.Emit("all", 2))
+		require.NoError(t, b.Emit("sid", 3, socketio.To(sid)))
+		require.NoError(t, b.JoinRoom(sid, "x"))
+		require.NoError(t, b.Emit("x", 4, socketio.To("x")))
+		require.NoError(t, b.LeaveRoom(sid, "r"))
+		require.NoError(t, b.Emit("no", nil, socketio.To("r")))
+		release()
+		require.True(t, b.Socket(sid).Away(), "it is there")
+		require.NoError(t, b.Emit("both", 5))
+		require.NoError(t, b.Emit("sid", 6, socketio.To(sid)))
+		require.NoError(t, third.Emit("other", 7))
+		require.NoError(t, a.Emit("other", 8, socketio.To(sid)))
+		synctest.Wait()
+		flow()
+		c.Answered()
+		require.True(t, c.Recovered)
+		require.NoError(t, b.Emit("after", 9, socketio.To("x")))
+		synctest.Wait()
+		got := c.Received()
+		var own, others []string
+		for _, e := range got {
+			if strings.HasPrefix(e, `["other"`) {
+				others = append(others, e)
+			} else {
+				own = append(own, e)
+			}
+		}
+		require.Equal(t, []string{`["before"]`, `["room",1]`, `["all",2]`, `["sid",3]`, `["x",4]`, `["both",5]`, `["sid",6]`, `["after",9]`}, own)
+		require.ElementsMatch(t, []string{`["other",7]`, `["other",8]`}, others)
+		require.Equal(t, []string{sid, "x"}, b.Rooms(sid))
+	})
+}
+
+// The client is not seated before that, and hears of it if the subscription is lost meanwhile.
+func TestBrokerIsLostUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, brokers := slowFleet(t, 2)
+		c, release := underWay(t, f)
+		flow := brokers[1].hold()
+		require.NoError(t, f.Servers[1].Emit("room", 1, socketio.To("r")))
+		release()
+		require.True(t, f.Servers[1].Socket(c.SID).Away())
+		f.Service.Cut(brokers[1].Broker)
+		synctest.Wait()
+		flow()
+		c.Answered()
+		require.False(t, c.Recovered)
+		require.EqualValues(t, 1, f.Servers[1].Stats().Recovery.Expired[socketio.ExpiredMove])
+		f.Service.Restore(brokers[1].Broker)
+	})
+}
+
+// A client that connects once more while its session settles is in it.
+func TestTwiceWhileItSettles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, brokers := slowFleet(t, 2)
+		b := f.Servers[1]
+		c, release := underWay(t, f)
+		flow := brokers[1].hold()
+		require.NoError(t, b.Emit("room", 1, socketio.To("r")))
+		release()
+		c.Drop()
+		c.Dial()
+		c.SendConnect()
+		synctest.Wait()
+		require.NoError(t, b.Emit("room", 2, socketio.To("r")))
+		flow()
+		c.Answered()
+		require.True(t, c.Recovered)
+		c.Want(`["before"]`, `["room",1]`, `["room",2]`)
+	})
+}
+
+// A session that is disconnected by the server while it settles ends.
+func TestDisconnectWhileItSettles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, brokers := slowFleet(t, 2)
+		b := f.Servers[1]
+		c, release := underWay(t, f)
+		flow := brokers[1].hold()
+		require.NoError(t, b.Emit("room", 1, socketio.To("r")))
+		release()
+		require.NoError(t, b.Disconnect(c.SID))
+		flow()
+		c.Answered()
+		require.False(t, c.Recovered)
+	})
+}
