@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/seed-d124fa34/socketio/internal/census"
@@ -108,6 +110,8 @@ type arrivals struct {
 	capture *cluster.Capture
 	all     []*newcomer
 	entered bool // see enter
+	marks   int  // how often Settle was called
+	moved   bool // rooms were joined or left since enter, in Settle
 }
 
 var (
@@ -126,7 +130,9 @@ type newcomer struct {
 	// by the broker, too.
 	has  map[recovery.Offset]struct{}
 	ends bool // it was disconnected meanwhile
-	kept int  // how many events its log had in enter
+	kept int  // how many events its log had in enter, or when Settle was called last
+	// changed are the rooms that were joined or left since enter, as long as what was asked for before may come.
+	changed map[string]bool
 }
 
 var errNoSession = errors.New("the message is not complete")
@@ -201,13 +207,15 @@ func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 
 // enter puts the sockets into their rooms. From now on all that is emitted to them reaches them.
 func (g *arrivals) enter() {
-	g.entered = true
+	g.entered, g.moved = true, false
+	arrival := g.srv.arrived.Load() + 1
 	for _, a := range g.all {
 		s := a.s
 		s.sending.Lock()
 		a.kept = s.recovery.session.Log.Len()
 		s.sending.Unlock()
 		s.mu.Lock()
+		s.recovery.arrival, s.recovery.changed = arrival, make(map[string]bool)
 		if s.reason == "" {
 			g.srv.index.Add(&s.membership)
 			g.srv.index.SetAway(&s.membership, true)
@@ -218,36 +226,86 @@ func (g *arrivals) enter() {
 			s.Disconnect()
 		}
 	}
+	g.srv.arrived.Store(arrival) // there is one enter at a time
+}
+
+// emitToArrived sends an event to sockets that have come from other servers since Server.emit looked for its
+// recipients, unless they have it from the broker.
+func (srv *Server) emitToArrived(e *emitOptions, self *Socket, p packet) {
+	srv.each(e, false, self, func(s *Socket, via *place) error {
+		if s.recovery == nil || s.recovery.arrival <= e.arrived {
+			return nil
+		}
+		_, err := s.deliverKept(p, false, via, true)
+		s.closeIfFull(err)
+		return err
+	})
 }
 
 // Settle makes the sessions wait for their clients. The goroutine that receives calls it.
-func (g *arrivals) Settle() {
-	for _, a := range g.all { // this server may have emitted before enter, or after
-		a.s.sending.Lock()
-		for p := range a.s.recovery.session.Log.All() {
-			a.has[p.Offset] = struct{}{}
-		}
-		a.s.sending.Unlock()
+//
+// If rooms were joined or left because of what came now, this server has perhaps emitted to these rooms
+// since enter, and has missed the sockets. So all that it has emitted before now is waited for, too.
+func (g *arrivals) Settle() (again bool) {
+	for _, a := range g.all {
+		a.beginSettling()
 	}
 	if g.capture.ReplayOwn(g) != nil {
-		return // End is called
+		return false // End is called
+	}
+	for _, a := range g.all {
+		a.insertBelated()
+	}
+	if g.marks++; g.moved && g.marks == 1 {
+		for _, a := range g.all {
+			a.s.mu.Lock()
+			a.s.recovery.changed = make(map[string]bool)
+			a.s.mu.Unlock()
+		}
+		return true
 	}
 	for _, a := range g.all {
 		a.settle()
 	}
 	g.srv.stats.recovery.movedHere.Add(uint64(len(g.all)))
 	g.all = nil
+	return false
 }
 
-// settle is Settle for one session.
-func (a *newcomer) settle() {
+// beginSettling notes what has reached a socket since enter.
+func (a *newcomer) beginSettling() {
+	s, r := a.s, a.s.recovery
+	s.mu.Lock()
+	if a.changed == nil {
+		a.changed = make(map[string]bool)
+	}
+	maps.Copy(a.changed, r.changed)
+	r.changed = nil
+	s.mu.Unlock()
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	for p := range r.session.Log.All() {
+		a.has[p.Offset] = struct{}{}
+	}
+}
+
+// insertBelated puts the events into the log that this server emitted before those that the socket got at once.
+func (a *newcomer) insertBelated() {
 	s, r := a.s, a.s.recovery
 	s.sending.Lock()
-	if !r.session.Log.Insert(a.kept, r.belated...) {
+	defer s.sending.Unlock()
+	belated := r.belated
+	r.belated = nil
+	belated = slices.DeleteFunc(belated, func(p *packets.KeptPacket) bool { return r.has(p.Offset) })
+	if !r.session.Log.Insert(a.kept, belated...) {
 		r.overflowed = true // canResume says so
 	}
-	r.belated = nil
-	s.sending.Unlock()
+	a.kept = r.session.Log.Len()
+}
+
+// settle is Settle for one session, at the end.
+func (a *newcomer) settle() {
+	s, r := a.s, a.s.recovery
 	if a.ends {
 		s.Disconnect()
 	}
@@ -307,12 +365,15 @@ func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
 func (g *arrivals) Command(c wire.Command) error {
 	for _, a := range g.all {
 		switch {
+		case a.changed[c.Room]: // later
 		case c.Namespace != a.s.name || c.Do != wire.CloseRoom && c.SID != a.s.sid:
 		case c.Do == wire.Join:
+			g.moved = true
 			_ = a.s.join(c.Room) // a room that cannot be joined is not joined
 		case c.Do == wire.Disconnect:
 			a.ends = true
 		default:
+			g.moved = true
 			a.s.leaveRoom(c.Room)
 		}
 	}
@@ -330,8 +391,12 @@ func (g *arrivals) Order(content []byte) {
 		case !a.isIn(&wire.Event{Namespace: q.Namespace, Everyone: q.Everyone, Rooms: []string{q.Room}}):
 		case q.Do == census.Disconnect:
 			a.ends = true
-		case a.s.join(q.NewRoom) == nil && !q.Everyone && q.Room != q.NewRoom:
-			a.s.leaveRoom(q.Room)
+		case a.changed[q.Room] || a.changed[q.NewRoom]: // later
+		default:
+			g.moved = true
+			if a.s.join(q.NewRoom) == nil && !q.Everyone && q.Room != q.NewRoom {
+				a.s.leaveRoom(q.Room)
+			}
 		}
 	}
 }

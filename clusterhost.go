@@ -210,6 +210,9 @@ func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event s
 		ask = srv.askElsewhere(e, cb)
 	}
 	err := srv.publish(e, self, p, event, data, ask)
+	if cb == nil && !e.volatile && srv.arrived.Load() != e.arrived {
+		srv.emitToArrived(e, self, p)
+	}
 	if !errors.Is(err, ErrBrokerUnavailable) {
 		return err
 	}

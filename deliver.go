@@ -2,9 +2,11 @@ package socketio
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -20,7 +22,7 @@ var errLeftRoom = errors.New("socketio: left the room")
 // alone. The error is errLeftRoom if the socket has left the room.
 func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err error) {
 	if s.recovery != nil {
-		return s.deliverKept(p, volatile, via)
+		return s.deliverKept(p, volatile, via, false)
 	}
 	if s.state.Load() != stateJoined {
 		held, err := s.hold(p, volatile, via)
@@ -99,8 +101,9 @@ func (s *Socket) closeIfFull(err error) {
 }
 
 // deliverKept is deliver for a socket whose client can come back. What is not volatile
-// is kept in the order in which it is sent; while the client is away it is only kept.
-func (s *Socket) deliverKept(p packet, volatile bool, via *place) (sent bool, err error) {
+// is kept in the order in which it is sent; while the client is away it is only kept. With once,
+// nothing is done if the socket has the event already.
+func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (sent bool, err error) {
 	if !volatile {
 		p = p.Fixed()
 	}
@@ -116,6 +119,7 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place) (sent bool, er
 	switch state := s.state.Load(); {
 	case via.Left():
 		err = errLeftRoom
+	case once && (p.Kept == nil || s.recovery.has(p.Kept.Offset)):
 	case state == stateAway && p.Kept != nil && !volatile:
 		sent, full = true, !s.recovery.keep(p.Kept, via)
 		s.recovery.overflowed = s.recovery.overflowed || full
@@ -155,6 +159,16 @@ func (r *recoverable) keep(p *packets.KeptPacket, via *place) (ok bool) {
 		return true
 	}
 	return r.session.Log.Keep(p)
+}
+
+// has reports whether an event is kept, with Socket.sending locked.
+func (r *recoverable) has(offset recovery.Offset) bool {
+	for p := range r.session.Log.All() {
+		if p.Offset == offset {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.belated, func(p *packets.KeptPacket) bool { return p.Offset == offset })
 }
 
 // sendKept sends a packet and keeps it, with s.sending locked. ask is set if the client is

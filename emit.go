@@ -117,7 +117,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return err
 	}
 	defer e.free()
-	from, h.Namespace = from.local(), e.ns
+	from, h.Namespace, e.arrived = from.local(), e.ns, srv.arrived.Load()
 	var cb *ackCallback
 	if e.ack != nil {
 		h.ID, h.HasID = srv.ackIDs.Add(1), true

@@ -212,7 +212,11 @@ func (n *namespace) Disconnect(sid string) error {
 		s.Disconnect()
 		return nil
 	}
-	return n.elsewhere(wire.Disconnect, sid, "")
+	err := n.elsewhere(wire.Disconnect, sid, "")
+	if s := n.Socket(sid); s != nil && err == nil { // it has come meanwhile
+		s.Disconnect()
+	}
+	return err
 }
 
 // Sockets ranges over everyone in the namespace on this server, in no particular order.

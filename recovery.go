@@ -170,6 +170,8 @@ type recoverable struct {
 	// Guarded by Socket.mu.
 	departure *departure       // it goes to another server; nil: it does not
 	came      bool             // from another server, and its client is not back yet
+	arrival   uint64           // Server.arrived when it came; written before it is in the index
+	changed   map[string]bool  // rooms joined or left since then; nil unless that matters, see arrivals
 	claim     uint64           // of the connection that the socket is on, see recovery.Store
 	back      *comeback        // the client is about to be back; nil if not
 	lost      *DisconnectError // how the connection was lost last

@@ -84,7 +84,13 @@ func (n *namespace) JoinRoom(sid, room string) error {
 	if s := n.Socket(sid); s != nil {
 		return s.Join(room)
 	}
-	return n.elsewhere(wire.Join, sid, room)
+	if err := n.elsewhere(wire.Join, sid, room); err != nil {
+		return err
+	}
+	if s := n.Socket(sid); s != nil { // it has come meanwhile
+		return s.Join(room)
+	}
+	return nil
 }
 
 // LeaveRoom removes a socket from a room, as [Socket.Leave] does. The error is
@@ -98,7 +104,11 @@ func (n *namespace) LeaveRoom(sid, room string) error {
 		s.Leave(room)
 		return nil
 	}
-	return n.elsewhere(wire.Leave, sid, room)
+	err := n.elsewhere(wire.Leave, sid, room)
+	if s := n.Socket(sid); s != nil && err == nil { // it has come meanwhile
+		s.Leave(room)
+	}
+	return err
 }
 
 // CloseRoom removes everyone from a room, on every server. Nothing is sent to
@@ -278,6 +288,7 @@ func (s *Socket) enterRoom(room string) (joined bool, err error) {
 	if s.reason != "" {
 		return false, &DisconnectError{s.reason, s.cause}
 	}
+	s.changes(room)
 	if s.membership.Has(room) {
 		return false, nil
 	}
@@ -286,6 +297,14 @@ func (s *Socket) enterRoom(room string) (joined bool, err error) {
 		return false, &LimitError{limitRooms, most}
 	}
 	return s.srv().index.Join(&s.membership, room), nil
+}
+
+// changes notes that a room is joined or left, with s.mu locked: what was asked for earlier and is
+// still to come has no effect any more.
+func (s *Socket) changes(room string) {
+	if r := s.recovery; r != nil && r.changed != nil {
+		r.changed[room] = true
+	}
 }
 
 func (s *Socket) leaveRoom(room string) {
@@ -299,6 +318,7 @@ func (s *Socket) leaveRoom(room string) {
 func (s *Socket) exitRoom(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.changes(room)
 	p, had := s.srv().index.Leave(&s.membership, room)
 	if p != nil {
 		s.sending.Lock() // waits until every emit that reached the socket through p is queued

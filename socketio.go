@@ -128,6 +128,7 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	cluster    cluster.Adapter                        // the other servers; nil without a broker
 	offsets    *recovery.Offsets                      // of events for other servers, without Options.Recovery; nil without a broker
 	entering   [16]sync.Mutex                         // see client.entering
+	arrived    atomic.Uint64                          // how often sessions have come from other servers
 	mover      *migration.Mover                       // nil without a broker or Options.Recovery
 	host       string                                 // its name on the broker
 	remoteAcks remoteBoxes

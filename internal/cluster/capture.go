@@ -81,12 +81,11 @@ func (p *Capture) Replay(l Listener, live func()) error {
 	return nil
 }
 
-// ReplayOwn carries out for l what this server itself has been heard to say since Replay, and ends the
-// Capture. The goroutine that receives calls it, as it calls Begin, when a mark has come that this
-// server published after Replay.
+// ReplayOwn carries out for l what this server itself has been heard to say since Replay, or the last
+// ReplayOwn. The goroutine that receives calls it, as it calls Begin, when a mark has come that this
+// server published after that.
 func (p *Capture) ReplayOwn(l Listener) error {
 	c := p.c
-	defer c.tape.end(p)
 	if p.state != captureOwn {
 		return ErrNotCaptured
 	}
@@ -95,6 +94,8 @@ func (p *Capture) ReplayOwn(l Listener) error {
 			c.replay(m, l)
 		}
 	}
+	p.begin = c.tape.next()
+	c.tape.forget()
 	return nil
 }
 

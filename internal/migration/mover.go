@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/cluster"
@@ -42,8 +43,9 @@ type Host interface {
 // Arrivals are sessions that Host.Take has taken. Their clients wait for one of the methods. Neither waits.
 type Arrivals interface {
 	// Settle is called when all that this server said before Take has come round, by the goroutine
-	// that receives.
-	Settle()
+	// that receives. With again it is to be called once more, when the same is true of what this
+	// server said before now.
+	Settle() (again bool)
 	// End is called when that can happen no more. It has no effect after Settle.
 	End()
 }
@@ -222,7 +224,11 @@ func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wa
 // settle waits until what this server had said before it took sessions has come round.
 func (m *Mover) settle(ctx context.Context, a Arrivals) {
 	q := question{Do: doMark}
-	_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), To: m.self, Passed: a.Settle})
+	var again atomic.Bool
+	for ask := true; ask; ask = again.Load() {
+		again.Store(false)
+		_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), To: m.self, Passed: func() { again.Store(a.Settle()) }})
+	}
 	a.End()
 }
 

@@ -130,22 +130,28 @@ func (s *fakeServer) Waiting() int {
 }
 
 func (s *fakeServer) Take(sessions []*Session, _ string, _ *cluster.Capture) Arrivals {
-	return &fakeArrivals{s, sessions}
+	return &fakeArrivals{s: s, sessions: sessions}
 }
 
-// fakeArrivals are sessions that a server has when its mark has passed.
+// fakeArrivals are sessions that a server has when its marks have passed.
 type fakeArrivals struct {
 	s        *fakeServer
 	sessions []*Session
+	passed   bool // once
 }
 
-func (a *fakeArrivals) Settle() {
+func (a *fakeArrivals) Settle() (again bool) {
 	a.s.n.mu.Lock()
 	defer a.s.n.mu.Unlock()
+	if !a.passed {
+		a.passed = true
+		return true
+	}
 	for _, m := range a.sessions {
 		a.s.sessions[recovery.Key(m.Key)] = m.SID
 	}
 	a.sessions = nil
+	return false
 }
 
 func (a *fakeArrivals) End() { a.sessions = nil }

@@ -162,3 +162,71 @@ func TestDisconnectWhileItSettles(t *testing.T) {
 		require.False(t, c.Recovered)
 	})
 }
+
+// Rooms that are joined and left before the session is there, which the server hears of only after that, count for
+// what it emits meanwhile, unless they are joined or left once more.
+func TestOwnRoomsComeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, brokers := slowFleet(t, 2)
+		b := f.Servers[1]
+		c, release := underWay(t, f)
+		sid := c.SID
+		flow := brokers[1].hold()
+		require.NoError(t, b.Emit("all", 1))
+		require.NoError(t, b.JoinRoom(sid, "x"))
+		require.NoError(t, b.JoinRoom(sid, "y"))
+		require.NoError(t, b.LeaveRoom(sid, "r"))
+		release()
+		require.NoError(t, b.JoinRoom(sid, "z"))
+		require.NoError(t, b.LeaveRoom(sid, "y"))
+		require.NoError(t, b.JoinRoom(sid, "r"))
+		synctest.Wait()
+		require.NoError(t, b.Emit("x", 2, socketio.To("x")))
+		require.NoError(t, b.Emit("no", nil, socketio.To("y")))
+		require.NoError(t, b.Emit("z", 3, socketio.To("z", "x")))
+		flow()
+		c.Answered()
+		require.True(t, c.Recovered)
+		require.NoError(t, b.Emit("r", 4, socketio.To("r")))
+		require.ElementsMatch(t, []string{`["before"]`, `["all",1]`, `["x",2]`, `["z",3]`, `["r",4]`}, c.Received())
+		require.Equal(t, []string{sid, "r", "x", "z"}, b.Rooms(sid))
+	})
+}
+
+// An emit that has looked for its recipients when the session comes, and is published only after that, reaches
+// the client, too.
+func TestEmitWhileItArrives(t *testing.T) {
+	for _, seated := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f, brokers := slowFleet(t, 2)
+			b := f.Servers[1]
+			c, release := underWay(t, f)
+			block, done := make(chan struct{}), make(chan error, 2)
+			b.AddHooks(socketio.Hooks{Emitted: func(e *socketio.Emission) {
+				if e.Event == "blocked" {
+					<-block
+				}
+			}})
+			go func() { done <- b.Emit("blocked", 1) }()
+			go func() { done <- b.Emit("blocked", 2, socketio.To(c.SID)) }()
+			synctest.Wait()
+			flow := func() {}
+			if !seated {
+				flow = brokers[1].hold()
+				require.NoError(t, b.Emit("before it arrives", nil))
+			}
+			release()
+			close(block)
+			require.NoError(t, <-done)
+			require.NoError(t, <-done)
+			flow()
+			c.Answered()
+			require.True(t, c.Recovered)
+			want := []string{`["before"]`, `["blocked",1]`, `["blocked",2]`}
+			if !seated {
+				want = append(want, `["before it arrives"]`)
+			}
+			require.ElementsMatch(t, want, c.Received())
+		})
+	}
+}
