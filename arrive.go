@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -229,19 +228,6 @@ func (g *arrivals) enter() {
 	g.srv.arrived.Store(arrival) // there is one enter at a time
 }
 
-// emitToArrived sends an event to sockets that have come from other servers since Server.emit looked for its
-// recipients, unless they have it from the broker.
-func (srv *Server) emitToArrived(e *emitOptions, self *Socket, p packet) {
-	srv.each(e, false, self, func(s *Socket, via *place) error {
-		if s.recovery == nil || s.recovery.arrival <= e.arrived {
-			return nil
-		}
-		_, err := s.deliverKept(p, false, via, true)
-		s.closeIfFull(err)
-		return err
-	})
-}
-
 // Settle makes the sessions wait for their clients. The goroutine that receives calls it.
 //
 // If rooms were joined or left because of what came now, this server has perhaps emitted to these rooms
@@ -410,23 +396,4 @@ func wireOffset(id []byte) recovery.Offset {
 	}
 	o, _ := recovery.ParseOffset(string(id))
 	return o
-}
-
-// startMoving makes sessions move between this server and the others.
-func (srv *Server) startMoving(c *cluster.Cluster, id string) {
-	if srv.recovery != nil {
-		srv.mover = migration.NewMover(moveHost{srv}, c, id)
-	}
-}
-
-// handOverSessions gives the sessions of clients that are away to the other servers, because of Shutdown.
-func (srv *Server) handOverSessions(ctx context.Context) {
-	if srv.mover == nil {
-		return
-	}
-	srv.mover.HandOver(ctx)
-	srv.mover.Close()
-	if n := srv.recovery.Waiting(); n > 0 {
-		srv.log.Warn("socketio: sessions of clients that are away end with this server: no other server has taken them (Options.Recovery)", "sessions", n)
-	}
 }

@@ -226,3 +226,16 @@ func (cl *client) refusal(e *Error) []any {
 	}
 	return cl.revision().Refused(e.Message, e.Data, e)
 }
+
+// emitToArrived sends an event to sockets that have come from other servers since Server.emit looked for its
+// recipients, unless they have it from the broker.
+func (srv *Server) emitToArrived(e *emitOptions, self *Socket, p packet) {
+	srv.each(e, false, self, func(s *Socket, via *place) error {
+		if s.recovery == nil || s.recovery.arrival <= e.arrived {
+			return nil
+		}
+		_, err := s.deliverKept(p, false, via, true)
+		s.closeIfFull(err)
+		return err
+	})
+}

@@ -179,3 +179,22 @@ func (srv *Server) pidText(id recovery.PID) string {
 	}
 	return id.Secret() + "." + srv.host
 }
+
+// startMoving makes sessions move between this server and the others.
+func (srv *Server) startMoving(c *cluster.Cluster, id string) {
+	if srv.recovery != nil {
+		srv.mover = migration.NewMover(moveHost{srv}, c, id)
+	}
+}
+
+// handOverSessions gives the sessions of clients that are away to the other servers, because of Shutdown.
+func (srv *Server) handOverSessions(ctx context.Context) {
+	if srv.mover == nil {
+		return
+	}
+	srv.mover.HandOver(ctx)
+	srv.mover.Close()
+	if n := srv.recovery.Waiting(); n > 0 {
+		srv.log.Warn("socketio: sessions of clients that are away end with this server: no other server has taken them (Options.Recovery)", "sessions", n)
+	}
+}

@@ -202,3 +202,38 @@ func TestCaptureEndsExactly(t *testing.T) {
 		}
 	})
 }
+
+// After the replay a Capture has what the server says itself, and nothing of others.
+func TestReplayOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := start(t, "a", "b")
+		a, b := s[0], s[1]
+		p := capture(t, b, "now")
+		var l arrival
+		require.NoError(t, p.Replay(&l, func() {}))
+		require.NoError(t, a.Emit(event("of another", "r"), nil))
+		synctest.Wait()
+		require.NoError(t, b.Emit(event("its own", "r"), nil))
+		require.NoError(t, b.Do(wire.Command{Do: wire.Leave, Namespace: "/", SID: "sid", Room: "room"}))
+		require.NoError(t, b.PutTransient("members", []byte(`{"v":1,"is":"ask","host":"b","id":1,"question":{"do":"move"},"order":true}`)))
+		require.NoError(t, a.PutTransient("members", []byte(`{"v":1,"is":"ask","host":"a","id":1,"question":{"do":"no"},"order":true}`)))
+		var errs []error
+		before := b.received
+		b.received = func(data string) {
+			if data == "mark" {
+				errs = append(errs, p.ReplayOwn(&l))
+			}
+			before(data)
+		}
+		for range 2 {
+			require.NoError(t, b.PutTransient("members", []byte("mark")))
+			synctest.Wait()
+		}
+		p.End()
+		require.NoError(t, b.PutTransient("members", []byte("mark")))
+		synctest.Wait()
+		require.Equal(t, []error{nil, nil, cluster.ErrNotCaptured}, errs)
+		require.Equal(t, []string{` "its own" 1`, "1 sid", `{"do":"move"}`}, l.heard)
+		require.Zero(t, b.Captured())
+	})
+}

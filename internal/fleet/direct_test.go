@@ -116,3 +116,21 @@ func TestAnswerToOnceIsNotKept(t *testing.T) {
 		require.True(t, slices.ContainsFunc(other.replies.orders, func(o doneOrder) bool { return o.answer.Err == errAskedOnce.Err }))
 	})
 }
+
+// A question to the server itself ends when it has come round, or when that cannot happen.
+func TestAskSelf(t *testing.T) {
+	inBus(t, 2, func(t *testing.T, b *bus) {
+		a := b.servers[0]
+		passed := 0
+		q := Question{Content: []byte(`"q"`), To: "h0", Passed: func() { passed++ }}
+		replies, err := a.Ask(t.Context(), q)
+		require.NoError(t, err)
+		require.Empty(t, replies)
+		require.Equal(t, 1, passed)
+		require.Empty(t, b.servers[1].questions())
+		a.Disconnected()
+		_, err = a.Ask(t.Context(), q)
+		require.ErrorIs(t, err, ErrUnavailable)
+		require.Equal(t, 1, passed)
+	})
+}

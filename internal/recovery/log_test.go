@@ -414,3 +414,31 @@ func BenchmarkPacket(b *testing.B) {
 	}
 	_ = p
 }
+
+// What came late goes to its place, and counts as the rest does.
+func TestInsert(t *testing.T) {
+	for _, n := range []int{0, 1, 14, 15, 16, 40} {
+		for _, at := range []int{0, 1, 15, 40} {
+			st := NewStore[*user, string](Options[*user]{SessionLimit: 1 << 20})
+			u := new(user)
+			st.Add(&u.Session, u)
+			var want []string
+			for i := range n {
+				want = append(want, string(rune('a'+i)))
+				require.True(t, u.Log.Keep(NewPacket(want[i], st.NextOffset(), 10)))
+			}
+			require.True(t, u.Log.Insert(at, NewPacket("x", st.NextOffset(), 10), NewPacket("y", st.NextOffset(), 10)))
+			want = slices.Insert(want, min(at, n), "x", "y")
+			var got []string
+			for p := range u.Log.All() {
+				got = append(got, p.Payload)
+			}
+			require.Equal(t, want, got)
+			require.Equal(t, n+2, u.Log.Len())
+			u.Log.Clear()
+			require.Zero(t, u.Log.Size())
+			u.End()
+			st.Close()
+		}
+	}
+}
