@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
@@ -25,64 +24,6 @@ var (
 	errElsewhere = errors.New("socketio: the client was connected to another server")
 	errMoveLost  = errors.New("socketio: too much was emitted while the session came from another server, or the broker was away")
 )
-
-// fetch has the session come here that a client names, if another server may have it, and then seats the
-// client. It reports false if there is nothing to be waited for.
-func (cl *client) fetch(st *seat, in arrival) bool {
-	srv := cl.srv
-	if srv.mover == nil || in.fetched {
-		return false
-	}
-	in.fetched = true
-	cl.mu.Lock()
-	st.fetching = in.c
-	cl.mu.Unlock()
-	if srv.mover.Fetch(in.id.Key(), in.home, func() { cl.fetched(st, in) }) {
-		return true
-	}
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	st.fetching = nil
-	return false
-}
-
-// fetched seats a client whose session has come, or has not.
-func (cl *client) fetched(st *seat, in arrival) {
-	entering := cl.entering()
-	entering.Lock()
-	defer entering.Unlock()
-	cl.mu.Lock()
-	current := st.fetching == in.c && !cl.gone
-	if st.fetching == in.c {
-		st.fetching = nil
-	}
-	cl.mu.Unlock()
-	if !current { // it has connected once more, or its connection has ended
-		cl.handled(in.c)
-		return
-	}
-	cl.enter(st, in)
-}
-
-// entering returns the lock that is held while a client whose session has come from another server is
-// seated, and while gone is set: it is seated before the end of the connection, or not at all. Clients
-// share these locks, so that each needs no memory for one.
-func (cl *client) entering() *sync.Mutex {
-	return &cl.srv.entering[int(cl.slot)%len(cl.srv.entering)]
-}
-
-// end notes that the connection has ended: no socket gets a seat on it any more.
-func (cl *client) end() {
-	if !cl.recoverable || cl.srv.mover == nil {
-		return
-	}
-	entering := cl.entering()
-	entering.Lock()
-	defer entering.Unlock()
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	cl.gone = true
-}
 
 // Take makes sessions of another server this server's, see migration.Host.
 func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Capture) migration.Arrivals {
@@ -282,7 +223,12 @@ func (a *newcomer) insertBelated() {
 	defer s.sending.Unlock()
 	belated := r.belated
 	r.belated = nil
-	belated = slices.DeleteFunc(belated, func(p *packets.KeptPacket) bool { return r.has(p.Offset) })
+	if len(belated) > 0 { // emitToArrived may have brought some of them meanwhile
+		for p := range r.session.Log.All() {
+			a.has[p.Offset] = struct{}{}
+		}
+		belated = slices.DeleteFunc(belated, func(p *packets.KeptPacket) bool { _, has := a.has[p.Offset]; return has })
+	}
 	if !r.session.Log.Insert(a.kept, belated...) {
 		r.overflowed = true // canResume says so
 	}

@@ -107,8 +107,11 @@ func (cl *client) enter(st *seat, in arrival) {
 // comeBack has a client come back to its session. If it reports false, the client gets a
 // new one.
 func (cl *client) comeBack(st *seat, in arrival) bool {
+	if cl.fetch(st, in, true) {
+		return true
+	}
 	s, claim, ok := cl.srv.recovery.Claim(in.id)
-	if !ok && cl.fetch(st, in) {
+	if !ok && cl.fetch(st, in, false) {
 		return true
 	}
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/cluster"
@@ -16,10 +17,11 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// How sessions leave for another server (Options.Recovery with Options.Cluster.Broker): a
-// client has come back there, or this server shuts down. Package migration has who asks whom.
-// What is here is what a session is: give takes it from the rooms at once, so that from then on
-// all that is for it goes through the broker, and hands it over when its handlers have returned.
+// Sessions move between servers (Options.Recovery with Options.Cluster.Broker): a client has come
+// back to another server than its own, or its server shuts down. Package migration has who asks whom.
+// The client waits until its session has come (client.fetch). The server that had the session takes it
+// from the rooms at once, so that from then on all that is for it goes through the broker, and hands it
+// over when its handlers have returned. How the other server takes it is in arrive.go.
 
 // moveHost is a server as its Mover sees it.
 type moveHost struct{ srv *Server }
@@ -36,6 +38,66 @@ const expiryMoved Expiry = "moved"
 type departure struct {
 	to   string
 	give func(*migration.Session)
+}
+
+// fetch has the session come here that a client names, if another server may have it, and then seats the
+// client. It reports false if there is nothing to be waited for. With underWay, that is so unless the
+// session is being fetched already.
+func (cl *client) fetch(st *seat, in arrival, underWay bool) bool {
+	srv := cl.srv
+	if srv.mover == nil || in.fetched {
+		return false
+	}
+	in.fetched = true
+	cl.mu.Lock()
+	st.fetching = in.c
+	cl.mu.Unlock()
+	done := func() { cl.fetched(st, in) }
+	if underWay && srv.mover.Await(in.id.Key(), done) || !underWay && srv.mover.Fetch(in.id.Key(), in.home, done) {
+		return true
+	}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	st.fetching = nil
+	return false
+}
+
+// fetched seats a client whose session has come, or has not.
+func (cl *client) fetched(st *seat, in arrival) {
+	entering := cl.entering()
+	entering.Lock()
+	defer entering.Unlock()
+	cl.mu.Lock()
+	current := st.fetching == in.c && !cl.gone
+	if st.fetching == in.c {
+		st.fetching = nil
+	}
+	cl.mu.Unlock()
+	if !current { // it has connected once more, or its connection has ended
+		cl.handled(in.c)
+		return
+	}
+	cl.enter(st, in)
+}
+
+// entering returns the lock that is held while a client whose session has come from another server is
+// seated, and while gone is set: it is seated before the end of the connection, or not at all. Clients
+// share these locks, so that each needs no memory for one.
+func (cl *client) entering() *sync.Mutex {
+	return &cl.srv.entering[int(cl.slot)%len(cl.srv.entering)]
+}
+
+// end notes that the connection has ended: no socket gets a seat on it any more.
+func (cl *client) end() {
+	if !cl.recoverable || cl.srv.mover == nil {
+		return
+	}
+	entering := cl.entering()
+	entering.Lock()
+	defer entering.Unlock()
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.gone = true
 }
 
 // Give takes a session from this server, see migration.Host.
@@ -57,6 +119,9 @@ func (h moveHost) GiveWaiting(to string, give func(*migration.Session)) (key rec
 		}
 	}
 }
+
+// Has reports whether a session is here.
+func (h moveHost) Has(key recovery.Key) bool { return h.srv.recovery.Has(key) }
 
 // Waiting returns how many clients are away.
 func (h moveHost) Waiting() int { return h.srv.recovery.Waiting() }

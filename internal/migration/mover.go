@@ -33,6 +33,8 @@ type Host interface {
 	// GiveWaiting is Give for a session whose client is away, whichever. size is about how many
 	// bytes it has.
 	GiveWaiting(to string, give func(*Session)) (key recovery.Key, size int64, ok bool)
+	// Has reports whether there is a session with a key on this server, which is not under way.
+	Has(key recovery.Key) bool
 	// Waiting returns how many sessions there are whose clients are away.
 	Waiting() int
 	// Take makes sessions of another server this server's, with what the Capture has for them. What
@@ -120,16 +122,43 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 	m.waiting++
 	m.running.Go(func() {
 		m.fetch(key, home, a)
-		m.mu.Lock()
-		m.waiting--
-		delete(m.arrivals, key)
-		then := a.then
-		m.mu.Unlock()
-		for _, f := range then {
-			f()
+		for m.ended(key, a) {
+			m.mu.Lock()
+			then := a.then
+			a.then = nil
+			m.mu.Unlock()
+			for _, f := range then {
+				f()
+			}
 		}
 	})
 	return true
+}
+
+// ended reports whether there is something to be done now that a fetch has ended, and forgets the
+// fetch if not.
+func (m *Mover) ended(key recovery.Key, a *arrival) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a.passed = false // who asks for the session need not wait any more
+	if len(a.then) > 0 {
+		return true
+	}
+	m.waiting--
+	delete(m.arrivals, key)
+	return false
+}
+
+// Await has done called as Fetch does, if the session is being fetched. Otherwise it reports false.
+// So those who come for a session get it in the order in which they have come.
+func (m *Mover) Await(key recovery.Key, done func()) (ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.arrivals[key]
+	if a != nil {
+		a.then = append(a.then, done)
+	}
+	return a != nil
 }
 
 func (m *Mover) fetch(key recovery.Key, home string, a *arrival) {
@@ -156,7 +185,31 @@ func (m *Mover) fetch(key recovery.Key, home string, a *arrival) {
 			return
 		}
 		var found bool
-		if found, next = m.ask(ctx, &q, next, a, key); found {
+		found, next = m.ask(ctx, &q, next, a, key)
+		if next == m.self && !found { // the other server has handed it over, in a batch that is under way
+			m.awaitBatches(ctx)
+			found = m.host.Has(key)
+		}
+		if found {
+			return
+		}
+	}
+}
+
+// awaitBatches waits until what other servers hand over now is here.
+func (m *Mover) awaitBatches(ctx context.Context) {
+	var running []chan struct{}
+	m.mu.Lock()
+	for b := range m.batches {
+		done := make(chan struct{})
+		b.then = append(b.then, func() { close(done) })
+		running = append(running, done)
+	}
+	m.mu.Unlock()
+	for _, done := range running {
+		select {
+		case <-done:
+		case <-ctx.Done():
 			return
 		}
 	}

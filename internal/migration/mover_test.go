@@ -123,6 +123,13 @@ func (s *fakeServer) GiveWaiting(to string, give func(*Session)) (key recovery.K
 	return key, 1 << 20, ok && s.Give(key, to, give)
 }
 
+func (s *fakeServer) Has(key recovery.Key) bool {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	_, ok := s.sessions[key]
+	return ok
+}
+
 func (s *fakeServer) Waiting() int {
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
@@ -227,6 +234,57 @@ func TestFetchTwice(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.EqualValues(t, 3, ended.Load())
 		assert.Less(t, time.Since(begin), 2*time.Second)
+	})
+}
+
+// Who comes for a session while those who came before are served gets it after them.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork("a", "b")
+		defer n.close()
+		n.servers["a"].sessions[testKey(1)] = "sid"
+		b := n.servers["b"]
+		var order []string
+		note := func(what string) func() { return func() { order = append(order, what) } }
+		assert.False(t, b.Await(testKey(1), note("nobody fetches it")))
+		first := make(chan struct{})
+		require.True(t, b.Fetch(testKey(1), "a", func() { <-first; note("first")() }))
+		require.True(t, b.Fetch(testKey(1), "a", note("second")))
+		synctest.Wait()
+		assert.True(t, b.Has(testKey(1)), "the first one has not claimed it")
+		require.True(t, b.Await(testKey(1), func() {
+			note("third")()
+			assert.True(t, b.Await(testKey(1), note("fourth")))
+		}))
+		assert.False(t, b.Await(testKey(2), note("of another session")))
+		assert.Empty(t, order)
+		close(first)
+		synctest.Wait()
+		assert.Equal(t, []string{"first", "second", "third", "fourth"}, order)
+		assert.False(t, b.Await(testKey(1), note("too late")))
+	})
+}
+
+// A client that comes to the very server that its session is being handed over to waits for it there.
+func TestFetchWhileHandedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork("a", "b", "c")
+		defer n.close()
+		a, b := n.servers["a"], n.servers["b"]
+		n.servers["c"].sessions[testKey(200)] = "it has more"
+		a.sessions[testKey(1)] = "sid"
+		a.hold = make(chan struct{})
+		go a.HandOver(t.Context())
+		synctest.Wait()
+		done := false
+		require.True(t, b.Fetch(testKey(1), "a", func() { done = true }))
+		synctest.Wait()
+		assert.False(t, done)
+		close(a.hold)
+		synctest.Wait()
+		assert.True(t, done)
+		assert.True(t, b.Has(testKey(1)))
+		assert.NotContains(t, n.asked, "b  moveSession", "nobody else is asked")
 	})
 }
 

@@ -32,7 +32,9 @@ func TestAdopt(t *testing.T) {
 		require.True(t, to.Adopt(&moved.Session, moved, old.Key()))
 		_, _, ok = to.ClaimKey(old.Key())
 		assert.False(t, ok, "it is under way")
+		assert.False(t, to.Has(old.Key()))
 		require.True(t, moved.Arrive())
+		assert.True(t, to.Has(old.Key()))
 		moved.Log.Restart(old.Log.Start())
 		for p := range old.Log.All() {
 			require.True(t, moved.Log.Keep(NewPacket(p.Payload, p.Offset, 10)))

@@ -132,6 +132,14 @@ func (st *Store[S, P]) claim(key Key, pid *PID) (self S, claim uint64, ok bool) 
 	return x.self, claim, true
 }
 
+// Has reports whether there is a session with a key that can be claimed.
+func (st *Store[S, P]) Has(key Key) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	x := st.sessions[key]
+	return x != nil && !x.arriving && !st.closed
+}
+
 // ClaimWaiting claims a session that waits for its client, the one that has waited longest. ok is
 // false if there is none, and after Close.
 func (st *Store[S, P]) ClaimWaiting() (self S, claim uint64, ok bool) {
