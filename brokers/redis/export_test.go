@@ -7,3 +7,6 @@ func (b *Broker) SetPing(interval, patience time.Duration) { b.ping, b.patience 
 
 // SetPing sets how long a subscription waits for messages, and longer for the answer.
 func (h *History) SetPing(interval, patience time.Duration) { h.b.SetPing(interval, patience) }
+
+// Closing is closing.
+var Closing = closing

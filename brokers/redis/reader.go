@@ -17,7 +17,7 @@ import (
 // How many entries are read at once: as many as make a batch of a moderate size. No
 // stream is shorter than maxCount unless nothing has been dropped.
 const (
-	firstCount = 512
+	firstCount = minCount // until it is known how big they are
 	maxCount   = 1000
 	minCount   = 8
 
@@ -261,32 +261,6 @@ func (r *reader) beReady() {
 		r.ready = true
 		r.to.Ready(r.last.position())
 	}
-}
-
-// closing returns a dialer whose connections are closed when a context ends.
-func closing(ctx context.Context, dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(dialing context.Context, network, addr string) (net.Conn, error) {
-		dialing, cancel := context.WithCancel(dialing)
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		conn, err := dial(dialing, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		c := &closingConn{Conn: conn}
-		c.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
-		return c, nil
-	}
-}
-
-type closingConn struct {
-	net.Conn
-	stop func() bool
-}
-
-func (c *closingConn) Close() error {
-	c.stop()
-	return c.Conn.Close()
 }
 
 // entryID is the id of an entry of a stream.
