@@ -11,6 +11,8 @@
 //   - [BatchBroker] is for services that take several messages at once for less.
 //   - [History] is for services that keep messages: a server that was cut off gets what
 //     it missed.
+//   - [RecordStore] is for services that also keep values by keys: the sessions of a server
+//     that was killed go on on another one.
 //
 // What a broker can do beyond that it says by implementing further interfaces of
 // this package; a server looks for them when it starts.

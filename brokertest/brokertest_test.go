@@ -52,6 +52,7 @@ func TestHistory(t *testing.T) {
 	}
 	brokertest.Run(t, s)
 	brokertest.RunHistory(t, brokertest.HistoryService{Service: s, Forget: service.Forget})
+	brokertest.RunRecords(t, s)
 }
 
 // The newest messages are kept.

@@ -10,5 +10,6 @@
 //		})
 //	}
 //
-// A broker that is a [broker.History] is checked by [RunHistory] as well.
+// A broker that is a [broker.History] is checked by [RunHistory] as well, and one that is
+// a [broker.RecordStore] by [RunRecords].
 package brokertest

@@ -16,7 +16,7 @@ import (
 // methods may be called from any goroutine.
 type Memory struct {
 	// Keep is how many of the newest messages the service keeps. If it is not zero, the
-	// brokers are each a [broker.History]. It must not be changed after the first
+	// brokers are each a [broker.History] and a [broker.RecordStore]. It must not be changed after the first
 	// Connect.
 	Keep int
 
@@ -24,6 +24,7 @@ type Memory struct {
 	stopped bool
 	subs    []*subscription
 	history history
+	records records
 }
 
 var (

@@ -79,13 +79,15 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 // stream is created when it is not there. All servers and emitters of an application use
 // a History, or all a [Broker]: they do not hear each other.
 type History struct {
-	b    *Broker
-	opts HistoryOptions
+	b       *Broker
+	opts    HistoryOptions
+	records bucket
 }
 
 var (
 	_ broker.History     = (*History)(nil)
 	_ broker.BatchBroker = (*History)(nil)
+	_ broker.RecordStore = (*History)(nil)
 )
 
 // NewHistory returns a broker on the NATS servers with the URLs, see [New], that keeps
@@ -99,7 +101,11 @@ func NewHistory(url string, o *HistoryOptions, options ...natsgo.Option) (*Histo
 	if err != nil {
 		return nil, err
 	}
-	return &History{b: b, opts: opts}, nil
+	records, err := New(url, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &History{b: b, opts: opts, records: bucket{b: records}}, nil
 }
 
 // Publish publishes a message, see [broker.Broker]. When it returns nil, the stream has
@@ -228,4 +234,4 @@ func (h *History) SubscribeAfter(ctx context.Context, after broker.Position, cha
 
 // Close ends the subscriptions and the connections, see [broker.Broker]. It waits until
 // the calls have returned: it is not to be called by one.
-func (h *History) Close() error { return h.b.Close() }
+func (h *History) Close() error { return errors.Join(h.b.Close(), h.records.b.Close()) }

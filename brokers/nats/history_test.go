@@ -51,6 +51,7 @@ func TestHistory(t *testing.T) {
 	brokertest.RunHistory(t, brokertest.HistoryService{Service: service, Forget: func() {
 		require.NoError(t, admin(t, s, "socketio").Purge(t.Context()))
 	}})
+	brokertest.RunRecords(t, service)
 }
 
 // What is kept in memory is lost with the NATS server, and readers hear of it.

@@ -76,6 +76,7 @@ type History struct {
 var (
 	_ broker.History     = (*History)(nil)
 	_ broker.BatchBroker = (*History)(nil)
+	_ broker.RecordStore = (*History)(nil)
 )
 
 // NewHistory returns a broker on the Redis with a URL, see [New], that keeps messages.

@@ -22,6 +22,7 @@ func runHistory(t *testing.T, service brokertest.Service, forget func()) {
 	t.Helper()
 	run(t, service)
 	brokertest.RunHistory(t, brokertest.HistoryService{Service: service, Forget: forget})
+	brokertest.RunRecords(t, service)
 }
 
 func newHistory(t *testing.T, url string, o *redis.HistoryOptions) *redis.History {
