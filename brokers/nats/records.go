@@ -39,7 +39,7 @@ type bucket struct {
 func (h *History) bucketName() string { return h.opts.Stream + "-sessions" }
 
 // on calls f with the bucket, which keeps records for ttl at least.
-func (k *bucket) on(ctx context.Context, h *History, ttl time.Duration, f func(kv jetstream.KeyValue) error) error {
+func (k *bucket) on(ctx context.Context, h *History, ttl time.Duration, f func(ctx context.Context, kv jetstream.KeyValue) error) error {
 	return k.b.onLink(ctx, func(l *link) error {
 		if k.link != l || k.ttl < ttl {
 			if err := k.open(ctx, h, l, ttl); err != nil {
@@ -49,7 +49,7 @@ func (k *bucket) on(ctx context.Context, h *History, ttl time.Duration, f func(k
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
-		err := f(k.kv)
+		err := f(ctx, k.kv)
 		if cause := context.Cause(l.ctx); err != nil && cause != nil {
 			err = cause
 		}
@@ -165,7 +165,7 @@ func (h *History) PutRecords(ctx context.Context, records []*broker.Record, ttl 
 		return nil
 	}
 	return h.b.calls.Do(ctx, func(ctx context.Context) error {
-		return h.records.on(ctx, h, ttl, func(kv jetstream.KeyValue) error {
+		return h.records.on(ctx, h, ttl, func(ctx context.Context, kv jetstream.KeyValue) error {
 			return each(ctx, records, func(ctx context.Context, r *broker.Record) error { return putRecord(ctx, kv, r) })
 		})
 	})
@@ -225,7 +225,7 @@ func record(mark byte, owner string, value []byte) []byte {
 func (h *History) TakeRecord(ctx context.Context, key string, ttl time.Duration) (value []byte, owner string, err error) {
 	err = h.b.calls.Do(ctx, func(ctx context.Context) error {
 		var was stored
-		err := h.records.on(ctx, h, ttl, func(kv jetstream.KeyValue) error {
+		err := h.records.on(ctx, h, ttl, func(ctx context.Context, kv jetstream.KeyValue) error {
 			return change(ctx, kv, key, func(now stored) []byte {
 				if was = now; now.value == nil || now.taken() {
 					return nil
@@ -255,7 +255,7 @@ func (h *History) DeleteRecords(ctx context.Context, records []*broker.Record) e
 		return nil
 	}
 	return h.b.calls.Do(ctx, func(ctx context.Context) error {
-		return h.records.on(ctx, h, 0, func(kv jetstream.KeyValue) error {
+		return h.records.on(ctx, h, 0, func(ctx context.Context, kv jetstream.KeyValue) error {
 			return each(ctx, records, func(ctx context.Context, r *broker.Record) error { return deleteRecord(ctx, kv, r) })
 		})
 	})
