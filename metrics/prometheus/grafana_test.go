@@ -38,6 +38,8 @@ var idle = map[string]bool{
 	"socketio_connections_paused":                            true,
 	"socketio_send_queue_bytes":                              true,
 	"socketio_broker_outages_total":                          true,
+	"socketio_broker_gaps_total":                             true,
+	"socketio_broker_messages_replayed_total":                true,
 	"socketio_broker_messages_dropped_total":                 true,
 	"socketio_broker_queue_messages":                         true,
 	"socketio_broker_queue_bytes":                            true,
