@@ -1,4 +1,4 @@
-.PHONY: test check e2e demo bench churn fmt
+.PHONY: test check e2e demo bench churn fmt api release
 
 test: ## all that Go alone can check
 	go test ./...
@@ -22,3 +22,10 @@ churn: ## 100,000 clients of every kind come and go, and nothing is left of them
 
 fmt:
 	find . -name '*.go' -not -path '*/node_modules/*' | xargs gofmt -w
+
+api: ## what of the exported API has changed since the last release
+	go run ./tools/release api
+
+CHECKS = .ci/run
+release: ## two commits and the tags of all modules: VERSION=v0.1.0; DRY=1 says what would be done: docs/releasing.md
+	go run ./tools/release $(if $(DRY),-n) -checks '$(CHECKS)' '$(VERSION)'

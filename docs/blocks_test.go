@@ -130,3 +130,14 @@ func TestUnknownSession(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, answer.Code)
 	assert.Equal(t, strings.TrimSpace(only(t, "scaling.md", "json")), strings.TrimSpace(answer.Body.String()))
 }
+
+// The commands of releasing.md are targets of the Makefile, whose work tools/release tests.
+func TestReleaseCommands(t *testing.T) {
+	makefile := read(t, "../Makefile")
+	for command := range strings.Lines(only(t, "releasing.md", "sh")) {
+		assert.Regexp(t, `^make release VERSION=v0\.1\.0( DRY=1)? +#`, command)
+	}
+	assert.Contains(t, makefile, "\nrelease: ##")
+	assert.Contains(t, makefile, "$(if $(DRY),-n)")
+	assert.Contains(t, makefile, "'$(VERSION)'")
+}

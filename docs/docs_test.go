@@ -203,6 +203,7 @@ var others = []struct {
 	{"from-flask-socketio.md", "python", 13, "e2e/documents_test.go TestFlaskBlocks", ""},
 	{"from-javascript.md", "js", 1, "e2e/documents_test.go TestJavaScriptServer", ""},
 	{"performance.md", "sh", 1, "docs/blocks_test.go TestBenchCommands", ""},
+	{"releasing.md", "sh", 1, "docs/blocks_test.go TestReleaseCommands", ""},
 	{"scaling.md", "python", 1, "e2e/documents_test.go TestFlaskBlocks", ""},
 	{"scaling.md", "json", 1, "docs/blocks_test.go TestUnknownSession", ""},
 	{"scaling.md", "text", 1, "", "a drawing"},
