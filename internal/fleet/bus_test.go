@@ -301,4 +301,5 @@ func (s *server) forgotten() {
 	require.Empty(s.bus.t, s.replies.transfers)
 	require.Zero(s.bus.t, s.replies.bytes)
 	require.Empty(s.bus.t, s.replies.pending)
+	require.Zero(s.bus.t, s.replies.urgent)
 }

@@ -3,10 +3,12 @@ package fleet
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -132,5 +134,73 @@ func TestAskSelf(t *testing.T) {
 		_, err = a.Ask(t.Context(), q)
 		require.ErrorIs(t, err, ErrUnavailable)
 		require.Equal(t, 1, passed)
+	})
+}
+
+// Who asks an urgent question does not wait for a server that has vanished, but does for one that takes its
+// time. Once one is overdue, it is not waited for again before it gives a sign of life.
+func TestUrgent(t *testing.T) {
+	inBus(t, 3, func(t *testing.T, b *bus) {
+		a, slow, gone := b.servers[0], b.servers[1], b.servers[2]
+		slow.later = func(answer func()) { time.AfterFunc(10*time.Second, answer) }
+		gone.vanish()
+		q := ask("q")
+		q.Urgent, q.Order, q.Passed = true, true, func() {}
+		took := func(to string, want error) time.Duration {
+			begin := time.Now()
+			q.To = to
+			_, err := a.Ask(t.Context(), q)
+			require.ErrorIs(t, err, want)
+			return time.Since(begin)
+		}
+		require.Equal(t, urgentSilent, took("h2", ErrSilent))
+		require.Zero(t, took("h2", ErrSilent))
+		require.Equal(t, 10*time.Second, took("h1", nil))
+		require.Equal(t, 10*time.Second, took("", ErrSilent))
+		gone.losing(nil)
+		time.Sleep(heartbeat)
+		require.Zero(t, took("h2", nil))
+		gone.vanish()
+		slow.mu.Lock()
+		slow.later = nil
+		slow.mu.Unlock()
+		require.Equal(t, urgentSilent, took("", ErrSilent))
+		require.NoError(t, a.Reachable("h2"), "for other purposes it is silent after three heartbeats only")
+		gone.losing(nil)
+		gone.Close()
+		synctest.Wait()
+		require.Zero(t, took("", nil))
+		slow.forgotten()
+	})
+}
+
+// Whoever is asked an urgent question says that it is there until it has answered, and not after that, however
+// many there are.
+func TestUrgentSigns(t *testing.T) {
+	inBus(t, 2, func(t *testing.T, b *bus) {
+		a, other := b.servers[0], b.servers[1]
+		const takes = 9 * time.Second
+		other.later = func(answer func()) { time.AfterFunc(takes, answer) }
+		sent := func() int {
+			other.mu.Lock()
+			defer other.mu.Unlock()
+			return other.sent
+		}
+		before := sent()
+		var asking sync.WaitGroup
+		for range 100 {
+			asking.Go(func() {
+				q := ask("q")
+				q.Urgent = true
+				_, err := a.Ask(t.Context(), q)
+				assert.NoError(t, err)
+			})
+		}
+		asking.Wait()
+		require.InDelta(t, 100+takes/urgentSign, sent()-before, 5)
+		before = sent()
+		time.Sleep(10 * heartbeat)
+		require.LessOrEqual(t, sent()-before, 14)
+		other.forgotten()
 	})
 }

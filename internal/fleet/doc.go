@@ -14,6 +14,9 @@
 // missing, because its clients may still be connected. Then it is forgotten; or before, when a
 // server with the same endpoint takes its place. A server that said "bye" is forgotten at once.
 //
+// A question may be urgent: a server that is asked one says "here" every half second until it has
+// answered, and if it gives no sign of life for two seconds, whoever asks does not wait for it.
+//
 // # Questions
 //
 // A question goes to everybody ("ask"). An answer ("answer") is a list of names, a number and a

@@ -10,17 +10,19 @@ import (
 )
 
 const (
-	heartbeat   = 5 * time.Second  // the longest time between two signs of life of a server
-	silentAfter = 3 * heartbeat    // a server that gave none for so long is silent
-	missingFor  = 5 * time.Minute  // a silent server is named as missing for so long, and then forgotten
-	settle      = 2 * time.Second  // a server that has said hello knows the others after this time
-	retryHello  = heartbeat / 25   // a hello that could not be published is tried again after this time
-	greetDelay  = heartbeat / 50   // hello is answered after this time, or up to twice as much
-	maxMembers  = 10_000           // other servers that are known
-	maxBytes    = 256 << 20        // of the answers to one question, and of those being sent
-	partSize    = 128 << 10        // bytes, roughly, of one part of an answer
-	askAgain    = 2 * time.Second  // an answer that made no progress for so long is requested again
-	idleFor     = 10 * time.Second // an answer that nobody requests the rest of is dropped
+	heartbeat    = 5 * time.Second  // the longest time between two signs of life of a server
+	silentAfter  = 3 * heartbeat    // a server that gave none for so long is silent
+	missingFor   = 5 * time.Minute  // a silent server is named as missing for so long, and then forgotten
+	urgentSilent = 2 * time.Second  // the same, if the server has been asked an urgent question
+	urgentSign   = urgentSilent / 4 // the longest time between two signs of life of a server that has not answered an urgent question
+	settle       = 2 * time.Second  // a server that has said hello knows the others after this time
+	retryHello   = heartbeat / 25   // a hello that could not be published is tried again after this time
+	greetDelay   = heartbeat / 50   // hello is answered after this time, or up to twice as much
+	maxMembers   = 10_000           // other servers that are known
+	maxBytes     = 256 << 20        // of the answers to one question, and of those being sent
+	partSize     = 128 << 10        // bytes, roughly, of one part of an answer
+	askAgain     = 2 * time.Second  // an answer that made no progress for so long is requested again
+	idleFor      = 10 * time.Second // an answer that nobody requests the rest of is dropped
 )
 
 // Errors that say why servers did not answer, or could not be asked.
@@ -93,7 +95,7 @@ func New(o Options) *Fleet {
 	f := &Fleet{
 		opts: o, soon: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}),
 		members: make(map[string]*member), surveys: make(map[uint64]*survey),
-		replies: replies{pending: make(map[replyKey]struct{}), transfers: make(map[replyKey]*transfer), partSize: partSize},
+		replies: replies{pending: make(map[replyKey]bool), transfers: make(map[replyKey]*transfer), partSize: partSize},
 		lookups: lookups{since: time.Now()},
 	}
 	go f.run(ctx)
@@ -117,9 +119,12 @@ func (f *Fleet) run(ctx context.Context) {
 		case <-timer.C:
 			soon = f.announce()
 			f.tidy()
-			if soon {
+			switch {
+			case soon:
 				timer.Reset(retryHello)
-			} else {
+			case f.isUrgent():
+				timer.Reset(urgentSign)
+			default:
 				timer.Reset(heartbeat - rand.N(heartbeat/5))
 			}
 		}

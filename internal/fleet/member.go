@@ -13,7 +13,8 @@ type member struct {
 	version  int
 	heard    time.Time
 	silent   bool
-	endpoint *url.URL // nil if it has none
+	due      time.Time // when it is to have given a sign of life, because of an urgent question; zero: it need not
+	endpoint *url.URL  // nil if it has none
 }
 
 // heard notes the sign of life that every message is, or that a server leaves. It returns why
@@ -40,7 +41,7 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	case m.Kind == kindHello:
 		lost = ErrInterrupted
 	}
-	known.name, known.version, known.heard, known.silent = m.Name, m.Version, time.Now(), false
+	known.name, known.version, known.heard, known.silent, known.due = m.Name, m.Version, time.Now(), false, time.Time{}
 	if m.Kind == kindHello || m.Kind == kindHere {
 		f.noteEndpoint(m.Host, known, m.Endpoint)
 	}
@@ -50,6 +51,36 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 		}
 	}
 	return asks, lost
+}
+
+// expectSigns notes that the servers that are asked an urgent question are to give a sign of life.
+// f.mu is held.
+func (f *Fleet) expectSigns(s *survey) {
+	for host, m := range f.members {
+		if s.asks(host) && m.due.IsZero() {
+			m.due = time.Now().Add(urgentSilent)
+		}
+	}
+	s.signal()
+}
+
+// noticeOverdue notes which servers have not given a sign of life in time, and returns when the next one
+// of those that are waited for is to have given one; 0: none has to. f.mu is held.
+func (f *Fleet) noticeOverdue(s *survey) (next time.Duration) {
+	for host, r := range s.servers {
+		m := f.members[host]
+		if r.state != waiting || m == nil || m.due.IsZero() {
+			continue
+		}
+		left := time.Until(m.due)
+		switch {
+		case left <= 0:
+			r.state, r.err = silent, ErrSilent
+		case next == 0 || left < next:
+			next = left
+		}
+	}
+	return next
 }
 
 // noticeSilence marks the servers that gave no sign of life for a while, and returns their ids. It

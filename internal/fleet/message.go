@@ -42,6 +42,7 @@ type message struct {
 	Question json.RawMessage `json:"question,omitempty"` // ask
 	Order    bool            `json:"order,omitempty"`    // ask
 	Once     bool            `json:"once,omitempty"`     // ask
+	Urgent   bool            `json:"urgent,omitempty"`   // ask
 
 	// Part counts from 0. In ask and next it is the part that is wanted. Attempt tells the parts of
 	// one list from those of another that was made later for the same question.

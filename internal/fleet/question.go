@@ -16,6 +16,10 @@ type Question struct {
 	Order bool
 	// UntilFound is set if nobody need be waited for once a server has answered with Found.
 	UntilFound bool
+	// Urgent is set if a server is not to be waited for when it is gone without a goodbye. Servers give
+	// signs of life every half second until they have answered such a question; one that gives none
+	// for two seconds after the question has come round is silent.
+	Urgent bool
 	// To is the one server that is asked. Empty: all. If it is this server itself, nobody answers,
 	// and Ask returns when Passed has returned: all that this server had published before has come
 	// round by then, if the broker has one order for all.
@@ -145,16 +149,19 @@ func (f *Fleet) result(s *survey) ([]Reply, error) {
 	return s.result()
 }
 
-// progress reports whether nobody is waited for any more, or else, if it is not 0, how long servers
-// may still turn up that nobody has heard of.
+// progress reports whether nobody is waited for any more, or else, if it is not 0, after which time that
+// is to be asked again: servers may still turn up that nobody has heard of, or fall silent.
 func (f *Fleet) progress(s *survey) (done bool, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if s.question.Urgent {
+		wait = f.noticeOverdue(s)
+	}
 	switch {
 	case s.ended || s.found && s.question.UntilFound || s.question.To != "" && s.servers[s.question.To].final():
 		return true, 0
 	case s.waits() || f.greeted.IsZero():
-		return false, 0
+		return false, wait
 	}
 	wait = time.Until(f.greeted.Add(settle))
 	return wait <= 0, wait
@@ -182,6 +189,9 @@ func (f *Fleet) passed(m *message) {
 	var call func()
 	if s := f.surveys[m.ID]; s != nil {
 		call, s.question.Passed = s.question.Passed, nil
+		if s.question.Urgent {
+			f.expectSigns(s)
+		}
 	}
 	f.mu.Unlock()
 	if call == nil {

@@ -29,8 +29,9 @@ var (
 
 // replies is what is kept of the answers to questions of other servers. Fleet.mu guards it.
 type replies struct {
-	orders    []doneOrder           // the latest, so that none is carried out twice
-	pending   map[replyKey]struct{} // questions that are being answered
+	orders    []doneOrder       // the latest, so that none is carried out twice
+	pending   map[replyKey]bool // questions that are being answered, and whether they are urgent
+	urgent    int               // how many of them are
 	transfers map[replyKey]*transfer
 	partSize  int    // the constant, except in tests
 	bytes     int    // of the names in transfers
@@ -108,11 +109,14 @@ func (f *Fleet) reply(m *message) {
 	case ask && len(f.replies.pending) >= maxPending:
 		next, ask = f.replies.begin(key, errBusy), false
 	case ask:
-		f.replies.pending[key] = struct{}{}
+		f.replies.expect(key, m.Urgent)
 	}
 	f.mu.Unlock()
 	if ask {
 		f.opts.Answer(m.Host, m.Question, func(a Answer) { f.answered(key, m, a) })
+		if m.Urgent && f.isUrgent() { // the answer takes its time
+			f.announceSoon()
+		}
 	} else if next != nil {
 		_ = f.publish(next) // otherwise it will be asked for again
 	}
@@ -125,7 +129,7 @@ func (f *Fleet) answered(key replyKey, m *message, a Answer) {
 		f.mu.Unlock()
 		return
 	}
-	delete(f.replies.pending, key)
+	f.replies.settle(key)
 	switch {
 	case m.Once:
 		f.replies.remember(key, errAskedOnce) // its answer may be long, and nobody asks again
@@ -137,6 +141,13 @@ func (f *Fleet) answered(key replyKey, m *message, a Answer) {
 	_ = f.publish(first) // otherwise it will be asked for again
 }
 
+// isUrgent reports whether an urgent question is being answered.
+func (f *Fleet) isUrgent() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.replies.urgent > 0
+}
+
 // replyNext sends the part of an answer that another server requests. A request that does not fit
 // is ignored: the question will be asked again.
 func (f *Fleet) replyNext(m *message) {
@@ -146,6 +157,22 @@ func (f *Fleet) replyNext(m *message) {
 	if next != nil {
 		_ = f.publish(next)
 	}
+}
+
+// expect notes that a question is being answered.
+func (r *replies) expect(key replyKey, urgent bool) {
+	r.pending[key] = urgent
+	if urgent {
+		r.urgent++
+	}
+}
+
+// settle notes that it is not, any more.
+func (r *replies) settle(key replyKey) {
+	if r.pending[key] {
+		r.urgent--
+	}
+	delete(r.pending, key)
 }
 
 // again returns the part that is requested of an answer that is being sent: the one that was sent
@@ -192,7 +219,7 @@ func (r *replies) drop(key replyKey) {
 func (r *replies) dropOf(host string) {
 	for key := range r.pending {
 		if key.host == host {
-			delete(r.pending, key)
+			r.settle(key)
 		}
 	}
 	for key := range r.transfers {

@@ -132,7 +132,7 @@ func (s *survey) ask(to []string) *message {
 	if to == nil && s.question.To != "" {
 		to = []string{s.question.To}
 	}
-	return &message{Kind: kindAsk, ID: s.id, Question: s.question.Content, Order: s.question.Order, Once: s.once, To: to}
+	return &message{Kind: kindAsk, ID: s.id, Question: s.question.Content, Order: s.question.Order, Urgent: s.question.Urgent, Once: s.once, To: to}
 }
 
 // askAgain returns the question for one server, which is to go on where its answer stopped.

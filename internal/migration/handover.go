@@ -25,7 +25,7 @@ func (m *Mover) HandOver(ctx context.Context) {
 		}
 		tried[to] = true
 		q := question{Do: doTake}
-		_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), Order: true, To: to})
+		_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), Order: true, Urgent: true, To: to})
 	}
 }
 
@@ -35,7 +35,7 @@ func (m *Mover) taker(ctx context.Context, tried map[string]bool) (to string) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	q := question{Do: doHost}
-	replies, _ := m.servers.Ask(ctx, fleet.Question{Content: q.encode()}) // of those that answer, one is enough
+	replies, _ := m.servers.Ask(ctx, fleet.Question{Content: q.encode(), Urgent: true}) // of those that answer, one is enough
 	fewest := 0
 	for _, r := range replies {
 		if r.Found && r.Err == "" && !tried[r.Host] && (to == "" || r.Count < fewest) {

@@ -121,7 +121,7 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 	m.arrivals[key] = a
 	m.waiting++
 	m.running.Go(func() {
-		m.fetch(key, home, a)
+		_ = m.fetch(key, home, a) // if no server has it, those who wait for it get new ones
 		for m.ended(key, a) {
 			m.mu.Lock()
 			then := a.then
@@ -161,14 +161,16 @@ func (m *Mover) Await(key recovery.Key, done func()) (ok bool) {
 	return a != nil
 }
 
-func (m *Mover) fetch(key recovery.Key, home string, a *arrival) {
+// fetch has a session come here from the server that has it. It reports false if there is none, or none that
+// answers: nobody has the session.
+func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
 	defer cancel()
 	select {
 	case m.slots <- struct{}{}:
 		defer func() { <-m.slots }()
 	case <-ctx.Done():
-		return
+		return false
 	}
 	q := question{Do: doMove, Key: hex.EncodeToString(key[:])}
 	asked := map[string]bool{m.self: true}
@@ -177,23 +179,20 @@ func (m *Mover) fetch(key recovery.Key, home string, a *arrival) {
 		if asked[next] {
 			next = "" // all
 		}
-		if asked[next] {
-			return
+		if asked[next] || next == "" && !m.mayAskAll(ctx) {
+			return false
 		}
 		asked[next] = true
-		if next == "" && !m.mayAskAll(ctx) {
-			return
-		}
-		var found bool
 		found, next = m.ask(ctx, &q, next, a, key)
 		if next == m.self && !found { // the other server has handed it over, in a batch that is under way
 			m.awaitBatches(ctx)
 			found = m.host.Has(key)
 		}
 		if found {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // awaitBatches waits until what other servers hand over now is here.
@@ -249,7 +248,7 @@ func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wa
 	a.passed = false
 	m.mu.Unlock()
 	replies, _ := m.servers.Ask(ctx, fleet.Question{
-		Content: q.encode(), Order: true, UntilFound: true, To: to,
+		Content: q.encode(), Order: true, UntilFound: true, Urgent: true, To: to,
 		Passed: func() {
 			capture.Begin()
 			m.mu.Lock()

@@ -101,6 +101,42 @@ func TestServerEndsUnderWay(t *testing.T) {
 	})
 }
 
+// A client whose server is gone without a goodbye gets a new session as soon as that server should have given a
+// sign of life, and the next one at once. One whose server takes its time with the session waits for it.
+func TestServerVanishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 3, nil)
+		a, b, third := f.Servers[0], f.Servers[1], f.Servers[2]
+		time.Sleep(10 * time.Second)
+		var clients []*siotest.Returner
+		for range 3 {
+			clients = append(clients, siotest.NewReturner(t, a, eiotest.WebSocket).Connect())
+		}
+		f.Service.Cut(f.Brokers[0]) // nothing that it publishes arrives, and it gets nothing
+		for i, c := range clients {
+			old := c.Leave()
+			begin := time.Now()
+			c.To([]*socketio.Server{b, b, third}[i]).Dial()
+			c.SendConnect()
+			c.Answered()
+			require.False(t, c.Recovered)
+			took := time.Since(begin)
+			require.Equal(t, i == 1, took < 100*time.Millisecond, took)
+			require.LessOrEqual(t, took, 2*time.Second)
+			old.Abort()
+		}
+		f.Service.Restore(f.Brokers[0])
+
+		f = newFleet(t, 2, nil)
+		c, release := underWay(t, f)
+		time.Sleep(20 * time.Second)
+		release()
+		c.Answered()
+		require.True(t, c.Recovered)
+		c.Want(`["before"]`)
+	})
+}
+
 // When more is emitted meanwhile than can be kept, the session ends, and the client is told that it was not
 // recovered.
 func TestTooMuchUnderWay(t *testing.T) {
