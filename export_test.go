@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
+	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -24,6 +25,14 @@ func (s *Socket) PendingAcks() int {
 
 // Queued returns what the events of the connection count that wait or run.
 func (s *Socket) Queued() int64 { return s.client().queued.Load() }
+
+// Depart has another server ask for the session of a socket whose client is away, or seemed to be.
+// meanwhile is called when the server has asked.
+func (s *Socket) Depart(meanwhile func()) (gone, joined bool) {
+	_, claim, _ := s.srv().recovery.ClaimKey(s.recovery.session.Key())
+	meanwhile()
+	return s.leaveFor(&departure{claim: claim, give: func(*migration.Session) {}})
+}
 
 // RemoteQuestions returns how many acknowledgements of clients on other servers
 // are waited for.

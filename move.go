@@ -36,8 +36,9 @@ const expiryMoved Expiry = "moved"
 
 // departure is where a session goes.
 type departure struct {
-	to   string
-	give func(*migration.Session)
+	to    string
+	claim uint64 // of the other server, see recovery.Store
+	give  func(*migration.Session)
 }
 
 // fetch has the session come here that a client names, if another server may have it, and then seats the
@@ -102,19 +103,19 @@ func (cl *client) end() {
 
 // Give takes a session from this server, see migration.Host.
 func (h moveHost) Give(key recovery.Key, to string, give func(*migration.Session)) bool {
-	s, _, ok := h.srv.recovery.ClaimKey(key)
-	return ok && s.sendOff(&departure{to, give})
+	s, claim, ok := h.srv.recovery.ClaimKey(key)
+	return ok && s.sendOff(&departure{to, claim, give})
 }
 
 // GiveWaiting takes one whose client is away.
 func (h moveHost) GiveWaiting(to string, give func(*migration.Session)) (key recovery.Key, size int64, ok bool) {
 	for {
-		s, _, ok := h.srv.recovery.ClaimWaiting()
+		s, claim, ok := h.srv.recovery.ClaimWaiting()
 		if !ok {
 			return key, 0, false
 		}
 		size := s.keptSize()
-		if s.sendOff(&departure{to, give}) {
+		if s.sendOff(&departure{to, claim, give}) {
 			return s.recovery.session.Key(), size, true
 		}
 	}
@@ -126,15 +127,28 @@ func (h moveHost) Has(key recovery.Key) bool { return h.srv.recovery.Has(key) }
 // Waiting returns how many clients are away.
 func (h moveHost) Waiting() int { return h.srv.recovery.Waiting() }
 
-// sendOff takes the socket out of everything, for another server. It reports false if the session has ended.
+// sendOff takes the socket out of everything, for another server. It reports false if the session has ended,
+// or the client has come back here since the other server asked for it.
 func (s *Socket) sendOff(d *departure) bool {
-	s.takeOver(nil)
-	s.mu.Lock()
-	if s.reason != "" || s.state.Load() != stateAway {
-		s.mu.Unlock()
-		return false
+	for {
+		s.takeOver(nil)
+		if gone, joined := s.leaveFor(d); !joined {
+			return gone
+		}
+		// The connect handler of an earlier connection has accepted the client in this moment.
 	}
+}
+
+// leaveFor is sendOff for a socket whose client is away. If its client is not, joined is set, and nothing
+// has happened.
+func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
+	s.mu.Lock()
 	r := s.recovery
+	if state := s.state.Load(); s.reason != "" || !r.session.Current(d.claim) || state != stateAway {
+		joined = s.reason == "" && r.session.Current(d.claim) && state == stateJoined
+		s.mu.Unlock()
+		return false, joined
+	}
 	s.reason, s.cause, r.why, r.departure = r.lost.Reason, errMoved, expiryMoved, d
 	back := r.back
 	s.sending.Lock()
@@ -154,7 +168,7 @@ func (s *Socket) sendOff(d *departure) bool {
 		back.seat.vacate(s)
 		back.seat.client.conn.Close(ReasonTransportClose, errTakenOver)
 	}
-	return true
+	return true, false
 }
 
 // movedAway reports whether the session goes on on another server.
@@ -259,7 +273,12 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 	}
 	srv.mover.HandOver(ctx)
 	srv.mover.Close()
-	if n := srv.recovery.Waiting(); n > 0 {
+	n := srv.recovery.Waiting() // without those that have moved
+	switch {
+	case n == 0:
+	case ctx.Err() != nil:
+		srv.log.Warn("socketio: sessions of clients that are away end with this server: Close hands none over, and Shutdown does until its context ends (Options.Recovery)", "sessions", n)
+	default:
 		srv.log.Warn("socketio: sessions of clients that are away end with this server: no other server has taken them (Options.Recovery)", "sessions", n)
 	}
 }

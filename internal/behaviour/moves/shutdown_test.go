@@ -20,7 +20,8 @@ func TestShutdownHandsOver(t *testing.T) {
 	for _, mode := range []eiotest.Mode{eiotest.WebSocket, eiotest.Polling} {
 		t.Run(string(mode), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFleet(t, 3, nil)
+				var logs siotest.Logs
+				f := newFleet(t, 3, &socketio.Options{Logger: siotest.Logger(&logs)})
 				a, b, third := f.Servers[0], f.Servers[1], f.Servers[2]
 				const n = 30
 				var clients []*siotest.Returner
@@ -73,6 +74,7 @@ func TestShutdownHandsOver(t *testing.T) {
 				require.Empty(t, b.Stats().Recovery.NotRecovered["unknown"])
 				require.EqualValues(t, n, a.Stats().Recovery.MovedAway)
 				require.Zero(t, a.Stats().Recovery.Expired[socketio.ExpiredShutdown])
+				require.NotContains(t, logs.String(), "end with this server")
 			})
 		})
 	}
@@ -103,17 +105,36 @@ func TestRollingRestart(t *testing.T) {
 	})
 }
 
-// Without another server that takes them the sessions end, and whoever is interested hears of it.
+// Without another server that takes them the sessions end, and whoever is interested hears of it. Close hands
+// none over. Those that had moved are not among them.
 func TestShutdownAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(t, 1, nil)
-		f.Add(nil) // it does not keep sessions
-		c := siotest.NewReturner(t, f.Servers[0], eiotest.WebSocket).Connect()
-		c.Drop()
-		f.rec.Take()
-		require.NoError(t, f.Servers[0].Shutdown(t.Context()))
-		f.rec.Want(t, "a: expired server shutdown")
-	})
+	for want, end := range map[string]func(*socketio.Server) error{
+		"no other server has taken them": func(srv *socketio.Server) error { return srv.Shutdown(context.Background()) },
+		"Close hands none over":          (*socketio.Server).Close,
+	} {
+		t.Run(want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var logs siotest.Logs
+				f := newFleet(t, 2, &socketio.Options{Logger: siotest.Logger(&logs)})
+				f.Add(nil) // it does not keep sessions
+				moved := siotest.NewReturner(t, f.Servers[0], eiotest.WebSocket).Connect()
+				moved.Drop()
+				moved.To(f.Servers[1]).Connect()
+				require.True(t, moved.Recovered)
+				require.NoError(t, f.Servers[1].Disconnect(moved.SID))
+				synctest.Wait()
+				require.NoError(t, f.Servers[1].Shutdown(t.Context()))
+				require.NotContains(t, logs.String(), "end with this server")
+				c := siotest.NewReturner(t, f.Servers[0], eiotest.WebSocket).Connect()
+				c.Drop()
+				f.rec.Take()
+				require.NoError(t, end(f.Servers[0]))
+				synctest.Wait()
+				f.rec.Want(t, "a: expired server shutdown")
+				require.Regexp(t, `end with this server: .*`+want+`.*sessions=1\n`, logs.String())
+			})
+		})
+	}
 }
 
 // The hand-over ends with the context of Shutdown, and with a server that does not answer.
