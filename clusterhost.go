@@ -253,7 +253,8 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 }
 
 // eventID returns the id of an event for other servers: the offset with which clients here get it.
-// Nobody keeps a volatile one.
+// Nobody keeps a volatile one. Without Options.Recovery the event has one, too: other servers may
+// have that.
 func (srv *Server) eventID(e *emitOptions, p packet) []byte {
 	if e.volatile {
 		return nil
@@ -262,7 +263,7 @@ func (srv *Server) eventID(e *emitOptions, p packet) []byte {
 	if offset.IsZero() {
 		offset = srv.offsets.Next()
 	}
-	return offset.Append(nil)
+	return offset.Append(e.id[:0])
 }
 
 // elsewhere publishes a command for a socket that is not on this server.

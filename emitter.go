@@ -48,6 +48,7 @@ type emitOptions struct {
 	arrived    uint64 // Server.arrived before the event was sent to anybody
 	err        error
 	out        wire.Event // for other servers; a field saves its allocation
+	id         [24]byte   // backs out.ID
 }
 
 type optionFunc func(*emitOptions)
@@ -301,7 +302,7 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 		return nil // nobody
 	}
 	if !e.volatile {
-		out.ID = m.offsets.Next().Append(nil)
+		out.ID = m.offsets.Next().Append(e.id[:0])
 	}
 	return m.publisher.Publish(out)
 }
