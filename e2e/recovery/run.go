@@ -42,6 +42,7 @@ type Scenario struct {
 	PingInterval, PingTimeout time.Duration // the usual ones, if 0
 	Transports                [][]string    // those of Config, if nil
 	Namespaces                []string      // "/", if nil
+	NeedsHistory              bool          // without broker.History nothing is recovered
 	Play                      func(st *Stage)
 }
 

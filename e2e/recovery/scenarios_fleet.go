@@ -48,7 +48,7 @@ func twoServers() []Scenario {
 		{Name: "SIGTERM of its server", Servers: 2, Play: drops(func(st *Stage) {
 			st.without(func() { st.Terminate(0) })
 		})},
-		{Name: "kill -9 of its server", Servers: 2, Play: drops(func(st *Stage) {
+		{Name: "kill -9 of its server", Servers: 2, NeedsHistory: true, Play: drops(func(st *Stage) {
 			st.without(func() { st.Kill(0) })
 		})},
 	}
