@@ -68,7 +68,9 @@ type newcomer struct {
 	s *Socket
 	// has are the offsets of the events that came with it: what the other server emitted itself comes
 	// by the broker, too.
-	has  map[recovery.Offset]struct{}
+	has map[recovery.Offset]struct{}
+	// own is the newest event of the other server that the client had confirmed there, see recovery.Log.
+	own  recovery.Offset
 	ends bool // it was disconnected meanwhile
 	kept int  // how many events its log had in enter, or when Settle was called last
 	// changed are the rooms that were joined or left since enter, as long as what was asked for before may come.
@@ -116,6 +118,7 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	start, _ := recovery.ParseOffset(m.Start)
+	a.own, _ = recovery.ParseOffset(m.Own)
 	r.session.Log.Restart(start, m.Confirmed)
 	for _, p := range m.Packets {
 		kept, ok := packets.Moved(p)
@@ -277,6 +280,12 @@ func (a *newcomer) isIn(e *wire.Event) bool {
 	return e.Everyone || a.s.inOneOf(e.Rooms, true)
 }
 
+// had reports whether the client has an event already, or it is kept.
+func (a *newcomer) had(offset recovery.Offset) bool {
+	_, has := a.has[offset]
+	return has || offset.UpTo(a.own)
+}
+
 // Event delivers an event.
 func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
 	offset := wireOffset(in.ID)
@@ -286,7 +295,7 @@ func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
 	}
 	return g.srv.deliverFrom(in, q, func(e *emitOptions, visit func(*Socket, *place) error) {
 		for _, a := range g.all {
-			if _, has := a.has[offset]; !has && a.isIn(in) && !e.leavesOut(a.s, a.s) {
+			if !a.had(offset) && a.isIn(in) && !e.leavesOut(a.s, a.s) {
 				_ = visit(a.s, via)
 			}
 		}

@@ -206,7 +206,7 @@ func (s *Socket) export(to string) *migration.Session {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	start, confirmed := r.session.Log.Start()
-	m.Start, m.Confirmed = start.String(), confirmed
+	m.Start, m.Confirmed, m.Own = start.String(), confirmed, r.session.Log.TrimmedOwn().String()
 	for p := range r.session.Log.All() { // answered questions, too: the client may say their offsets
 		m.Packets = append(m.Packets, packets.ToMove(p))
 	}

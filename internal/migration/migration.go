@@ -27,6 +27,7 @@ type Session struct {
 	// Start and Confirmed are those of the log, see recovery.Log.Start.
 	Start     string     `json:"start,omitempty"`
 	Confirmed bool       `json:"confirmed,omitempty"`
+	Own       string     `json:"own,omitempty"`     // see recovery.Log.TrimmedOwn
 	Packets   []Packet   `json:"packets,omitempty"` // oldest first
 	Questions []Question `json:"questions,omitempty"`
 }

@@ -18,7 +18,7 @@ func session() *Session {
 	return &Session{
 		Key: []byte("key"), SID: "sid", Namespace: "/ns", Rooms: []string{"a", "b"},
 		Values: map[string]json.RawMessage{"name": []byte(`{"x":[1,2.5,"<é>"]}`)}, Reason: "transport close",
-		Start: "offset1", Confirmed: true,
+		Start: "offset1", Confirmed: true, Own: "offset0",
 		Packets: []Packet{
 			{Offset: "offset2", Text: `2/ns,["e","<&é\u2028>","offset2"]`},
 			{Offset: "offset3", Text: `51-["e",{"_placeholder":true,"num":0},"offset3"]`, Binary: [][]byte{{0, 255}}},

@@ -54,8 +54,9 @@ type chunk[P any] struct {
 
 // logs is what all logs of a store have in common.
 type logs[P any] struct {
-	limit  int64 // bytes of each; 0: none
-	chunks sync.Pool
+	limit   int64    // bytes of each; 0: none
+	offsets *Offsets // of this server
+	chunks  sync.Pool
 }
 
 // Log is what a session keeps: the packets that its client may not have received,
@@ -79,6 +80,7 @@ type Log[P any] struct {
 
 	trimmed    Offset // of the newest packet that is not kept any more
 	hasTrimmed bool   // false: trimmed is zero, or what StartsAt said
+	trimmedOwn Offset // the newest of them that this server has made; zero: none
 }
 
 // StartsAt says which offset the client of a new session has from an earlier session
@@ -97,6 +99,10 @@ func (l *Log[P]) Restart(o Offset, confirmed bool) { l.trimmed, l.hasTrimmed = o
 // Start returns the offset of the newest packet that is not kept any more, or what StartsAt said,
 // and whether there was such a packet.
 func (l *Log[P]) Start() (o Offset, confirmed bool) { return l.trimmed, l.hasTrimmed }
+
+// TrimmedOwn returns the offset of the newest packet of this server that is not kept any more, zero if there
+// is none: what this server made before and is not kept, the client has, or is not to get.
+func (l *Log[P]) TrimmedOwn() Offset { return l.trimmedOwn }
 
 // Sent keeps a packet that a connection has sent as a number, which is not 0. If the
 // log is larger than its limit then, it loses its oldest packets. ask reports that the
@@ -305,6 +311,9 @@ func (l *Log[P]) trim() {
 	p := l.take().packet
 	l.release(p)
 	l.trimmed, l.hasTrimmed = p.Offset, true
+	if l.logs.offsets.made(p.Offset) {
+		l.trimmedOwn = p.Offset
+	}
 }
 
 // take removes the oldest entry.

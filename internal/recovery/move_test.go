@@ -25,6 +25,7 @@ func TestAdopt(t *testing.T) {
 			old.Log.Sent(p, uint64(len(packets)))
 		}
 		old.Log.Confirm(1)
+		assert.Equal(t, packets[0].Offset, old.Log.TrimmedOwn())
 		_, _, ok := from.ClaimKey(old.Key())
 		require.True(t, ok)
 
@@ -48,6 +49,9 @@ func TestAdopt(t *testing.T) {
 		}
 		require.True(t, moved.Log.Resume(packets[0].Offset))
 		assert.Equal(t, 2, moved.Log.Len())
+		require.True(t, moved.Log.Resume(packets[1].Offset))
+		assert.Equal(t, 1, moved.Log.Len())
+		assert.Zero(t, moved.Log.TrimmedOwn(), "another server has made it")
 		got, claim, ok := to.Claim(pid)
 		require.True(t, ok)
 		assert.Same(t, moved, got)

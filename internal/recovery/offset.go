@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"crypto/rand"
+	"strings"
 	"sync/atomic"
 )
 
@@ -35,6 +36,23 @@ func (o Offset) String() string { return string(o.text[:o.len]) }
 // makes need no escaping in a JSON string.
 func (o Offset) Append(b []byte) []byte { return append(b, o.text[:o.len]...) }
 
+// UpTo reports whether a server has made the offset before another one, or both are the same offset. It is
+// false for offsets of two servers.
+func (o Offset) UpTo(other Offset) bool {
+	if o.len <= prefixSize || o.len > other.len || [prefixSize]byte(o.text[:]) != [prefixSize]byte(other.text[:]) {
+		return false
+	}
+	if o.len < other.len {
+		return true
+	}
+	for i := prefixSize; i < int(o.len); i++ {
+		if a, b := strings.IndexByte(digits, o.text[i]), strings.IndexByte(digits, other.text[i]); a != b {
+			return a < b
+		}
+	}
+	return true
+}
+
 const (
 	digits     = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	prefixSize = 8
@@ -60,6 +78,9 @@ func (os *Offsets) init() {
 		os.prefix[i] = digits[b%64]
 	}
 }
+
+// made reports whether an offset is one of these.
+func (os *Offsets) made(o Offset) bool { return [prefixSize]byte(o.text[:]) == os.prefix }
 
 // Next returns the offset of a new event.
 func (os *Offsets) Next() (o Offset) {

@@ -64,6 +64,7 @@ func NewStore[S comparable, P any](o Options[S]) *Store[S, P] {
 	st.logs.limit = max(o.SessionLimit, 0)
 	st.budget.Init(o.Budget, st.shares, st.exceeded)
 	st.offsets.init()
+	st.logs.offsets = &st.offsets
 	return st
 }
 

@@ -267,6 +267,7 @@ func TestStoreConcurrently(t *testing.T) {
 func TestOffsets(t *testing.T) {
 	st, other := NewStore[*user, string](Options[*user]{}), NewStore[*user, string](Options[*user]{})
 	seen := map[Offset]bool{}
+	var before Offset
 	for i := range 10_000 {
 		for _, s := range []*Store[*user, string]{st, other} {
 			o := s.NextOffset()
@@ -279,8 +280,16 @@ func TestOffsets(t *testing.T) {
 			require.Equal(t, `"`+o.String()+`"`, string(must(json.Marshal(o.String()))))
 			require.LessOrEqual(t, len(o.String()), 8+3, i)
 			require.False(t, o.IsZero())
+			require.True(t, o.UpTo(o))
+			require.Equal(t, s == st && i > 0, before.UpTo(o))
+			require.False(t, o.UpTo(before))
+			if s == st {
+				before = o
+			}
 		}
 	}
+	require.False(t, Offset{}.UpTo(before))
+	require.False(t, before.UpTo(Offset{}))
 	st.offsets.last.Store(1<<64 - 2)
 	assert.Len(t, st.NextOffset().String(), 19)
 	for _, bad := range []string{"", strings.Repeat("x", maxOffset+1)} {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio"
+	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
@@ -104,6 +105,35 @@ func TestOwnEventsComeLate(t *testing.T) {
 		require.Equal(t, []string{`["before"]`, `["room",1]`, `["all",2]`, `["sid",3]`, `["x",4]`, `["both",5]`, `["sid",6]`, `["after",9]`}, own)
 		require.ElementsMatch(t, []string{`["other",7]`, `["other",8]`}, others)
 		require.Equal(t, []string{sid, "x"}, b.Rooms(sid))
+	})
+}
+
+// What the old server emitted itself, and its client has confirmed, does not come again when the broker gets it
+// so late that the session is on its way by then.
+func TestConfirmedEventsComeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, brokers := slowFleet(t, 2)
+		a, b := f.Servers[0], f.Servers[1]
+		c := siotest.NewReturner(t, a, eiotest.WebSocket).Connect()
+		require.NoError(t, a.Emit("e", 1))
+		c.Want(`["e",1]`)
+		flow := brokers[0].hold()
+		const many = 300 // so many that the server asks the client what it has
+		for i := 2; i <= many; i++ {
+			require.NoError(t, a.Emit("e", i))
+		}
+		require.Len(t, c.Received(), many-1)
+		synctest.Wait() // the client has answered
+		require.NoError(t, a.Emit("e", many+1, socketio.To("r")))
+		c.Drop()
+		c.To(b).Dial()
+		c.SendConnect()
+		synctest.Wait()
+		flow()
+		c.Answered()
+		require.True(t, c.Recovered)
+		require.NoError(t, a.Emit("e", many+2))
+		c.Want(`["e",301]`, `["e",302]`)
 	})
 }
 
