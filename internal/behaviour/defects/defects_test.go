@@ -63,7 +63,7 @@ var defects = []behaviour.Row{
 
 	{"O1", "the events of a client overtake each other", "TestEventsRunInOrder TestAsyncHandlers", ""},
 	{"O2", "connect and disconnect handlers and callbacks hold up the client's packets", "TestDefectO2_SlowHandlersHoldUpNothing TestOnAckOrder", ""},
-	{"O3", "the session has no lock", "TestSessionConcurrency", ""},
+	{"O3", "the session has no lock", "session.TestConcurrentChanges", ""},
 	{"O4", "rooms have no lock", "TestStorm TestRoomChangesDuringEmit", ""},
 
 	{"P1", "three threads for an idle client, one for an event", "TestDefectP1_IdleClientsHaveOneGoroutine", ""},
