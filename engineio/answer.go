@@ -134,7 +134,10 @@ func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, 
 		h.Add("Vary", "Accept-Encoding")
 		if encoding := contentcoding.Accepted(r.Header.Get("Accept-Encoding")); encoding != "" {
 			h.Set("Content-Encoding", encoding)
-			return contentcoding.Write(out, encoding, body)
+			compressed := bufpool.Get()
+			defer bufpool.Put(compressed)
+			*compressed = contentcoding.Append((*compressed)[:0], encoding, body)
+			body = *compressed
 		}
 	}
 	if len(body) >= lengthKnown {

@@ -1,7 +1,9 @@
 package engineio_test
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -95,6 +97,27 @@ func TestHTTPCompressionOfMixedPayload(t *testing.T) {
 		body, err := eiotest.Decompress(resp)
 		require.NoError(t, err)
 		assert.Equal(t, "4"+strings.Repeat("x", 1000)+"\x1e4"+strings.Repeat("y", 1000), body)
+	})
+}
+
+// A compressed answer says how long it is: proxies and clients need not read it in chunks.
+func TestHTTPCompressionSaysLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		raw, p := h.raw()
+		raw.Header = http.Header{"Accept-Encoding": {"gzip"}}
+		var long strings.Builder
+		for n := range 10_000 {
+			fmt.Fprintf(&long, "%d,", n*n)
+		}
+		require.NoError(t, p.Send(engineio.TextFrames(long.String())))
+		resp, err := raw.Get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "gzip", resp.Header.Get("Content-Encoding"))
+		assert.Equal(t, strconv.Itoa(len(resp.Body)), resp.Header.Get("Content-Length"))
+		body, err := eiotest.Decompress(resp)
+		require.NoError(t, err)
+		assert.Equal(t, "4"+long.String(), body)
 	})
 }
 

@@ -49,16 +49,16 @@ func (s *Server) register(c *Conn) *Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
+	case s.isClosed():
 		return refusalOf(ErrServerClosed)
-	case s.opts.Limits.MaxConnections > 0 && len(s.conns) >= s.opts.Limits.MaxConnections:
+	case s.opts.Limits.MaxConnections > 0 && s.conns.Len() >= s.opts.Limits.MaxConnections:
 		s.stats.limits.add(limitConnections)
 		return refuseFull
 	case key != "" && s.perIP[key] >= s.opts.Limits.MaxConnectionsPerIP:
 		s.stats.limits.add(limitConnectionsPerIP)
 		return refuseFullIP
 	}
-	s.conns[c.id] = c
+	s.conns.Put(c.id, c)
 	s.wg.Add(1)
 	if key != "" {
 		s.perIP[key]++
@@ -137,9 +137,9 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request, d dialectID
 func (s *Server) forget(c *Conn) {
 	s.headers.Give(int(c.header))
 	s.mu.Lock()
-	delete(s.conns, c.id)
+	s.conns.Delete(c.id)
 	s.history.Ended(c.id)
-	if s.closed && c.cause.Reason == ReasonServerShutdown {
+	if s.isClosed() && c.cause.Reason == ReasonServerShutdown {
 		s.shutDown[c.id] = true
 	}
 	if key, ok := s.keys[c]; ok {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -91,9 +92,11 @@ type discarding struct {
 	n      int
 }
 
-func (d *discarding) Header() http.Header         { return d.header }
-func (d *discarding) WriteHeader(int)             {}
-func (d *discarding) Write(p []byte) (int, error) { d.n += len(p); return len(p), nil }
+func (d *discarding) Header() http.Header              { return d.header }
+func (d *discarding) WriteHeader(int)                  {}
+func (d *discarding) Write(p []byte) (int, error)      { d.n += len(p); return len(p), nil }
+func (d *discarding) SetReadDeadline(time.Time) error  { return nil }
+func (d *discarding) SetWriteDeadline(time.Time) error { return nil }
 
 // BenchmarkFrames is a message framed once for everybody.
 func BenchmarkFrames(b *testing.B) {

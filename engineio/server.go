@@ -17,6 +17,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/origin"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
+	"github.com/seed-d124fa34/socketio/engineio/internal/sessions"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/budget"
 	"github.com/seed-d124fa34/socketio/internal/notice"
@@ -40,12 +41,13 @@ type Server struct {
 	websock  [outgoing.Base64 + 1]websock.Options // by the form of the messages
 	notices  notice.Log
 
-	mu       sync.RWMutex // protects the following
-	conns    map[string]*Conn
+	conns  *sessions.Table[*Conn] // changed with mu held
+	closed atomic.Bool            // changed with mu held
+
+	mu       sync.RWMutex     // protects the following, and that connections come and go
 	perIP    map[string]int   // connections by clientKey; nil without MaxConnectionsPerIP
 	keys     map[*Conn]string // clientKey of each connection; nil without MaxConnectionsPerIP
-	closed   bool
-	shutDown map[string]bool // sids of the connections that Shutdown has closed
+	shutDown map[string]bool  // sids of the connections that Shutdown has closed
 }
 
 // NewServer returns a server with a copy of opts. If the options are not valid, it
@@ -55,7 +57,7 @@ func NewServer(opts *Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: o, conns: make(map[string]*Conn), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
+	s := &Server{opts: o, conns: sessions.New[*Conn](), flushers: make([]flusher, runtime.GOMAXPROCS(0))}
 	s.notices.Logger = o.Logger
 	s.stats.init()
 	s.budget.Init(int64(o.Limits.SendBudget), len(s.flushers), s.overBudget)
@@ -95,19 +97,12 @@ func (s *Server) nextFlusher() *flusher {
 }
 
 // Len returns the number of connections, including those that are ending.
-func (s *Server) Len() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.conns)
-}
+func (s *Server) Len() int { return s.conns.Len() }
 
 // Conn returns the open connection with a session id. ok is false if there is none. A
 // connection is open when OnConnect has accepted it, and until it is closed.
 func (s *Server) Conn(id string) (c *Conn, ok bool) {
-	s.mu.RLock()
-	c = s.conns[id]
-	s.mu.RUnlock()
-	if c == nil || !c.isOpen() {
+	if c, ok = s.conns.Get(id); !ok || !c.isOpen() {
 		return nil, false
 	}
 	return c, true
@@ -256,10 +251,8 @@ func (s *Server) refusePath(r *http.Request) *Refusal {
 
 // serveSession serves a request of a session that exists.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, q *protocol.Query) *Refusal {
-	s.mu.RLock()
-	c, closed, shutDown := s.conns[q.SID], s.closed, s.shutDown[q.SID]
-	s.mu.RUnlock()
-	if closed && q.Transport == Polling && (shutDown || c != nil && c.isShutDown()) {
+	c, _ := s.conns.Get(q.SID)
+	if q.Transport == Polling && s.isClosed() && s.hasShutDown(q.SID) {
 		return s.serveAfterShutdown(w, r, q)
 	}
 	switch {

@@ -2,7 +2,6 @@ package engineio
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -37,10 +36,10 @@ const (
 // waits for polls and knows nothing of WebSockets.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
+	first := !s.isClosed()
 	if first {
 		s.shutDown = make(map[string]bool)
+		s.closed.Store(true)
 	}
 	s.mu.Unlock()
 	if first {
@@ -143,13 +142,19 @@ func (c *Conn) drain() {
 func (s *Server) all() []*Conn {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.Collect(maps.Values(s.conns))
+	return slices.Collect(s.conns.All())
 }
 
-func (s *Server) isClosed() bool {
+func (s *Server) isClosed() bool { return s.closed.Load() }
+
+// hasShutDown reports whether Shutdown has closed the connection with a session id, and the
+// client can fetch nothing more.
+func (s *Server) hasShutDown(id string) bool {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.closed
+	c, _ := s.conns.Get(id)
+	shutDown := s.shutDown[id]
+	s.mu.RUnlock()
+	return shutDown || c != nil && c.isShutDown()
 }
 
 // isShutDown reports whether Shutdown has closed the connection and the client can

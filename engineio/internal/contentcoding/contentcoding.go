@@ -15,9 +15,21 @@ type resetWriter interface {
 	Reset(io.Writer)
 }
 
+// compressor is a compressing writer, and the buffer that it appends to.
+type compressor struct {
+	writer resetWriter
+	out    []byte
+}
+
+// Write appends what the writer has compressed.
+func (z *compressor) Write(p []byte) (int, error) {
+	z.out = append(z.out, p...)
+	return len(p), nil
+}
+
 var compressors = map[string]*sync.Pool{
-	"gzip":    {New: func() any { return gzip.NewWriter(nil) }},
-	"deflate": {New: func() any { return zlib.NewWriter(nil) }}, // HTTP's deflate is the zlib format
+	"gzip":    {New: func() any { return &compressor{writer: gzip.NewWriter(nil)} }},
+	"deflate": {New: func() any { return &compressor{writer: zlib.NewWriter(nil)} }}, // HTTP's deflate is the zlib format
 }
 
 // Accepted returns the encoding of an answer for an Accept-Encoding
@@ -58,14 +70,15 @@ func Accepted(header string) string {
 	return best
 }
 
-// Write writes a body, compressed, to w. encoding is one that Accepted has returned.
-func Write(w io.Writer, encoding string, body []byte) error {
+// Append appends a body, compressed, to dst. encoding is one that Accepted has returned.
+func Append(dst []byte, encoding string, body []byte) []byte {
 	pool := compressors[encoding]
-	z := pool.Get().(resetWriter)
+	z := pool.Get().(*compressor)
 	defer pool.Put(z)
-	z.Reset(w)
-	if _, err := z.Write(body); err != nil {
-		return err
-	}
-	return z.Close()
+	z.out = dst
+	z.writer.Reset(z)
+	_, _ = z.writer.Write(body) // appending does not fail
+	_ = z.writer.Close()
+	dst, z.out = z.out, nil
+	return dst
 }
