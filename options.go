@@ -154,7 +154,8 @@ type Options struct {
 	// a new session, and what was emitted to it meanwhile is lost.
 	Recovery *Recovery
 
-	// JSON replaces encoding/json for the arguments of events.
+	// JSON replaces encoding/json for the arguments of events. The module parsers/sonic has a
+	// faster codec.
 	JSON parser.Codec
 	// Parser replaces the packet format. Nil means Socket.IO's own: JSON with
 	// binary attachments. It cannot be combined with JSON.

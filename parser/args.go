@@ -162,14 +162,14 @@ func (a *args) bind(at span, v any) error {
 	if u := a.unmarshaler(rv, lit); u != nil {
 		return u.UnmarshalJSON(lit[:len(lit):len(lit)])
 	}
-	return a.unmarshal(lit, v)
+	return a.unmarshal(lit, rv)
 }
 
 // unmarshaler returns the method that encoding/json would call with all of the
 // literal, nil if there is none. The literal has been checked: encoding/json would
 // check it once more, and look for its end.
 func (a *args) unmarshaler(target reflect.Value, lit []byte) json.Unmarshaler {
-	if !a.parser.std {
+	if a.parser.std == nil {
 		return nil
 	}
 	if u, ok := target.Interface().(json.Unmarshaler); ok {

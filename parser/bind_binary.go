@@ -52,7 +52,7 @@ func (a *args) bindBinary(at span, holes []hole, v any) error {
 	if info.custom || info.dynamic && used { // behind an interface in use there may be any type
 		how = fillLabeled
 	}
-	err := a.unmarshal(a.filled(at, holes, how), v)
+	err := a.unmarshal(a.filled(at, holes, how), rv)
 	// Also after an error: no mark may stay in what has been decoded so far.
 	w := walker{attachments: a.binary.attachments, cycles: info.custom || used}
 	w.value(target)

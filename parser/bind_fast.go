@@ -60,7 +60,7 @@ func (a *args) bindFast(lit []byte, v any) bool {
 		}
 	case *any:
 		// A codec of the user's may prefer other types, such as json.Number.
-		return a.parser.std && p != nil && a.bindAny(lit, p)
+		return a.parser.std != nil && p != nil && a.bindAny(lit, p)
 	}
 	return false
 }

@@ -10,7 +10,7 @@ import (
 // stdCodec is encoding/json without HTML escaping.
 type stdCodec struct{}
 
-func (stdCodec) Marshal(v any) ([]byte, error) { return appendStd(nil, v) }
+func (c stdCodec) Marshal(v any) ([]byte, error) { return c.AppendJSON(nil, v) }
 
 func (stdCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
 
@@ -35,8 +35,7 @@ var stdEncoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// appendStd appends v as encoding/json writes it, but for HTML escaping.
-func appendStd(dst []byte, v any) ([]byte, error) {
+func (stdCodec) AppendJSON(dst []byte, v any) ([]byte, error) {
 	e := stdEncoders.Get().(*stdEncoder)
 	e.buf = dst
 	err := e.enc.Encode(v)

@@ -172,7 +172,7 @@ func (e *encoder) arg(arg any) error {
 			e.attach(v)
 		}
 	case string:
-		if !e.parser.std {
+		if e.parser.std == nil {
 			return e.value(arg)
 		}
 		e.dst = appendString(e.dst, v)
@@ -180,12 +180,12 @@ func (e *encoder) arg(arg any) error {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("%v has no JSON form; send null or a string", v)
 		}
-		if !e.parser.std {
+		if e.parser.std == nil {
 			return e.value(arg)
 		}
 		e.dst = appendFloat(e.dst, v)
 	default:
-		if m, ok := arg.(json.Marshaler); ok && e.parser.std {
+		if m, ok := arg.(json.Marshaler); ok && e.parser.std != nil {
 			return e.marshaler(m)
 		}
 		return e.value(arg)
@@ -238,8 +238,8 @@ func (e *encoder) value(arg any) (err error) {
 		return e.parser.bytesErr
 	}
 	start := len(e.dst)
-	if e.parser.std {
-		e.dst, err = appendStd(e.dst, arg)
+	if e.parser.std != nil {
+		e.dst, err = e.parser.std.AppendJSON(e.dst, arg)
 	} else {
 		e.dst, err = appendCodec(e.dst, e.parser.codec, arg)
 	}

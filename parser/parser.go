@@ -136,6 +136,20 @@ type Codec interface {
 	Unmarshal(data []byte, v any) error
 }
 
+// StandardCodec is a Codec that reads and writes what [Standard] does, at another cost.
+// A Parser then treats it like that: it decodes and encodes strings and numbers itself, and
+// calls the MarshalJSON and UnmarshalJSON methods of arguments directly. Package
+// parsers/sonic has one.
+type StandardCodec interface {
+	Codec
+	// AppendJSON appends v as JSON to dst. After an error, the bytes between dst's length
+	// and capacity are undefined.
+	AppendJSON(dst []byte, v any) ([]byte, error)
+}
+
+// Standard is encoding/json without HTML escaping, the codec of a Parser that is given none.
+var Standard StandardCodec = stdCodec{}
+
 // Limits bounds what a decoder accepts. Fields that are zero or negative mean
 // the defaults. A packet beyond a limit is a *LimitError.
 type Limits struct {
@@ -172,16 +186,19 @@ func (l Limits) withDefaults() Limits {
 // New returns the default JSON parser, using codec, or encoding/json when nil.
 func New(codec Codec) Parser {
 	if codec == nil {
-		return &jsonParser{codec: stdCodec{}, std: true}
+		codec = stdCodec{}
 	}
-	return &jsonParser{codec: codec, bytesErr: checkBytes(codec)}
+	std, _ := codec.(StandardCodec)
+	_, direct := codec.(stdCodec)
+	return &jsonParser{codec: codec, std: std, direct: direct, bytesErr: checkBytes(codec)}
 }
 
 // jsonParser is the JSON format with binary attachments.
 type jsonParser struct {
 	codec    Codec
-	std      bool  // codec is encoding/json
-	bytesErr error // why bytes inside values cannot be taken out of codec's output
+	std      StandardCodec // codec, if it is one
+	direct   bool          // codec is encoding/json, of which the parser knows what it would do
+	bytesErr error         // why bytes inside values cannot be taken out of codec's output
 }
 
 func (p *jsonParser) NewDecoder(l Limits) Decoder {

@@ -26,7 +26,7 @@ type Raw struct {
 var rawType = reflect.TypeFor[Raw]()
 
 // stdParser has the codec of a Raw that was decoded from a JSON text alone.
-var stdParser = &jsonParser{codec: stdCodec{}, std: true}
+var stdParser = &jsonParser{codec: stdCodec{}, std: stdCodec{}, direct: true}
 
 // RawArgs returns arguments as they came, to be encoded again: each is a Raw, or, if
 // Args are of another package and do not bind to one, the value that they bind to.

@@ -72,8 +72,12 @@ func wholeNumber(lit []byte) (out []byte, ok bool) {
 	return out, true
 }
 
-// unmarshal has the codec decode a text that has been checked.
-func (a *args) unmarshal(text []byte, v any) error {
+// unmarshal decodes a text that has been checked. target is a pointer.
+func (a *args) unmarshal(text []byte, target reflect.Value) error {
+	if a.parser.direct && decodeDirect(text, target) {
+		return nil
+	}
+	v := target.Interface()
 	err := a.parser.codec.Unmarshal(text, v)
 	if err == nil {
 		return nil

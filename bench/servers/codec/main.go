@@ -6,12 +6,12 @@ import (
 	"log"
 	"os"
 
-	"github.com/bytedance/sonic"
 	json "github.com/goccy/go-json"
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/bench/internal/control"
 	"github.com/seed-d124fa34/socketio/bench/internal/ours"
+	"github.com/seed-d124fa34/socketio/parsers/sonic"
 )
 
 // goJSON is github.com/goccy/go-json.
@@ -28,8 +28,8 @@ func main() {
 	version := "this repository with "
 	switch os.Args[1] {
 	case "sonic":
-		opts.JSON = sonic.ConfigDefault
-		version += "sonic " + control.Version("github.com/bytedance/sonic")
+		opts.JSON = sonic.New()
+		version += "parsers/sonic, bytedance/sonic " + control.Version("github.com/bytedance/sonic")
 	case "go-json":
 		opts.JSON = goJSON{}
 		version += "goccy/go-json " + control.Version("github.com/goccy/go-json")
