@@ -2,6 +2,7 @@ package budget
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -117,4 +118,20 @@ func BenchmarkItem(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkParallel has goroutines that count messages of their own, in four shares. Run it with
+// -cpu 1,2,4,8,16.
+func BenchmarkParallel(b *testing.B) {
+	bu, _ := newBudget(1<<30, 4)
+	var last atomic.Int64
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		s := bu.Share(int(last.Add(1) % 4))
+		for pb.Next() {
+			var i Item
+			s.Add(&i, 100)
+			s.Remove(&i, 100)
+		}
+	})
 }

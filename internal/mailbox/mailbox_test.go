@@ -253,3 +253,21 @@ func BenchmarkPut(b *testing.B) {
 		<-done
 	}
 }
+
+// BenchmarkParallel has goroutines that put jobs into boxes of their own and wait until they are
+// done. Run it with -cpu 1,2,4,8,16.
+func BenchmarkParallel(b *testing.B) {
+	ws := NewWorkers[*errand]()
+	ws.Begin()
+	defer ws.End()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		var box Box[*errand]
+		done := make(chan bool)
+		job := &errand{do: func() { done <- true }, slot: ws.NextSlot()}
+		for pb.Next() {
+			box.Put(ws, job)
+			<-done
+		}
+	})
+}

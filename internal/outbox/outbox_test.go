@@ -372,3 +372,19 @@ func BenchmarkPut(b *testing.B) {
 	}
 	_ = o.Close(context.Background())
 }
+
+// BenchmarkPutParallel is BenchmarkPut from many goroutines, whose messages have one order. Run it
+// with -cpu 1,2,4,8,16.
+func BenchmarkPutParallel(b *testing.B) {
+	service := new(brokertest.Memory).Connect()
+	defer service.Close()
+	o := outbox.New(outbox.Options{Broker: service, Channel: channel, Limit: broker.DefaultQueueLimit, Logger: slog.New(slog.DiscardHandler)})
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		msg := make([]byte, 300)
+		for pb.Next() {
+			o.Put(channel, msg)
+		}
+	})
+	_ = o.Close(context.Background())
+}

@@ -29,6 +29,7 @@ type shard[M comparable] struct {
 	rooms map[key]*room[M]
 	// waiting has the members that joined a room before they entered.
 	waiting map[*Member[M]]struct{}
+	_       [32]byte // so that processors that lock different shards do not compete for a cache line
 }
 
 // key names a room.

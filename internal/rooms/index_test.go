@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -168,6 +169,47 @@ func BenchmarkJoinLeave(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkParallel has goroutines that look at rooms of their own, look for members, and join
+// and leave, all at once. Run it with -cpu 1,2,4,8,16.
+func BenchmarkParallel(b *testing.B) {
+	const rooms = 1000
+	for name, do := range map[string]func(x *Index[*guest], g *guest, n int){
+		"members": func(x *Index[*guest], _ *guest, n int) { x.Members("/", roomNames[n%rooms]) },
+		"find":    func(x *Index[*guest], g *guest, _ int) { x.Find(g.id) },
+		"join and leave": func(x *Index[*guest], g *guest, n int) {
+			x.Join(&g.member, roomNames[n%rooms])
+			x.Leave(&g.member, roomNames[n%rooms])
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			x := NewIndex[*guest]()
+			for i := range rooms {
+				g := newGuest(x, "/", i)
+				x.Enter(&g.member)
+				x.Join(&g.member, roomNames[i])
+			}
+			var last atomic.Int64
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				n := int(last.Add(1)) * 100
+				g := newGuest(x, "/", rooms+n)
+				x.Enter(&g.member)
+				for ; pb.Next(); n++ {
+					do(x, g, n)
+				}
+			})
+		})
+	}
+}
+
+// roomNames are names of rooms, made beforehand.
+var roomNames = func() (names [1000]string) {
+	for i := range names {
+		names[i] = fmt.Sprint("room-", i)
+	}
+	return names
+}()
 
 // BenchmarkMembers is a loop over the 2,000 members of a room.
 func BenchmarkMembers(b *testing.B) {
