@@ -158,6 +158,16 @@ func (s *Socket) expiryLocked() Expiry {
 	return s.recovery.why
 }
 
+// lostOrLeft returns how the last connection ended, on which the client came back in vain.
+func (s *Socket) lostOrLeft() *DisconnectError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason != "" { // it left, or its session ended
+		return &DisconnectError{s.reason, s.cause}
+	}
+	return s.recovery.lost
+}
+
 // box returns the mailbox of the socket.
 func (s *Socket) box() *box {
 	if r := s.recovery; r != nil {
@@ -244,7 +254,9 @@ func (s *Socket) disconnectEvent(c *Context) {
 		return // the client was refused
 	}
 	s.recovery.admitted.CompareAndSwap(c.from(), nil)
+	s.recovery.losing.Store(true)
 	defer func() {
+		defer s.recovery.losing.Store(false)
 		if hs := s.srv().hooks.Load(); hs != nil {
 			var reason Reason
 			_ = c.args.Bind(0, &reason)

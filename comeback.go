@@ -43,7 +43,7 @@ func (cl *client) arrival(p parser.Packet, c *Context) arrival {
 	}
 	var said struct {
 		PID    string `json:"pid"`
-		Offset string `json:"offset"`
+		Offset any    `json:"offset"`
 	}
 	if p.Args.Bind(0, &said) != nil || said.PID == "" {
 		return in
@@ -54,8 +54,9 @@ func (cl *client) arrival(p parser.Packet, c *Context) arrival {
 		return in
 	}
 	in.pid, in.id, in.home = said.PID, id, home
-	if said.Offset != "" {
-		in.offset, ok = recovery.ParseOffset(said.Offset)
+	if said.Offset != nil && said.Offset != "" {
+		text, _ := said.Offset.(string)
+		in.offset, ok = recovery.ParseOffset(text)
 		in.unknownOffset = !ok
 	}
 	c.args = cl.srv.withoutPID(p)
@@ -268,9 +269,7 @@ func (s *Socket) runReturn(c *Context) {
 	case out == outcomeMissed && !always:
 		// It was accepted nevertheless: its disconnect handler runs.
 		s.hookConnected(nil)
-		s.mu.Lock()
-		lost := s.recovery.lost
-		s.mu.Unlock()
+		lost := s.lostOrLeft()
 		s.disconnectEvent(&Context{Socket: s, kind: kindLost, event: "disconnect", args: goargs.Args{lost.Reason},
 			details: &contextDetails{client: c.from(), failure: lost.Err}})
 	}

@@ -63,11 +63,6 @@ func (c *Context) Context() context.Context {
 // from returns the connection on which the event came.
 func (c *Context) from() *client { return c.details.client }
 
-// Away is [Socket.Away]. In a disconnect handler it is true if the client's return, on this
-// server or another one, or [Namespace.OnExpired] follows, also if the session has ended before
-// the handler was called.
-func (c *Context) Away() bool { return c.kind == kindLost || c.Socket.Away() }
-
 // Event returns the name of the event: "connect", "disconnect", or what the
 // client sent. In a callback of [OnAck] it is the event that was answered.
 func (c *Context) Event() string { return c.event }

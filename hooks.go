@@ -45,12 +45,17 @@ type Hooks struct {
 	SocketConnected func(s *Socket)
 	// SocketDisconnected is called once for each socket that was accepted, when
 	// its disconnect handler has returned, by the goroutine of its handlers.
-	// Left precedes it for each of its rooms. err is a detail and may be nil.
+	// Left precedes it for each of its rooms. err is a detail and may be nil. With
+	// Options.Recovery it is called for each connection that is lost; if Socket.Away is
+	// true, the socket stays in its rooms, and SocketConnected or Expired follows.
 	SocketDisconnected func(s *Socket, reason Reason, err error)
 	// Expired is called when a session has ended while its client was away
 	// ([Options].Recovery), after the handler of OnExpired has returned, by the goroutine of
 	// the socket's handlers. Left precedes it for each of its rooms.
 	Expired func(s *Socket, why Expiry)
+	// Moved is called instead of Expired when the session goes on on another server, where
+	// SocketConnected follows when the client is back. The Socket here is of no more use.
+	Moved func(s *Socket)
 
 	// Joined is called when a socket has joined a room and was not in it before, by
 	// the goroutine that calls Join, or by that of SocketConnected. It is not called for

@@ -139,8 +139,12 @@ func (n *namespace) OnExpired(handler func(s *Socket, why Expiry)) {
 
 // Away reports whether the client has lost its connection and may come back
 // ([Options].Recovery). Connected is false meanwhile. In a disconnect handler it
-// tells whether this is perhaps not the end. It is false for a client of another server.
-func (s *Socket) Away() bool { return s != nil && (s.state.Load() == stateAway || s.awaitsMove()) }
+// and in [Hooks].SocketDisconnected it is true if the client's return, on this server or
+// another one, or [Namespace.OnExpired] follows, also if the session has ended before the
+// handler was called. It is false for a client of another server.
+func (s *Socket) Away() bool {
+	return s != nil && (s.state.Load() == stateAway || s.awaitsMove() || s.recovery != nil && s.recovery.losing.Load())
+}
 
 // Recovered reports whether the client's present connection, or its last one, has
 // continued a session that began with another one ([Options].Recovery). In a connect handler it
@@ -157,6 +161,8 @@ type recoverable struct {
 	box       *box            // for the events of all its connections
 	startsAt  recovery.Offset // what the client takes for its offset when the session begins
 	recovered atomic.Bool
+	// losing: the disconnect handler or hook of a lost connection runs.
+	losing atomic.Bool
 	// admitted is the connection on which events are handled: from when its connect
 	// handler has accepted it until its disconnect handler runs.
 	admitted atomic.Pointer[client]
@@ -321,12 +327,12 @@ func (hs *hooks) expired(s *Socket, rooms []string, why Expiry) {
 	for _, room := range rooms {
 		hs.left(s, room)
 	}
-	if why == expiryMoved {
-		return
-	}
 	for _, h := range hs.all {
-		if f := h.Expired; f != nil {
-			hs.call("Expired", func() { f(s, why) })
+		switch {
+		case why == expiryMoved && h.Moved != nil:
+			hs.call("Moved", func() { h.Moved(s) })
+		case why != expiryMoved && h.Expired != nil:
+			hs.call("Expired", func() { h.Expired(s, why) })
 		}
 	}
 }

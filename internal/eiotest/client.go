@@ -68,6 +68,9 @@ type Client struct {
 	in        []Message
 	closed    *CloseError
 	heartbeat *time.Timer
+	hushed    bool // Hush was called
+	messages  int  // how many have arrived
+	ponged    int  // how many had when the last ping was answered
 }
 
 // Dial connects to h, which may be nil if opts has a Transport. ctx bounds the handshake (and the upgrade) only.
@@ -322,6 +325,7 @@ func (c *Client) handle(p packet) bool {
 	case packetMessage:
 		c.mu.Lock()
 		c.in = append(c.in, Message{p.data, p.binary})
+		c.messages++
 		c.broadcast()
 		c.mu.Unlock()
 	case packetPong:
@@ -340,7 +344,8 @@ func (c *Client) handle(p packet) bool {
 		c.mu.Lock()
 		if c.closed == nil {
 			c.heartbeat.Reset(c.hs.patience())
-			if !c.opts.NoAutoPong && !c.closing {
+			if !c.opts.NoAutoPong && !c.hushed && !c.closing {
+				c.ponged = c.messages
 				c.out = append(c.out, packet{kind: packetPong})
 				c.broadcast()
 			}

@@ -223,7 +223,7 @@ const oldMaxPayload = 1_000_000 / 2 // forms take more
 func (c *Client) ping() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed != nil || c.closing {
+	if c.closed != nil || c.closing || c.hushed {
 		return
 	}
 	c.out = append(c.out, packet{kind: packetPing})

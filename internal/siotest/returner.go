@@ -25,11 +25,13 @@ type Returner struct {
 	Namespace string         // "/" if empty
 	Auth      map[string]any // nil: none
 	Header    http.Header    // of the handshake
+	NoPongs   bool           // pings of connections made from now on are not answered, so that the server does not learn what the client has
 
 	// What the server has said.
 	SID, PID, Offset string
 	Recovered        bool   // the last CONNECT was answered with the same PID
 	Refused          string // the last CONNECT was answered with this CONNECT_ERROR
+	Answers          int    // how many CONNECTs were answered
 
 	t      testing.TB
 	srv    http.Handler
@@ -54,7 +56,7 @@ func (r *Returner) To(srv http.Handler) *Returner {
 // Dial makes a connection.
 func (r *Returner) Dial() {
 	r.t.Helper()
-	r.client = eiotest.Connect(r.t, r.srv, &eiotest.Options{Mode: r.Mode, Path: "/socket.io/", Header: r.Header})
+	r.client = eiotest.Connect(r.t, r.srv, &eiotest.Options{Mode: r.Mode, Path: "/socket.io/", Header: r.Header, NoAutoPong: r.NoPongs})
 	r.in, r.taken = nil, 0
 }
 
@@ -116,6 +118,7 @@ func (r *Returner) answer(payload string) {
 	require.NoError(r.t, json.Unmarshal([]byte(payload), &reply))
 	r.Recovered = reply.PID != "" && reply.PID == r.PID
 	r.SID, r.PID = reply.SID, reply.PID
+	r.Answers++
 	note(r.srv, r.Namespace, reply.SID)
 }
 
@@ -139,6 +142,11 @@ func (r *Returner) Received() []string {
 	synctest.Wait()
 	r.arrived()
 	r.Look(len(r.in))
+	return r.Seen()
+}
+
+// Seen returns the events that the client has looked at since the last call.
+func (r *Returner) Seen() []string {
 	got := r.got
 	r.got = nil
 	return got
@@ -170,8 +178,12 @@ func (r *Returner) Look(n int) {
 		part := packetText.FindStringSubmatch(string(m.Data))
 		require.NotNil(r.t, part, "%s", m.Data)
 		attachments, _ := strconv.Atoi(part[2])
-		if n < 1+attachments || len(r.in) < 1+attachments {
+		if len(r.in) < 1+attachments {
 			return // not complete: the official client does nothing with it
+		}
+		n = max(n, 1+attachments)
+		if end := 1 + attachments; part[4] != "" && len(r.in) > end && strings.Contains(string(r.in[end].Data), `["$offset",`) {
+			n = max(n, end+1) // it has come with the event
 		}
 		list := part[5]
 		for _, a := range r.in[1 : 1+attachments] {
@@ -200,7 +212,7 @@ func (r *Returner) event(id, list, shown string) {
 	require.NoError(r.t, json.Unmarshal([]byte(list), &args), list)
 	var last string
 	if id != "" {
-		r.asked[list] = id
+		r.asked[shown] = id
 		shown = "?" + shown
 	} else if json.Unmarshal(args[len(args)-1], &last) == nil && string(args[len(args)-1]) != "null" && r.PID != "" {
 		r.Offset = last // whatever it is
@@ -234,12 +246,34 @@ func (r *Returner) Drop() {
 	synctest.Wait()
 }
 
-// Leave forgets the connection without cutting it: the server believes it to be alive, as long
-// as its pings are answered.
-func (r *Returner) Leave() *eiotest.Client {
+// DropAfter cuts the connection when the client has looked at some of what has arrived: at
+// share of it, between 0 and 1, and at least at what was there when it answered a ping.
+func (r *Returner) DropAfter(share float64) {
+	r.t.Helper()
+	r.LookAt(share)
+	r.Drop()
+}
+
+// LookAt has the client look at a share of what has arrived, as DropAfter does.
+func (r *Returner) LookAt(share float64) {
+	r.t.Helper()
+	n := int(share * float64(r.Arrived()+1))
+	r.Look(min(max(n, r.client.Ponged()-r.taken), len(r.in)))
+}
+
+// Abandon leaves the connection as it is, but for its pongs: the server believes it to be alive
+// until it misses them.
+func (r *Returner) Abandon() {
+	r.client.Hush()
 	r.in = nil
-	return r.client
 }
 
 // Client returns the connection.
 func (r *Returner) Client() *eiotest.Client { return r.client }
+
+// Leave forgets the connection without cutting it: the server believes it to be alive, as its
+// pings are answered.
+func (r *Returner) Leave() *eiotest.Client {
+	r.in = nil
+	return r.client
+}

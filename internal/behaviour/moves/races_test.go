@@ -60,7 +60,8 @@ func TestTwoArrivals(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, 3, nil)
 				c, release := underWay(t, f)
-				first := c.Leave()
+				first := c.Client()
+				c.Abandon()
 				c.To(f.Servers[second]).Dial()
 				c.SendConnect()
 				synctest.Wait()
