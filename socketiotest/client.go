@@ -17,16 +17,20 @@ import (
 type Client struct {
 	conn      *conn
 	namespace string
+	auth      any
 	rejoins   bool          // the connection has been in the namespace before
 	gone      chan struct{} // closed with the state that ends it
 
 	// guarded by conn.mu
-	state    state
-	sid      string
-	refusal  *ConnectError
-	reason   string
-	received []Event
-	acks     map[uint64]func(Args) // what to call
+	state     state
+	sid       string
+	pid       string // the private session id; empty if the server has no recovery
+	offset    string // of the last event
+	recovered bool
+	refusal   *ConnectError
+	reason    string
+	received  []Event
+	acks      map[uint64]func(Args) // what to call
 }
 
 // ID returns the session id in this namespace, the sid of the server's handlers.
@@ -273,7 +277,11 @@ func (c *Client) Join(namespace string, auth any) *Client {
 // TryJoin is [Client.Join] for a namespace that may refuse the client: then
 // the error is a [*ConnectError], and the connection can still be used.
 func (c *Client) TryJoin(namespace string, auth any) (*Client, error) {
-	return c.conn.join(namespace, auth)
+	joined, err := c.conn.join(namespace, auth, nil)
+	if err != nil {
+		return nil, err
+	}
+	return joined, nil
 }
 
 // Upgrade moves the connection from long-polling to WebSocket. It fails the

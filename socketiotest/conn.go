@@ -1,9 +1,11 @@
 package socketiotest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -17,11 +19,12 @@ import (
 // It owns one goroutine, read, which calls the callbacks of the test and ends
 // with the connection; close waits for it.
 type conn struct {
-	tb     testing.TB
-	opts   Options
-	http   *eiotest.Transport
-	engine *eiotest.Client
-	loops  sync.WaitGroup
+	tb      testing.TB
+	handler http.Handler
+	opts    Options
+	http    *eiotest.Transport
+	engine  *eiotest.Client
+	loops   sync.WaitGroup
 
 	sending sync.Mutex // keeps the messages of a packet together
 
@@ -32,6 +35,7 @@ type conn struct {
 	arrived int                // counts packets
 	dropped string             // what the clients shall see as the reason, because of Drop
 	fault   error              // of the server
+	silent  bool               // Abandon was called: what arrives is ignored
 	ended   bool
 }
 
@@ -47,16 +51,21 @@ const (
 	lostIt // the connection is gone
 )
 
-// join joins a namespace and waits for the answer.
-func (k *conn) join(namespace string, auth any) (*Client, error) {
+// join joins a namespace and waits for the answer. If before is not nil, it goes on with the session
+// of that client.
+func (k *conn) join(namespace string, auth any, before *Client) (*Client, error) {
 	if namespace == "" {
 		namespace = "/"
 	}
-	var args []any
-	if auth != nil {
-		args = []any{auth}
+	if k.opts.EIO3 && namespace == "/" {
+		return k.joinMain(auth)
 	}
-	c := &Client{conn: k, namespace: namespace, gone: make(chan struct{}), acks: map[uint64]func(Args){}}
+	c := k.newClient(namespace)
+	c.auth = auth
+	send, err := c.connectPacket(before)
+	if err != nil {
+		return nil, fmt.Errorf("socketiotest: joining %s: Options.Auth: %w", namespace, err)
+	}
 
 	k.mu.Lock()
 	old := k.clients[namespace]
@@ -71,8 +80,26 @@ func (k *conn) join(namespace string, auth any) (*Client, error) {
 	c.rejoins = old != nil && old.state == left
 	k.clients[namespace] = c
 	k.mu.Unlock()
+	return c, k.answered(c, send())
+}
 
-	err := k.send(parser.Header{Type: parser.Connect, Namespace: namespace}, args)
+// connectPacket returns a function that sends the client's CONNECT packet.
+func (c *Client) connectPacket(before *Client) (send func() error, err error) {
+	k := c.conn
+	if k.opts.EIO3 {
+		query, err := oldQuery(c.auth)
+		return func() error { return k.engine.Send("0" + c.namespace + query + ",") }, err
+	}
+	args, err := c.connectArgs(before)
+	return func() error { return k.send(parser.Header{Type: parser.Connect, Namespace: c.namespace}, args) }, err
+}
+
+func (k *conn) newClient(namespace string) *Client {
+	return &Client{conn: k, namespace: namespace, gone: make(chan struct{}), acks: map[uint64]func(Args){}}
+}
+
+// answered waits until the server has decided about a client. err says that nothing could be sent.
+func (k *conn) answered(c *Client, err error) error {
 	if err == nil && !k.await(k.opts.Timeout, func() bool { return c.state != joining }) {
 		err = fmt.Errorf("the server did not answer within %v", k.opts.Timeout)
 	}
@@ -80,16 +107,16 @@ func (k *conn) join(namespace string, auth any) (*Client, error) {
 	defer k.mu.Unlock()
 	switch {
 	case c.state == refused:
-		return nil, c.refusal
+		return c.refusal
 	case c.sid != "":
-		return c, nil
+		return nil
 	case c.state == lostIt, errors.Is(err, eiotest.ErrClosed):
 		err = fmt.Errorf("the connection ended first: %s", c.why())
 	}
 	if c.state == joining {
 		c.end(left, reasonClient)
 	}
-	return nil, fmt.Errorf("socketiotest: joining %s: %w", namespace, err)
+	return fmt.Errorf("socketiotest: joining %s: %w", c.namespace, err)
 }
 
 // send queues a packet.
@@ -120,7 +147,7 @@ func (k *conn) read() {
 		if err != nil {
 			return
 		}
-		p, complete, err := decoder.Decode(m.Data, m.Binary)
+		p, complete, err := k.decode(decoder, m)
 		if err == nil && complete {
 			err = k.handle(p)
 		}
@@ -131,6 +158,13 @@ func (k *conn) read() {
 			return
 		}
 	}
+}
+
+func (k *conn) decode(decoder parser.Decoder, m eiotest.Message) (p parser.Packet, complete bool, err error) {
+	if k.opts.EIO3 && !m.Binary && bytes.HasPrefix(m.Data, []byte("4")) {
+		return oldError(m.Data[1:]), true, nil
+	}
+	return decoder.Decode(m.Data, m.Binary)
 }
 
 // why is reason with details. The mutex is held.
@@ -164,6 +198,9 @@ func (k *conn) take(p parser.Packet) (then func(), err error) {
 	defer k.mu.Unlock()
 	defer k.broadcast()
 	k.arrived++
+	if k.silent {
+		return nil, nil
+	}
 	c := k.clients[p.Namespace]
 	if c == nil {
 		return nil, fmt.Errorf("%v for namespace %s, which the client has not joined", p.Type, p.Namespace)
@@ -178,18 +215,11 @@ func (k *conn) take(p parser.Packet) (then func(), err error) {
 	}
 	switch p.Type {
 	case parser.Connect:
-		var body struct {
-			SID string `json:"sid"`
+		if err := c.connected(p); err != nil {
+			return nil, err
 		}
-		if err := p.Args.Bind(0, &body); err != nil {
-			return nil, fmt.Errorf("CONNECT of namespace %s: %w", p.Namespace, err)
-		}
-		if body.SID == "" {
-			return nil, fmt.Errorf("CONNECT of namespace %s without a sid", p.Namespace)
-		}
-		c.sid, c.state = body.SID, joined
 	case parser.ConnectError:
-		if c.refusal, err = connectError(p); err == nil {
+		if c.refusal, err = k.connectError(p); err == nil {
 			c.state = refused
 		}
 	case parser.Disconnect:
@@ -210,9 +240,33 @@ func (k *conn) take(p parser.Packet) (then func(), err error) {
 	return nil, err
 }
 
+// connected notes that the server has let the client in. conn.mu is held.
+func (c *Client) connected(p parser.Packet) error {
+	if c.conn.opts.EIO3 {
+		c.sid, c.state = c.conn.oldSID(c.namespace), joined
+		return nil
+	}
+	var body struct {
+		SID string `json:"sid"`
+		PID string `json:"pid"`
+	}
+	if err := p.Args.Bind(0, &body); err != nil {
+		return fmt.Errorf("CONNECT of namespace %s: %w", p.Namespace, err)
+	}
+	if body.SID == "" {
+		return fmt.Errorf("CONNECT of namespace %s without a sid", p.Namespace)
+	}
+	c.recovered = body.PID != "" && body.PID == c.pid
+	c.sid, c.pid, c.state = body.SID, body.PID, joined
+	return nil
+}
+
 // takeEvent notes an event, with k.mu held. then, unless it is nil, answers it.
 func (k *conn) takeEvent(c *Client, p parser.Packet) (then func()) {
-	ev := Event{Name: p.Event, Namespace: p.Namespace, Args: Args{k.tb, p.Args}}
+	ev := Event{Name: p.Event, Namespace: p.Namespace, Args: Args{k.tb, c.withoutOffset(p)}}
+	if p.Event == offsetEvent && c.pid != "" {
+		return nil
+	}
 	if p.HasID {
 		ev.ack = &ack{client: c, id: p.ID}
 	}

@@ -2,6 +2,7 @@ package socketiotest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -33,6 +34,11 @@ type Options struct {
 	Namespace string    // to join; default "/"
 	Auth      any       // sent with the CONNECT packet: what encodes to a JSON object; default nothing
 	Transport Transport // default WebSocket
+	// EIO3 has the client speak revision 3 of Engine.IO and 4 of Socket.IO, as
+	// version 2 of the official client does; see socketio.Options.AllowEIO3. Such a client is
+	// always in "/", too, and sends Auth, an object of strings, in the query of the
+	// namespace's name. For "/" it has Query only.
+	EIO3 bool
 
 	// Query is added to the URL of every request.
 	Query url.Values
@@ -92,8 +98,19 @@ func TryConnect(tb testing.TB, h http.Handler, opts *Options) (*Client, error) {
 	if srv, ok := h.(*socketio.Server); ok && o.Server == nil {
 		o.Server = srv
 	}
+	k, err := dial(tb, h, o)
+	if err != nil {
+		return nil, err
+	}
+	return k.begin(o.Namespace, o.Auth, nil)
+}
+
+// dial makes a connection that is in no namespace.
+func dial(tb testing.TB, h http.Handler, o Options) (*conn, error) {
+	tb.Helper()
 	k := &conn{
 		tb:      tb,
+		handler: h,
 		opts:    o,
 		changed: make(chan struct{}),
 		clients: map[string]*Client{},
@@ -101,9 +118,10 @@ func TryConnect(tb testing.TB, h http.Handler, opts *Options) (*Client, error) {
 	k.http = eiotest.NewTransport(h, &eiotest.TransportOptions{
 		RemoteIP: o.RemoteIP,
 	})
+	var err error
 	ctx, cancel := context.WithTimeoutCause(context.Background(), o.Timeout, fmt.Errorf("the server did not answer within %v", o.Timeout))
 	k.engine, err = eiotest.Dial(ctx, nil, &eiotest.Options{
-		Mode:       eiotest.Mode(o.Transport),
+		Mode:       o.mode(),
 		Transport:  k.http,
 		Path:       o.Path,
 		Query:      o.Query,
@@ -119,16 +137,35 @@ func TryConnect(tb testing.TB, h http.Handler, opts *Options) (*Client, error) {
 		k.closeHTTP()
 		return nil, dialError(err)
 	}
+	if o.EIO3 {
+		k.clients["/"] = k.newClient("/") // the server lets it in without being asked
+	}
 	k.loops.Go(k.read)
-	c, err := k.join(o.Namespace, o.Auth)
+	return k, nil
+}
+
+// begin joins the first namespace of a connection, as the client before, unless that is nil. The
+// connection ends with the test, or at once if there is an error.
+func (k *conn) begin(namespace string, auth any, before *Client) (*Client, error) {
+	var err error
+	if k.opts.EIO3 && namespace != "/" && namespace != "" {
+		_, err = k.joinMain(nil)
+		if _, refused := errors.AsType[*ConnectError](err); refused {
+			err = nil // it may be in other namespaces nevertheless
+		}
+	}
+	var c *Client
+	if err == nil {
+		c, err = k.join(namespace, auth, before)
+	}
 	if err != nil {
 		k.close()
 		return nil, err
 	}
-	tb.Cleanup(func() {
+	k.tb.Cleanup(func() {
 		k.close()
 		if fault := k.serverFault(); fault != nil {
-			tb.Errorf("socketiotest: the server violated the protocol: %v", fault)
+			k.tb.Errorf("socketiotest: the server violated the protocol: %v", fault)
 		}
 	})
 	return c, nil

@@ -1,7 +1,8 @@
 // Package socketiotest tests Socket.IO servers in memory: its [Client] speaks
 // Engine.IO revision 4 and Socket.IO revision 5 to any [http.Handler], through
-// a real net/http server whose connections are buffers. No port is opened, and
-// nothing but the server under test is needed:
+// a real net/http server whose connections are buffers. ([Options].EIO3 has it speak as
+// version 2 of the official client does.) No port is opened, and nothing but the server
+// under test is needed:
 //
 //	func TestEcho(t *testing.T) {
 //		srv := socketio.NewServer(nil)
@@ -42,6 +43,22 @@
 // you expect, with [Client.Next], [Client.Expect] or [Client.Call]; Received
 // and ExpectNothing then can only wait for a short silence, which a busy
 // machine may lengthen.
+//
+// # Lost connections
+//
+// [Client.Drop] cuts the connection, [Client.Abandon] loses it without the server
+// noticing, and [Client.Reconnect] comes back as the official client does. With
+// [socketio.Options].Recovery the client is in its session again and receives what it
+// has missed:
+//
+//	func TestComeBack(t *testing.T) {
+//		srv := socketio.NewServer(&socketio.Options{Recovery: &socketio.Recovery{}})
+//		ann := socketiotest.Connect(t, srv, nil)
+//		ann.Drop()
+//		srv.Emit("news", "while you were away")
+//		back := ann.Reconnect()
+//		back.Expect("news", "while you were away") // back.Recovered() is true
+//	}
 //
 // # Goroutines
 //

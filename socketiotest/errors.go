@@ -76,7 +76,10 @@ var codeMessages = []string{
 }
 
 // connectError reads a CONNECT_ERROR packet.
-func connectError(p parser.Packet) (*ConnectError, error) {
+func (k *conn) connectError(p parser.Packet) (*ConnectError, error) {
+	if k.opts.EIO3 {
+		return oldRefusal(p)
+	}
 	var body struct {
 		Message *string         `json:"message"`
 		Data    json.RawMessage `json:"data"`
