@@ -21,6 +21,7 @@ import (
 type shown struct {
 	ID, ClientID, Transport, Nsp string
 	Rooms                        []string
+	Data                         map[string]any
 	Handshake                    struct {
 		Address, URL   string
 		Headers, Query map[string]string
@@ -99,6 +100,58 @@ func TestFeed(t *testing.T) {
 		page(t, srv).Disconnect()
 		require.Empty(t, told(t, c), "nothing of the admin namespace")
 	})
+}
+
+// A client that has lost its connection is not shown until it is back in its session, with its rooms.
+func TestFeedOfRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := siotest.NewServer(t, &socketio.Options{AllowEIO3: true, Recovery: new(socketio.Recovery)})
+		instrument(t, srv, adminui.Options{Mode: adminui.Development})
+		c := page(t, srv)
+		ann := socketiotest.Connect(t, srv, nil)
+		id := ann.ID()
+		require.NoError(t, srv.JoinRoom(id, "den"))
+		told(t, c)
+		ann.Drop()
+		synctest.Wait()
+		require.NoError(t, srv.JoinRoom(id, "attic"))
+		require.NoError(t, srv.LeaveRoom(id, "den"))
+		require.Equal(t, []string{
+			fmt.Sprintf(`room_left["/",%q,%[1]q]`, id), fmt.Sprintf(`room_left["/","den",%q]`, id),
+			fmt.Sprintf(`socket_disconnected["/",%q,"transport close"]`, id),
+		}, told(t, c))
+		require.Empty(t, allSockets(t, loggedIn(t, srv)))
+
+		ann = ann.Reconnect()
+		e := c.Next()
+		require.Equal(t, "socket_connected", e.Name)
+		var back shown
+		e.Bind(&back, nil)
+		require.Equal(t, []string{id, "attic"}, back.Rooms)
+		require.Equal(t, map[string]any{"revision": 4.0, "recovered": true}, back.Data)
+		require.Empty(t, told(t, c))
+
+		old := socketiotest.Connect(t, srv, &socketiotest.Options{EIO3: true})
+		var other shown
+		c.Next().Bind(&other, nil)
+		require.Equal(t, old.ID(), other.ID)
+		require.Equal(t, map[string]any{"revision": 3.0}, other.Data)
+		ann.Drop()
+		synctest.Wait()
+		told(t, c)
+		time.Sleep(5 * time.Minute)
+		for _, line := range told(t, c) {
+			require.NotContains(t, line, id, "the page has forgotten it")
+		}
+	})
+}
+
+// loggedIn is a page that has not looked at how things are.
+func loggedIn(t *testing.T, srv *socketio.Server) *socketiotest.Client {
+	t.Helper()
+	c, err := tryLogin(t, srv, credentials())
+	require.NoError(t, err)
+	return c
 }
 
 // A flood of events costs a page's queue no more than its bound; what the page keeps is told again, whole.

@@ -33,6 +33,7 @@ type feed struct {
 	pages atomic.Int64 // that have logged in; hooks do nothing without any
 	wake  chan struct{}
 	since sync.Map // by session id: when it connected
+	away  sync.Map // session ids of sockets that have lost their connection and may come back: pages do not have them
 
 	mu      sync.Mutex
 	queue   []item
@@ -67,9 +68,12 @@ func (f *feed) hooks() socketio.Hooks {
 			}
 			now := time.Now()
 			f.since.Store(s.ID(), now)
+			_, back := f.away.LoadAndDelete(s.ID())
 			if f.watches(ns) {
 				shown := f.serialize(s)
-				shown.Rooms = []string{s.ID()} // room_joined tells of the others
+				if !back {
+					shown.Rooms = []string{s.ID()} // room_joined tells of the others
+				}
 				f.state("socket_connected", shown, stamp(now))
 			}
 		},
@@ -79,12 +83,21 @@ func (f *feed) hooks() socketio.Hooks {
 				return
 			}
 			f.since.Delete(s.ID())
+			left := []string{s.ID()} // room_left tells of the others, unless it stays in them
+			if s.Away() {
+				f.away.Store(s.ID(), true)
+				left = s.Rooms()
+			}
 			if f.watches(ns) {
 				now := stamp(time.Now())
-				f.state("room_left", ns, s.ID(), s.ID(), now)
+				for _, room := range left {
+					f.state("room_left", ns, room, s.ID(), now)
+				}
 				f.state("socket_disconnected", ns, s.ID(), reason, now)
 			}
 		},
+		Expired: func(s *socketio.Socket, _ socketio.Expiry) { f.away.Delete(s.ID()) },
+		Moved:   func(s *socketio.Socket) { f.away.Delete(s.ID()) },
 		ConnectionUpgraded: func(c socketio.Connection) {
 			if f.pages.Load() > 0 {
 				f.upgraded(c)
@@ -96,7 +109,7 @@ func (f *feed) hooks() socketio.Hooks {
 				f.pages.Add(1)
 				f.put(item{event: "all_sockets", to: s.ID(), size: 1})
 			}
-			if f.watches(ns) {
+			if _, away := f.away.Load(s.ID()); !away && f.watches(ns) {
 				f.state("room_joined", ns, room, s.ID(), stamp(time.Now()))
 			}
 		},
@@ -105,7 +118,7 @@ func (f *feed) hooks() socketio.Hooks {
 			if f.own(ns) && room == f.ui.room {
 				f.pages.Add(-1)
 			}
-			if f.watches(ns) {
+			if _, away := f.away.Load(s.ID()); !away && f.watches(ns) {
 				f.state("room_left", ns, room, s.ID(), stamp(time.Now()))
 			}
 		},

@@ -52,12 +52,22 @@ func (f *feed) serialize(s *socketio.Socket) shownSocket {
 	query, shown := shownQuery(r.URL)
 	return shownSocket{
 		ID: s.ID(), ClientID: clientID(s.Connection()), Transport: s.Transport(), Namespace: s.Namespace().Name(),
-		Data: map[string]any{}, Rooms: s.Rooms(),
+		Data: shownData(s), Rooms: s.Rooms(),
 		Handshake: handshake{
 			Address: host, Headers: shownHeaders(r.Header), Query: query,
 			Issued: at.UnixMilli(), Secure: r.TLS != nil, Time: at.Format(time.RFC1123), URL: shown, XDomain: r.Header.Get("Origin") != "",
 		},
 	}
+}
+
+// shownData is what the page shows as data: with which revision of Engine.IO the client speaks, 3 or 4,
+// and whether it has come back to its session.
+func shownData(s *socketio.Socket) map[string]any {
+	data := map[string]any{"revision": s.Connection().Revision()}
+	if s.Recovered() {
+		data["recovered"] = true
+	}
+	return data
 }
 
 // clientID tells connections apart. Their own ids are secrets.

@@ -20,8 +20,8 @@ type Metric struct {
 // Unnamed is the label of what only clients have named.
 const Unnamed = "*"
 
-// Metrics are all there are. Those of the broker have no values on a server
-// without one.
+// Metrics are all there are. Those of the broker, and of recovery, have no values on a
+// server without that.
 var Metrics = []*Metric{
 	{"connections", "{connection}", "Open connections by their present transport.", "transport", false,
 		func(st *state, yield func(string, int64)) {
@@ -78,6 +78,36 @@ var Metrics = []*Metric{
 		one(func(st *state) uint64 { return st.HandlerErrors })},
 	{"panics", "{panic}", "Panics of the application's code that were recovered.", "", true,
 		one(func(st *state) uint64 { return st.Panics })},
+
+	{"recovery.away", "{socket}", "Sockets whose clients have lost their connection and may come back.", "", false,
+		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) {
+			away := 0
+			for _, n := range r.Away {
+				away += n
+			}
+			yield("", int64(away))
+		})},
+	{"recovery.kept", "By", "Memory of the events that are kept for clients that may come back.", "", false,
+		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) { yield("", r.KeptBytes) })},
+	{"recovery.recovered", "{client}", "Clients that came back to their session.", "", true,
+		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) { yield("", int64(r.Recovered)) })},
+	{"recovery.not_recovered", "{client}", "Clients that wanted to come back and got a new session, by cause.", "cause", true,
+		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) {
+			for cause, n := range r.NotRecovered {
+				yield(cause, int64(n))
+			}
+		})},
+	{"recovery.expired", "{session}", "Sessions that have ended while their client was away, by cause.", "cause", true,
+		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) {
+			for why, n := range r.Expired {
+				yield(string(why), int64(n))
+			}
+		})},
+	{"recovery.moved", "{session}", `Sessions that have moved between servers, by direction: "here" or "away".`, "direction", true,
+		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) {
+			yield("here", int64(r.MovedHere))
+			yield("away", int64(r.MovedAway))
+		})},
 
 	{"broker.connected", "", "1 while messages go to the other servers and come from them, else 0.", "", false,
 		ofBroker(func(b *broker.Status) int {
@@ -141,6 +171,15 @@ func ofBroker[N number](get func(*broker.Status) N) func(*state, func(string, in
 	return func(st *state, yield func(string, int64)) {
 		if !st.broker.Since.IsZero() {
 			yield("", int64(get(&st.broker)))
+		}
+	}
+}
+
+// ofRecovery has no values on a server without Options.Recovery.
+func ofRecovery(read func(*socketio.RecoveryStats, func(string, int64))) func(*state, func(string, int64)) {
+	return func(st *state, yield func(string, int64)) {
+		if st.Recovery.Expired != nil {
+			read(&st.Recovery, yield)
 		}
 	}
 }

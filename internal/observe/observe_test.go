@@ -17,9 +17,9 @@ import (
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 // Every metric has its first value before anything has happened, so that series
-// exist before the first time; those of the broker only where there is one.
+// exist before the first time; those of the broker and of recovery only where there is one.
 func TestEveryMetricIsRead(t *testing.T) {
-	for _, opts := range []*socketio.Options{nil, {Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}}} {
+	for _, opts := range []*socketio.Options{nil, {Recovery: new(socketio.Recovery), Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}}} {
 		srv := socketio.NewServer(opts)
 		defer srv.Shutdown(t.Context())
 		srv.On("say", func(*socketio.Context) {})
@@ -35,7 +35,7 @@ func TestEveryMetricIsRead(t *testing.T) {
 		})
 		for _, m := range observe.Metrics {
 			assert.NotEmpty(t, m.Help, m.Name)
-			want := opts != nil || !strings.HasPrefix(m.Name, "broker.")
+			want := opts != nil || !strings.HasPrefix(m.Name, "broker.") && !strings.HasPrefix(m.Name, "recovery.")
 			assert.Equal(t, want, len(got[m.Name]) > 0, m.Name)
 		}
 	}

@@ -33,7 +33,7 @@ var (
 
 // collected returns the labels of every series that a scrape can have, by name.
 func collected(t *testing.T) map[string][]string {
-	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}})
+	r := newRig(t, &socketio.Options{Recovery: new(socketio.Recovery), Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}})
 	r.srv.On("say", func(*socketio.Context) error { return &socketio.Error{Message: "no"} })
 	socketiotest.Connect(t, r.srv, nil).Call("say")
 	labels := map[string][]string{} // by name of the series

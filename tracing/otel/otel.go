@@ -69,6 +69,7 @@ const (
 	transportKey = attribute.Key("socketio.transport") // "polling" or "websocket"
 	reasonKey    = attribute.Key("socketio.reason")    // why an acknowledgement is missing
 	sidKey       = attribute.Key("socketio.sid")       // the beginning of the session id, as in logs
+	recoveredKey = attribute.Key("socketio.recovered") // true: the client has come back to its session
 )
 
 // Instrument adds hooks to a server and registers what is to be read of it,
@@ -142,6 +143,9 @@ func (in *instrument) begin(ctx context.Context, c *socketio.Context, operation 
 		semconv.MessagingOperationName(operation),
 		transportKey.String(c.Transport()),
 		sidKey.String(short(c.ID())))
+	if c.Recovered() {
+		attrs = append(attrs, recoveredKey.Bool(true))
+	}
 	start := []trace.SpanStartOption{
 		trace.WithTimestamp(began),
 		trace.WithSpanKind(trace.SpanKindConsumer),

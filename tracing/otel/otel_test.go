@@ -126,6 +126,19 @@ func TestEventsAreSpansOfTheHandshakesTrace(t *testing.T) {
 	}
 }
 
+// The events of a client that has come back to its session say so.
+func TestRecoveredClients(t *testing.T) {
+	r := newRig(t, &socketio.Options{Recovery: new(socketio.Recovery)}, otel.Options{})
+	r.srv.On("before", func(*socketio.Context) {})
+	r.srv.On("after", func(*socketio.Context) {})
+	c := socketiotest.Connect(t, r.srv, nil)
+	c.Call("before")
+	c.Drop()
+	c.Reconnect().Call("after")
+	assert.NotContains(t, attributes(r.span("process / before").Attributes), "socketio.recovered")
+	assert.Equal(t, "true", attributes(r.span("process / after").Attributes)["socketio.recovered"])
+}
+
 // Middleware of net/http that traces the handshake comes before its headers.
 func TestSpanInTheRequestsContextIsTheParent(t *testing.T) {
 	r := newRig(t, nil, otel.Options{})
