@@ -78,3 +78,17 @@ func TestGone(t *testing.T) {
 		}
 	})
 }
+
+func TestComeBack(t *testing.T) {
+	srv := socketio.NewServer(&socketio.Options{Recovery: &socketio.Recovery{}})
+	ann := socketiotest.Connect(t, srv, nil)
+	ann.Drop()
+	if err := srv.Emit("news", "while you were away"); err != nil {
+		t.Fatal(err)
+	}
+	back := ann.Reconnect()
+	back.Expect("news", "while you were away")
+	if !back.Recovered() {
+		t.Error("it has a new session")
+	}
+}
