@@ -44,6 +44,10 @@
 // So does json-raw, which only servers of this repository serve: json with a handler that
 // takes its argument as socketio.Raw.
 //
+// The scenario tls is for the servers that can serve with TLS: the bare one, ours and the
+// reference server, with a certificate made for the run. Its clients cost the load generator as much
+// as they cost the servers.
+//
 // For something else, whether the server does what it promises for hours, see
 // package soak and its command cmd/soak.
 //

@@ -19,6 +19,7 @@ type Scenario struct {
 	Memory  bool // measures memory, not CPU
 	Fleet   bool // needs another server, and a Redis
 	Untimed bool // messages have no latency
+	TLS     bool // needs a server with TLS
 
 	run func(*run) error
 }
@@ -27,7 +28,7 @@ type template struct {
 	name, title, unit, answer string
 	clients, quick            int // default sizes
 	polling, memory           bool
-	fleet, untimed            bool
+	fleet, untimed, tls       bool
 	named                     bool // runs only if it is named: not every kind of server knows it
 	build                     func(n int) func(*run) error
 }
@@ -45,6 +46,8 @@ var templates = []template{
 		build: func(n int) func(*run) error { return echo(n, 1, workload.EchoRaw) }},
 	{name: "binary", title: "binary echo, 64 bytes, %s clients", unit: "message", answer: workload.EchoBinary, clients: 100,
 		build: func(n int) func(*run) error { return echo(n, 1, workload.EchoBinary) }},
+	{name: "tls", title: "echo with ack over TLS, %s clients, one in flight each, 64 bytes", unit: "message", answer: workload.Echo, clients: 100, tls: true,
+		build: tlsEcho},
 	{name: "polling", title: "polling echo, %s clients", unit: "message", answer: workload.Echo, clients: 100, polling: true,
 		build: pollingEcho},
 	{name: "broadcast", title: "broadcast to %s, one at a time", unit: "delivery", answer: workload.Broadcast, clients: 1000,
@@ -98,7 +101,7 @@ func Scenarios(quick bool) []Scenario {
 func (t template) sized(n int, name string) Scenario {
 	return Scenario{
 		Name: name, Title: fmt.Sprintf(t.title, group3(n)), Unit: t.unit, Answer: t.answer,
-		Clients: n, Polling: t.polling, Memory: t.memory, Fleet: t.fleet, Untimed: t.untimed, run: t.build(n),
+		Clients: n, Polling: t.polling, Memory: t.memory, Fleet: t.fleet, Untimed: t.untimed, TLS: t.tls, run: t.build(n),
 	}
 }
 

@@ -27,6 +27,14 @@ const (
 // the servers of one application share.
 const RedisEnv = "BENCH_REDIS"
 
+// TLSEnv names the variable of the environment with the folder of a certificate and its key. A
+// server that has it serves with TLS.
+const (
+	TLSEnv   = "BENCH_TLS"
+	CertFile = "cert.pem"
+	KeyFile  = "key.pem"
+)
+
 // Text is the argument of text events: 64 bytes that JSON does not escape.
 var Text = strings.Repeat("The quick brown fox jumps over it", 2)[:64]
 

@@ -22,6 +22,7 @@ type bench struct {
 	loadCPU         int
 	profile         string
 	logf            func(format string, args ...any)
+	bin             string // where the servers are while it runs, and their certificate
 
 	results map[string][]measurement // by scenario
 	version map[string]string        // by server
@@ -73,6 +74,10 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(bin)
+	b.bin = bin
+	if err := peer.WriteCertificate(bin); err != nil {
+		return err
+	}
 	for _, s := range b.servers {
 		b.logf("preparing %s", s.Name)
 		if err := s.Prepare(ctx, bin); err != nil {
@@ -91,7 +96,7 @@ func (b *bench) run(ctx context.Context) error {
 			for i := range b.servers {
 				// The bare server is the first in the first round; then each is in turn.
 				s := b.servers[(i+round)%len(b.servers)]
-				if b.missing[s.Name] != nil || sc.Fleet && !s.Fleet {
+				if b.missing[s.Name] != nil || sc.Fleet && !s.Fleet || sc.TLS && !s.TLS {
 					continue
 				}
 				m := measurement{server: s.Name, round: round}
@@ -117,7 +122,7 @@ func (b *bench) one(ctx context.Context, s *peer.Server, sc loadgen.Scenario, ro
 	if sc.Fleet {
 		return b.oneOfTwo(ctx, s, cfg, profile)
 	}
-	p, err := s.Start(ctx, b.serverCPU, sc.Answer, profile)
+	p, err := b.start(ctx, s, sc, profile)
 	if err != nil {
 		return loadgen.Result{}, err
 	}
@@ -125,6 +130,14 @@ func (b *bench) one(ctx context.Context, s *peer.Server, sc loadgen.Scenario, ro
 	b.version[s.Name] = p.Version()
 	cfg.Server = p
 	return loadgen.Run(ctx, cfg)
+}
+
+// start starts the server of a scenario.
+func (b *bench) start(ctx context.Context, s *peer.Server, sc loadgen.Scenario, profile string) (*peer.Process, error) {
+	if sc.TLS {
+		return s.StartTLS(ctx, b.serverCPU, sc.Answer, profile, b.bin)
+	}
+	return s.Start(ctx, b.serverCPU, sc.Answer, profile)
 }
 
 // oneOfTwo measures one of two servers on a Redis. It has its core for itself.

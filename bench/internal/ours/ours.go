@@ -4,7 +4,6 @@ package ours
 
 import (
 	"log"
-	"net"
 	"net/http"
 	"os"
 
@@ -28,7 +27,7 @@ func Run(opts *socketio.Options, version string) {
 		return c.Emit(workload.Message, s, socketio.To(room))
 	})
 
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := control.Listen()
 	if err != nil {
 		log.Fatal(err)
 	}

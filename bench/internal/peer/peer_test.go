@@ -32,7 +32,7 @@ func ready(t *testing.T, s *peer.Server) {
 // Every server serves every scenario, and the answers are right: the load
 // generator looks.
 func TestServersServeScenarios(t *testing.T) {
-	small := "echo@3,echo-many@3,echo-pipelined@2,json@3,json-raw@3,binary@3,polling@3,broadcast@4,broadcast-pipelined@4," +
+	small := "echo@3,tls@3,echo-many@3,echo-pipelined@2,json@3,json-raw@3,binary@3,polling@3,broadcast@4,broadcast-pipelined@4," +
 		"rooms-own@200,connect@2,upgrade@2,idle@5,room-large@5,rooms-shared@30,stalled@5,storm@20," +
 		"cross@5,cross-one@3,cross-emit@3,elsewhere@3,elsewhere-4k@3"
 	scenarios, err := loadgen.Select(small, true)
@@ -52,6 +52,8 @@ func TestServersServeScenarios(t *testing.T) {
 					}
 					if sc.Fleet {
 						startTwo(t, s, &cfg)
+					} else if sc.TLS {
+						cfg.Server = startTLS(t, s, sc.Answer)
 					} else {
 						p, err := s.Start(t.Context(), -1, sc.Answer, "")
 						require.NoError(t, err)
@@ -76,6 +78,20 @@ func TestServersServeScenarios(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startTLS starts a server with TLS.
+func startTLS(t *testing.T, s *peer.Server, event string) *peer.Process {
+	t.Helper()
+	if !s.TLS {
+		t.Skip("it does not serve with TLS")
+	}
+	dir := t.TempDir()
+	require.NoError(t, peer.WriteCertificate(dir))
+	p, err := s.StartTLS(t.Context(), -1, event, "", dir)
+	require.NoError(t, err)
+	t.Cleanup(p.Stop)
+	return p
 }
 
 // startTwo starts two servers on a Redis.

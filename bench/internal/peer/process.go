@@ -47,6 +47,11 @@ func (s *Server) Start(ctx context.Context, cpu int, event, profile string) (*Pr
 	return s.start(ctx, cpu, event, profile, s.env)
 }
 
+// StartTLS is Start for a server with TLS. dir has what WriteCertificate has written.
+func (s *Server) StartTLS(ctx context.Context, cpu int, event, profile, dir string) (*Process, error) {
+	return s.start(ctx, cpu, event, profile, append([]string{workload.TLSEnv + "=" + dir}, s.env...))
+}
+
 // StartOn starts one of several servers that share a Redis.
 func (s *Server) StartOn(ctx context.Context, redis *Redis, cpu int, profile string) (*Process, error) {
 	env := append([]string{workload.RedisEnv + "=redis://" + redis.Addr()}, s.fleetEnv...)

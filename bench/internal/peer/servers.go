@@ -22,6 +22,8 @@ type Server struct {
 	Optional bool
 	// Fleet says that several can share a Redis.
 	Fleet bool
+	// TLS says that it can serve with TLS.
+	TLS bool
 
 	prepare func(ctx context.Context, s *Server, bench, bin string) error
 	command func(event string) []string
@@ -42,14 +44,14 @@ const (
 func Servers() []*Server {
 	one := []string{"GOMAXPROCS=1"}
 	return []*Server{
-		{Name: Bare, Title: "bare coder/websocket", prepare: buildBare, env: one, Profiles: true},
+		{Name: Bare, Title: "bare coder/websocket", prepare: buildBare, env: one, Profiles: true, TLS: true},
 		{Name: "bare-queue", Title: "the same, own queue, one write", prepare: buildBare, env: one, Profiles: true},
-		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true, Fleet: true},
+		{Name: Ours, Title: "ours", prepare: buildOurs, env: one, Profiles: true, Fleet: true, TLS: true},
 		{Name: OursRecovery, Title: "ours, recovery on", prepare: buildOurs, env: one, Profiles: true, Optional: true},
 		{Name: "ours-jsonv2", Title: "ours, GOEXPERIMENT=jsonv2", prepare: buildOurs, env: one, Profiles: true, Optional: true},
 		{Name: "ours-sonic", Title: "ours, sonic", prepare: buildCodec, env: one, Profiles: true, Optional: true},
 		{Name: "ours-go-json", Title: "ours, go-json", prepare: buildCodec, env: one, Profiles: true, Optional: true},
-		{Name: "npm", Title: "npm socket.io", prepare: findNode, Fleet: true},
+		{Name: "npm", Title: "npm socket.io", prepare: findNode, Fleet: true, TLS: true},
 		{Name: "zishang", Title: "zishang520 v3", prepare: buildZishang, env: one, Profiles: true},
 		{Name: "flask", Title: "Flask-SocketIO", prepare: findFlask, Fleet: true},
 	}

@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"os"
 
@@ -29,7 +28,7 @@ func main() {
 	if err := s.prepare(*answer); err != nil {
 		log.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := control.Listen()
 	if err != nil {
 		log.Fatal(err)
 	}

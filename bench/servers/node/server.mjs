@@ -1,12 +1,18 @@
 // The reference server, every option at its default; if BENCH_REDIS is the URL of
-// a Redis, one of several with the Redis adapter.
+// a Redis, one of several with the Redis adapter; if BENCH_TLS is a folder with a
+// certificate, with TLS.
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { Server } from "socket.io";
 
 const require = createRequire(import.meta.url);
-const http = createServer();
+const tls = process.env.BENCH_TLS;
+const http = tls
+  ? createSecureServer({ cert: readFileSync(`${tls}/cert.pem`), key: readFileSync(`${tls}/key.pem`) })
+  : createServer();
 const io = new Server(http, { serveClient: false });
 const fleet = process.env.BENCH_REDIS;
 if (fleet) {
