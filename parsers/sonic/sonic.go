@@ -1,5 +1,5 @@
-// Package sonic is a JSON codec on github.com/bytedance/sonic, which takes less than half
-// the time of encoding/json for what applications send.
+// Package sonic is a JSON codec on github.com/bytedance/sonic, which encodes objects in about a
+// third of the time of encoding/json, and decodes them into an any in about half.
 //
 //	srv := socketio.NewServer(&socketio.Options{JSON: sonic.New()})
 //
