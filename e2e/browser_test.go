@@ -81,8 +81,9 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// images returns the prefix of the paths of screenshots: outside the
-// repository, in $E2E_ARTIFACTS if that is set. No name, no screenshots.
+// images returns the prefix of the paths of screenshots, which are in $E2E_ARTIFACTS or,
+// if that is not set, in artifacts/ in the root of the repository, which git ignores.
+// No name, no screenshots.
 func images(t *testing.T, name string) string {
 	t.Helper()
 	if name == "" {
@@ -90,9 +91,11 @@ func images(t *testing.T, name string) string {
 	}
 	dir := os.Getenv("E2E_ARTIFACTS")
 	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "socketio-e2e")
+		dir = filepath.Join("..", "artifacts")
 	}
 	require.NoError(t, os.MkdirAll(dir, 0o755))
+	dir, err := filepath.Abs(dir) // the scripts run elsewhere
+	require.NoError(t, err)
 	return filepath.Join(dir, name)
 }
 

@@ -1,20 +1,23 @@
 // Three people use the chat: ann in two tabs, bob, and eve.
+import { look, visible } from "./look.mjs";
 import { assert, browse, tell } from "./tabs.mjs";
 
 const { PAGE_URL, IMAGES } = process.env;
 const browser = await browse();
 const mistakes = [];
 
-// enter opens the chat in a window with cookies of its own, and signs up or logs in.
+// enter opens the chat in a window with cookies of its own, where one is asked to sign
+// up, and does so or logs in. Enter does what the page is for.
 async function enter(user, button, password = `password of ${user}`) {
   const window = await browser.newContext({ viewport: { width: 1180, height: 760 }, colorScheme: "light" });
   window.setDefaultTimeout(30_000);
   const page = await window.newPage();
   await page.goto(PAGE_URL);
-  await page.waitForURL("**/login");
+  await page.waitForURL("**/signup");
+  if (button === "Log in") await page.getByRole("link", { name: button }).click();
   await page.getByRole("textbox", { name: "User name" }).fill(user);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: button }).click();
+  await page.getByLabel("Password").press("Enter");
   return new Person(window, page);
 }
 
@@ -51,6 +54,7 @@ class Person {
   async join(room, create) {
     await this.page.getByRole("button", { name: "Browse" }).click();
     if (create) {
+      assert.equal(await this.page.getByRole("textbox", { name: "New room" }).inputValue(), "");
       await this.page.getByRole("textbox", { name: "New room" }).fill(room);
       await this.page.getByRole("button", { name: "Create" }).click();
     } else {
@@ -58,18 +62,14 @@ class Person {
     }
     await this.page.getByTestId("title").filter({ hasText: room }).waitFor();
   }
-  async image(name, change) {
-    if (!IMAGES) return;
-    if (change) await change(this.page);
+  // atEnd waits until the last message can be seen.
+  async atEnd() {
+    const handle = await this.page.locator("#scroll").elementHandle();
+    await this.page.waitForFunction((e) => e.scrollHeight - e.scrollTop - e.clientHeight <= 1, handle);
+  }
+  async image(name) {
     const overflow = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.equal(overflow, 0, `${name}: the page scrolls sideways`);
-    if (name.startsWith("narrow") && (await this.page.locator("#messages").isVisible())) {
-      const fromEnd = () => this.page.locator("#scroll").evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight);
-      for (let tries = 0; (await fromEnd()) > 1; tries++) {
-        assert.ok(tries < 50, `${name}: the last message is out of sight`);
-        await this.page.waitForTimeout(20);
-      }
-    }
     await this.page.screenshot({ path: `${IMAGES}-${name}.png` });
   }
 }
@@ -78,11 +78,7 @@ class Person {
 const ann = await (await enter("ann", "Sign up")).connected();
 const wrong = await enter("ann", "Log in", "not her password");
 await wrong.page.getByRole("alert").filter({ hasText: "wrong" }).waitFor();
-await wrong.image("login");
-await wrong.image("login-dark-narrow", async (page) => {
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.setViewportSize({ width: 390, height: 844 });
-});
+if (IMAGES) await look(wrong.page, IMAGES + "-login");
 const bob = await (await enter("bob", "Sign up")).connected();
 const eve = await (await enter("eve", "Sign up")).connected();
 const annToo = await ann.tab();
@@ -104,6 +100,15 @@ const html = `<img src=x onerror="document.title='broken'"><b>bold</b>`;
 await bob.says(html);
 await ann.hears(html);
 assert.equal(await ann.page.locator("#messages img, #messages b").count(), 0);
+
+// Web addresses are links, and nothing else is.
+await bob.says("see https://example.com/a_(b)?c=1&d. (Or http://example.org/x.) Not javascript:alert(1), nor https://");
+const links = ann.page.getByTestId("messages").getByRole("link");
+await links.nth(1).waitFor();
+assert.deepEqual(await links.evaluateAll((all) => all.map((a) => [a.textContent, a.getAttribute("href"), a.rel, a.target])), [
+  "https://example.com/a_(b)?c=1&d",
+  "http://example.org/x",
+].map((url) => [url, url, "noopener noreferrer nofollow", "_blank"]));
 
 // Typing.
 await bob.page.getByLabel("Message", { exact: true }).pressSequentially("hm");
@@ -137,6 +142,9 @@ await eve.page.getByRole("button", { name: "Write to" }).click();
 await eve.page.getByRole("textbox", { name: "User name" }).fill("ann");
 await eve.page.getByRole("button", { name: "Write", exact: true }).click();
 await eve.choose("direct", "ann"); // it is there when the server has answered
+await eve.page.getByRole("button", { name: "Write to" }).click();
+assert.equal(await eve.page.getByRole("textbox", { name: "User name" }).inputValue(), "", "the last name is kept");
+await eve.page.locator("#person-dialog").getByRole("button", { name: "Close" }).click();
 await eve.says("and me?");
 await ann.choose("direct", "eve");
 await ann.hears("and me?");
@@ -158,7 +166,7 @@ await ann.hears(`line ${count}`);
 assert.equal(await ann.message("hello, bob").count(), 0);
 await ann.page.getByRole("button", { name: "Earlier messages" }).click();
 await ann.hears("hello, bob");
-assert.equal((await ann.texts()).length, count + 2);
+assert.equal((await ann.texts()).length, count + 3);
 
 // The server is restarted: what is said meanwhile arrives, once.
 tell("restart, please");
@@ -194,15 +202,21 @@ if (IMAGES) {
   await ann.hears("Welcome, eve");
   await eve.page.getByLabel("Message", { exact: true }).pressSequentially("yes");
   await ann.page.getByTestId("typing").filter({ hasText: "eve is typing" }).waitFor();
-  await ann.image("light");
-  await ann.image("dark", (page) => page.emulateMedia({ colorScheme: "dark" }));
-  await ann.image("medium", (page) => page.setViewportSize({ width: 800, height: 700 }));
-  await ann.image("narrow-dark", (page) => page.setViewportSize({ width: 390, height: 844 }));
-  await ann.image("narrow", (page) => page.emulateMedia({ colorScheme: "light" }));
+  await look(ann.page, IMAGES, async () => {
+    const rect = (selector) => ann.page.locator(selector).evaluate((e) => e.getBoundingClientRect().toJSON());
+    const [title, strip] = [await rect("#title"), await rect("#aside")];
+    assert.ok(await visible(ann.page.locator("#title")), "the title is covered");
+    assert.ok(title.bottom <= strip.top || title.right <= strip.left, "who is online is above the title or over it");
+    await ann.atEnd();
+  });
+  await ann.page.setViewportSize({ width: 800, height: 700 });
+  await ann.image("medium");
+  await ann.page.setViewportSize({ width: 390, height: 844 });
   await ann.page.getByLabel("Back to the list").click();
-  await ann.image("narrow-list");
+  await look(ann.page, IMAGES + "-list");
+  await ann.page.setViewportSize({ width: 390, height: 844 });
   await ann.page.getByRole("button", { name: "Browse" }).click();
-  await ann.image("narrow-dialog");
+  await ann.image("dialog");
   await ann.page.locator("#rooms-dialog").getByRole("button", { name: "Close" }).click();
   await ann.page.setViewportSize({ width: 1180, height: 760 });
 }

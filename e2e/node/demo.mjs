@@ -1,5 +1,6 @@
 // Every control of the demo page, its effect seen in two tabs; then the server
 // is restarted under them.
+import { look, sizes, visible } from "./look.mjs";
 import { assert, browse, Tab, tell } from "./tabs.mjs";
 
 const { TRANSPORT, IMAGES } = process.env;
@@ -93,13 +94,26 @@ if (IMAGES) {
   await b.submit("custom", "Emit", { Event: "surprise", Data: "cake" });
   await b.gets("the roses are out");
   await b.gets(`["surprise","cake"]`);
-  await b.page.screenshot({ path: IMAGES + "-light.png" });
-  await b.page.emulateMedia({ colorScheme: "dark" });
-  await b.page.screenshot({ path: IMAGES + "-dark.png" });
-  await b.page.setViewportSize({ width: 390, height: 844 });
-  const overflow = await b.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assert.equal(overflow, 0, "the page scrolls sideways on a narrow screen");
-  await b.page.screenshot({ path: IMAGES + "-narrow.png", fullPage: true });
+  await look(b.page, IMAGES, () => b.page.evaluate(() => scrollTo(0, 0)));
+
+  // On a phone, one sees what each press does: the last line of the log, and the button.
+  await b.page.setViewportSize(sizes.phone);
+  const presses = {
+    emit: ["Echo", { Message: "x" }],
+    broadcast: ["Broadcast", { Message: "x" }],
+    join: ["Join", { Room: "attic" }],
+    leave: ["Leave", { Room: "attic" }],
+    close: ["Close", { Room: "attic" }],
+    "send-room": ["Send", { Room: "lobby", Message: "x" }],
+    custom: ["Emit", { Event: "surprise", Data: "x" }],
+  };
+  for (const [form, [button, fields]] of Object.entries(presses)) {
+    await b.submit(form, button, fields);
+    for (const element of [b.page.locator("#log li").last(), b.page.getByTestId("form-" + form).getByRole("button")]) {
+      assert.ok(await visible(element), `${form}: out of sight on a phone`);
+    }
+  }
+  await b.page.screenshot({ path: IMAGES + "-phone-scrolled.png" });
   await b.page.setViewportSize({ width: 1280, height: 900 });
 }
 

@@ -74,16 +74,16 @@ func (a *app) enterBy(w http.ResponseWriter, r *http.Request, check func(user, p
 		return
 	}
 	if !a.attempts.allow(a.address(r), time.Now()) {
-		a.showLogin(w, r, http.StatusTooManyRequests, errTries)
+		a.showGate(w, r, http.StatusTooManyRequests, errTries)
 		return
 	}
 	user, err := check(r.PostForm.Get("user"), r.PostForm.Get("password"))
 	switch {
 	case errors.Is(err, errBusy):
-		a.showLogin(w, r, http.StatusServiceUnavailable, err)
+		a.showGate(w, r, http.StatusServiceUnavailable, err)
 		return
 	case errors.Is(err, errWrong), errors.Is(err, errUserName), errors.Is(err, errPassword), errors.Is(err, errUserTaken):
-		a.showLogin(w, r, http.StatusUnprocessableEntity, err)
+		a.showGate(w, r, http.StatusUnprocessableEntity, err)
 		return
 	case err != nil:
 		sessionError(w, r, err)
@@ -96,6 +96,7 @@ func (a *app) enterBy(w http.ResponseWriter, r *http.Request, check func(user, p
 		return
 	}
 	a.sessions.Put(r.Context(), userKey, user)
+	a.rememberAccount(w)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	a.disconnect(old)
 }

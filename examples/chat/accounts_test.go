@@ -20,8 +20,13 @@ import (
 func TestSignUpAndLogin(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site) {
 		b := &browser{site: s}
-		assert.Equal(t, "/login", b.get("/").Header().Get("Location"))
-		assert.Equal(t, http.StatusOK, b.get("/login").Code)
+		assert.Equal(t, "/signup", b.get("/").Header().Get("Location"))
+		for _, path := range []string{"/login", "/signup"} {
+			w := b.get(path)
+			assert.Equal(t, http.StatusOK, w.Code)
+			assert.Contains(t, w.Body.String(), `action="`+path+`"`)
+			assert.Equal(t, 1, strings.Count(w.Body.String(), "<button"), "Enter does what the one button says")
+		}
 		for _, wrong := range []struct {
 			path, user, password string
 			want                 error
@@ -36,6 +41,7 @@ func TestSignUpAndLogin(t *testing.T) {
 			w := b.post(wrong.path, wrong.user, wrong.password)
 			assert.Equal(t, http.StatusUnprocessableEntity, w.Code, wrong)
 			assert.Contains(t, w.Body.String(), wrong.want.Error())
+			assert.Contains(t, w.Body.String(), `action="`+wrong.path+`"`)
 		}
 		require.Equal(t, http.StatusSeeOther, b.post("/signup", " Ann ", "correct horse").Code)
 		require.NotNil(t, b.cookie)
@@ -43,6 +49,7 @@ func TestSignUpAndLogin(t *testing.T) {
 		assert.Equal(t, http.SameSiteLaxMode, b.cookie.SameSite)
 		assert.Equal(t, http.StatusOK, b.get("/").Code)
 		assert.Equal(t, "/", b.get("/login").Header().Get("Location"))
+		assert.Equal(t, "/", b.get("/signup").Header().Get("Location"))
 		assert.Contains(t, b.post("/signup", "ANN", "something else").Body.String(), errUserTaken.Error())
 
 		other := &browser{site: s}
@@ -50,6 +57,8 @@ func TestSignUpAndLogin(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, other.post("/login", "ann", "correct horse").Code)
 		assert.NotEqual(t, b.cookie.Value, other.cookie.Value)
 		assert.Equal(t, "ann", other.open().sync(nil).Me.User)
+		other.post("/logout", "", "")
+		assert.Equal(t, "/login", other.get("/").Header().Get("Location"), "the browser has been here")
 	})
 }
 

@@ -97,7 +97,8 @@ func newApp(cfg config) (*app, error) {
 func (a *app) handler() http.Handler {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /{$}", a.chatPage)
-	pages.HandleFunc("GET /login", a.loginPage)
+	pages.HandleFunc("GET /login", a.gatePage)
+	pages.HandleFunc("GET /signup", a.gatePage)
 	pages.HandleFunc("POST /login", a.login)
 	pages.HandleFunc("POST /signup", a.signUp)
 	pages.HandleFunc("POST /logout", a.logout)

@@ -53,10 +53,11 @@ func (s *site) stop() {
 	require.NoError(s.t, s.app.store.close())
 }
 
-// browser keeps its cookie.
+// browser keeps its cookies.
 type browser struct {
 	*site
-	cookie *http.Cookie
+	cookie  *http.Cookie // of the session
+	account *http.Cookie
 }
 
 // signUp makes an account and returns a browser that is logged in.
@@ -86,11 +87,19 @@ func (b *browser) do(r *http.Request) *httptest.ResponseRecorder {
 	if b.cookie != nil {
 		r.AddCookie(b.cookie)
 	}
+	if b.account != nil {
+		r.AddCookie(b.account)
+	}
 	w := httptest.NewRecorder()
 	b.web.ServeHTTP(w, r)
 	for _, c := range w.Result().Cookies() {
-		if b.cookie = c; c.MaxAge < 0 {
+		switch {
+		case c.Name == accountCookie:
+			b.account = c
+		case c.MaxAge < 0:
 			b.cookie = nil
+		default:
+			b.cookie = c
 		}
 	}
 	return w

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 //go:embed static
@@ -53,7 +54,11 @@ func (a *app) serveClient(w http.ResponseWriter, r *http.Request) {
 
 func (a *app) chatPage(w http.ResponseWriter, r *http.Request) {
 	if a.sessions.GetString(r.Context(), userKey) == "" {
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		page := "/signup"
+		if _, err := r.Cookie(accountCookie); err == nil {
+			page = "/login"
+		}
+		http.Redirect(w, r, page, http.StatusSeeOther)
 		return
 	}
 	show(w, http.StatusOK, "chat.html", struct {
@@ -62,17 +67,30 @@ func (a *app) chatPage(w http.ResponseWriter, r *http.Request) {
 	}{a.cfg.clientDir != "", clientCDN, clientIntegrity})
 }
 
-func (a *app) loginPage(w http.ResponseWriter, r *http.Request) {
+// accountCookie is in browsers in which somebody has had an account: they see the form
+// to log in first, and all others the one to sign up.
+const accountCookie = "chat-account"
+
+func (a *app) rememberAccount(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{Name: accountCookie, Value: "1", Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: a.cfg.behindProxy})
+}
+
+// gatePage shows the form to log in, or to sign up.
+func (a *app) gatePage(w http.ResponseWriter, r *http.Request) {
 	if a.sessions.GetString(r.Context(), userKey) != "" {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	a.showLogin(w, r, http.StatusOK, nil)
+	a.showGate(w, r, http.StatusOK, nil)
 }
 
-// showLogin shows the forms, with what was wrong and the name that was entered.
-func (a *app) showLogin(w http.ResponseWriter, r *http.Request, status int, wrong error) {
-	data := struct{ User, Error string }{User: r.PostForm.Get("user")}
+// showGate shows the form of the request's path, with what was wrong and the name that was entered.
+func (a *app) showGate(w http.ResponseWriter, r *http.Request, status int, wrong error) {
+	data := struct {
+		User, Error string
+		SignUp      bool
+	}{User: r.PostForm.Get("user"), SignUp: r.URL.Path == "/signup"}
 	if wrong != nil {
 		data.Error = wrong.Error()
 	}

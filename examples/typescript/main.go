@@ -103,6 +103,9 @@ func newHandler(srv *socketio.Server, web string) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(web, "index.html"))
 	})
+	mux.HandleFunc("GET /page.css", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(web, "page.css"))
+	})
 	mux.HandleFunc("GET /socket.io.esm.min.js", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(web, "node_modules", "socket.io-client", "dist", "socket.io.esm.min.js"))
 	})

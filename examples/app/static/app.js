@@ -12,10 +12,15 @@ const maxSamples = 30;
 
 const show = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
+// The log stays at its end, unless somebody has scrolled up.
+let atEnd = true;
+const toEnd = () => atEnd && ($("log").scrollTop = $("log").scrollHeight);
+$("log").addEventListener("scroll", () => (atEnd = $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < 40));
+new ResizeObserver(toEnd).observe($("log"));
+
 // log adds one line: kind is "in", "out", "info" or "error".
 function log(kind, name, text, count) {
   const list = $("log");
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
 
   const part = (className, content) => {
     const span = document.createElement("span");
@@ -37,7 +42,7 @@ function log(kind, name, text, count) {
   list.append(item);
 
   while (list.childElementCount > maxLogEntries) list.firstElementChild.remove();
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  toEnd();
 }
 
 /* ---- state ----------------------------------------------------------- */

@@ -312,13 +312,17 @@ const join = (event, room) =>
 
 $("browse").addEventListener("click", () =>
   attempt(async () => {
+    $("create").reset();
     showAllRooms(await ask("rooms"), (room) => conversations.has("#" + room), (room) => join("join", room));
     $("rooms-dialog").showModal();
   }),
 );
 onSubmit("create", (room) => join("create", room));
 
-$("write-to").addEventListener("click", () => $("person-dialog").showModal());
+$("write-to").addEventListener("click", () => {
+  $("person").reset();
+  $("person-dialog").showModal();
+});
 onSubmit("person", (user) =>
   attempt(async () => {
     const person = await ask("person", user);

@@ -19,8 +19,9 @@ function avatar({ user, nick }) {
 }
 
 export function showMe(person) {
-  $("me").replaceChildren(avatar(person), el("span", { className: "name" }, person.nick));
+  $("me").replaceChildren(avatar(person), el("span", { className: "name" }, person.nick), el("span", { className: "edit", ariaHidden: "true" }, "✎"));
   $("me").title = `@${person.user}: change nickname`;
+  $("me").ariaLabel = `${person.nick}: change nickname`;
 }
 
 export function showState(state) {
@@ -112,6 +113,29 @@ function replace(parent, items) {
   }
 }
 
+// linked returns a text with its web addresses as links: of http and https only, and
+// without the punctuation that ends a sentence or a bracket around it.
+export function linked(text) {
+  const parts = [];
+  let end = 0;
+  for (const found of text.matchAll(/\bhttps?:\/\/[^\s<>"]+/gi)) {
+    let address = found[0].replace(/[.,:;!?'*_]+$/, "");
+    while (/[)\]}]$/.test(address) && !balanced(address)) address = address.slice(0, -1).replace(/[.,:;!?'*_]+$/, "");
+    if (!URL.canParse(address)) continue;
+    parts.push(text.slice(end, found.index), el("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, address));
+    end = found.index + address.length;
+  }
+  parts.push(text.slice(end));
+  return parts;
+}
+
+// balanced tells of the last bracket of an address whether it has a beginning there.
+function balanced(address) {
+  const close = address.at(-1);
+  const open = { ")": "(", "]": "[", "}": "{" }[close];
+  return address.split(open).length >= address.split(close).length;
+}
+
 function bubble(message, me, joined) {
   const item = el("li", { className: "message" });
   if (message.from === me.user) item.classList.add("mine");
@@ -121,7 +145,7 @@ function bubble(message, me, joined) {
     const stamp = el("time", { dateTime: new Date(message.at).toISOString() }, time(message.at));
     body.append(el("p", { className: "by" }, el("strong", { title: "@" + message.from }, message.nick), " ", stamp));
   }
-  body.append(el("p", { className: "text", title: time(message.at) }, message.text));
+  body.append(el("p", { className: "text", title: time(message.at) }, ...linked(message.text)));
   item.append(avatar({ user: message.from, nick: message.nick }), body);
   return item;
 }

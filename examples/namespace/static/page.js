@@ -16,8 +16,13 @@ socket.on("my_response", ({ data, count }) => {
   const item = document.createElement("li");
   item.textContent = `#${count}: ${typeof data === "string" ? data : JSON.stringify(data)}`;
   byId("log").append(item);
-  item.scrollIntoView({ block: "nearest" });
+  toEnd();
 });
+
+function toEnd() {
+  byId("log").scrollTop = byId("log").scrollHeight;
+}
+new ResizeObserver(toEnd).observe(byId("log"));
 
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {

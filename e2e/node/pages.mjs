@@ -1,0 +1,71 @@
+// The pages of the examples, each after somebody has done something there.
+import { assert, browse, Tab } from "./tabs.mjs";
+import { look, sizes, visible } from "./look.mjs";
+
+const { NAME, PAGE_URL, IMAGES } = process.env;
+const browser = await browse();
+const tab = await Tab.open(browser, { offline: true });
+const { page } = tab;
+const submit = async (fields, button) => {
+  for (const [label, value] of Object.entries(fields)) await page.getByLabel(label).fill(value);
+  await page.getByRole("button", { name: button }).click();
+};
+const seen = (text) => page.getByText(text).first();
+
+// What somebody does on a page, and then sees without scrolling, on a phone as well.
+const does = {
+  async namespace() {
+    await seen(/^connected as/).waitFor();
+    const form = page.locator("form[data-event=my_event]");
+    for (let i = 1; i <= 30; i++) {
+      await form.getByLabel("Echo").fill(`hello ${i}`);
+      await form.getByRole("button").click();
+      await seen(`: hello ${i}`).waitFor();
+    }
+    return seen(": hello 30");
+  },
+  async sessions() {
+    await page.locator("#own").getByText("connected").waitFor();
+    await page.locator("#own").getByLabel("Set session to").fill("blue");
+    await page.locator("#own").getByRole("button", { name: "Submit" }).click();
+    await page.locator("#own .session").getByText("blue").waitFor();
+    return page.locator("#own .session");
+  },
+  async "auth-jwt"() {
+    await submit({ Password: "ann's password" }, "Log in");
+    await seen("connected as ann").waitFor();
+    for (const text of ["hello", "a longer line that somebody writes, to see where it ends"]) await submit({ Text: text }, "Write");
+    await seen("ann: a longer line").waitFor();
+    return seen("ann: a longer line");
+  },
+  async cluster() {
+    await submit({ "Your name": "ann" }, "Connect");
+    await seen("Connected with server").waitFor();
+    for (const text of ["hello", "is anybody there?"]) await submit({ Message: text }, "Send");
+    await seen("is anybody there?").waitFor();
+    return seen("is anybody there?");
+  },
+  async worker() {
+    await submit({ "Your name": "ann" }, "Connect");
+    await seen("Connected.").waitFor();
+    await submit({ "Count the primes below": "100000" }, "Count");
+    await seen("9,592 primes: done").waitFor();
+    return seen("9,592 primes: done");
+  },
+  async typescript() {
+    await submit({ Note: "milk" }, "Post");
+    await submit({ Note: "a very long note, of which one wants to see where its lines are broken when the window is wide, as this one is" }, "Post");
+    await seen("a very long note").waitFor();
+    return seen("a very long note");
+  },
+  async frameworks() {
+    return page.locator("body");
+  },
+};
+
+await page.setViewportSize(sizes.phone);
+const effect = await does[NAME]();
+assert.ok(await visible(effect), "what somebody has done is out of sight on a phone");
+await look(page, IMAGES, async () => assert.ok(await visible(effect), "what has been done is out of sight"));
+assert.deepEqual(tab.mistakes, []);
+await browser.close();
