@@ -352,3 +352,16 @@ func wireOffset(id []byte) recovery.Offset {
 	o, _ := recovery.ParseOffset(string(id))
 	return o
 }
+
+// emitToArrived sends an event to sockets that have come from other servers since Server.emit looked for its
+// recipients, unless they have it from the broker.
+func (srv *Server) emitToArrived(e *emitOptions, self *Socket, p packet) {
+	srv.each(e, false, self, func(s *Socket, via *place) error {
+		if s.recovery == nil || s.recovery.arrival <= e.arrived {
+			return nil
+		}
+		_, err := s.deliverKept(p, false, via, true)
+		s.closeIfFull(err)
+		return err
+	})
+}

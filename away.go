@@ -41,7 +41,7 @@ func (s *Socket) lose(st *seat, reason Reason, cause error) {
 	st.away = s
 	c := &Context{Socket: s, kind: kindLost, event: "disconnect", args: goargs.Args{reason}, size: eventOverhead,
 		details: &contextDetails{client: cl, failure: cause}}
-	cl.queued.Add(eventOverhead)
+	cl.backlog.Add(eventOverhead)
 	s.srv().queue(r.box, c)
 	s.waitUnlock(r.claim, cl, st)
 	if overflowed {

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/pace"
 	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/session"
+	"github.com/seed-d124fa34/socketio/internal/stall"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -24,10 +25,9 @@ type client struct {
 	conn    *engineio.Conn
 	session *Session
 	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
-	queued  atomic.Int64 // bytes of the backlog, see limits.go
-	watched atomic.Bool  // handlers that return must call progress; changed with mu held
-	stuck   atomic.Bool  // the connection is closed because its handlers do not return
-	gone    bool         // the connection has ended; guarded by mu
+	backlog stall.Backlog
+	stuck   atomic.Bool // the connection is closed because its handlers do not return
+	gone    bool        // the connection has ended; guarded by mu
 
 	recoverable bool   // Options.Recovery is for this client, too
 	slot        uint16 // of Server.workers
@@ -42,12 +42,12 @@ type client struct {
 	broken bool // the connection is being closed; what still arrives is ignored; read side
 
 	// Read side.
-	dec      parser.Decoder
-	events   pace.Bucket // Options.Limits.EventRate
-	dropped  pace.Bucket // the same for the events that are dropped because of EventRate
-	wasted   pace.Bucket // Options.Limits.ControlRate
-	partial  int         // bytes of the packet being received
-	assembly *assembly   // nil until a packet came in parts
+	dec     parser.Decoder
+	events  pace.Bucket  // Options.Limits.EventRate
+	dropped pace.Bucket  // the same for the events that are dropped because of EventRate
+	wasted  pace.Bucket  // Options.Limits.ControlRate
+	partial int          // bytes of the packet being received
+	parts   *stall.Parts // nil until a packet came in parts
 
 	details contextDetails // of the events that come on the connection
 	async   chan struct{}  // holds one for each event that runs; nil without Options.AsyncHandlers
@@ -55,7 +55,6 @@ type client struct {
 	mu    sync.Mutex
 	timer *time.Timer // closes a connection that joins no namespace; nil if it cannot fire
 	seats []*seat     // of the namespaces that this connection has asked for, in that order
-	watch *watch      // nil until there was a backlog to watch
 }
 
 // seat is one connection's slot for a namespace: its present socket there, and the
@@ -119,91 +118,6 @@ func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 // revision returns how the client speaks, which does not change.
 func (cl *client) revision() revision.Protocol { return revision.Of(cl.conn.Revision()) }
 
-// Message handles one message from the client.
-func (cl *client) Message(data []byte, binary bool) (room <-chan struct{}) {
-	cl.message(data, binary)
-	return cl.backpressure()
-}
-
-func (cl *client) message(data []byte, binary bool) {
-	if cl.broken {
-		return
-	}
-	cl.partial += len(data)
-	p, ok, err := cl.dec.Decode(data, binary)
-	if err != nil {
-		if limit, ok := errors.AsType[*parser.LimitError](err); ok {
-			cl.srv.stats.hit(limitInParser + limit.Limit)
-		}
-		cl.fail(ReasonParseError, err)
-		return
-	}
-	if !ok {
-		cl.partCame()
-		return
-	}
-	size := cl.partial
-	if size > len(data) {
-		cl.assembly.complete()
-	}
-	cl.partial = 0
-	if p.Type == parser.Connect {
-		cl.connect(p, size)
-		return
-	}
-	s, asked := cl.socket(p.Namespace)
-	switch {
-	case !asked:
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %.100q, which the client is not in", p.Type, p.Namespace))
-	case s == nil: // it has left or was refused; the client may not know yet
-		cl.useless()
-	case p.Type == parser.Event:
-		cl.event(s, p, size)
-	case p.Type == parser.Ack:
-		if !s.hearsFrom(cl) || !s.answered(p.ID, p.Args) {
-			cl.unexpected()
-		}
-	case p.Type == parser.Disconnect:
-		if cl.throttle() == flood {
-			cl.fail(ReasonTransportError, cl.srv.errTooFast())
-			return
-		}
-		s.leaveSeat(cl.seatOf(p.Namespace), ReasonClientDisconnect, nil, false, false)
-	default:
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet, which clients do not send", p.Type))
-	}
-}
-
-// event queues an event for its handler.
-func (cl *client) event(s *Socket, p parser.Packet, size int) {
-	if parser.Reserved(p.Event) {
-		cl.fail(ReasonParseError, fmt.Errorf("socketio: event %.100q, a name reserved by the protocol", p.Event))
-		return
-	}
-	cl.srv.stats.of(cl).in.Add(1)
-	c := &Context{Socket: s, event: p.Event, args: p.Args, id: p.ID, hasID: p.HasID, details: &cl.details}
-	switch cl.throttle() {
-	case tooFast:
-		c.kind = kindDropped
-	case flood:
-		cl.fail(ReasonTransportError, cl.srv.errTooFast())
-		return
-	}
-	if cl.enqueue(c, footprint(p, size)) {
-		cl.srv.queue(s.box(), c)
-	}
-}
-
-// fail closes the connection because of what the client did. Events that wait for a
-// handler are dropped.
-func (cl *client) fail(reason Reason, err error) {
-	cl.broken = true
-	if cl.srv.debugs() {
-		cl.srv.log.Debug("socketio: closing connection", "connection", short(cl.conn.ID()), "reason", reason, "error", err)
-	}
-	cl.conn.Close(reason, err)
-}
-
 // Closed makes every socket of the connection leave. If the client closed the
 // connection or lost it, events that wait are still handled. If the server closed it,
 // they are dropped.
@@ -211,8 +125,8 @@ func (cl *client) Closed(reason Reason, err error) {
 	cl.broken = cl.broken || cl.stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
 	cl.stopTimer()
-	if cl.assembly != nil {
-		cl.assembly.timer.Stop()
+	if cl.parts != nil {
+		cl.parts.Stop()
 	}
 	var closed *engineio.CloseError
 	if errors.As(err, &closed) { // DisconnectError says the same
@@ -220,7 +134,7 @@ func (cl *client) Closed(reason Reason, err error) {
 	}
 	cl.end()
 	cl.leaveAll(reason, err, cl.broken, true)
-	cl.watchRest()
+	cl.backlog.Leave(&cl.srv.opts.stall, cl)
 	if hs := cl.srv.hooks.Load(); hs != nil {
 		hs.closed(cl, reason, err)
 	}
@@ -303,55 +217,6 @@ func (cl *client) vacate(s *Socket) {
 	}
 }
 
-// connect handles a CONNECT packet: it makes a socket and queues the call of the connect
-// handler, which accepts or refuses it.
-func (cl *client) connect(p parser.Packet, size int) {
-	ns := p.Namespace
-	if cl.srv.closing.Load() {
-		// Do not refuse: clients reconnect by themselves only when they lose the
-		// connection.
-		cl.drain()
-		return
-	}
-	switch cl.throttle() {
-	case tooFast:
-		cl.refuse(ns, errTooManyEvents)
-		return
-	case flood:
-		cl.fail(ReasonTransportError, cl.srv.errTooFast())
-		return
-	}
-	if len(ns) > maxName || !cl.srv.accepts(ns) {
-		cl.logNoNamespace(ns)
-		cl.useless()
-		cl.refuse(ns, &Error{Message: revision.InvalidNamespace})
-		return
-	}
-	st, old := cl.takeSeat(ns)
-	if st == nil {
-		cl.srv.stats.hit(limitNamespaces)
-		cl.useless()
-		cl.refuse(ns, &Error{Message: "Too many namespaces"})
-		return
-	}
-	c := &Context{kind: kindConnect, event: "connect", args: p.Args, details: &cl.details}
-	in := cl.arrival(p, c)
-	if old != nil && ns == "/" && cl.revision().JoinsMain() { // some clients ask for it all the same
-		cl.useless()
-		return
-	}
-	if old != nil && !old.comesBackAs(in, st) {
-		// The official client sends a second CONNECT after disconnect() and connect(), if
-		// the first one has not been answered. It gets no answer to the first one any
-		// more.
-		old.leaveSeat(st, ReasonClientDisconnect, nil, false, false)
-		old.depart() // another goroutine may be making it leave
-	}
-	if cl.enqueue(c, footprint(p, size)) {
-		cl.enter(st, in)
-	}
-}
-
 // takeSeat returns the seat for a namespace, and its socket if there is one. It returns
 // nil if the client has too many seats. It is called on the read side.
 func (cl *client) takeSeat(ns string) (*seat, *Socket) {
@@ -395,4 +260,94 @@ func (cl *client) dropSeat() bool {
 		}
 	}
 	return false
+}
+
+// How a packet gets to the client: it is handed to the connection, held until the client is
+// in the namespace, and kept if the client can come back (Socket.deliverKept).
+
+// errLeftRoom: the socket has left the room that a packet was for.
+var errLeftRoom = errors.New("socketio: left the room")
+
+// deliver queues a packet for the client, or holds it until the CONNECT packet is
+// queued. It drops a volatile packet that cannot be sent now; sent is false then. via is
+// the socket's place in the room that the packet is for, nil if it is for the socket
+// alone. The error is errLeftRoom if the socket has left the room.
+func (s *Socket) deliver(p packet, volatile bool, via *place) (sent bool, err error) {
+	if s.recovery != nil {
+		return s.deliverKept(p, volatile, via, false)
+	}
+	if s.state.Load() != stateJoined {
+		held, err := s.hold(p, volatile, via)
+		if held || err != nil {
+			return held, err
+		}
+		if volatile {
+			s.srv().stats.volatileDropped.Add(1)
+			return false, nil
+		}
+	}
+	s.sending.RLock()
+	switch {
+	case via.Left():
+		s.sending.RUnlock()
+		return false, errLeftRoom
+	case s.state.Load() != stateJoined:
+		err = engineio.ErrClosed
+	case volatile:
+		sent, err = s.at.Load().client.conn.SendVolatile(p.Frames())
+	default:
+		sent, err = true, s.at.Load().client.conn.Send(p.Frames())
+	}
+	s.sending.RUnlock()
+	if err != nil {
+		return false, s.sendError(err)
+	}
+	return sent, nil
+}
+
+// hold keeps a packet for a socket whose CONNECT packet is not queued. If it returns
+// false and no error, the caller may send the packet, or drop a volatile one.
+func (s *Socket) hold(p packet, volatile bool, via *place) (held bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case via.Left():
+		return false, errLeftRoom
+	case s.state.Load() == stateJoined || s.state.Load() == stateAway: // meanwhile
+		return false, nil
+	case s.reason != "":
+		return false, &DisconnectError{s.reason, s.cause}
+	case volatile: // it cannot be sent now, so deliver drops it
+		return false, nil
+	}
+	size := int64(p.Size) + packetOverhead
+	cl := s.client()
+	waiting := cl.held.Load() + int64(cl.conn.Buffered())
+	if waiting > 0 && waiting+size > int64(s.srv().opts.Limits.SendQueueLimit) {
+		return false, ErrSendQueueFull
+	}
+	s.heldSize += size
+	cl.held.Add(size)
+	s.held = append(s.held, p)
+	return true, nil
+}
+
+// packetOverhead is what a held packet counts besides its bytes.
+const packetOverhead = 96
+
+// takeHeld removes the packets that are held, and returns them. The caller holds s.mu.
+func (s *Socket) takeHeld() []packet {
+	batch := s.held
+	s.client().held.Add(-s.heldSize)
+	s.held, s.heldSize = nil, 0
+	return batch
+}
+
+// closeIfFull closes the connection of a socket if err says that its queue is full. It
+// is for emits that cannot wait for this client, such as those to a room. A client that
+// is not connected yet stays.
+func (s *Socket) closeIfFull(err error) {
+	if errors.Is(err, ErrSendQueueFull) && s.state.Load() == stateJoined {
+		s.client().conn.Close(ReasonSlowClient, engineio.ErrSendQueueFull)
+	}
 }

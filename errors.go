@@ -152,6 +152,27 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+// LimitError says that one of [Limits] was reached. [Socket.Join] returns it beyond
+// MaxRooms, Call and an Emit with [OnAck] beyond MaxPendingAcks; a callback of OnAck that
+// takes an error gets it instead. An error handler gets it for an event that was dropped
+// because of EventRate.
+type LimitError struct {
+	Limit string // the field of Limits: "MaxRooms", "MaxPendingAcks" or "EventRate"
+	Max   int    // its value
+}
+
+// Error names the limit, its value and the option that sets it.
+func (e *LimitError) Error() string {
+	what := "%d rooms is the most a socket may be in"
+	switch e.Limit {
+	case limitPendingAcks:
+		what = "%d acknowledgements is the most a socket may owe"
+	case limitEventRate:
+		what = "%d events a second is the most a client may send"
+	}
+	return fmt.Sprintf("socketio: "+what+" (Options.Limits.%s)", e.Max, e.Limit)
+}
+
 // CallError is the error of [Namespace.Call] if some of the clients asked did not
 // answer. The answers that arrived are returned beside it. An Emit with [OnAck] returns
 // it, too, if some clients owe too many answers to be asked and the callback takes no

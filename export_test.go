@@ -24,7 +24,7 @@ func (s *Socket) PendingAcks() int {
 }
 
 // Queued returns what the events of the connection count that wait or run.
-func (s *Socket) Queued() int64 { return s.client().queued.Load() }
+func (s *Socket) Queued() int64 { return s.client().backlog.Size() }
 
 // Depart has another server ask for the session of a socket whose client is away, or seemed to be.
 // meanwhile is called when the server has asked.
@@ -84,7 +84,7 @@ const WorkerLinger = mailbox.Linger
 func (srv *Server) Deferred(sid string) int64 { return int64(srv.Socket(sid).client().deferred.Load()) }
 
 // AssemblyWatched reports whether a timer looks after the socket's binary packets.
-func (s *Socket) AssemblyWatched() bool { return s.client().assembly.armed.Load() }
+func (s *Socket) AssemblyWatched() bool { return s.client().parts.Watched() }
 
 // Seats returns how many seats the socket's connection remembers.
 func (s *Socket) Seats() int {

@@ -227,7 +227,7 @@ func (s *Socket) depart() {
 	if st.sock == s {
 		st.sock = nil
 	}
-	cl.queued.Add(eventOverhead)
+	cl.backlog.Add(eventOverhead)
 	cl.srv.queue(s.box(), c)
 }
 
@@ -331,7 +331,7 @@ func (cl *client) Drain() (busy bool) {
 // are none, further events are ignored.
 //
 // No end is missed: enqueue, handled and undeferred read draining after they have
-// changed queued or deferred, and drain reads those after it has changed draining. So at
+// changed backlog or deferred, and drain reads those after it has changed draining. So at
 // least one of them closes the connection.
 func (cl *client) drain() {
 	if !cl.draining.CompareAndSwap(0, drainEvents) {
@@ -353,14 +353,14 @@ func (cl *client) drained() { cl.conn.Close(ReasonServerShutdown, engineio.ErrSe
 // returns false if the event must be ignored.
 func (cl *client) enqueue(c *Context, size int) bool {
 	c.size = size + eventOverhead
-	if n := cl.queued.Add(int64(c.size)); !cl.willHandle(c, n) {
+	if n := cl.backlog.Add(int64(c.size)); !cl.willHandle(c, n) {
 		cl.handled(c)
 		return false
 	}
 	return true
 }
 
-// willHandle reports whether an event that brought queued to n is handled although the
+// willHandle reports whether an event that brought the backlog to n is handled although the
 // client may be draining. It is called on the read side.
 func (cl *client) willHandle(c *Context, n int64) bool {
 	left := cl.draining.Load()
@@ -376,11 +376,8 @@ func (cl *client) willHandle(c *Context, n int64) bool {
 
 // handled counts the end of an event that enqueue has counted.
 func (cl *client) handled(c *Context) {
-	if cl.queued.Add(-int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
+	if cl.backlog.Done(int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
 		cl.drained()
-	}
-	if cl.watched.Load() {
-		cl.progress()
 	}
 }
 
@@ -392,4 +389,4 @@ func (cl *client) undeferred() {
 }
 
 // idle reports whether no event waits or is handled, and no acknowledgement is deferred.
-func (cl *client) idle() bool { return cl.queued.Load() == 0 && cl.deferred.Load() == 0 }
+func (cl *client) idle() bool { return cl.backlog.Size() == 0 && cl.deferred.Load() == 0 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/handlers"
+	"github.com/seed-d124fa34/socketio/internal/stall"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -295,7 +296,7 @@ type settings struct {
 	accept    map[string]bool // namespaces that need no handlers
 	acceptAll bool            // Options.Namespaces has "*"
 	queue     parser.Parser   // JSON, for the broker
-	stall     time.Duration   // how long no handler of a backlog may return: as long as a client may be silent
+	stall     stall.Rules     // for the backlogs of clients: nothing may be done for as long as a client may be silent
 	ownParser bool            // Options.Parser is set, so packets differ from what queue encodes
 }
 
@@ -347,7 +348,7 @@ func (s *settings) acceptNamespaces() error {
 // adopt takes over the options that this package shares with the engine, whose defaults
 // the engine has set.
 func (s *settings) adopt(engine engineio.Options) {
-	s.stall = engine.PingInterval + engine.PingTimeout
+	s.stall = stall.Rules{Limit: int64(s.Limits.ReceiveQueueLimit), Timeout: engine.PingInterval + engine.PingTimeout}
 	s.Limits.SendQueueLimit = engine.Limits.SendQueueLimit
 	s.Limits.ControlRate = engine.Limits.ControlRate
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -184,62 +185,6 @@ type recoverable struct {
 	why       Expiry           // the session has ended while the client was away
 }
 
-// RecoveryStats are the part of [Stats] that is about [Options].Recovery, all zero
-// without.
-type RecoveryStats struct {
-	// Away are the sockets in each namespace whose clients have lost their connection and may
-	// come back. They are not in Stats.Sockets. Nil if there are none.
-	Away map[string]int
-	// KeptBytes is the memory of the events that are kept, see [Recovery].Budget.
-	KeptBytes int64
-	// Recovered counts clients that came back to their session.
-	Recovered uint64
-	// NotRecovered counts clients that wanted to and got a new session, by cause:
-	// "unknown", if there is no such session or not any more; "offset", if some of what they
-	// had missed was not kept any more.
-	NotRecovered map[string]uint64
-	// Expired counts sessions that have ended while their client was away.
-	Expired map[Expiry]uint64
-	// MovedHere and MovedAway count sessions that have come from other servers, and gone
-	// there.
-	MovedHere, MovedAway uint64
-}
-
-func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
-	if srv.recovery == nil {
-		return RecoveryStats{}
-	}
-	c := &srv.stats.recovery
-	st := RecoveryStats{
-		Away: away, KeptBytes: srv.recovery.Used(), Recovered: c.recovered.Load(),
-		NotRecovered: map[string]uint64{"unknown": c.unknown.Load(), "offset": c.badOffset.Load()},
-		Expired:      make(map[Expiry]uint64, len(expiries)),
-		MovedHere:    c.movedHere.Load(), MovedAway: c.movedAway.Load(),
-	}
-	for i, why := range expiries {
-		st.Expired[why] = c.expired[i].Load()
-	}
-	return st
-}
-
-// recoveryStats counts what becomes of clients that lost their connection.
-type recoveryStats struct {
-	recovered atomic.Uint64
-	unknown   atomic.Uint64 // not recovered: no such session, or not any more
-	badOffset atomic.Uint64 // not recovered: some of what it has missed is not kept
-	expired   [len(expiries)]atomic.Uint64
-	movedHere atomic.Uint64
-	movedAway atomic.Uint64
-}
-
-func (st *recoveryStats) countExpired(why Expiry) {
-	for i, e := range expiries {
-		if e == why {
-			st.expired[i].Add(1)
-		}
-	}
-}
-
 // startRecovery makes the server keep sessions, if Options.Recovery says so.
 func (srv *Server) startRecovery() {
 	o := srv.opts.Recovery
@@ -301,26 +246,93 @@ func (s *Socket) overBudget() {
 	}
 }
 
-// QueryOption changes whom a query is about: [Namespace.Sockets], [Namespace.Members],
-// [Namespace.Count] and [Namespace.CountRoom], and the same of [Cluster].
-type QueryOption interface{ includesAway() bool }
+// deliverKept is deliver for a socket whose client can come back. What is not volatile
+// is kept in the order in which it is sent; while the client is away it is only kept. With once,
+// nothing is done if the socket has the event already.
+func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (sent bool, err error) {
+	if !volatile {
+		p = p.Fixed()
+	}
+	if s.state.Load() < stateJoined {
+		held, err := s.hold(p, volatile, via)
+		if held || err != nil {
+			return held, err
+		}
+	}
+	var conn *engineio.Conn
+	var ask, full bool
+	s.sending.Lock()
+	switch state := s.state.Load(); {
+	case via.Left():
+		err = errLeftRoom
+	case once && (p.Kept == nil || s.recovery.has(p.Kept.Offset)):
+	case state == stateAway && p.Kept != nil && !volatile:
+		sent, full = true, !s.recovery.keep(p.Kept, via)
+		s.recovery.overflowed = s.recovery.overflowed || full
+	case volatile && state < stateLeaving && state != stateJoined:
+		s.srv().stats.volatileDropped.Add(1)
+	case state != stateJoined:
+		err = engineio.ErrClosed
+	case volatile:
+		sent, err = s.client().conn.SendVolatile(p.VolatileFrames())
+	case p.Kept == nil:
+		sent, err = true, s.client().conn.Send(p.Frames())
+	default:
+		conn = s.client().conn
+		sent, ask, err = s.sendKept(conn, p.Kept)
+	}
+	s.sending.Unlock()
+	switch {
+	case ask:
+		conn.Ping()
+	case full:
+		s.end(ExpiredSessionLimit, "", errSessionLimit)
+		err = engineio.ErrClosed
+	}
+	if err == errLeftRoom {
+		return false, err
+	}
+	if err != nil {
+		return false, s.sendError(err)
+	}
+	return sent, nil
+}
 
-type includeAway struct{}
+// keep keeps a packet for a client that is away, with Socket.sending locked.
+func (r *recoverable) keep(p *packets.KeptPacket, via *place) (ok bool) {
+	if via == belated {
+		r.belated = append(r.belated, p)
+		return true
+	}
+	return r.session.Log.Keep(p)
+}
 
-func (includeAway) includesAway() bool { return true }
-
-// IncludeAway has a query include the clients that are away and may come back,
-// see [Recovery]. Without it a query is about those that are connected.
-func IncludeAway() QueryOption { return includeAway{} }
-
-// includesAway reports what options of a query say.
-func includesAway(opts []QueryOption) bool {
-	for _, o := range opts {
-		if o != nil && o.includesAway() {
+// has reports whether an event is kept, with Socket.sending locked.
+func (r *recoverable) has(offset recovery.Offset) bool {
+	for p := range r.session.Log.All() {
+		if p.Offset == offset {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(r.belated, func(p *packets.KeptPacket) bool { return p.Offset == offset })
+}
+
+// sendKept sends a packet and keeps it, with s.sending locked. ask is set if the client is
+// to be asked what it has.
+func (s *Socket) sendKept(conn *engineio.Conn, k *packets.KeptPacket) (sent, ask bool, err error) {
+	log := &s.recovery.session.Log
+	n, err := conn.SendNumbered(k.Payload.Frames)
+	switch {
+	case err == nil:
+		return true, log.Sent(k, n), nil
+	case !errors.Is(err, engineio.ErrClosed):
+		return false, false, err
+	}
+	// The connection has ended, and the socket is about to hear of it.
+	if !log.Keep(k) {
+		s.recovery.overflowed = true
+	}
+	return true, false, nil
 }
 
 func (hs *hooks) expired(s *Socket, rooms []string, why Expiry) {

@@ -12,6 +12,10 @@ import (
 // internal/rooms keeps the members of rooms. This file has the rules: which sockets may
 // join, and what reaches them while they join or leave.
 
+// maxName bounds the names of rooms and namespaces, in bytes. Clients may choose
+// these names, and the server keeps them.
+const maxName = 1024
+
 // place is the place of a socket in a room. An event for the room reaches the socket
 // through it. When the socket leaves the room, the place is marked with both Socket.mu
 // and Socket.sending held.
@@ -165,6 +169,28 @@ func (n *namespace) CountRoom(room string, opts ...QueryOption) (int, error) {
 		return 0, err
 	}
 	return n.srv.countIn(n.name, room, includesAway(opts)), nil
+}
+
+// QueryOption changes whom a query is about: [Namespace.Sockets], [Namespace.Members],
+// [Namespace.Count] and [Namespace.CountRoom], and the same of [Cluster].
+type QueryOption interface{ includesAway() bool }
+
+type includeAway struct{}
+
+func (includeAway) includesAway() bool { return true }
+
+// IncludeAway has a query include the clients that are away and may come back,
+// see [Recovery]. Without it a query is about those that are connected.
+func IncludeAway() QueryOption { return includeAway{} }
+
+// includesAway reports what options of a query say.
+func includesAway(opts []QueryOption) bool {
+	for _, o := range opts {
+		if o != nil && o.includesAway() {
+			return true
+		}
+	}
+	return false
 }
 
 // findSocket returns the socket of this server with a session id, in any namespace. It

@@ -86,6 +86,7 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -219,6 +220,40 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		Logger:                     s.Logger,
 		OnConnect:                  onConnect,
 	}
+}
+
+// maxEventRate is the highest rate that can be set, in events a second. It is higher
+// than what a client can reach.
+const maxEventRate = 1_000_000
+
+// checkLimits checks the numbers among the options.
+func (s *settings) checkLimits() error {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"Limits.ReceiveQueueLimit", s.Limits.ReceiveQueueLimit},
+		{"Limits.AsyncLimit", s.Limits.AsyncLimit},
+		{"Limits.ControlRate", s.Limits.ControlRate},
+		{"Limits.MaxNamespaces", s.Limits.MaxNamespaces},
+		{"Limits.MaxRooms", s.Limits.MaxRooms},
+		{"Limits.MaxPendingAcks", s.Limits.MaxPendingAcks},
+		{"Limits.EventRate", s.Limits.EventRate},
+		{"Limits.EventBurst", s.Limits.EventBurst},
+		{"Cluster.QueueLimit", s.Cluster.QueueLimit},
+		{"Cluster.ReplayLimit", s.Cluster.ReplayLimit},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("field Options.%s is %d: set a positive number, or leave it 0 for the default", n.name, n.value)
+		}
+	}
+	if s.Limits.EventBurst > 0 && s.Limits.EventRate == 0 {
+		return errors.New("field Options.Limits.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
+	}
+	if s.Limits.EventRate > maxEventRate || s.Limits.EventBurst > maxEventRate || s.Limits.ControlRate > maxEventRate {
+		return fmt.Errorf("fields Options.Limits.EventRate, EventBurst and ControlRate can be at most %d; 0 means no limit", maxEventRate)
+	}
+	return nil
 }
 
 // ServeHTTP serves the requests of Socket.IO clients. It returns before a

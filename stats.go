@@ -127,3 +127,60 @@ func (srv *Server) Stats() Stats {
 	st.Recovery = srv.recoveryStats(sizes.Away)
 	return st
 }
+
+// RecoveryStats are the part of [Stats] that is about [Options].Recovery, all zero
+// without.
+type RecoveryStats struct {
+	// Away are the sockets in each namespace whose clients have lost their connection and may
+	// come back. They are not in Stats.Sockets. Nil if there are none.
+	Away map[string]int
+	// KeptBytes is the memory of the events that are kept, see [Recovery].Budget.
+	KeptBytes int64
+	// Recovered counts clients that came back to their session.
+	Recovered uint64
+	// NotRecovered counts clients that wanted to and got a new session, by cause:
+	// "unknown", if there is no such session or not any more; "offset", if some of what they
+	// had missed was not kept any more.
+	NotRecovered map[string]uint64
+	// Expired counts sessions that have ended while their client was away.
+	Expired map[Expiry]uint64
+	// MovedHere and MovedAway count sessions that have come from other servers, and gone
+	// there.
+	MovedHere, MovedAway uint64
+}
+
+func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
+	if srv.recovery == nil {
+		return RecoveryStats{}
+	}
+	c := &srv.stats.recovery
+	st := RecoveryStats{
+		Away: away, KeptBytes: srv.recovery.Used(), Recovered: c.recovered.Load(),
+		NotRecovered: map[string]uint64{"unknown": c.unknown.Load(), "offset": c.badOffset.Load()},
+		Expired:      make(map[Expiry]uint64, len(expiries)),
+		MovedHere:    c.movedHere.Load(), MovedAway: c.movedAway.Load(),
+	}
+	for i, why := range expiries {
+		st.Expired[why] = c.expired[i].Load()
+	}
+	return st
+}
+
+// recoveryStats counts what becomes of clients that lost their connection.
+type recoveryStats struct {
+	recovered atomic.Uint64
+	unknown   atomic.Uint64 // not recovered: no such session, or not any more
+	badOffset atomic.Uint64 // not recovered: some of what it has missed is not kept
+	expired   [len(expiries)]atomic.Uint64
+	movedHere atomic.Uint64
+	movedAway atomic.Uint64
+}
+
+func (st *recoveryStats) countExpired(why Expiry) {
+	for i, e := range expiries {
+		if e == why {
+			st.expired[i].Add(1)
+		}
+	}
+}
+

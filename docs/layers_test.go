@@ -3,8 +3,11 @@ package docs
 import (
 	"go/parser"
 	"go/token"
+	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,13 +61,109 @@ func TestPackagesAndFilesAreSmall(t *testing.T) {
 	for pkg, files := range goList(t, "{{.ImportPath}} {{join .GoFiles \" \"}}", "./...") {
 		most := 25
 		if pkg == strings.TrimSuffix(module, "/") {
-			most = 27 // until limits and delivery have their new places
+			most = 26 // until the clients of other servers have their new place
 		}
 		assert.LessOrEqual(t, len(files), most, pkg)
 		for _, name := range files {
 			file := filepath.Join("..", strings.TrimPrefix(pkg, module), name)
 			assert.LessOrEqual(t, strings.Count(read(t, file), "\n"), 400, file)
 		}
+	}
+}
+
+// mapEntry begins the part of CONTRIBUTING.md's map that is about some packages: their names, and what they are.
+var mapEntry = regexp.MustCompile(`^([^\s,]+(?:, [^\s,]+)*) +(\S.*)$`)
+
+// packageMap returns what the map says of each name in its first column.
+func packageMap(t *testing.T) map[string]string {
+	t.Helper()
+	_, layers, _ := strings.Cut(read(t, "../CONTRIBUTING.md"), "```text\n")
+	layers, _, found := strings.Cut(layers, "```")
+	require.True(t, found)
+	entries := map[string]string{}
+	var names []string
+	for line := range strings.Lines(layers) {
+		line = strings.TrimRight(line, "\n")
+		if m := mapEntry.FindStringSubmatch(line); m != nil && line[0] != ' ' {
+			names, line = strings.Split(m[1], ", "), m[2]
+		}
+		for _, name := range names {
+			entries[name] += strings.TrimSpace(line) + " "
+		}
+	}
+	return entries
+}
+
+// A newcomer finds every package in the map, and nothing that is not there any more. What ends with "/..." is about a
+// folder and all packages below it.
+func TestEveryPackageIsInTheMap(t *testing.T) {
+	entries := packageMap(t)
+	var packages []string
+	for pkg := range goList(t, "{{.ImportPath}}", "./...") {
+		packages = append(packages, strings.TrimPrefix(pkg, module+"/"))
+	}
+	for line := range strings.Lines(read(t, "../go.work")) {
+		if dir, ok := strings.CutPrefix(strings.TrimSpace(line), "./"); ok {
+			packages = append(packages, dir)
+		}
+	}
+	for _, pkg := range packages {
+		if pkg == module {
+			pkg = "socketio"
+		}
+		assert.True(t, isInMap(entries, pkg), "%s is not in the map of CONTRIBUTING.md: say there what it is", pkg)
+	}
+	for name := range entries {
+		if dir := strings.TrimSuffix(name, "/..."); dir != "socketio" {
+			assert.DirExists(t, filepath.Join("..", dir), "the map of CONTRIBUTING.md has %s", name)
+		}
+	}
+}
+
+func isInMap(entries map[string]string, pkg string) bool {
+	if _, ok := entries[pkg]; ok {
+		return true
+	}
+	for dir := pkg; dir != "."; dir = path.Dir(dir) {
+		if _, ok := entries[dir+"/..."]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// What the map says of imports is what the packages import.
+func TestTheMapSaysWhatIsImported(t *testing.T) {
+	imports := goList(t, "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
+	says := regexp.MustCompile(`(?:Imports|They import) ([^.]*)\.`)
+	for name, text := range packageMap(t) {
+		m := says.FindStringSubmatch(text)
+		ours, exists := imports[module+"/"+name]
+		if m == nil || !exists || m[1] == "nothing of the root's" {
+			continue
+		}
+		var said []string
+		if !strings.HasPrefix(m[1], "nothing of") {
+			said = strings.Split(strings.ReplaceAll(m[1], " and ", ", "), ", ")
+		}
+		var actual []string
+		for _, pkg := range ours {
+			if rel, ok := strings.CutPrefix(pkg, module+"/"); ok {
+				actual = append(actual, rel)
+			}
+		}
+		assert.ElementsMatch(t, actual, said, "what CONTRIBUTING.md says that %s imports", name)
+	}
+}
+
+// The files that CONTRIBUTING.md names are there.
+func TestTheMapNamesFilesThatExist(t *testing.T) {
+	for _, m := range regexp.MustCompile("`([\\w/]+\\.go)`").FindAllStringSubmatch(read(t, "../CONTRIBUTING.md"), -1) {
+		in := []string{"..", "../engineio", "../internal/cluster"} // where the sentence says which package it is in
+		assert.True(t, slices.ContainsFunc(in, func(dir string) bool {
+			_, err := os.Stat(filepath.Join(dir, m[1]))
+			return err == nil
+		}), m[1])
 	}
 }
 
