@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
@@ -72,7 +73,9 @@ type newcomer struct {
 	// own is the newest event of the other server that the client had confirmed there, see recovery.Log.
 	own  recovery.Offset
 	ends bool // it was disconnected meanwhile
-	kept int  // how many events its log had in enter, or when Settle was called last
+	// owner is that of its record, if its server was killed, see broker.RecordStore.
+	owner string
+	kept  int // how many events its log had in enter, or when Settle was called last
 	// changed are the rooms that were joined or left since enter, as long as what was asked for before may come.
 	changed map[string]bool
 }
@@ -102,7 +105,9 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	r.lost = &DisconnectError{Reason(m.Reason), errElsewhere}
 	r.came = true
 	srv.workers.Begin() // until Socket.finish
-	a := &newcomer{s: s, has: make(map[recovery.Offset]struct{})}
+	known := srv.takeRestored(recovery.Key(m.Key))
+	r.order = known.order
+	a := &newcomer{s: s, owner: known.owner, has: make(map[recovery.Offset]struct{})}
 	if !srv.recovery.Adopt(&r.session, s, recovery.Key(m.Key)) {
 		srv.workers.End()
 		return nil, errors.New("it is here already, or this server shuts down")
@@ -135,8 +140,7 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	srv := s.srv()
 	for _, q := range questions {
-		for last := srv.ackIDs.Load(); last < q.Ask && !srv.ackIDs.CompareAndSwap(last, q.Ask); last = srv.ackIDs.Load() {
-		}
+		raiseTo(&srv.ackIDs, q.Ask)
 		t := &remoteTarget{
 			question: srv.cluster.Resume(from, s.name, q.Answer, q.Left), id: q.Ask, waiting: map[*Socket]struct{}{s: {}},
 		}
@@ -145,6 +149,12 @@ func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 			continue
 		}
 		t.arm()
+	}
+}
+
+// raiseTo makes a counter at least n.
+func raiseTo(counter *atomic.Uint64, n uint64) {
+	for last := counter.Load(); last < n && !counter.CompareAndSwap(last, n); last = counter.Load() {
 	}
 }
 
@@ -244,6 +254,13 @@ func (a *newcomer) settle() {
 	if a.ends {
 		s.Disconnect()
 	}
+	s.srv().sequence.Lock()
+	s.mu.Lock()
+	if s.reason == "" {
+		s.surviveLocked(a.owner)
+	}
+	s.mu.Unlock()
+	s.srv().sequence.Unlock()
 	if !r.session.Arrive() {
 		s.end(ExpiredShutdown, "", nil)
 	}
@@ -361,7 +378,9 @@ func (srv *Server) emitToArrived(e *emitOptions, self *Socket, p packet) {
 			return nil
 		}
 		_, err := s.deliverKept(p, false, via, true)
-		s.closeIfFull(err)
+		if srv.sequence == nil { // otherwise the next event does so
+			s.closeIfFull(err)
+		}
 		return err
 	})
 }

@@ -277,8 +277,10 @@ func (s *Socket) admitFirst() (accepted bool) {
 		r.session.End()
 		return false
 	}
+	srv.sequence.Lock()
 	s.mu.Lock()
 	if s.reason != "" {
+		srv.sequence.Unlock()
 		r.session.End()
 		if s.disconnected() {
 			s.mu.Unlock()
@@ -315,7 +317,9 @@ func (s *Socket) admitFirst() (accepted bool) {
 	s.state.Store(stateJoined)
 	s.sending.Unlock()
 	r.admitted.Store(cl)
+	s.surviveLocked("")
 	s.mu.Unlock()
+	srv.sequence.Unlock()
 	if ask {
 		cl.conn.Ping()
 	}

@@ -180,6 +180,9 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	for _, r := range asked {
 		a.waiting[r.s] = struct{}{}
 	}
+	f := srv.newFanout(from, e, p, event, data)
+	f.head = h
+	f.begin()
 	if elsewhere.len() > 0 {
 		for _, s := range elsewhere.sockets {
 			a.waiting[s] = struct{}{}
@@ -191,7 +194,6 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 			}
 		}
 	}
-	f := srv.newFanout(from, e, p, event, data)
 	for _, r := range asked {
 		switch _, err := f.send(r, a); {
 		case err == errLeftRoom: // the event is not for it any more
@@ -199,6 +201,10 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 		case err != nil:
 			a.failed(r.s, err)
 		}
+	}
+	if f.ordered {
+		self, _ := e.self(from)
+		f.record(e.recorded(e.direct(from), self), event, data)
 	}
 	f.end()
 	select {

@@ -38,12 +38,17 @@ var _ cluster.Host = clusterHost{}
 // joinCluster connects the server with the others on its broker.
 func (srv *Server) joinCluster(id string) {
 	o := &srv.opts.Cluster
-	c := cluster.New(cluster.Options{
+	srv.startSurvival()
+	co := cluster.Options{
 		Host: clusterHost{srv}, ID: id, Wire: flask.New(id, o.Channel), Broker: o.Broker,
 		Codec: srv.opts.queue, Logger: srv.log,
 		ProbeChannel: o.Channel, Limit: o.QueueLimit, Keep: o.ReplayLimit, AckTimeout: o.AckTimeout,
 		Replay: flask.New("", o.Channel), CaptureLimit: o.QueueLimit,
-	})
+	}
+	if srv.sequence != nil {
+		co.Sequence, co.Journal = srv.sequence, flask.New(id, journalChannel(o.Channel))
+	}
+	c := cluster.New(co)
 	srv.cluster, srv.offsets = c, recovery.NewOffsets()
 	srv.startMoving(c, id)
 	c.Start(srv.newFleet(id, c), fleetChannel(o.Channel))
@@ -139,6 +144,7 @@ func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e 
 	if f.shown != nil {
 		f.shown.Elsewhere, f.shown.args = true, decoded.Args
 	}
+	f.beginReceived()
 	var published int64 // of an event that comes late; clients that have come since do not get it
 	if in.Age > 0 {
 		published = time.Now().Add(-in.Age).UnixNano()
@@ -148,7 +154,7 @@ func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e 
 			return nil
 		}
 		_, err := f.send(recipient{s, via}, a)
-		s.closeIfFull(err) // a socket with another error is leaving
+		f.closeIfFull(s, err) // a socket with another error is leaving
 		return err
 	})
 	if target != nil {
@@ -236,19 +242,17 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 	if e.targeted && len(out.Rooms) == 0 {
 		return nil
 	}
+	if srv.sequence != nil { // the history is to have it for clients of this server, too
+		out.Rooms = e.rooms
+	}
 	if e.skipSelf && self != nil {
 		out.Skip = append(slices.Clip(e.skip), self.sid)
 	}
-	if srv.opts.ownParser {
-		if err := encodeWire(out, srv.opts.queue, event, data); err != nil {
-			return fmt.Errorf("for other servers: %w", err)
-		}
-	} else {
-		var text []byte
-		text, out.Attachments = p.Message()
-		out.Name, out.Args = parser.SplitEvent(text)
+	if err := srv.fillWire(out, p, event, data); err != nil {
+		return err
 	}
 	out.ID = srv.eventID(e, p)
+	e.published = ask == nil
 	return srv.cluster.Emit(out, ask)
 }
 

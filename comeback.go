@@ -157,7 +157,7 @@ func (s *Socket) canResume(in arrival) bool {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	r := s.recovery
-	return !in.unknownOffset && !r.overflowed && r.session.Log.Resume(in.offset)
+	return !in.unknownOffset && !r.overflowed && (r.session.Log.Resume(in.offset) || r.resumeUnpublished(in.offset))
 }
 
 // awaitHandler has the connect handler called for a client that comes back. A CONNECT before

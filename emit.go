@@ -1,101 +1,15 @@
 package socketio
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
-
-// packet is an encoded packet.
-type packet = packets.Packet
-
-// newEncoder returns what encodes the packets of a server.
-func newEncoder(srv *Server) packets.Encoder {
-	e := packets.Encoder{
-		Parser: srv.opts.Parser, OwnParser: srv.opts.ownParser,
-		Panicked: func(v any, h parser.Header) error {
-			return srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
-		},
-		ManyAttachments: func(h parser.Header, n, limit int) {
-			srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
-				"socketio: a packet with %d attachments was sent: JavaScript clients accept %d and close the connection if there are more; join the bytes, or send several events", n, limit),
-				"namespace", h.Namespace)
-		},
-		Failed: func(h parser.Header, event string, err error) {
-			srv.log.Error("socketio: the parser cannot encode an event with an offset (Options.Recovery)", "namespace", h.Namespace, "event", printable(event), "error", err)
-		},
-	}
-	if srv.recovery != nil {
-		e.NextOffset = srv.recovery.NextOffset
-	}
-	return e
-}
-
-// encode makes a packet ready to be sent to any number of connections.
-func (srv *Server) encode(h parser.Header, args []any, compress bool) (packet, error) {
-	return srv.packets.Encode(h, args, compress)
-}
-
-// encodeEvent encodes an EVENT packet.
-func (srv *Server) encodeEvent(h parser.Header, event string, data any, compress bool) (packet, error) {
-	if parser.Reserved(event) {
-		return packet{}, reservedError(event)
-	}
-	p, err := srv.packets.Event(h, event, argsOf(data), compress)
-	if err != nil {
-		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
-	}
-	return p, nil
-}
-
-// encodeForms encodes an EVENT packet for any clients, those among them that can come back.
-func (srv *Server) encodeForms(h parser.Header, event string, data any, e *emitOptions) (packet, error) {
-	if srv.recovery == nil {
-		return srv.encodeEvent(h, event, data, !e.noCompress)
-	}
-	if h.HasID || e.volatile || srv.opts.ownParser || srv.mixed.Load() || parser.Reserved(event) {
-		p, err := srv.encodeEvent(h, event, data, !e.noCompress)
-		return srv.packets.WithForms(h, event, argsOf(data), p, !e.noCompress), err
-	}
-	p, err := srv.packets.EventToKeep(h, event, argsOf(data), !e.noCompress)
-	if err != nil {
-		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
-	}
-	return p, nil
-}
-
-// encodeFor encodes an EVENT packet for one client.
-func (srv *Server) encodeFor(s *Socket, h parser.Header, event string, data any) (packet, error) {
-	if s.recovery == nil || parser.Reserved(event) {
-		return srv.encodeEvent(h, event, data, true)
-	}
-	p, err := srv.packets.EventToKeep(h, event, argsOf(data), true)
-	if err != nil {
-		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
-	}
-	return p, nil
-}
-
-// argsOf returns the arguments that the value given to Emit, or returned by a handler,
-// stands for: none for nil, several for Args, one for anything else.
-func argsOf(data any) Args {
-	switch d := data.(type) {
-	case nil:
-		return nil
-	case Args:
-		return d
-	}
-	return Args{data}
-}
-
-func reservedError(event string) error {
-	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
-}
 
 // emit is the common part of all Emit methods. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
@@ -106,7 +20,11 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 			return err
 		}
 		f := srv.newFanout(from, nil, p, event, data)
+		f.begin()
 		_, err = f.send(recipient{from, nil}, nil)
+		if f.ordered {
+			f.record(&wire.Event{Namespace: from.name, Rooms: []string{from.sid}}, event, data)
+		}
 		f.end()
 		if err == nil || !from.movedAway() { // meanwhile
 			return err
@@ -132,7 +50,20 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return err
 	}
 	f := srv.newFanout(from, e, p, event, data)
+	f.head = h
+	f.begin()
+	ordered := f.ordered
 	refused, failed := f.emit(e, self, cb)
+	elsewhere := srv.cluster != nil && !e.local && !e.direct(from)
+	if ordered { // all of it is one step
+		if elsewhere {
+			err = srv.emitElsewhere(e, self, p, event, data, cb)
+		}
+		if !e.published {
+			f.record(e.recorded(e.direct(from), self), event, data)
+		}
+		f.endEmit(cb)
+	}
 	switch {
 	case e.direct(from) && failed == errAlreadyFailed:
 		if cb.takesError() {
@@ -144,7 +75,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	case e.direct(from):
 		return failed
 	}
-	if srv.cluster != nil && !e.local {
+	if elsewhere && !ordered {
 		err = srv.emitElsewhere(e, self, p, event, data, cb)
 	}
 	switch {
@@ -180,6 +111,13 @@ type fanout struct {
 	counts   *eventCounts
 	hooks    *hooks    // nil if there are none
 	shown    *Emission // the event as hooks see it; nil without hooks
+
+	// With a sequence, see begin.
+	head    parser.Header
+	ordered bool
+	reached []*Socket // of whom hooks are to hear
+	full    []*Socket // whose connections are to be closed
+	ending  []*Socket // whose sessions are to end
 }
 
 // newFanout returns the fanout of an event; e is nil if it is for from alone.
@@ -213,15 +151,50 @@ func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
 	}
 	if sent {
 		f.sent++
-		if f.hooks != nil {
+		switch {
+		case f.hooks == nil:
+		case f.ordered:
+			f.reached = append(f.reached, r.s)
+		default:
 			f.hooks.reached(r.s, f.shown)
 		}
+	}
+	if err == errLogFull {
+		if f.ordered {
+			f.ending = append(f.ending, r.s)
+		} else {
+			r.s.end(ExpiredSessionLimit, "", errSessionLimit)
+		}
+		err = r.s.sendError(engineio.ErrClosed)
 	}
 	return sent, err
 }
 
+// closeIfFull is Socket.closeIfFull, at the end of the fan-out if need be.
+func (f *fanout) closeIfFull(s *Socket, err error) {
+	switch {
+	case !f.ordered:
+		s.closeIfFull(err)
+	case errors.Is(err, ErrSendQueueFull):
+		f.full = append(f.full, s)
+	}
+}
+
 // end ends the fan-out, when the event has been sent to all recipients.
 func (f *fanout) end() {
+	if f.ordered {
+		f.ordered = false
+		f.srv.sequence.Unlock()
+		for _, s := range f.reached {
+			f.hooks.reached(s, f.shown)
+		}
+		for _, s := range f.full {
+			s.closeIfFull(ErrSendQueueFull)
+		}
+		for _, s := range f.ending {
+			s.end(ExpiredSessionLimit, "", errSessionLimit)
+		}
+	}
 	f.counts.out.Add(f.sent)
 	if f.hooks != nil {
 		f.hooks.emitted(f.shown)
@@ -246,16 +219,23 @@ func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (refused *C
 		if err != nil {
 			failed = err
 			if !direct {
-				s.closeIfFull(err)
+				f.closeIfFull(s, err)
 			}
 		}
 		return err
 	})
+	if !f.ordered {
+		f.endEmit(cb)
+	}
+	return refused, failed
+}
+
+// endEmit is end, and begins the wait for acknowledgements.
+func (f *fanout) endEmit(cb *ackCallback) {
 	f.end()
 	if cb != nil {
 		cb.arm()
 	}
-	return refused, failed
 }
 
 // direct reports whether the sender itself is the target.

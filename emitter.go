@@ -45,6 +45,7 @@ type emitOptions struct {
 	volatile   bool
 	local      bool
 	noCompress bool
+	published  bool   // the other servers get it as it is
 	arrived    uint64 // Server.arrived before the event was sent to anybody
 	err        error
 	out        wire.Event // for other servers; a field saves its allocation

@@ -156,6 +156,7 @@ func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 	r.moved.Store(true)
 	s.sending.Unlock()
 	r.session.End()
+	s.endSurvivalLocked() // what is emitted from now on is not in the order of this server
 	index := s.srv().index
 	index.Withdraw(&s.membership)
 	index.Forget(&s.membership) // what is for its session id goes through the broker

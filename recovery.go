@@ -11,6 +11,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/internal/standby"
 )
 
 // Recovery lets clients come back that have lost their connection: in the same
@@ -159,6 +160,7 @@ func (s *Socket) Recovered() bool {
 type recoverable struct {
 	session   recovery.Session[*Socket, packets.Kept] // Log is guarded by Socket.sending
 	values    *Session
+	order     *standby.Order  // nil unless its server was killed; written before the session can be claimed
 	box       *box            // for the events of all its connections
 	startsAt  recovery.Offset // what the client takes for its offset when the session begins
 	recovered atomic.Bool
@@ -179,6 +181,9 @@ type recoverable struct {
 	came      bool             // from another server, and its client is not back yet
 	arrival   uint64           // Server.arrived when it came; written before it is in the index
 	changed   map[string]bool  // rooms joined or left since then; nil unless that matters, see arrivals
+	entry     *standby.Entry   // nil: the session is not written down
+	base      standby.Mark     // what the client may lack of the sequence comes later
+	joins     []standby.Change // since base
 	claim     uint64           // of the connection that the socket is on, see recovery.Store
 	back      *comeback        // the client is about to be back; nil if not
 	lost      *DisconnectError // how the connection was lost last
@@ -286,10 +291,9 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (se
 	case ask:
 		conn.Ping()
 	case full:
-		s.end(ExpiredSessionLimit, "", errSessionLimit)
-		err = engineio.ErrClosed
+		err = errLogFull
 	}
-	if err == errLeftRoom {
+	if err == errLeftRoom || err == errLogFull {
 		return false, err
 	}
 	if err != nil {

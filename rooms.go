@@ -309,6 +309,8 @@ func (s *Socket) join(room string) error {
 // enterRoom puts the socket in a room, or records that it will be there when it is
 // accepted. joined is set if it is there now and was not before.
 func (s *Socket) enterRoom(room string) (joined bool, err error) {
+	s.srv().sequence.Lock()
+	defer s.srv().sequence.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reason != "" {
@@ -322,6 +324,7 @@ func (s *Socket) enterRoom(room string) (joined bool, err error) {
 		s.srv().stats.hit(limitRooms)
 		return false, &LimitError{limitRooms, most}
 	}
+	s.joinedLocked(room, false)
 	return s.srv().index.Join(&s.membership, room), nil
 }
 
@@ -342,10 +345,15 @@ func (s *Socket) leaveRoom(room string) {
 
 // exitRoom takes the socket out of a room, and reports whether it was there.
 func (s *Socket) exitRoom(room string) bool {
+	s.srv().sequence.Lock()
+	defer s.srv().sequence.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changes(room)
 	p, had := s.srv().index.Leave(&s.membership, room)
+	if had || p != nil {
+		s.joinedLocked(room, true)
+	}
 	if p != nil {
 		s.sending.Lock() // waits until every emit that reached the socket through p is queued
 		p.MarkLeft()

@@ -105,6 +105,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/standby"
 )
 
 // Server is a Socket.IO server: an [http.Handler] for any net/http program. Mount it at
@@ -130,6 +131,8 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	offsets    *recovery.Offsets                      // of events for other servers, without Options.Recovery; nil without a broker
 	entering   [16]sync.Mutex                         // see client.entering
 	arrived    atomic.Uint64                          // how often sessions have come from other servers
+	survival   *survival                              // nil unless the broker keeps a history and records, with Options.Recovery
+	sequence   *standby.Sequence                      // nil without survival
 	mover      *migration.Mover                       // nil without a broker or Options.Recovery
 	host       string                                 // its name on the broker
 	remoteAcks remoteBoxes
@@ -350,6 +353,7 @@ func (srv *Server) shutdown(ctx context.Context) error {
 	err := srv.engine.Shutdown(ctx)
 	srv.handOverSessions(ctx)
 	srv.endRecovery()
+	defer srv.endSurvival(ctx) // sessions end with their handlers
 	if err != nil {
 		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)
 	}

@@ -183,4 +183,3 @@ func (st *recoveryStats) countExpired(why Expiry) {
 		}
 	}
 }
-

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,25 +44,6 @@ func (rs *records) set(key, owner string, value []byte, ttl time.Duration) strin
 	}
 	rs.all[key] = storedRecord{value, owner, time.Now().Add(ttl)}
 	return owner
-}
-
-// ForgetRecords makes the service forget all records that it keeps.
-func (m *Memory) ForgetRecords() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.records.all = nil
-}
-
-// Records returns how many records the service keeps, those not counted that have been taken.
-func (m *Memory) Records() (n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for key := range m.records.all {
-		if r, ok := m.records.get(key); ok && r.value != nil {
-			n++
-		}
-	}
-	return n
 }
 
 var _ broker.RecordStore = memoryHistory{}
@@ -115,4 +97,17 @@ func (b memoryHistory) DeleteRecords(ctx context.Context, all []*broker.Record) 
 		}
 		return nil
 	})
+}
+
+// RecordValues returns the records that the service keeps, each as "key=value", sorted.
+func (m *Memory) RecordValues() (all []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.records.all {
+		if r, ok := m.records.get(key); ok && r.value != nil {
+			all = append(all, key+"="+string(r.value))
+		}
+	}
+	slices.Sort(all)
+	return all
 }

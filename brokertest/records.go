@@ -14,19 +14,19 @@ import (
 )
 
 // RunRecords checks what [broker.RecordStore] promises, in subtests. Each broker that
-// Connect returns is one. It needs the service for itself only during the test of an
+// Connect returns is one. The service has no records yet that are kept for long. It needs the service for itself only during the test of an
 // outage, which is left out if the service has no Stop and Start.
 func RunRecords(t *testing.T, service Service) {
 	for _, test := range []struct {
 		name string
 		run  func(*recordSuite)
 	}{
+		{"Expiry", (*recordSuite).expiry}, // first: a service may keep all records as long as any
 		{"PutAndTake", (*recordSuite).putAndTake},
 		{"Owners", (*recordSuite).owners},
 		{"OneTakes", (*recordSuite).oneTakes},
 		{"ManyRecords", (*recordSuite).manyRecords},
 		{"Delete", (*recordSuite).deleteRecords},
-		{"Expiry", (*recordSuite).expiry},
 		{"ClosedAndCancelled", (*recordSuite).closed},
 		{"Outage", (*recordSuite).outage},
 	} {

@@ -78,6 +78,9 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 // from NATS gets what it missed. The servers of NATS must have JetStream enabled. The
 // stream is created when it is not there. All servers and emitters of an application use
 // a History, or all a [Broker]: they do not hear each other.
+//
+// It also keeps records of sessions, see [broker.RecordStore]: in a key-value bucket with
+// the name of the stream and "-sessions", which is created when it is needed.
 type History struct {
 	b       *Broker
 	opts    HistoryOptions

@@ -67,6 +67,9 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 // maxmemory-policy in its configuration. It stays in Redis when the application has
 // gone, until somebody deletes the key. Redis takes a message before its replicas have
 // it, so the last messages before a failover may be lost without a [broker.ErrGap].
+//
+// It also keeps records of sessions, see [broker.RecordStore]: in keys that begin with the
+// name of the stream and ":session:", and expire.
 type History struct {
 	b       *Broker
 	opts    HistoryOptions

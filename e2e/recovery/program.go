@@ -30,6 +30,7 @@ const programEnv = "RECOVERY_CONFIG"
 type programConfig struct {
 	Name         string   `json:"name"` // that of its events
 	Redis        string   `json:"redis,omitempty"`
+	History      bool     `json:"history,omitempty"` // the broker keeps messages
 	Window       int      `json:"window"`
 	PingInterval int      `json:"pingInterval"`
 	PingTimeout  int      `json:"pingTimeout"`
@@ -54,7 +55,7 @@ func Program() error {
 	}
 	setRecovery(&opts, config)
 	if config.Redis != "" {
-		broker, err := redis.New(config.Redis)
+		broker, err := newBroker(config)
 		if err != nil {
 			return err
 		}
@@ -90,6 +91,13 @@ func Program() error {
 		defer cancel()
 		return p.srv.Shutdown(ctx)
 	}
+}
+
+func newBroker(config programConfig) (socketio.Broker, error) {
+	if config.History {
+		return redis.NewHistory(config.Redis, nil)
+	}
+	return redis.New(config.Redis)
 }
 
 // program is the server and what it knows of its clients.

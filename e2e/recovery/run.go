@@ -42,7 +42,7 @@ type Scenario struct {
 	PingInterval, PingTimeout time.Duration // the usual ones, if 0
 	Transports                [][]string    // those of Config, if nil
 	Namespaces                []string      // "/", if nil
-	NeedsHistory              bool          // without broker.History nothing is recovered
+	NeedsHistory              bool          // without broker.History nothing is recovered: our servers have one
 	Play                      func(st *Stage)
 }
 
@@ -140,7 +140,7 @@ func (st *Stage) startServer(name string) error {
 		interval, timeout = 25*time.Second, 20*time.Second
 	}
 	config, err := json.Marshal(programConfig{
-		Name: name, Redis: st.redis, Window: int(st.window().Milliseconds()), Namespaces: st.scenario.Namespaces,
+		Name: name, Redis: st.redis, History: st.scenario.NeedsHistory, Window: int(st.window().Milliseconds()), Namespaces: st.scenario.Namespaces,
 		PingInterval: int(interval.Milliseconds()), PingTimeout: int(timeout.Milliseconds()),
 	})
 	if err != nil {

@@ -21,6 +21,9 @@ type Adapter interface {
 	// they are to acknowledge it. The error is ErrUnavailable; then the Asker of ask
 	// hears nothing.
 	Emit(e *wire.Event, ask *Ask) error
+	// Record publishes an event that no server is to deliver: it is for the history, in the order
+	// of the others. The error is ErrUnavailable.
+	Record(e *wire.Event) error
 	// Cancel ends an Ask: its Asker hears nothing more, and the servers that have
 	// the clients wait for no more answers.
 	Cancel(id uint64)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
@@ -18,6 +19,7 @@ type Capture struct {
 	c     *Cluster
 	state captureState // guarded by Cluster.turn, as what follows
 	begin uint64       // the number of its first message
+	after broker.Position
 }
 
 type captureState uint8
@@ -58,6 +60,9 @@ func (p *Capture) Begin() {
 	}
 }
 
+// SkipTo leaves out what is in the history up to a position. It is called before Replay.
+func (p *Capture) SkipTo(at broker.Position) { p.after = at }
+
 // Replay carries out for l what has been captured, in order, and calls live, as one step: what other
 // servers say later is received when live has returned. Without an error, that is; then live is
 // not called. What a Listener returns is left to the Listener.
@@ -73,7 +78,9 @@ func (p *Capture) Replay(l Listener, live func()) error {
 		return ErrNotCaptured
 	}
 	for i := p.begin - c.tape.first; i < uint64(len(c.tape.messages)); i++ {
-		c.replay(c.tape.messages[i], l)
+		if m := c.tape.messages[i]; m.at == "" || m.at > p.after {
+			c.replay(m, l)
+		}
 	}
 	p.state, p.begin = captureOwn, c.tape.next()
 	c.tape.forget()
@@ -155,7 +162,8 @@ func (r *listening) Cancel(host, id string)    { r.c.questions.cancel(questionKe
 type captured struct {
 	channel string
 	data    []byte
-	own     bool // this server has published it; not known on the members' channel
+	at      broker.Position // without a broker.History: empty
+	own     bool            // this server has published it; not known on the members' channel
 }
 
 // capturedOverhead is what a message counts besides its bytes.
@@ -174,8 +182,8 @@ type tape struct {
 func (t *tape) next() uint64 { return t.first + uint64(len(t.messages)) }
 
 // add keeps a message. If there are too many, the Captures that began first fail.
-func (t *tape) add(channel string, data []byte, limit int) {
-	m := captured{channel: channel, data: append([]byte(nil), data...)}
+func (t *tape) add(channel string, data []byte, at broker.Position, limit int) {
+	m := captured{channel: channel, data: append([]byte(nil), data...), at: at}
 	t.messages = append(t.messages, m)
 	for t.size += m.size(); t.size > limit && len(t.captures) > 0; {
 		oldest := t.oldest()

@@ -33,6 +33,20 @@ type Options struct {
 	// in bytes, what they keep. Without them there can be no Captures.
 	Replay       wire.Wire
 	CaptureLimit int
+
+	// Sequence, if set, hears of every message of a broker.History.
+	Sequence Sequence
+	// Journal is the Wire of Record; nil without.
+	Journal wire.Wire
+}
+
+// Sequence counts what a server receives. The goroutine that receives calls the methods.
+type Sequence interface {
+	// Begin is called before a message is carried out, and End afterwards. A Gap is not counted.
+	Begin(at broker.Position)
+	End()
+	// Ready says where the subscription is when it begins.
+	Ready(at broker.Position)
 }
 
 // Cluster is a server's place among others. Start starts a goroutine that receives,
@@ -83,6 +97,9 @@ func (c *Cluster) Emit(e *wire.Event, a *Ask) error {
 	}
 	return c.emitAsking(e, a)
 }
+
+// Record publishes an event for nobody, see Adapter.
+func (c *Cluster) Record(e *wire.Event) error { return c.put(c.opts.Journal.Event(e)) }
 
 // Ask asks all other servers, see Adapter.
 func (c *Cluster) Ask(ctx context.Context, q fleet.Question) ([]fleet.Reply, error) {

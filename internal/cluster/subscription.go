@@ -17,6 +17,7 @@ import (
 type catchUp struct {
 	history broker.History  // nil: what is missed is lost
 	at      broker.Position // of the last message that was carried out; empty before the first subscription
+	coming  broker.Position // of the message that is being carried out
 	missed  bool            // what arrives was published during an outage
 	age     time.Duration   // of the message that is being carried out
 	lost    bool            // messages may be missing since the subscription was in force
@@ -58,18 +59,27 @@ func (c *Cluster) subscribe(ctx context.Context, channels []string, ready func()
 	}
 	r.missed = true
 	r.lost = r.lost || r.at == ""
-	first := true
+	first, sequence := true, c.opts.Sequence
 	return r.history.SubscribeAfter(ctx, r.at, channels, broker.Subscriber{
 		Handle: func(m broker.Message) {
 			if first {
 				first = false
 				c.out.Retry() // so that answers to what was missed can be published
 			}
-			r.age = m.Age
-			c.receive(m.Channel, m.Data)
-			r.at = m.Position
+			r.age, r.coming = m.Age, m.Position
+			if sequence == nil {
+				c.receive(m.Channel, m.Data)
+			} else {
+				sequence.Begin(m.Position)
+				c.receive(m.Channel, m.Data)
+				sequence.End()
+			}
+			r.at, r.coming = m.Position, ""
 		},
 		Ready: func(at broker.Position) {
+			if sequence != nil {
+				sequence.Ready(at)
+			}
 			r.at, r.missed, r.age = at, false, 0
 			ready()
 		},
@@ -126,7 +136,7 @@ func (c *Cluster) receive(channel string, data []byte) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	if len(c.tape.captures) > 0 && (channel != c.membersChannel || fleet.PerhapsOrder(data)) {
-		c.tape.add(channel, data, c.opts.CaptureLimit)
+		c.tape.add(channel, data, c.catchUp.coming, c.opts.CaptureLimit)
 	}
 	if channel == c.membersChannel {
 		take := c.Members.Receive

@@ -26,6 +26,7 @@ const (
 
 // Host is a server whose sessions move. Its methods do not wait.
 type Host interface {
+	Restorer
 	// Give takes the session with a key from this server, for another one: from now on nothing is
 	// kept for it here. give is called once, when its handlers have returned. ok is false if there
 	// is no such session. The goroutine that receives calls it, or one that has fetched the session.
@@ -70,6 +71,8 @@ type Mover struct {
 	running sync.WaitGroup
 	slots   chan struct{} // one for each fetch that runs
 	broad   chan struct{} // holds who may ask all servers
+	// restores has one for each session that is being restored.
+	restores chan struct{}
 
 	mu       sync.Mutex
 	leaving  bool // nothing is taken any more
@@ -90,7 +93,7 @@ func NewMover(host Host, servers Servers, self string) *Mover {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Mover{
 		host: host, servers: servers, self: self, ctx: ctx, cancel: cancel,
-		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1),
+		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1), restores: make(chan struct{}, maxRestores),
 		arrivals: make(map[recovery.Key]*arrival), batches: make(map[*arrival]struct{}), handed: make(map[recovery.Key]string),
 	}
 }
@@ -121,7 +124,9 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 	m.arrivals[key] = a
 	m.waiting++
 	m.running.Go(func() {
-		_ = m.fetch(key, home, a) // if no server has it, those who wait for it get new ones
+		if !m.fetch(key, home, a) {
+			m.restore(key)
+		}
 		for m.ended(key, a) {
 			m.mu.Lock()
 			then := a.then

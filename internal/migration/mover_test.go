@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
@@ -35,6 +36,7 @@ type fakeServer struct {
 	sessions map[recovery.Key]string // the key has the session id
 	hold     chan struct{}
 	given    int
+	written  map[recovery.Key]*Session // by servers that are gone
 }
 
 func newNetwork(names ...string) *network {
@@ -128,6 +130,12 @@ func (s *fakeServer) Has(key recovery.Key) bool {
 	defer s.n.mu.Unlock()
 	_, ok := s.sessions[key]
 	return ok
+}
+
+func (s *fakeServer) CanRestore() bool { return s.written != nil }
+
+func (s *fakeServer) Restore(_ context.Context, key recovery.Key) (*Session, broker.Position) {
+	return s.written[key], ""
 }
 
 func (s *fakeServer) Waiting() int {

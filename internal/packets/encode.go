@@ -45,6 +45,7 @@ func (p *Packet) Message() (text []byte, attachments [][]byte) {
 // Kept is what the logs of sessions hold of an event: one value for all its recipients.
 type Kept struct {
 	Frames *engineio.Frames // with the offset
+	Step   uint64           // see standby.Sequence; 0 without one
 	Ask    uint64           // the acknowledgement id of an event that asks for one; 0: none
 }
 

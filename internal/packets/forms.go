@@ -31,6 +31,7 @@ type Forms struct {
 	args     []any // with Encoder.OwnParser
 	compress bool
 	offset   recovery.Offset // zero: made when needed
+	step     uint64
 	plain    Packet
 	kept     *KeptPacket
 	volatile *engineio.Frames
@@ -58,6 +59,17 @@ func (p Packet) WithOffset(o recovery.Offset) Packet {
 	}
 	return p
 }
+
+// WithStep notes which step in the order of the server the event is.
+func (p Packet) WithStep(step uint64) Packet {
+	if p.Forms != nil {
+		p.Forms.step = step
+	}
+	return p
+}
+
+// IsKept reports whether a form has been made that is kept.
+func (p *Packet) IsKept() bool { return p.Kept != nil || p.Forms != nil && p.Forms.kept != nil }
 
 // Offset returns the offset of the event, zero for a packet that is never kept.
 func (p *Packet) Offset() recovery.Offset {
@@ -101,7 +113,7 @@ func (f *Forms) keep() *KeptPacket {
 		return f.kept
 	}
 	offset := f.theOffset()
-	k := Kept{Frames: f.withOffset(offset)}
+	k := Kept{Frames: f.withOffset(offset), Step: f.step}
 	if k.Frames == nil {
 		k.Frames = f.followed(offset)
 	}

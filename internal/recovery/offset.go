@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"bytes"
 	"crypto/rand"
 	"strings"
 	"sync/atomic"
@@ -36,16 +37,25 @@ func (o Offset) String() string { return string(o.text[:o.len]) }
 // makes need no escaping in a JSON string.
 func (o Offset) Append(b []byte) []byte { return append(b, o.text[:o.len]...) }
 
+// numberEnd returns where the number of the offset ends.
+func (o Offset) numberEnd() int {
+	if i := bytes.IndexByte(o.text[:o.len], placeMark); i >= prefixSize {
+		return i
+	}
+	return int(o.len)
+}
+
 // UpTo reports whether a server has made the offset before another one, or both are the same offset. It is
 // false for offsets of two servers.
 func (o Offset) UpTo(other Offset) bool {
-	if o.len <= prefixSize || o.len > other.len || [prefixSize]byte(o.text[:]) != [prefixSize]byte(other.text[:]) {
+	end, otherEnd := o.numberEnd(), other.numberEnd()
+	if end <= prefixSize || end > otherEnd || [prefixSize]byte(o.text[:]) != [prefixSize]byte(other.text[:]) {
 		return false
 	}
-	if o.len < other.len {
+	if end < otherEnd {
 		return true
 	}
-	for i := prefixSize; i < int(o.len); i++ {
+	for i := prefixSize; i < end; i++ {
 		if a, b := strings.IndexByte(digits, o.text[i]), strings.IndexByte(digits, other.text[i]); a != b {
 			return a < b
 		}
@@ -95,4 +105,53 @@ func (os *Offsets) Next() (o Offset) {
 		n >>= 6
 	}
 	return o
+}
+
+// placeMark divides the two numbers of an offset that NextAfter makes.
+const placeMark = '.'
+
+// NextAfter is Next for an event that is emitted after its server has received a number of messages,
+// which the offset says. number is that of the event.
+func (os *Offsets) NextAfter(received uint64) (o Offset, number uint64) {
+	number = os.last.Add(1)
+	var b [2 * maxOffset]byte
+	text := append(appendNumber(append(b[:0], os.prefix[:]...), number), placeMark)
+	text = appendNumber(text, received)
+	o.len = uint8(copy(o.text[:], text))
+	return o, number
+}
+
+// Prefix returns how all its offsets begin.
+func (os *Offsets) Prefix() string { return string(os.prefix[:]) }
+
+// ReadPlace reads an offset that NextAfter has made.
+func ReadPlace(text []byte) (prefix string, number, received uint64, ok bool) {
+	if len(text) <= prefixSize || len(text) > maxOffset {
+		return "", 0, 0, false
+	}
+	first, second, ok := bytes.Cut(text[prefixSize:], []byte{placeMark})
+	number, good := readNumber(first)
+	received, good2 := readNumber(second)
+	return string(text[:prefixSize]), number, received, ok && good && good2
+}
+
+func appendNumber(b []byte, n uint64) []byte {
+	if n >= 64 {
+		b = appendNumber(b, n>>6)
+	}
+	return append(b, digits[n%64])
+}
+
+func readNumber(text []byte) (n uint64, ok bool) {
+	if len(text) == 0 || len(text) > 10 {
+		return 0, false
+	}
+	for _, c := range text {
+		i := strings.IndexByte(digits, c)
+		if i < 0 {
+			return 0, false
+		}
+		n = n<<6 | uint64(i)
+	}
+	return n, true
 }

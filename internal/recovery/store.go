@@ -71,6 +71,9 @@ func NewStore[S comparable, P any](o Options[S]) *Store[S, P] {
 // NextOffset returns the offset of a new event. Offsets of all servers differ.
 func (st *Store[S, P]) NextOffset() Offset { return st.offsets.Next() }
 
+// Offsets returns what makes the offsets of new events.
+func (st *Store[S, P]) Offsets() *Offsets { return &st.offsets }
+
 // Add gives a session its private id and makes it known by that. From then on its log
 // keeps what it is given. A session is added once.
 func (st *Store[S, P]) Add(x *Session[S, P], self S) {

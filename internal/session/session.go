@@ -90,6 +90,13 @@ func (s *Session) Values() map[string]any {
 	return all
 }
 
+// Version changes when the values do.
+func (s *Session) Version() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
 // New returns a session with these values. The map is the session's from now on; it may be nil.
 func New(values map[string]any) *Session { return &Session{values: values} }
 

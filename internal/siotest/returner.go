@@ -152,6 +152,13 @@ func (r *Returner) Seen() []string {
 	return got
 }
 
+// Take returns the events that the client has looked at since the last call, as Received.
+func (r *Returner) Take() []string {
+	got := r.got
+	r.got = nil
+	return got
+}
+
 // Want expects events.
 func (r *Returner) Want(events ...string) {
 	r.t.Helper()

@@ -1,0 +1,62 @@
+package migration
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+)
+
+// maxRestores is how many sessions are restored at once: each reads a part of the broker's history.
+const maxRestores = 32
+
+// Restorer is the part of a Host that has what servers have written down of their sessions.
+type Restorer interface {
+	// CanRestore reports whether Restore may find something.
+	CanRestore() bool
+	// Restore returns a session that its server has written down before it was killed, nil if there
+	// is none, and up to which position of the broker's history it has what was emitted. It waits.
+	Restore(ctx context.Context, key recovery.Key) (*Session, broker.Position)
+}
+
+// restore makes a session go on here that no server has, if its server has written it down.
+//
+// What this server has published before goes round first, so that it is in the history; and then
+// what has come until the history has been read, so that no part of it comes once more.
+func (m *Mover) restore(key recovery.Key) {
+	if !m.host.CanRestore() {
+		return
+	}
+	select {
+	case m.restores <- struct{}{}:
+		defer func() { <-m.restores }()
+	case <-m.ctx.Done():
+		return
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
+	defer cancel()
+	capture := m.servers.NewCapture()
+	defer capture.End()
+	if !m.mark(ctx, capture.Begin) {
+		return
+	}
+	s, at := m.host.Restore(ctx, key)
+	if s == nil || !m.mark(ctx, func() {}) {
+		return
+	}
+	capture.SkipTo(at)
+	m.settle(ctx, m.host.Take([]*Session{s}, "", capture))
+}
+
+// mark waits until what this server has published before has come round, and has passed called then.
+func (m *Mover) mark(ctx context.Context, passed func()) (ok bool) {
+	q := question{Do: doMark}
+	var came atomic.Bool
+	_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), To: m.self, Passed: func() {
+		came.Store(true)
+		passed()
+	}})
+	return came.Load()
+}

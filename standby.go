@@ -1,0 +1,376 @@
+package socketio
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/census"
+	"github.com/seed-d124fa34/socketio/internal/migration"
+	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
+	"github.com/seed-d124fa34/socketio/internal/session"
+	"github.com/seed-d124fa34/socketio/internal/standby"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/internal/wire/flask"
+	"github.com/seed-d124fa34/socketio/parser"
+)
+
+// How sessions go on whose server was killed: it has written them down (socketSource), and another
+// server makes them of that and of the broker's history (restore). Then they are like any others
+// that come from another server, see arrive.go.
+
+// survival is what a server has for that: its broker keeps a history and records.
+type survival struct {
+	srv     *Server
+	history broker.History
+	store   broker.RecordStore
+	writer  *standby.Writer
+
+	mu       sync.Mutex
+	restored map[recovery.Key]restored
+}
+
+// restored is what is known of a session from the store besides what any session has that comes here.
+type restored struct {
+	owner string // of its record
+	order *standby.Order
+}
+
+// startSurvival has sessions written down, if the broker can do that.
+func (srv *Server) startSurvival() {
+	history, keeps := srv.opts.Cluster.Broker.(broker.History)
+	store, stores := srv.opts.Cluster.Broker.(broker.RecordStore)
+	if srv.recovery == nil || !keeps || !stores {
+		return
+	}
+	srv.sequence = standby.NewSequence(srv.recovery.Offsets())
+	srv.survival = &survival{
+		srv: srv, history: history, store: store, restored: make(map[recovery.Key]restored),
+		writer: standby.NewWriter(store, srv.opts.Recovery.Window, srv.log),
+	}
+}
+
+// journalChannel returns the channel of events that only clients of their own server get.
+func journalChannel(channel string) string { return channel + "#sessions" }
+
+func recordKey(key recovery.Key) string { return hex.EncodeToString(key[:]) }
+
+// surviveLocked has the session written down from now on. The sequence and s.mu are locked.
+func (s *Socket) surviveLocked(owner string) {
+	srv, r := s.srv(), s.recovery
+	if srv.survival == nil || r.entry != nil {
+		return
+	}
+	r.base, r.joins = srv.sequence.Now(), nil
+	r.entry = srv.survival.writer.Add(recordKey(r.session.Key()), owner, socketSource{s})
+}
+
+// maxJoins is how many joins and leaves of a session are remembered until its client has confirmed
+// what was emitted before. If there are more, the session is not written down any more.
+const maxJoins = 1024
+
+// joinedLocked notes a join or a leave. The sequence and s.mu are locked.
+func (s *Socket) joinedLocked(room string, left bool) {
+	r, w := s.recovery, s.srv().survival
+	if w == nil || r == nil || r.entry == nil {
+		return
+	}
+	if len(r.joins) >= maxJoins {
+		w.writer.Remove(r.entry)
+		return
+	}
+	r.joins = append(r.joins, standby.Change{Place: s.srv().sequence.Now().Place, Room: room, Left: left})
+	w.writer.Changed(r.entry)
+}
+
+// endSurvivalLocked ends the writing, at the end of the session here, and deletes what is written unless
+// another server has written the session since. s.mu is locked.
+func (s *Socket) endSurvivalLocked() {
+	if w := s.srv().survival; w != nil && s.recovery.entry != nil {
+		w.writer.Remove(s.recovery.entry)
+	}
+}
+
+// socketSource is a socket as it is written down.
+type socketSource struct{ s *Socket }
+
+var _ standby.Source = socketSource{}
+
+func (src socketSource) Version() uint64 { return src.s.recovery.values.Version() }
+
+func (src socketSource) Snapshot() []byte {
+	s := src.s
+	values, missing := session.Encode(s.recovery.values)
+	for name, err := range missing {
+		s.srv().notices.Warn(context.Background(), "stored value", "socketio: a value of a session cannot be encoded in JSON, and is missing if this server is killed: store what can, or look it up again when the client is back (Context.Recovered)",
+			"key", printable(name), "error", err)
+	}
+	s.srv().sequence.Lock()
+	snap := s.snapshot()
+	s.srv().sequence.Unlock()
+	if snap == nil {
+		return nil
+	}
+	snap.Session.Values = values
+	form, err := snap.Encode()
+	if err != nil {
+		s.srv().notices.Warn(context.Background(), "stored session", "socketio: a session cannot be written to the broker's store: its client is a new one if this server is killed", "namespace", s.name, "sid", short(s.sid), "error", err)
+		return nil
+	}
+	return form
+}
+
+// snapshot returns the present state, nil if it cannot go on elsewhere. The sequence is locked.
+func (s *Socket) snapshot() *standby.Snapshot {
+	srv, r := s.srv(), s.recovery
+	if !srv.sequence.Started() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if state := s.state.Load(); s.reason != "" || r.overflowed || state != stateJoined && state != stateAway {
+		return nil
+	}
+	key := r.session.Key()
+	m := &migration.Session{
+		Key: key[:], SID: s.sid, Namespace: s.name, Rooms: s.membership.Rooms(), Reason: string(ReasonTransportClose),
+	}
+	start, confirmed := r.session.Log.Start()
+	m.Start, m.Confirmed = start.String(), confirmed
+	var oldest uint64 // that is in the sequence since base
+	for p := range r.session.Log.All() {
+		switch {
+		case p.Payload.Step <= r.base.Step():
+			m.Packets = append(m.Packets, packets.ToMove(p))
+		case oldest == 0:
+			oldest = p.Payload.Step
+		}
+	}
+	if oldest == 0 {
+		r.base = srv.sequence.Now()
+	} else if mark, ok := srv.sequence.Before(oldest); ok && mark.Step() > r.base.Step() {
+		r.base = mark
+	}
+	r.joins = slices.DeleteFunc(r.joins, func(c standby.Change) bool { return c.Compare(r.base.Place) <= 0 })
+	return &standby.Snapshot{
+		Host: srv.host, Prefix: srv.recovery.Offsets().Prefix(), Base: r.base, Now: srv.sequence.Now().Place,
+		Changes: slices.Clone(r.joins), Asks: srv.ackIDs.Load(), Session: m,
+	}
+}
+
+// Taken ends the session here: another server has it.
+func (src socketSource) Taken() {
+	s := src.s
+	if _, claim, ok := s.srv().recovery.ClaimKey(s.recovery.session.Key()); ok {
+		s.sendOff(&departure{claim: claim, give: func(*migration.Session) {}})
+	}
+}
+
+// begin makes the event a step in the order of the server, until end, if sessions are written down: it
+// is sent to all clients here and handed to the outbox before the next one. No code of the
+// application runs meanwhile.
+func (f *fanout) begin() {
+	q := f.srv.sequence
+	if q == nil || f.volatile || f.packet.Forms == nil {
+		return
+	}
+	q.Lock()
+	f.ordered = true
+	f.packet.WithOffset(q.Next()).WithStep(q.Now().Step())
+}
+
+// beginReceived is begin for an event of another server.
+func (f *fanout) beginReceived() {
+	q := f.srv.sequence
+	if q == nil {
+		return
+	}
+	q.Lock()
+	f.ordered = true
+	q.Count()
+	f.packet.WithStep(q.Now().Step())
+}
+
+// record publishes the event for the history, if clients here may need it, and the other servers do
+// not get it as it is.
+func (f *fanout) record(out *wire.Event, event string, data any) {
+	if !f.ordered || !f.packet.IsKept() {
+		return
+	}
+	out.ID = f.packet.Offset().Append(nil)
+	if f.head.HasID {
+		out.Ask = &wire.Ask{ID: f.head.ID}
+	}
+	if f.srv.fillWire(out, f.packet, event, data) == nil {
+		_ = f.srv.cluster.Record(out) // lost with the broker, as any message
+	}
+}
+
+// recorded returns whom an event is for.
+func (e *emitOptions) recorded(direct bool, self *Socket) *wire.Event {
+	out := &wire.Event{Namespace: e.ns, Everyone: !e.targeted && !direct, Rooms: e.rooms, Skip: e.skip, Except: e.except, NoCompress: e.noCompress}
+	switch {
+	case direct:
+		out.Rooms = []string{self.sid}
+	case e.skipSelf && self != nil:
+		out.Skip = append(slices.Clip(e.skip), self.sid)
+	}
+	return out
+}
+
+// fillWire puts the payload of an event into its form for other servers.
+func (srv *Server) fillWire(out *wire.Event, p packet, event string, data any) error {
+	if srv.opts.ownParser {
+		if err := encodeWire(out, srv.opts.queue, event, data); err != nil {
+			return fmt.Errorf("for other servers: %w", err)
+		}
+		return nil
+	}
+	var text []byte
+	text, out.Attachments = p.Message()
+	out.Name, out.Args = parser.SplitEvent(text)
+	return nil
+}
+
+// askMargin is how many acknowledgements a server may have asked for since it wrote a session down.
+const askMargin = 1 << 24
+
+// Restore makes a session of what its server has written down, see migration.Host.
+func (h moveHost) Restore(ctx context.Context, key recovery.Key) (*migration.Session, broker.Position) {
+	w := h.srv.survival
+	if w == nil {
+		return nil, ""
+	}
+	form, owner, err := w.store.TakeRecord(ctx, recordKey(key), 2*h.srv.opts.Recovery.Window)
+	if err != nil || form == nil {
+		return nil, "" // it is nowhere, or another server was faster
+	}
+	s, at, err := w.rebuild(ctx, key, owner, form)
+	if err != nil {
+		h.srv.notices.Warn(ctx, "restored session", "socketio: a session whose server has gone cannot go on: its client is a new one", "error", err)
+		return nil, ""
+	}
+	return s, at
+}
+
+// CanRestore reports whether Restore may find a session.
+func (h moveHost) CanRestore() bool { return h.srv.survival != nil }
+
+var errWrongKey = errors.New("the record of a session has another key")
+
+func (w *survival) rebuild(ctx context.Context, key recovery.Key, owner string, form []byte) (*migration.Session, broker.Position, error) {
+	srv := w.srv
+	snap, err := standby.Decode(form)
+	if err != nil {
+		return nil, "", err
+	}
+	if recovery.Key(snap.Session.Key) != key {
+		return nil, "", errWrongKey
+	}
+	raiseTo(&srv.ackIDs, snap.Asks+askMargin)
+	channel := srv.opts.Cluster.Channel
+	r := standby.NewRebuild(snap, standby.Reading{
+		Any: flask.New("", channel), Host: flask.New(snap.Host, channel),
+		Members: fleetChannel(channel), Journal: journalChannel(channel),
+		Encode: srv.encodeMissed, Moves: movesSockets, Limit: srv.opts.Recovery.SessionLimit,
+	})
+	at, err := w.read(ctx, snap.Base.At, r)
+	if err != nil {
+		return nil, "", err
+	}
+	s, order, err := r.Finish()
+	if err != nil {
+		return nil, "", err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.restored[key] = restored{owner, order}
+	return s, at, nil
+}
+
+// read reads the history from a position to the present.
+func (w *survival) read(ctx context.Context, from broker.Position, r *standby.Rebuild) (at broker.Position, err error) {
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	channel := w.srv.opts.Cluster.Channel
+	err = w.history.SubscribeAfter(reading, from, []string{channel, fleetChannel(channel), journalChannel(channel)}, broker.Subscriber{
+		Handle: func(m broker.Message) {
+			if at == "" && !r.Message(m) {
+				cancel()
+			}
+		},
+		Ready: func(now broker.Position) {
+			at = now
+			cancel()
+		},
+		Gap: r.Gap,
+	})
+	switch {
+	case r.Err() != nil:
+		return "", r.Err()
+	case at == "":
+		return "", err
+	}
+	return at, nil
+}
+
+// takeRestored returns what is known of a session that Restore has returned.
+func (srv *Server) takeRestored(key recovery.Key) restored {
+	w := srv.survival
+	if w == nil {
+		return restored{}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.restored[key]
+	delete(w.restored, key)
+	return r
+}
+
+// resumeUnpublished is Log.Resume for the offset of an event that a server has not published before it was
+// killed. Socket.sending is locked.
+func (r *recoverable) resumeUnpublished(offset recovery.Offset) bool {
+	if r.order == nil || !r.session.Log.Resume(r.order.Known(offset)) {
+		return false
+	}
+	r.session.Log.Restart(offset, true)
+	return true
+}
+
+// encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
+// any more.
+func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
+	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
+	if asks {
+		head.ID, head.HasID = srv.ackIDs.Add(1), true
+	}
+	out, decoded, err := srv.assemble(head, e, !e.NoCompress)
+	if err != nil {
+		return m, err
+	}
+	out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.NoCompress).WithOffset(wireOffset(e.ID)).Fixed()
+	m = packets.ToMove(out.Kept)
+	m.Ask = 0
+	return m, nil
+}
+
+// movesSockets reports whether an order to all servers joins rooms, leaves them or disconnects sockets.
+func movesSockets(order []byte) bool {
+	var q census.Question
+	return json.Unmarshal(order, &q) == nil && (q.Do == census.Move || q.Do == census.Disconnect)
+}
+
+// endSurvival writes what waits, because of Shutdown.
+func (srv *Server) endSurvival(ctx context.Context) {
+	if srv.survival != nil {
+		srv.survival.writer.Close(ctx)
+	}
+}
