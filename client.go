@@ -82,10 +82,7 @@ const eventOverhead = 256
 func (srv *Server) newClient(conn *engineio.Conn) (engineio.Receiver, error) {
 	cl := &client{srv: srv, conn: conn, session: new(Session), slot: srv.workers.NextSlot()}
 	cl.details.client = cl
-	cl.dec = srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet)
-	if !srv.opts.ownParser {
-		cl.dec = cl.revision().Decoder(cl.dec)
-	}
+	cl.dec = cl.revision().Decoder(srv.opts.Parser.NewDecoder(srv.opts.Limits.Packet), !srv.opts.ownParser)
 	if srv.opts.AsyncHandlers {
 		cl.async = make(chan struct{}, srv.opts.Limits.AsyncLimit)
 	}

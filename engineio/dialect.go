@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 )
@@ -39,8 +40,8 @@ type dialect interface {
 	// receive handles one packet that came over WebSocket. The caller holds recvMu. An
 	// error ends the connection: see endFor. For room see receivePacket.
 	receive(c *Conn, p []byte, binary bool) (room <-chan struct{}, err error)
-	// checkPost refuses a POST for its header.
-	checkPost(h http.Header) error
+	// beginPost refuses a POST for its header, or prepares the reading of its body.
+	beginPost(h http.Header, b *httpbody.Body) error
 	// receivePost handles the packets in the body of a POST, in order, as receivePayload does.
 	receivePost(c *Conn, poll *pollState, h http.Header, body []byte) error
 	// payload returns the answer to the poll r, the batch and, unless nil, last behind it,
@@ -74,7 +75,7 @@ func (current) receive(c *Conn, p []byte, binary bool) (room <-chan struct{}, er
 	return c.receivePacket(p)
 }
 
-func (current) checkPost(h http.Header) error {
+func (current) beginPost(h http.Header, _ *httpbody.Body) error {
 	if isBinary(h) {
 		return &parseError{"the POST has binary data: in revision 4 of the protocol the payload is text, with binary messages in base64"}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/handover"
 	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 )
 
@@ -23,8 +24,15 @@ func (s *Server) newPeers() *handover.Peers {
 	return handover.New(handover.Options{
 		ServerID: s.opts.ServerID, PeerURL: s.findPeer, Transport: s.opts.PeerTransport, TrustForwarded: s.opts.TrustForwarded,
 		WriteTimeout: s.opts.WriteTimeout, Silence: s.opts.PingInterval + s.opts.PingTimeout,
-		Bodies: &s.bodies, Logger: s.opts.Logger, Warn: s.warnPeer, LiftDeadlines: s.liftDeadlines, DeadlineSet: s.noteDeadline, Running: &s.wg,
+		Bodies: &s.bodies, BeginPost: s.beginPeerPost, Logger: s.opts.Logger, Warn: s.warnPeer, LiftDeadlines: s.liftDeadlines, DeadlineSet: s.noteDeadline, Running: &s.wg,
 	})
+}
+
+// beginPeerPost allows for forms, as the server does that has the session.
+func (s *Server) beginPeerPost(r *http.Request, b *httpbody.Body) {
+	if q := protocol.ParseQuery(r.URL.RawQuery); q.JSONP && s.opts.AllowEIO3 {
+		_ = dialects[revision3Script].beginPost(r.Header, b)
+	}
 }
 
 // handOver serves a request of a session that is not on this server.

@@ -189,8 +189,8 @@ type Options struct {
 // suit a server on the internet.
 type Limits struct {
 	// MaxPayload is the size limit of what a client sends, in bytes: of a WebSocket
-	// message after decompression, and of the whole body of a polling request. Default
-	// 1,000,000.
+	// message after decompression, and of the whole body of a polling request; of a form
+	// (JSONP), of the payload in it. Default 1,000,000.
 	MaxPayload int
 	// PostBudget bounds the memory that the bodies of all POSTs take together, in
 	// bytes. A body counts until the Receiver has taken its messages or, for another

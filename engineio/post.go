@@ -77,7 +77,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 // readPost reads the body of a POST and handles its packets. If it returns an error,
 // the caller ends the session for that, after the refusal.
 func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refusal, error) {
-	if err := c.dialect().checkPost(r.Header); err != nil {
+	if err := c.dialect().beginPost(r.Header, b); err != nil {
 		refusal, err := refuseParse(err)
 		return refusal.withoutBody(), err
 	}
@@ -102,6 +102,8 @@ func (c *Conn) readPost(p *pollState, b *httpbody.Body, r *http.Request) (*Refus
 	switch err := c.dialect().receivePost(c, p, r.Header, payload); {
 	case errors.Is(err, errClientClosed):
 		c.endFor(err)
+	case err == httpbody.ErrTooLarge:
+		return c.srv.refuseTooLarge()
 	case err != nil:
 		return refuseParse(err)
 	}

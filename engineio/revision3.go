@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/bufpool"
+	"github.com/seed-d124fa34/socketio/engineio/internal/httpbody"
 	"github.com/seed-d124fa34/socketio/engineio/internal/instant"
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
@@ -96,7 +97,7 @@ func (d *old) receive(c *Conn, p []byte, binary bool) (room <-chan struct{}, err
 	case is:
 		return c.deliverMessage(data, true), nil
 	case len(p) > 0 && p[0] == protocol.Ping:
-		d.heard(c, protocol.Ping)
+		d.pinged(c, p[1:])
 		return c.control(), nil
 	case len(p) > 0 && p[0] == protocol.Pong:
 		return nil, errClientPong
@@ -104,7 +105,13 @@ func (d *old) receive(c *Conn, p []byte, binary bool) (room <-chan struct{}, err
 	return c.receivePacket(p)
 }
 
-func (*old) checkPost(http.Header) error { return nil }
+// beginPost allows for what a form takes more than the payload in it.
+func (d *old) beginPost(_ http.Header, b *httpbody.Body) error {
+	if d.script {
+		b.Allow(revision3.MaxFormGrowth)
+	}
+	return nil
+}
 
 func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) (err error) {
 	n := len(body)
@@ -112,6 +119,9 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 	if d.script {
 		if body, err = revision3.FormPayload(body); err != nil {
 			return &parseError{err.Error()}
+		}
+		if len(body) > c.srv.opts.Limits.MaxPayload {
+			return httpbody.ErrTooLarge
 		}
 		framed = false
 	}
@@ -154,14 +164,20 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 	return nil
 }
 
+// maxPlainText is the size of the largest answer of plain text, in bytes, to a client that
+// can read framed packets. Clients of Socket.IO 1 in a browser have one function call make
+// a string of it, which has as many arguments as there are bytes.
+const maxPlainText = 32 << 10
+
 func (d *old) payload(s *Server, units []*outgoing.Unit, last *outgoing.Unit, r *http.Request) (body []byte, contentType []string, buf *[]byte) {
 	if last != nil {
 		units = append(units[:len(units):len(units)], last)
 	}
-	form := outgoing.Base64
+	form, size := outgoing.Base64, 0
 	contentType = plainText
 	for _, u := range units {
-		if !d.base64 && !u.PlainText() {
+		size += u.Size()
+		if !d.base64 && (size > maxPlainText || !u.PlainText()) {
 			form, contentType = outgoing.Typed, octetStream
 		}
 	}
@@ -198,7 +214,7 @@ func (*old) heartbeatLocked(c *Conn) error {
 	end := c.pongSince.Add(o.PingInterval + o.PingTimeout)
 	switch {
 	case c.pause != nil && c.pause.waiting > 0:
-		c.pushPongLocked()
+		c.pushPongLocked(pongPacket)
 		c.setTimerLocked(now.Add(o.PingInterval + o.PingTimeout/2).Time())
 	case now < end:
 		c.setTimerLocked(end.Time())
@@ -216,18 +232,27 @@ func (d *old) heard(c *Conn, kind byte) (heartbeat, expected, confirms bool) {
 	if kind != protocol.Ping {
 		return false, false, false
 	}
+	d.pinged(c, nil)
+	return true, false, false
+}
+
+// pinged answers a PING, with the data that came in it.
+func (d *old) pinged(c *Conn, data []byte) {
+	pong := pongPacket
+	if len(data) > 0 {
+		pong = outgoing.NewPacket(string(protocol.Pong) + string(data))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		d.beginLocked(c)
-		c.pushPongLocked()
+		c.pushPongLocked(pong)
 	}
-	return true, false, false
 }
 
-func (c *Conn) pushPongLocked() {
-	if c.queue.Fits(pongPacket, c.srv.opts.Limits.SendQueueLimit) {
-		c.pushLocked(pongPacket)
+func (c *Conn) pushPongLocked(pong *outgoing.Unit) {
+	if c.queue.Fits(pong, c.srv.opts.Limits.SendQueueLimit) {
+		c.pushLocked(pong)
 	}
 }
 

@@ -2,12 +2,14 @@ package engineio_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,6 +108,53 @@ func TestJSONPIndex(t *testing.T) {
 	})
 }
 
+// To a WebSocket the parameter is one of the application's.
+func TestJSONPIndexOfWebSocket(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, nil, nil)
+		h.echo = true
+		c, _ := h.connectWith(eiotest.Options{Mode: mode, Query: url.Values{"j": {"job"}}})
+		require.NoError(t, c.SendBinary([]byte{1, 2}))
+		wantMessages(t, c, "binary \x01\x02")
+	}, eiotest.OldWebSocket, eiotest.OldBase64WebSocket, eiotest.WebSocket)
+}
+
+// MaxPayload is the limit of the payload in a form, whatever the form takes, also on the way through another server.
+func TestJSONPMaxPayload(t *testing.T) {
+	length := func(text string) int { return len(utf16.Encode([]rune(text))) }
+	payload := func(text string) int { return len(fmt.Sprintf("%d:%s", length(text), text)) }
+	post := func(t *testing.T, raw *eiotest.Raw, text string) *eiotest.Response {
+		escaped := strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf("%d:%s", length(text), text), `\n`, "\\\n"), "\n", `\n`)
+		resp, err := raw.Post(t.Context(), "d="+url.QueryEscape(escaped))
+		require.NoError(t, err)
+		return resp
+	}
+	for name, part := range map[string]string{"text": "é", "line feeds": `\n`, "quotes": `""`} { // two bytes each
+		for _, servers := range []int{1, 2} {
+			t.Run(fmt.Sprint(name, servers), func(t *testing.T) {
+				inRing(t, servers, &engineio.Options{AllowEIO3: true, Limits: engineio.Limits{MaxPayload: 10_000}}, func(t *testing.T, r *ring) {
+					query := url.Values{"EIO": {"3"}, "j": {"0"}}
+					raw := &eiotest.Raw{Transport: r.hosts[0].tr, Query: query}
+					_, err := raw.Get(t.Context())
+					require.NoError(t, err)
+					p := r.hosts[0].peer()
+					raw.SID, raw.Transport = p.ID(), r.hosts[servers-1].tr
+					text := "4" + strings.Repeat(part, 4500)
+					for payload(text) < 10_000 {
+						text += "x"
+					}
+					require.Equal(t, 10_000, payload(text))
+					assert.Equal(t, "ok", post(t, raw, text).Body)
+					p.want("text " + text[1:])
+					assert.Equal(t, http.StatusRequestEntityTooLarge, post(t, raw, text+"x").Status)
+					assert.ErrorContains(t, p.wantClosed(engineio.ReasonTransportError), "larger than 10000 bytes")
+					assert.EqualValues(t, 1, r.hosts[0].srv.Stats().LimitHits["MaxPayload"])
+				})
+			})
+		}
+	}
+}
+
 // What a script answers can be nothing but a script, and is judged by the page that it is for.
 func TestJSONPAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -191,6 +240,32 @@ func TestFramedUnlessASCII(t *testing.T) {
 	})
 }
 
+// Clients of Socket.IO 1 in a browser cannot read large payloads of text, but framed ones of any size.
+func TestFramedIfLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		for query, want := range map[string]string{"": "application/octet-stream", "1": "text/plain; charset=UTF-8"} {
+			raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"EIO": {"3"}, "b64": {query}}}
+			_, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			p := h.peer()
+			raw.SID = p.ID()
+			for range 2 {
+				require.NoError(t, p.SendText(strings.Repeat("x", 15_000)))
+			}
+			resp, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, "text/plain; charset=UTF-8", resp.Header.Get("Content-Type"))
+			for range 3 {
+				require.NoError(t, p.SendText(strings.Repeat("x", 15_000)))
+			}
+			resp, err = raw.Get(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, want, resp.Header.Get("Content-Type"))
+		}
+	})
+}
+
 // A message for clients of both revisions, some of which cannot read binary data.
 func TestOneMessageForBothRevisions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -226,6 +301,43 @@ func TestRevision3Heartbeat(t *testing.T) {
 		require.NoError(t, c.Send("alive"))
 		p.want("text alive")
 	})
+}
+
+// The answer to a PING has its data, as the protocol has it, whatever that is.
+func TestRevision3PingWithData(t *testing.T) {
+	for _, contentType := range []string{"", "application/octet-stream"} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, &engineio.Options{AppendASCII: func(dst, text []byte) []byte { return append(dst, "ASCII"...) }}, nil)
+			for query, b64 := range map[string]bool{"": false, "1": true} {
+				raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"EIO": {"3"}, "b64": {query}}}
+				_, err := raw.Get(t.Context())
+				require.NoError(t, err)
+				raw.SID = h.peer().ID()
+				for _, tt := range []struct{ ping, pong, framed string }{
+					{"1:2", "1:3", ""}, {"6:2probe", "6:3probe", ""}, {"2:2€", "2:3€", "\x00\x04\xff3€"},
+				} {
+					body := tt.ping
+					if contentType != "" {
+						packet := tt.ping[2:]
+						body = "\x00" + string(rune(len(packet))) + "\xff" + packet
+					}
+					resp, err := raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), strings.NewReader(body), http.Header{"Content-Type": {contentType}})
+					require.NoError(t, err)
+					require.Equal(t, "ok", resp.Body)
+					resp, err = raw.Get(t.Context())
+					require.NoError(t, err)
+					want := tt.pong
+					if tt.framed != "" && !b64 {
+						want = tt.framed
+					}
+					assert.Equal(t, want, resp.Body)
+				}
+			}
+			played := eiotest.Play(t, h.srv, []eiotest.Step{{Data: []byte(request("GET", "EIO=3&transport=websocket", wsHeaders, "") + frame(0x81, "2data"))}})
+			assert.Contains(t, string(played.Received[0]), "\x81\x053data")
+			played.Close()
+		})
+	}
 }
 
 // Nothing but a PING keeps a client alive: it is given the ping interval and the ping timeout together.
@@ -323,7 +435,7 @@ func TestRevision3HarmlessPosts(t *testing.T) {
 		h := newHost(t, nil, nil)
 		c, p := h.connect(eiotest.OldPolling)
 		raw := c.Raw()
-		for _, body := range []string{"0:", "0:0:2:4a", "1:6", "1:5", "6:2probe"} {
+		for _, body := range []string{"0:", "0:0:2:4a", "1:6", "1:5"} {
 			resp, err := raw.Post(t.Context(), body)
 			require.NoError(t, err)
 			assert.Equal(t, "ok", resp.Body, body)

@@ -2,7 +2,7 @@ package revision
 
 import (
 	"bytes"
-	"fmt"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -31,11 +31,17 @@ func AppendASCII(dst, packet []byte) []byte {
 		r, size := utf8.DecodeRune(packet[i:])
 		i += size
 		if r > 0xffff {
-			r -= 0x10000
-			dst = fmt.Appendf(dst, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+			high, low := utf16.EncodeRune(r)
+			dst = appendEscape(appendEscape(dst, high), low)
 		} else {
-			dst = fmt.Appendf(dst, `\u%04x`, r)
+			dst = appendEscape(dst, r)
 		}
 	}
 	return dst
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendEscape(dst []byte, unit rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[unit>>12&15], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
 }

@@ -19,6 +19,22 @@ func (d decoder) Decode(data []byte, binary bool) (parser.Packet, bool, error) {
 	return d.Decoder.Decode(data, binary)
 }
 
+// foreign has a decoder of another packet format, whose packets are the same in both
+// revisions but for the query behind the namespace of a CONNECT packet.
+type foreign struct{ parser.Decoder }
+
+func (d foreign) Decode(data []byte, binary bool) (parser.Packet, bool, error) {
+	p, ok, err := d.Decoder.Decode(data, binary)
+	if err != nil || !ok || p.Type != parser.Connect || p.Args.Len() > 0 || !strings.Contains(p.Namespace, "?") {
+		return p, ok, err
+	}
+	connect, ok, err := parser.New(nil).NewDecoder(parser.Limits{}).Decode(translate([]byte("0"+p.Namespace)), false)
+	if err != nil || !ok {
+		return p, true, nil
+	}
+	return connect, true, nil
+}
+
 // translate returns a packet of revision 4 as one of revision 5. What is the same in both,
 // or wrong in both, it returns as it is:
 //

@@ -10,8 +10,10 @@ import (
 
 // Protocol is a revision.
 type Protocol interface {
-	// Decoder returns the decoder of a connection: d, or one that changes what d gets.
-	Decoder(d parser.Decoder) parser.Decoder
+	// Decoder returns the decoder of a connection: d, or one that changes what d gets or
+	// returns. textual says that d reads the packets of the protocol, and not those of
+	// another format.
+	Decoder(d parser.Decoder, textual bool) parser.Decoder
 	// JoinsMain reports whether the server connects each client to "/" without being asked.
 	JoinsMain() bool
 	// SID returns the session id of a new socket on the connection with the id connection.
@@ -43,11 +45,11 @@ var ConnectMain, _, _ = parser.New(nil).NewDecoder(parser.Limits{}).Decode([]byt
 
 type revision5 struct{}
 
-func (revision5) Decoder(d parser.Decoder) parser.Decoder { return d }
-func (revision5) JoinsMain() bool                         { return false }
-func (revision5) SID(_, _ string) string                  { return sessionid.New() }
-func (revision5) Connected(sid string) []any              { return []any{reply{sid}} }
-func (revision5) Refused(_ string, _, whole any) []any    { return []any{whole} }
+func (revision5) Decoder(d parser.Decoder, _ bool) parser.Decoder { return d }
+func (revision5) JoinsMain() bool                                 { return false }
+func (revision5) SID(_, _ string) string                          { return sessionid.New() }
+func (revision5) Connected(sid string) []any                      { return []any{reply{sid}} }
+func (revision5) Refused(_ string, _, whole any) []any            { return []any{whole} }
 
 // reply is the payload of the server's CONNECT packet.
 type reply struct {
@@ -56,9 +58,15 @@ type reply struct {
 
 type revision4 struct{}
 
-func (revision4) Decoder(d parser.Decoder) parser.Decoder { return decoder{d} }
-func (revision4) JoinsMain() bool                         { return true }
-func (revision4) Connected(string) []any                  { return nil }
+func (revision4) JoinsMain() bool        { return true }
+func (revision4) Connected(string) []any { return nil }
+
+func (revision4) Decoder(d parser.Decoder, textual bool) parser.Decoder {
+	if textual {
+		return decoder{d}
+	}
+	return foreign{d}
+}
 
 // SID returns what the client takes for its session id, although nobody tells it.
 func (revision4) SID(namespace, connection string) string {

@@ -122,3 +122,39 @@ func FuzzASCII(f *testing.F) {
 		}
 	})
 }
+
+// own is the decoder of another packet format: each message is the name of a namespace that the client asks for.
+type own struct{ args parser.Args }
+
+func (d own) Decode(data []byte, _ bool) (parser.Packet, bool, error) {
+	return parser.Packet{Header: parser.Header{Type: parser.Connect, Namespace: string(data)}, Args: d.args}, true, nil
+}
+
+// Clients whose packets have another format write the query behind the name of the namespace, too.
+func TestQueryInAnotherFormat(t *testing.T) {
+	none, _, _ := parser.New(nil).NewDecoder(parser.Limits{}).Decode([]byte("0"), false)
+	one, _, _ := parser.New(nil).NewDecoder(parser.Limits{}).Decode([]byte(`0{"a":"payload"}`), false)
+	for name, tt := range map[string]struct {
+		args      parser.Args
+		namespace string
+		want      map[string]string
+	}{
+		"/chat?a=b%20c": {none.Args, "/chat", map[string]string{"a": "b c"}},
+		"/chat":         {none.Args, "/chat", nil},
+		"/":             {none.Args, "/", nil},
+		"/chat?a":       {one.Args, "/chat?a", map[string]string{"a": "payload"}},
+		"/chat?a,b":     {none.Args, "/chat?a,b", nil},
+	} {
+		p, ok, err := Old.Decoder(own{tt.args}, false).Decode([]byte(name), true)
+		require.NoError(t, err)
+		require.True(t, ok)
+		assert.Equal(t, tt.namespace, p.Namespace)
+		var got map[string]string
+		if p.Args.Len() > 0 {
+			require.NoError(t, p.Args.Bind(0, &got))
+		}
+		assert.Equal(t, tt.want, got, name)
+	}
+	p, _, _ := Current.Decoder(own{none.Args}, false).Decode([]byte("/chat?a=b"), true)
+	assert.Equal(t, "/chat?a=b", p.Namespace)
+}

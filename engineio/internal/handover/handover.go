@@ -102,7 +102,9 @@ type Options struct {
 	WriteTimeout   time.Duration     // how long a client may take nothing
 	Silence        time.Duration     // how long a client lets its server be silent
 	Bodies         *httpbody.Budget  // of POSTs
-	Logger         *slog.Logger      // gets the proxy's messages, at debug
+	// BeginPost prepares the reading of the body of a POST.
+	BeginPost func(*http.Request, *httpbody.Body)
+	Logger    *slog.Logger // gets the proxy's messages, at debug
 	// Warn logs an event of a kind that clients can provoke.
 	Warn func(kind, what string, args ...any)
 	// LiftDeadlines takes off the deadlines of a request that may wait, and
@@ -185,6 +187,7 @@ func (p *Peers) Serve(w http.ResponseWriter, r *http.Request, sid string, webSoc
 	if r.Method == http.MethodPost {
 		b := p.opts.Bodies.New(w)
 		b.AfterRead(h.cancel)
+		p.opts.BeginPost(r, b)
 		defer b.Release()
 		if err := h.read(b); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // reader has a buffer. What is allocated later is at most twice what has come.
 const SmallBody = 4 << 10
 
-// ErrTooLarge is a body of more than Budget.MaxSize.
+// ErrTooLarge is a body of more than Budget.MaxSize, or than what Allow allows.
 var ErrTooLarge = errors.New("engineio: body too large")
 
 // past is a deadline that has passed: it ends the reads under way.
@@ -59,7 +59,8 @@ type Body struct {
 	cause    error       // of Cut
 	onCut    func(error) // see AfterRead
 
-	waiter Waiter // see Await
+	waiter  Waiter // see Await
+	maxSize int    // see Allow
 
 	place   *list.Element // in Budget.order, whose lock protects this and the following
 	held    int           // bytes
@@ -72,8 +73,19 @@ var bodies = sync.Pool{New: func() any { return new(Body) }}
 // New returns the body of the request that w answers.
 func (s *Budget) New(w http.ResponseWriter) *Body {
 	b := bodies.Get().(*Body)
-	b.budget, b.rc = s, *http.NewResponseController(w)
+	b.budget, b.rc, b.maxSize = s, *http.NewResponseController(w), s.MaxSize
 	return b
+}
+
+// Allow has the body be longer than Budget.MaxSize, because it is longer than what it
+// stands for: up to so many times as long, but not more than half of the budget. It is
+// called before ReadAll.
+func (b *Body) Allow(times int) {
+	most := b.budget.Limit / 2
+	if b.budget.MaxSize <= most/times {
+		most = b.budget.MaxSize * times
+	}
+	b.maxSize = max(most, b.budget.MaxSize)
 }
 
 // Recycle has New use the memory of b again. The caller has called Release, and nobody
@@ -89,7 +101,7 @@ func (b *Body) Recycle() {
 // is small. The error is ErrTooLarge, what Cut was called with, or that of the
 // network. The caller calls Release when the bytes are of no use any more.
 func (b *Body) ReadAll(buf []byte, r *http.Request) ([]byte, error) {
-	if r.ContentLength > int64(b.budget.MaxSize) {
+	if r.ContentLength > int64(b.maxSize) {
 		r.Body = spoiled{}
 		return nil, ErrTooLarge
 	}
@@ -112,7 +124,7 @@ func (b *Body) ReadAll(buf []byte, r *http.Request) ([]byte, error) {
 }
 
 func (b *Body) fill(buf []byte, r *http.Request) ([]byte, error) {
-	limit := b.budget.MaxSize
+	limit := b.maxSize
 	whole := limit + 1 // one more, to meet the end without growing
 	if n := r.ContentLength; n >= 0 {
 		whole = int(n) + 1

@@ -231,3 +231,20 @@ func startBodyHeld(s *Budget, length int64, await func(<-chan struct{})) (b *Bod
 	}()
 	return b, in, end, got
 }
+
+// A body that is longer than what it stands for may be, up to half of the budget.
+func TestAllow(t *testing.T) {
+	for _, tt := range []struct{ limit, times, want int }{{10_000, 4, 4000}, {6000, 4, 3000}, {2000, 4, 1000}, {1 << 30, 1 << 30, 1 << 29}} {
+		s := &Budget{Limit: tt.limit, MaxSize: 1000, Timeout: time.Minute}
+		for n, want := range map[int]error{min(tt.want, 5000): nil, tt.want + 1: ErrTooLarge} {
+			if n > 5001 {
+				continue
+			}
+			b := s.New(httptest.NewRecorder())
+			b.Allow(tt.times)
+			_, err := b.ReadAll(nil, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", n))))
+			assert.Equal(t, want, err, "%+v %d", tt, n)
+			b.Release()
+		}
+	}
+}

@@ -3,6 +3,7 @@ package outgoing
 import (
 	"sync"
 
+	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/engineio/internal/revision3"
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
@@ -115,7 +116,7 @@ func appendOld(dst, p []byte, binary bool, f Form, ascii func(dst, text []byte) 
 		return revision3.AppendFramedText(dst, p)
 	case binary:
 		return revision3.AppendBase64(dst, p)
-	case ascii != nil && !revision3.IsASCII(p):
+	case ascii != nil && p[0] == protocol.Message && !revision3.IsASCII(p):
 		p = ascii([]byte{p[0]}, p[1:])
 	}
 	return revision3.AppendText(dst, p)

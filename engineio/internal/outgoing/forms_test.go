@@ -68,4 +68,22 @@ func TestFormsAreShared(t *testing.T) {
 	for _, wire := range wires {
 		assert.Same(t, &wires[0][0], &wire[0])
 	}
+	for _, f := range []Form{Typed, Base64} {
+		payload := &u.oldForms().payloads[f]
+		u.AppendOldPayload(nil, f, nil)
+		first := &payload.bytes[0]
+		u.AppendOldPayload(nil, f, nil)
+		assert.Same(t, first, &payload.bytes[0])
+	}
+}
+
+// Only the text of messages is written in ASCII: what else there is has no form of its own.
+func TestASCII(t *testing.T) {
+	ascii := func(dst, text []byte) []byte { return append(dst, "ASCII"...) }
+	for _, tt := range []struct {
+		u    *Unit
+		want string
+	}{{newUnit("é"), "6:4ASCII"}, {newUnit("e"), "2:4e"}, {NewPacket("3é"), "2:3é"}} {
+		assert.Equal(t, tt.want, string(tt.u.AppendOldPayload(nil, Base64, ascii)))
+	}
 }

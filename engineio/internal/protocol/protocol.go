@@ -64,7 +64,8 @@ func NewID() string {
 type Query struct {
 	Transport, SID, Version string
 	// Revision 3 only: what cannot read binary data asks for base64, and what polls with
-	// script elements (JSONP) names its callback by a number.
+	// script elements (JSONP) names its callback by a number. To other transports that
+	// parameter is one of the application's.
 	Base64 bool
 	JSONP  bool
 	Index  string
@@ -104,6 +105,7 @@ func ParseQuery(raw string) (q Query) {
 			}
 		}
 	}
+	q.JSONP = q.JSONP && q.Transport == "polling"
 	return q
 }
 

@@ -10,7 +10,7 @@ import (
 func FuzzQuery(f *testing.F) {
 	for _, raw := range []string{
 		"", "EIO=4&transport=polling", "EIO=4&transport=websocket&sid=abc&t=x1", "sid=a&sid=b", "sid=&sid=b", "sid&sid=b", "sid=a=b",
-		"EIO=4&&transport=polling&", "=x&j", "j=0", "j=1&j=2", "b64=1", "b64=&b64=1", "b64", "J=0", "tr%61nsport=polling", "sid=a+b", "sid=a;b", "sid=%zz", "sid=a%26b&EIO=4",
+		"EIO=4&&transport=polling&", "=x&j", "j=0", "j=0&transport=polling", "transport=polling&j=1&j=2", "transport=websocket&j", "b64=1", "b64=&b64=1", "b64", "J=0", "tr%61nsport=polling", "sid=a+b", "sid=a;b", "sid=%zz", "sid=a%26b&EIO=4",
 	} {
 		f.Add(raw)
 	}
@@ -18,7 +18,8 @@ func FuzzQuery(f *testing.F) {
 		values, err := url.ParseQuery(raw)
 		q := ParseQuery(raw)
 		if err == nil {
-			assert.Equal(t, Query{values.Get("transport"), values.Get("sid"), values.Get("EIO"), values.Get("b64") != "", values.Has("j"), values.Get("j")}, q)
+			jsonp := values.Has("j") && values.Get("transport") == "polling"
+			assert.Equal(t, Query{values.Get("transport"), values.Get("sid"), values.Get("EIO"), values.Get("b64") != "", jsonp, values.Get("j")}, q)
 		}
 	})
 }

@@ -2,8 +2,8 @@ package revision3
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
-	"net/url"
 )
 
 // MaxIndex bounds the digits of the query parameter j, the number of a client's callback.
@@ -56,6 +56,10 @@ func AppendScript(dst []byte, index string, payload []byte) []byte {
 	return append(append(dst, payload[done:]...), `");`...)
 }
 
+// MaxFormGrowth is how many times as long as its payload a form may be: a line feed that
+// JSON has escaped takes two bytes there and seven here.
+const MaxFormGrowth = 4
+
 var (
 	errNoData = errors.New("a form without the field d")
 	errEscape = errors.New("a form whose field d cannot be unescaped")
@@ -63,20 +67,43 @@ var (
 
 // FormPayload returns the payload of text in the form that a client posts which polls with
 // script elements: the field d, in which line feeds are written as \n, and a \n of the
-// payload as \\n.
+// payload as \\n. The payload takes the place of the form in its memory.
 func FormPayload(body []byte) ([]byte, error) {
 	for field := range bytes.SplitSeq(body, []byte("&")) {
 		value, ok := bytes.CutPrefix(field, []byte("d="))
 		if !ok {
 			continue
 		}
-		text, err := url.QueryUnescape(string(value))
-		if err != nil {
+		text, ok := unescape(value)
+		if !ok {
 			return nil, errEscape
 		}
-		return unescapeLines([]byte(text)), nil
+		return unescapeLines(text), nil
 	}
 	return nil, errNoData
+}
+
+// unescape changes a value of a form to what it stands for.
+func unescape(value []byte) (text []byte, ok bool) {
+	text = value[:0]
+	for i := 0; i < len(value); i++ {
+		b := value[i]
+		switch b {
+		case '+':
+			b = ' '
+		case '%':
+			if len(value)-i < 3 {
+				return nil, false
+			}
+			if _, err := hex.Decode(value[i:i+1], value[i+1:i+3]); err != nil {
+				return nil, false
+			}
+			b = value[i]
+			i += 2
+		}
+		text = append(text, b)
+	}
+	return text, true
 }
 
 // unescapeLines changes text. An n behind one backslash is a line feed with it; behind

@@ -46,10 +46,48 @@ func TestFormPayload(t *testing.T) {
 	got, err := FormPayload([]byte("x=1&d=1%3A2&d=other"))
 	assert.NoError(t, err)
 	assert.Equal(t, "1:2", string(got))
-	for body, want := range map[string]error{"": errNoData, "D=1": errNoData, "d": errNoData, "d=%zz": errEscape} {
+	for body, want := range map[string]error{
+		"": errNoData, "D=1": errNoData, "d": errNoData, "d=%zz": errEscape, "d=a%": errEscape, "d=%4": errEscape, "d=%4&x": errEscape,
+	} {
 		_, err := FormPayload([]byte(body))
 		assert.Equal(t, want, err, body)
 	}
+}
+
+// No form of the official clients is longer than MaxFormGrowth times its payload, and reading it takes no memory.
+func TestFormGrowth(t *testing.T) {
+	for _, part := range []string{`\n`, "\n", "é", "€", `"`, "😀", "\x00", `\\n`} {
+		payload := strings.Repeat(part, 1000)
+		form := []byte(formOf(payload))
+		assert.LessOrEqual(t, len(form)-len("d="), MaxFormGrowth*len(payload), part)
+		got, err := FormPayload(form)
+		require.NoError(t, err)
+		assert.Equal(t, payload, string(got))
+		assert.Same(t, &form[2], &got[0])
+	}
+}
+
+// What is unescaped is what net/url reads.
+func FuzzUnescape(f *testing.F) {
+	for _, s := range []string{"d=4a", "d=%E2%82%AC+%5cn", "x&d=%zz", "d=%", "d=%4", "d=1%3A2&d=3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, form string) {
+		value, want, ok := "", "", false
+		for field := range strings.SplitSeq(form, "&") {
+			if value, ok = strings.CutPrefix(field, "d="); ok {
+				break
+			}
+		}
+		want, err := url.QueryUnescape(value)
+		got, gotErr := FormPayload([]byte(form))
+		if !ok || err != nil {
+			require.Error(t, gotErr)
+			return
+		}
+		require.NoError(t, gotErr)
+		require.Equal(t, string(unescapeLines([]byte(want))), string(got))
+	})
 }
 
 // A script is the payload as a string of JSON, which JavaScript reads as it is meant, and

@@ -282,3 +282,93 @@ func TestRefusedByDefault(t *testing.T) {
 		assert.EqualValues(t, 1, srv.Stats().Refused["version"])
 	})
 }
+
+// Recovery is for those that can come back: the old ones beside them get the same events without what it takes, and have
+// left when their connection has ended.
+func TestNoRecovery(t *testing.T) {
+	run(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, socketio.Options{Recovery: &socketio.Recovery{Window: time.Hour}})
+		var rec siotest.Record
+		srv.On("connect", func(c *socketio.Context) error { return c.Join("room") })
+		srv.On("disconnect", func(c *socketio.Context) { rec.Add("disconnect, away %v", c.Away()) })
+		old, fresh := dial(t, srv, mode), siotest.NewReturner(t, srv, mode.Current()).Connect()
+		for _, to := range []socketio.EmitOption{socketio.To("room"), socketio.To(old.Client.Handshake().SID)} {
+			require.NoError(t, srv.Emit("news", socketio.Args{"a", []byte{1}}, to))
+			old.Want(`51-["news","a",{"_placeholder":true,"num":0}]`, "b:\x01")
+		}
+		synctest.Wait()
+		require.NoError(t, srv.Emit("more", 1, socketio.To("room")))
+		old.Want(`2["more",1]`)
+		fresh.Want(`["news","a",{"_placeholder":true,"num":0}] b:`+"\x01", `["more",1]`)
+		old.Client.Abort()
+		time.Sleep(time.Minute)
+		rec.Want(t, "disconnect, away false")
+		fresh.Drop()
+		time.Sleep(time.Minute)
+		rec.Want(t)
+		time.Sleep(2 * time.Hour)
+		rec.Want(t, "disconnect, away false")
+	})
+}
+
+// What several servers do together they do for old clients, too: rooms, selection by session id, and acknowledgements.
+func TestAcrossServers(t *testing.T) {
+	run(t, func(t *testing.T, mode eiotest.Mode) {
+		f := siotest.NewFleet(t, 2, &socketio.Options{AllowEIO3: true})
+		for _, srv := range f.Servers {
+			srv.On("connect", func(c *socketio.Context) error { return c.Join("room") })
+			srv.On("ask", func(c *socketio.Context, sid, question string) (socketio.Args, error) {
+				reply, err := c.Call(c.Context(), "question", question, socketio.To(sid))
+				return reply.Args(), err
+			})
+		}
+		old, fresh := dial(t, f.Servers[0], mode), siotest.Join(t, f.Servers[1], mode.Current())
+		sid := old.Client.Handshake().SID
+		require.NoError(t, f.Servers[1].Emit("news", socketio.Args{"ü", []byte{1}}, socketio.To("room")))
+		want(old, mode, `51-["news","ü",{"_placeholder":true,"num":0}]`, "b:\x01")
+		fresh.Want(`51-["news","ü",{"_placeholder":true,"num":0}]`, "b:\x01")
+
+		ask := func(from, to *siotest.Peer, sid string) {
+			from.Send(`27["ask","` + sid + `","why"]`)
+			id := to.WantAckEvent(`["question","why"]`)
+			to.Send("3" + id + `["yes"]`)
+			from.Want(`37["yes"]`)
+		}
+		ask(fresh, old, sid)
+		ask(old, fresh, fresh.SID)
+		require.NoError(t, f.Servers[1].Emit("only", 1, socketio.To(sid)))
+		old.Want(`2["only",1]`)
+		require.NoError(t, f.Servers[1].Emit("others", 1, socketio.Skip(sid)))
+		fresh.Want(`2["others",1]`)
+		synctest.Wait()
+		old.Quiet()
+	})
+}
+
+// Hooks see the revision, and each step once.
+func TestHooks(t *testing.T) {
+	run(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := newServer(t, socketio.Options{Namespaces: []string{"/chat"}})
+		var rec siotest.Record
+		srv.AddHooks(socketio.Hooks{
+			ConnectionOpened:   func(c socketio.Connection) { rec.Add("opened %d", c.Revision()) },
+			ConnectionUpgraded: func(c socketio.Connection) { rec.Add("upgraded %d", c.Revision()) },
+			ConnectionClosed:   func(c socketio.Connection, _ socketio.Reason, _ error) { rec.Add("closed %d", c.Revision()) },
+			Refused:            func(c socketio.Connection, ns string, _ *socketio.Error) { rec.Add("refused %s", ns) },
+			SocketConnected:    func(s *socketio.Socket) { rec.Add("connected %s", s.Namespace().Name()) },
+		})
+		p := dial(t, srv, mode)
+		p.Send("0/chat", "0/nowhere")
+		p.Next()
+		p.Next()
+		p.Client.Close()
+		synctest.Wait()
+		lines := rec.Take()
+		slices.Sort(lines)
+		expected := []string{"closed 3", "connected /", "connected /chat", "opened 3", "refused /nowhere"}
+		if mode == eiotest.OldUpgrade {
+			expected = append(expected, "upgraded 3")
+		}
+		assert.Equal(t, expected, lines)
+	})
+}
