@@ -23,6 +23,12 @@ var oldClients = []string{"socket.io-client-1-7", "socket.io-client-2-0", "socke
 // oldServer is a server with Options.AllowEIO3 and what the list needs.
 func oldServer() *socketio.Server {
 	srv := socketio.NewServer(&socketio.Options{AllowEIO3: true, PingInterval: 400 * time.Millisecond, PingTimeout: 8 * time.Second})
+	oldHandlers(srv)
+	return srv
+}
+
+// oldHandlers registers what the list needs.
+func oldHandlers(srv *socketio.Server) {
 	echo := func(c *socketio.Context, args ...any) (socketio.Args, error) { return args, nil }
 	srv.On("connect", func(c *socketio.Context) error {
 		return c.Emit("welcome", socketio.Args{c.ID(), c.Request().URL.Query().Get("token")})
@@ -62,7 +68,6 @@ func oldServer() *socketio.Server {
 	srv.Namespace("/data").On("connect", func(c *socketio.Context) error {
 		return &socketio.Error{Message: "denied", Data: map[string]int{"code": 7}}
 	})
-	return srv
 }
 
 // serveOld serves oldServer, and pages with an old client.
