@@ -77,8 +77,7 @@ const post = async (query, body, what, type = "text/plain;charset=UTF-8") => {
 const open = async (query = "") => {
   const body = await get(query);
   const session = query + "&sid=" + body.match(/sid\\?":\\?"([^"\\]+)/)[1];
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  if (!body.includes("welcome")) await get(session); // CONNECT and the event may come behind
+  for (let all = body; !all.includes("welcome"); ) all += await get(session); // CONNECT and the event may come behind
   return session;
 };
 const packet = (text) => text.length + ":" + text;
@@ -134,6 +133,4 @@ const messages = await new Promise((resolve) => {
   ws.on("message", (data, binary) => all.push((binary ? "binary " + data.toString("hex") : String(data))) === 2 && resolve(all));
 });
 observe("binary data over WebSocket", messages);
-ws.send("1");
-observe("the end of the WebSocket", (await event(ws, "close"))[0]);
 process.exit(0);
