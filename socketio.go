@@ -3,34 +3,19 @@
 // protocol revision 5 (JavaScript 3 and 4, Python, Java, Swift, Dart, C++ ...)
 // connect to it unchanged.
 //
-//	package main
+//	srv := socketio.NewServer(nil)
+//	srv.On("join", func(c *socketio.Context, m Message) error { return c.Join(m.Room) })
+//	srv.On("say", func(c *socketio.Context, m Message) error {
+//		if !c.InRoom(m.Room) {
+//			return &socketio.Error{Message: "join the room first"}
+//		}
+//		return c.Emit("said", m, socketio.To(m.Room)) // without To: to the sender
+//	})
+//	srv.On("add", func(c *socketio.Context, a, b int) (int, error) { return a + b, nil })
+//	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { log.Println(c.ID(), why) })
+//	http.Handle("/socket.io/", srv)
 //
-//	import (
-//		"log"
-//		"net/http"
-//
-//		"github.com/seed-d124fa34/socketio"
-//	)
-//
-//	type Message struct {
-//		Room string `json:"room"`
-//		Text string `json:"text"`
-//	}
-//
-//	func main() {
-//		srv := socketio.NewServer(nil)
-//		srv.On("join", func(c *socketio.Context, m Message) error { return c.Join(m.Room) })
-//		srv.On("say", func(c *socketio.Context, m Message) error {
-//			if !c.InRoom(m.Room) {
-//				return &socketio.Error{Message: "join the room first"}
-//			}
-//			return c.Emit("said", m, socketio.To(m.Room)) // without To: to the sender
-//		})
-//		srv.On("add", func(c *socketio.Context, a, b int) (int, error) { return a + b, nil })
-//		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { log.Println(c.ID(), why) })
-//		http.Handle("/socket.io/", srv)
-//		log.Fatal(http.ListenAndServe("127.0.0.1:5000", nil))
-//	}
+// The whole program, with a page for it, is in examples/quickstart.
 //
 // A [Server] has namespaces ([Server.Namespace]). The main one is "/"; its methods are
 // also methods of the server. A client that connects to a namespace is a [Socket] there.

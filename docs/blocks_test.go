@@ -141,3 +141,13 @@ func TestReleaseCommands(t *testing.T) {
 	assert.Contains(t, makefile, "$(if $(DRY),-n)")
 	assert.Contains(t, makefile, "'$(VERSION)'")
 }
+
+// The README has every example with the command that runs it.
+func TestExamplesTable(t *testing.T) {
+	readme := read(t, "../README.md")
+	dirs, err := os.ReadDir("../examples")
+	require.NoError(t, err)
+	for _, dir := range dirs {
+		assert.Regexp(t, `\n\| \[`+dir.Name()+`\]\(examples/`+dir.Name()+`\) \|.*go run \./examples/`+dir.Name()+"[` ]", readme)
+	}
+}

@@ -191,6 +191,7 @@ var others = []struct {
 	why           string
 }{
 	{"../README.md", "sh", 1, "e2e/documents_test.go TestReadme", ""},
+	{"../README.md", "html", 1, "e2e/documents_test.go TestQuickstart", ""},
 	{"../CONTRIBUTING.md", "sh", 1, "docs/blocks_test.go TestContributing", ""},
 	{"../CONTRIBUTING.md", "text", 1, "docs/blocks_test.go TestLayers", ""},
 	{"admin-ui.md", "sh", 1, "e2e/documents_test.go TestHashPassword", ""},
@@ -200,7 +201,7 @@ var others = []struct {
 	{"deployment.md", "caddy", 1, "e2e/cluster_test.go TestDeployment", ""},
 	{"deployment.md", "haproxy", 1, "e2e/cluster_test.go TestDeployment", ""},
 	{"deployment.md", "js", 1, "e2e/documents_test.go TestWebSocketClient", ""},
-	{"from-flask-socketio.md", "python", 13, "e2e/documents_test.go TestFlaskBlocks", ""},
+	{"from-flask-socketio.md", "python", 14, "e2e/documents_test.go TestFlaskBlocks", ""},
 	{"from-javascript.md", "js", 1, "e2e/documents_test.go TestJavaScriptServer", ""},
 	{"performance.md", "sh", 1, "docs/blocks_test.go TestBenchCommands", ""},
 	{"releasing.md", "sh", 1, "docs/blocks_test.go TestReleaseCommands", ""},

@@ -11,26 +11,6 @@ import (
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
-// What from-javascript.md shows beside the handlers of a server in JavaScript,
-// which e2e has the same client use.
-func TestFromJavaScript(t *testing.T) {
-	srv := socketio.NewServer(nil)
-	srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
-	srv.On("say", func(c *socketio.Context, room, text string) error {
-		return c.Emit("said", text, socketio.To(room), socketio.SkipSelf())
-	})
-	srv.On("add", func(c *socketio.Context, a, b int) int { return a + b })
-	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { log.Println(why) })
-
-	ann, bob := socketiotest.Connect(t, srv, nil), socketiotest.Connect(t, srv, nil)
-	ann.Call("join", "den")
-	bob.Call("join", "den")
-	ann.Emit("say", "den", "hello")
-	bob.Expect("said", "hello")
-	assert.Equal(t, `[3]`, ann.Call("add", 1, 2).String())
-	assert.Empty(t, ann.Received())
-}
-
 func TestFromGoogollee(t *testing.T) {
 	srv, mux := socketio.NewServer(nil), http.NewServeMux()
 	// server := socketio.NewServer(nil)
@@ -49,4 +29,56 @@ func TestFromGoogollee(t *testing.T) {
 	ann.Emit("notice", "it")
 	ann.Expect("reply", "have it")
 	assert.Equal(t, `["recv it"]`, ann.Join("/chat", nil).Call("msg", "it").String())
+}
+
+func TestFromZishang(t *testing.T) {
+	mux := http.NewServeMux()
+	// io := socket.NewServer(nil, nil)
+	// io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+	// 	name, _ := s.Handshake().Auth["name"].(string)
+	// 	if name == "" {
+	// 		next(socket.NewExtendedError("say your name", nil))
+	// 		return
+	// 	}
+	// 	s.SetData(name)
+	// 	next(nil)
+	// })
+	// io.On("connection", func(clients ...any) {
+	// 	s := clients[0].(*socket.Socket)
+	// 	s.On("say", func(args ...any) {
+	// 		room, _ := args[0].(string) // args may be shorter: check it
+	// 		io.To(socket.Room(room)).Emit("said", args[1])
+	// 	})
+	// 	s.On("add", func(args ...any) {
+	// 		a, b := args[0].(float64), args[1].(float64)
+	// 		args[2].(socket.Ack)([]any{a + b}, nil)
+	// 	})
+	// 	s.On("disconnect", func(why ...any) { log.Println(s.Data(), why[0]) })
+	// })
+	// http.Handle("/socket.io/", io.ServeHandler(nil))
+
+	srv := socketio.NewServer(nil)
+	srv.On("connect", func(c *socketio.Context, who struct{ Name string }) error {
+		if who.Name == "" {
+			return &socketio.Error{Message: "say your name"}
+		}
+		c.Session().Set("name", who.Name)
+		return nil
+	})
+	srv.On("say", func(c *socketio.Context, room, text string) error {
+		return srv.Emit("said", text, socketio.To(room))
+	})
+	srv.On("add", func(c *socketio.Context, a, b float64) float64 { return a + b })
+	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
+		name, _ := c.Session().Get("name")
+		log.Println(name, why)
+	})
+	mux.Handle("/socket.io/", srv)
+
+	_, err := socketiotest.TryConnect(t, mux, nil)
+	assert.ErrorContains(t, err, "say your name")
+	ann := socketiotest.Connect(t, mux, &socketiotest.Options{Auth: map[string]string{"name": "ann"}})
+	ann.Emit("say", ann.ID(), "hello")
+	ann.Expect("said", "hello")
+	assert.Equal(t, `[3]`, ann.Call("add", 1, 2).String())
 }

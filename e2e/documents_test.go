@@ -67,23 +67,9 @@ func TestReadme(t *testing.T) {
 	for line := range strings.Lines(docBlocks(t, "../README.md", "sh")[0]) {
 		line, comment, _ := strings.Cut(line, "#")
 		switch command := strings.TrimSpace(line); command {
-		case "go run ./examples/app":
+		case "go run ./examples/quickstart": // TestQuickstart does, on another port
 			assert.Contains(t, comment, "http://127.0.0.1:5000")
-			source, err := os.ReadFile(filepath.Join(dir, "examples", "app", "main.go"))
-			require.NoError(t, err)
-			assert.Contains(t, string(source), `"addr", "127.0.0.1:5000"`, "its default")
-			cmd := exec.Command("sh", "-c", "exec "+command+" -addr 127.0.0.1:0")
-			cmd.Dir = dir
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as in a terminal
-			t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-			app := startExample(t, cmd)
-			assert.Contains(t, get(t, app.url), "<title>")
-			assert.Contains(t, get(t, app.url+"/socket.io/?EIO=4&transport=polling"), `"sid"`)
-			require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)) // Ctrl-C
-			<-app.log
-			_ = cmd.Wait() // not nil: go run has been interrupted
-			_, err = net.Dial("tcp", app.addr())
-			assert.Error(t, err, "it still listens")
+			assert.DirExists(t, filepath.Join(dir, "examples", "quickstart"))
 		case "go test ./...": // .ci/run begins with it, in whatever it is that it checks
 			script, err := os.ReadFile(filepath.Join(dir, ".ci", "run"))
 			require.NoError(t, err)
@@ -94,28 +80,48 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestQuickstart has the official client use the README's program, on another port.
+// TestQuickstart has the official client and Chromium use the README's program and page, on another port.
 func TestQuickstart(t *testing.T) {
 	enable(t)
 	t.Parallel()
-	program, err := filepath.Abs(filepath.Join("..", "examples", "quickstart", "main.go"))
+	page, err := os.ReadFile(filepath.Join("..", "examples", "quickstart", "index.html"))
+	require.NoError(t, err)
+	assert.Equal(t, string(page), docBlocks(t, "../README.md", "html")[0], "the README shows another page")
+	url := startFixed(t, "quickstart")
+	startScript(t, "documents", "NAME=quickstart", "SERVER_URL="+url).wait()
+	startScript(t, "quickstart", "PAGE_URL="+url, "CHROMIUM="+chromium(t)).wait()
+}
+
+// TestTalk has the official client use the small app that the guides show.
+func TestTalk(t *testing.T) {
+	enable(t)
+	t.Parallel()
+	startScript(t, "documents", "NAME=talk", "SERVER_URL="+startFixed(t, "talk")).wait()
+}
+
+// startFixed starts an example which always listens on port 5000, on another one.
+func startFixed(t *testing.T, example string) (url string) {
+	t.Helper()
+	program, err := filepath.Abs(filepath.Join("..", "examples", example, "main.go"))
 	require.NoError(t, err)
 	source, err := os.ReadFile(program)
 	require.NoError(t, err)
 	addr := "127.0.0.1:" + freePort(t)
-	moved := bytes.Replace(source, []byte("127.0.0.1:5000"), []byte(addr), 1)
+	moved := bytes.ReplaceAll(source, []byte("127.0.0.1:5000"), []byte(addr))
 	require.NotEqual(t, source, moved)
 	dir := t.TempDir()
-	file, overlay, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "quickstart")
+	file, overlay, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, example)
 	require.NoError(t, os.WriteFile(file, moved, 0o644))
 	files, err := json.Marshal(map[string]any{"Replace": map[string]string{program: file}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, files, 0o644))
-	output, err := exec.Command("go", "build", "-overlay", overlay, "-o", binary, program).CombinedOutput()
+	build := exec.Command("go", "build", "-overlay", overlay, "-o", binary, ".")
+	build.Dir = filepath.Dir(program) // a package, and not a file: it may embed others
+	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	url := "http://" + addr
+	url = "http://" + addr
 	startDaemon(t, func() error { return answers(url) }, binary)
-	startScript(t, "documents", "NAME=quickstart", "SERVER_URL="+url).wait()
+	return url
 }
 
 func TestHashPassword(t *testing.T) {
@@ -188,7 +194,8 @@ func TestFlaskBlocks(t *testing.T) {
 	require.NoError(t, err)
 	cmd := flaskCommand("documents.py", "MESSAGE_QUEUE="+redis, "PYTHONPATH="+packages)
 	blocks, err := json.Marshal(map[string][]string{
-		"app": docBlocks(t, "from-flask-socketio.md", "python"), "queue": docBlocks(t, "scaling.md", "python"),
+		"app": docBlocks(t, "from-flask-socketio.md", "python")[1:], "talk": docBlocks(t, "from-flask-socketio.md", "python")[:1],
+		"queue": docBlocks(t, "scaling.md", "python"),
 	})
 	require.NoError(t, err)
 	cmd.Stdin = bytes.NewReader(blocks)

@@ -1,4 +1,4 @@
-"""The Python of the documents, executed as it stands there: {"app": [...], "queue": [...]} on standard input."""
+"""The Python of the documents, executed as it stands there: {"talk": [...], "app": [...], "queue": [...]} on standard input."""
 import json
 import os
 import sys
@@ -62,6 +62,27 @@ expect(ann, ('my_pong', []))
 ann.emit('disconnect_request')
 expect(ann, response('Disconnected!', 8))
 bob.disconnect()
+
+# The small app.
+talk = {'__name__': 'talk', 'print': lambda *words: None}
+exec(blocks['talk'][0], talk)
+
+
+def visit(**auth):
+    return talk['socketio'].test_client(talk['app'], auth=auth)
+
+
+assert not visit().is_connected()
+ann, bob = visit(name='ann'), visit(name='bob')
+for client in ann, bob:
+    client.emit('join', 'den')
+expect(ann, ('joined', ['ann']), ('joined', ['bob']))
+expect(bob, ('joined', ['bob']))
+ann.emit('say', 'den', 'hello')
+for client in ann, bob:
+    expect(client, ('said', [{'name': 'ann', 'text': 'hello'}]))
+assert ann.emit('add', 1, 2, callback=True) == 3
+ann.disconnect()
 
 # Its background task, for one round.
 rounds = []

@@ -1,6 +1,5 @@
 // JavaScript of the documents: what is in CODE is executed as it stands there, on a
 // page that came from SERVER_URL, and used as NAME says.
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { io } from "socket.io-client-4";
 import { ask, assert, connect, connected, done, next, until } from "./lib.mjs";
@@ -9,6 +8,23 @@ const { NAME, CODE, SERVER_URL } = process.env;
 
 // run executes the code, in which the names are variables, and returns its socket.
 const run = (code, names, result = "") => new Function(...Object.keys(names), `${code}\n${result}`)(...Object.values(names));
+
+// talk uses the small app of the guides.
+async function talk(url) {
+  await assert.rejects(connect("/", { url }), { message: "say your name" });
+  const [ann, bob] = [await connect("/", { url, auth: { name: "ann" } }), await connect("/", { url, auth: { name: "bob" } })];
+  for (const socket of [ann, bob]) {
+    const joined = next(ann, "joined");
+    socket.emit("join", "den");
+    assert.deepEqual(await joined, [socket === ann ? "ann" : "bob"]);
+  }
+  const heard = [next(ann, "said"), next(bob, "said")];
+  ann.emit("say", "den", "hello");
+  for (const said of heard) assert.deepEqual(await said, [{ name: "ann", text: "hello" }]);
+  assert.deepEqual(await ask(ann, "add", 1, 2), [3]);
+  ann.disconnect();
+  bob.disconnect();
+}
 
 const uses = {
   // The program of the README.
@@ -44,29 +60,21 @@ const uses = {
     socket.disconnect();
   },
 
-  // npm's server.
+  // The small app of the guides, on our server.
+  async talk() {
+    await talk(SERVER_URL);
+  },
+
+  // The same on npm's server.
   async server() {
     const { Server } = createRequire(new URL("../../bench/servers/node/package.json", import.meta.url))("socket.io");
-    const web = createServer();
-    const server = new Server(web);
     const logged = [];
-    run(CODE, { io: server, console: { log: (text) => logged.push(text) } });
-    await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${web.address().port}`;
-    const [ann, bob] = [await connect("/", { url }), await connect("/", { url })];
-    ann.on("said", () => assert.fail("its own"));
-    for (const socket of [ann, bob]) {
-      socket.emit("join", "den");
-      assert.deepEqual(await ask(socket, "add", 1, 2), [3]);
-    }
-    const said = next(bob, "said");
-    ann.emit("say", "den", "hello");
-    assert.deepEqual(await said, ["hello"]);
-    assert.deepEqual(await ask(ann, "add", 1, 2), [3]);
-    ann.disconnect();
+    const names = { require: () => ({ Server }), console: { log: (...words) => logged.push(words.join(" ")) } };
+    const server = run(CODE.replace("5000", "0"), names, "return io;");
+    if (!server.httpServer.listening) await next(server.httpServer, "listening");
+    await talk(`http://127.0.0.1:${server.httpServer.address().port}`);
     await until("the disconnect", () => logged.length > 0);
-    assert.deepEqual(logged, ["client namespace disconnect"]);
-    bob.disconnect();
+    assert.equal(logged[0], "ann client namespace disconnect");
     await server.close();
   },
 };

@@ -1,11 +1,16 @@
 package main
 
 import (
+	_ "embed"
+	"fmt"
 	"log"
 	"net/http"
 
 	"github.com/seed-d124fa34/socketio"
 )
+
+//go:embed index.html
+var page string
 
 type Message struct {
 	Room string `json:"room"`
@@ -24,5 +29,7 @@ func main() {
 	srv.On("add", func(c *socketio.Context, a, b int) (int, error) { return a + b, nil })
 	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { log.Println(c.ID(), why) })
 	http.Handle("/socket.io/", srv)
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, page) })
+	log.Println("open http://127.0.0.1:5000 in two tabs")
 	log.Fatal(http.ListenAndServe("127.0.0.1:5000", nil))
 }
