@@ -1,11 +1,11 @@
-// Package prometheus makes a Socket.IO server's state and traffic metrics for
-// Prometheus.
+// Package prometheus exports the state and the traffic of a Socket.IO server as
+// metrics for Prometheus.
 //
 //	registry.MustRegister(prometheus.New(srv, nil))
 //
-// What [socketio.Server.Stats] and [socketio.Server.BrokerStatus] tell is read
-// at each scrape and costs nothing in between. How long handlers take, and how
-// they fail, is observed by hooks, for each namespace and event.
+// It reads [socketio.Server.Stats] and [socketio.Server.BrokerStatus] at each scrape;
+// they cost nothing in between. Hooks observe how long the handlers of each namespace
+// and event take, and how they fail.
 //
 // Clients cannot create series: events without a handler of their own are
 // counted as "*", and so are the namespaces that only clients have named, see

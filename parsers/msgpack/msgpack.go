@@ -1,15 +1,14 @@
 // Package msgpack is the packet format of the npm package
 // socket.io-msgpack-parser and of Flask-SocketIO's serializer='msgpack': each
 // packet is one binary message, in which binary data stands in its place
-// instead of in messages of its own. Clients have to be told to use it too.
+// and not in messages of its own. Clients have to use the same parser.
 //
 //	srv := socketio.NewServer(&socketio.Options{Parser: msgpack.New()})
 //
-// The format changes nothing for handlers and for what is emitted. Values
-// become what they would become in JSON (json struct tags, MarshalJSON,
-// UnmarshalText and all), numbers in an any are float64, maps in it are
-// map[string]any; and []byte is binary, at any depth. So one handler serves
-// both formats, and changing Options.Parser is all it takes.
+// Handlers and emits are the same for both formats: only Options.Parser changes.
+// Values become what they would become in JSON, with json struct tags, MarshalJSON
+// and UnmarshalText. Numbers in an any are float64, maps in it are map[string]any.
+// A []byte is binary, at any depth.
 //
 // # What is read
 //

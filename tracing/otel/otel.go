@@ -1,14 +1,14 @@
 // Package otel traces the events of a Socket.IO server with OpenTelemetry,
-// measures how long they are handled, and observes what
-// [socketio.Server.Stats] and [socketio.Server.BrokerStatus] tell.
+// measures how long their handlers take, and exports
+// [socketio.Server.Stats] and [socketio.Server.BrokerStatus] as metrics.
 //
 //	remove, err := otel.Instrument(srv, nil)
 //
 // Each event that a client sends is a span, "connect" and "disconnect" included,
 // and so is each callback of [socketio.OnAck]. It is a child of the span of the
 // handshake request: of the one that middleware around the server has put into
-// the request's context, or else of the one that its headers name. Handlers go
-// on from [socketio.Context.Context]:
+// the request's context, or else of the one that its headers name. Handlers continue
+// the trace with [socketio.Context.Context]:
 //
 //	srv.On("order", func(c *socketio.Context, order string) error {
 //		return save(c.Context(), order) // its spans are children of the event's
