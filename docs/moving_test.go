@@ -70,8 +70,7 @@ func TestFromZishang(t *testing.T) {
 	})
 	srv.On("add", func(c *socketio.Context, a, b float64) float64 { return a + b })
 	srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) {
-		name, _ := c.Session().Get("name")
-		log.Println(name, why)
+		log.Println(c.Session().Get("name"), why)
 	})
 	mux.Handle("/socket.io/", srv)
 
