@@ -1,4 +1,4 @@
-.PHONY: test check e2e demo bench churn fmt api release
+.PHONY: test check e2e demo bench baseline churn fmt api release
 
 test: ## all that Go alone can check
 	go test ./...
@@ -16,6 +16,9 @@ demo: ## the rooms demo, with the client installed: it works without network acc
 
 bench: ## benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./...
+
+baseline: ## what the hot paths cost, for CI to compare with; on a machine that does nothing else
+	go run ./bench/cmd/baseline -update
 
 churn: ## 100,000 clients of every kind come and go, and nothing is left of them
 	CHURN=100000 go test -run TestChurn -v -timeout 30m ./internal/behaviour/lifecycle
