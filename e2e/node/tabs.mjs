@@ -29,6 +29,43 @@ export function browse(...switches) {
   });
 }
 
+// serveClient gives pages that load the client from its CDN the one that examples/app has installed.
+export const serveClient = (window) =>
+  window.route("https://cdn.socket.io/**", (route) =>
+    route.fulfill({
+      path: "../../examples/app/node_modules/socket.io-client/dist/socket.io.min.js",
+      headers: { "Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript" },
+    }),
+  );
+
+// User is a page in a window of its own, which fails the test if the page's script does.
+export class User {
+  static mistakes = [];
+  static async open(browser, url) {
+    const user = new this();
+    user.window = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light" });
+    user.window.setDefaultTimeout(30_000);
+    await serveClient(user.window);
+    user.page = await user.window.newPage();
+    user.page.on("pageerror", (error) => User.mistakes.push(error.message));
+    user.page.on("console", (message) => message.text().includes("Content Security Policy") && User.mistakes.push(message.text()));
+    await user.page.goto(url);
+    return user;
+  }
+  state = (text) => this.page.locator("#state").filter({ hasText: text }).waitFor();
+}
+
+// dropped says what the page does while its network is away: the Go test cuts it off, and lets
+// it come back. The session must have been recovered.
+export async function dropped(user, meanwhile) {
+  tell("drop");
+  await user.state("reconnecting");
+  await meanwhile();
+  tell("return");
+  await user.state(/^connected/);
+  assert.ok(await user.page.evaluate(() => socket.recovered), "the session was not recovered");
+}
+
 // Tab is the demo page in one tab, with the words for what a person does and sees there.
 export class Tab {
   // mistakes are errors of the page's own script and of its security policy.
