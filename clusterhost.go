@@ -25,10 +25,6 @@ import (
 // programs pass a broker on without importing that package.
 type Broker = broker.Broker
 
-// ErrBrokerUnavailable: the [Broker] cannot be reached, or is too slow, and the message
-// was dropped; see [Options].Cluster.ReplayLimit.
-var ErrBrokerUnavailable = cluster.ErrUnavailable
-
 // clusterHost is a Server in the form of a cluster.Host, and of the census.Sockets that
 // other servers ask about.
 type clusterHost struct{ srv *Server }

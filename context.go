@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -132,9 +131,6 @@ func (c *Context) Pattern() (namespace, event string) {
 	}
 	return namespace, event
 }
-
-// ErrAcked: the event has been acknowledged before, see [Context.DeferAck].
-var ErrAcked = errors.New("socketio: the event has been acknowledged already")
 
 // The states of the acknowledgement of an event, in Context.acking.
 const (

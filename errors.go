@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/binding"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -32,6 +33,11 @@ var (
 	// than 1,024 bytes or is the session id of another socket, on whatever server:
 	// it would get that socket's private messages.
 	ErrRoomName = errors.New("socketio: this cannot be a room's name")
+	// ErrAcked: the event has been acknowledged before, see [Context.DeferAck].
+	ErrAcked = errors.New("socketio: the event has been acknowledged already")
+	// ErrBrokerUnavailable: the [Broker] cannot be reached, or is too slow, and the message
+	// was dropped; see [Options].Cluster.ReplayLimit.
+	ErrBrokerUnavailable = cluster.ErrUnavailable
 )
 
 // Reason says why a socket left. The strings are those of Flask-SocketIO and three

@@ -343,7 +343,7 @@ func (srv *Server) shutdown(ctx context.Context) error {
 		return fmt.Errorf("socketio: shutdown: clients were cut off: %w", err)
 	}
 	if err = srv.workers.Wait(ctx); err != nil {
-		return fmt.Errorf("socketio: shutdown: handlers still run: %w", err)
+		return fmt.Errorf("socketio: shutdown: handlers still run (%d sockets and callbacks): %w", srv.workers.Alive(), err)
 	}
 	return nil
 }
