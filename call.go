@@ -181,8 +181,8 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 		a.waiting[r.s] = struct{}{}
 	}
 	f := srv.newFanout(from, e, p, event, data)
-	f.head = h
-	f.begin()
+	f.begin(h)
+	defer f.release()
 	if elsewhere.len() > 0 {
 		for _, s := range elsewhere.sockets {
 			a.waiting[s] = struct{}{}
@@ -202,7 +202,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 			a.failed(r.s, err)
 		}
 	}
-	if f.ordered {
+	if f.step != nil {
 		self, _ := e.self(from)
 		f.record(e.recorded(e.direct(from), self), event, data)
 	}

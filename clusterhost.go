@@ -141,6 +141,7 @@ func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e 
 		f.shown.Elsewhere, f.shown.args = true, decoded.Args
 	}
 	f.beginReceived()
+	defer f.release()
 	var published int64 // of an event that comes late; clients that have come since do not get it
 	if in.Age > 0 {
 		published = time.Now().Add(-in.Age).UnixNano()

@@ -20,9 +20,9 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 			return err
 		}
 		f := srv.newFanout(from, nil, p, event, data)
-		f.begin()
+		f.begin(h)
 		_, err = f.send(recipient{from, nil}, nil)
-		if f.ordered {
+		if f.step != nil {
 			f.record(&wire.Event{Namespace: from.name, Rooms: []string{from.sid}}, event, data)
 		}
 		f.end()
@@ -50,9 +50,9 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return err
 	}
 	f := srv.newFanout(from, e, p, event, data)
-	f.head = h
-	f.begin()
-	ordered := f.ordered
+	f.begin(h)
+	defer f.release()
+	ordered := f.step != nil
 	refused, failed := f.emit(e, self, cb)
 	elsewhere := srv.cluster != nil && !e.local && !e.direct(from)
 	if ordered { // all of it is one step
@@ -111,13 +111,7 @@ type fanout struct {
 	counts   *eventCounts
 	hooks    *hooks    // nil if there are none
 	shown    *Emission // the event as hooks see it; nil without hooks
-
-	// With a sequence, see begin.
-	head    parser.Header
-	ordered bool
-	reached []*Socket // of whom hooks are to hear
-	full    []*Socket // whose connections are to be closed
-	ending  []*Socket // whose sessions are to end
+	step     *step     // nil unless the event is a step in the order of the server, see begin
 }
 
 // newFanout returns the fanout of an event; e is nil if it is for from alone.
@@ -153,15 +147,15 @@ func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
 		f.sent++
 		switch {
 		case f.hooks == nil:
-		case f.ordered:
-			f.reached = append(f.reached, r.s)
+		case f.step != nil:
+			f.step.reached = append(f.step.reached, r.s)
 		default:
 			f.hooks.reached(r.s, f.shown)
 		}
 	}
 	if err == errLogFull {
-		if f.ordered {
-			f.ending = append(f.ending, r.s)
+		if f.step != nil {
+			f.step.ending = append(f.step.ending, r.s)
 		} else {
 			r.s.end(ExpiredSessionLimit, "", errSessionLimit)
 		}
@@ -173,27 +167,17 @@ func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
 // closeIfFull is Socket.closeIfFull, at the end of the fan-out if need be.
 func (f *fanout) closeIfFull(s *Socket, err error) {
 	switch {
-	case !f.ordered:
+	case f.step == nil:
 		s.closeIfFull(err)
 	case errors.Is(err, ErrSendQueueFull):
-		f.full = append(f.full, s)
+		f.step.full = append(f.step.full, s)
 	}
 }
 
 // end ends the fan-out, when the event has been sent to all recipients.
 func (f *fanout) end() {
-	if f.ordered {
-		f.ordered = false
-		f.srv.sequence.Unlock()
-		for _, s := range f.reached {
-			f.hooks.reached(s, f.shown)
-		}
-		for _, s := range f.full {
-			s.closeIfFull(ErrSendQueueFull)
-		}
-		for _, s := range f.ending {
-			s.end(ExpiredSessionLimit, "", errSessionLimit)
-		}
+	if f.step != nil {
+		f.endStep()
 	}
 	f.counts.out.Add(f.sent)
 	if f.hooks != nil {
@@ -224,7 +208,7 @@ func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (refused *C
 		}
 		return err
 	})
-	if !f.ordered {
+	if f.step == nil {
 		f.endEmit(cb)
 	}
 	return refused, failed

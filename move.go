@@ -283,3 +283,6 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 		srv.log.Warn("socketio: sessions of clients that are away end with this server: no other server has taken them (Options.Recovery)", "sessions", n)
 	}
 }
+
+// journalChannel returns the channel of events that only clients of their own server get, see survival.
+func journalChannel(channel string) string { return channel + "#sessions" }

@@ -56,9 +56,6 @@ func (srv *Server) startSurvival() {
 	}
 }
 
-// journalChannel returns the channel of events that only clients of their own server get.
-func journalChannel(channel string) string { return channel + "#sessions" }
-
 func recordKey(key recovery.Key) string { return hex.EncodeToString(key[:]) }
 
 // surviveLocked has the session written down from now on. The sequence and s.mu are locked.
@@ -174,16 +171,24 @@ func (src socketSource) Taken() {
 	}
 }
 
+// step is what is left to be done at the end of an event that is a step in the order of the server.
+type step struct {
+	head    parser.Header
+	reached []*Socket // of whom hooks are to hear
+	full    []*Socket // whose connections are to be closed
+	ending  []*Socket // whose sessions are to end
+}
+
 // begin makes the event a step in the order of the server, until end, if sessions are written down: it
 // is sent to all clients here and handed to the outbox before the next one. No code of the
 // application runs meanwhile.
-func (f *fanout) begin() {
+func (f *fanout) begin(h parser.Header) {
 	q := f.srv.sequence
 	if q == nil || f.volatile || f.packet.Forms == nil {
 		return
 	}
 	q.Lock()
-	f.ordered = true
+	f.step = &step{head: h}
 	f.packet.WithOffset(q.Next()).WithStep(q.Now().Step())
 }
 
@@ -194,20 +199,43 @@ func (f *fanout) beginReceived() {
 		return
 	}
 	q.Lock()
-	f.ordered = true
+	f.step = new(step)
 	q.Count()
 	f.packet.WithStep(q.Now().Step())
+}
+
+// release unlocks what a panic has left locked.
+func (f *fanout) release() {
+	if f.step != nil {
+		f.srv.sequence.Unlock()
+	}
+}
+
+// endStep ends begin, and does what can run code of the application.
+func (f *fanout) endStep() {
+	st := f.step
+	f.step = nil
+	f.srv.sequence.Unlock()
+	for _, s := range st.reached {
+		f.hooks.reached(s, f.shown)
+	}
+	for _, s := range st.full {
+		s.closeIfFull(ErrSendQueueFull)
+	}
+	for _, s := range st.ending {
+		s.end(ExpiredSessionLimit, "", errSessionLimit)
+	}
 }
 
 // record publishes the event for the history, if clients here may need it, and the other servers do
 // not get it as it is.
 func (f *fanout) record(out *wire.Event, event string, data any) {
-	if !f.ordered || !f.packet.IsKept() {
+	if f.step == nil || !f.packet.IsKept() {
 		return
 	}
 	out.ID = f.packet.Offset().Append(nil)
-	if f.head.HasID {
-		out.Ask = &wire.Ask{ID: f.head.ID}
+	if f.step.head.HasID {
+		out.Ask = &wire.Ask{ID: f.step.head.ID}
 	}
 	if f.srv.fillWire(out, f.packet, event, data) == nil {
 		_ = f.srv.cluster.Record(out) // lost with the broker, as any message
@@ -261,7 +289,7 @@ func (h moveHost) Restore(ctx context.Context, key recovery.Key) (*migration.Ses
 	return s, at
 }
 
-// CanRestore reports whether Restore may find a session.
+// CanRestore is of migration.Restorer, too.
 func (h moveHost) CanRestore() bool { return h.srv.survival != nil }
 
 var errWrongKey = errors.New("the record of a session has another key")
