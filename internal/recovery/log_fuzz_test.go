@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
