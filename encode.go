@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/packets"
+	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -96,4 +98,21 @@ func argsOf(data any) Args {
 
 func reservedError(event string) error {
 	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
+}
+
+// encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
+// any more.
+func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
+	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
+	if asks {
+		head.ID, head.HasID = srv.ackIDs.Add(1), true
+	}
+	out, decoded, err := srv.assemble(head, e, !e.NoCompress)
+	if err != nil {
+		return m, err
+	}
+	out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.NoCompress).WithOffset(wireOffset(e.ID)).Fixed()
+	m = packets.ToMove(out.Kept)
+	m.Ask = 0
+	return m, nil
 }

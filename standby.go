@@ -373,23 +373,6 @@ func (r *recoverable) resumeUnpublished(offset recovery.Offset) bool {
 	return true
 }
 
-// encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
-// any more.
-func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
-	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
-	if asks {
-		head.ID, head.HasID = srv.ackIDs.Add(1), true
-	}
-	out, decoded, err := srv.assemble(head, e, !e.NoCompress)
-	if err != nil {
-		return m, err
-	}
-	out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.NoCompress).WithOffset(wireOffset(e.ID)).Fixed()
-	m = packets.ToMove(out.Kept)
-	m.Ask = 0
-	return m, nil
-}
-
 // movesSockets reports whether an order to all servers joins rooms, leaves them or disconnects sockets.
 func movesSockets(order []byte) bool {
 	var q census.Question
