@@ -73,23 +73,6 @@ if (MODE === "production") {
   await one(gone);
   carol.disconnect();
   await none(gone);
-  // A client that loses its connection comes back to its session.
-  const dora = io(SERVER_URL, { forceNew: true, query: { recover: "1" }, reconnectionDelay: 500 });
-  await event(dora, "connect");
-  dora.emit("join", "attic");
-  await one(dora.id);
-  const back = event(dora, "connect");
-  dora.io.engine.close();
-  await none(dora.id);
-  await back;
-  assert.ok(dora.recovered);
-  await one(dora.id);
-  await view(`/n/%2F/sockets/${dora.id}`);
-  await page.getByText('"recovered": true').waitFor();
-  await page.getByText('"revision": 4').waitFor();
-  await one("attic");
-  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/adminui-${MODE}.png`, fullPage: true });
-  dora.disconnect();
   await view("/clients/");
   await page.locator("tbody tr").nth(1).waitFor();
   assert.equal(await page.locator("tbody tr").count(), 2, "the page itself is not among the clients");
