@@ -16,6 +16,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
+	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -328,4 +329,18 @@ func (b *remoteBoxes) done(c *Context) {
 			delete(b.boxes, k)
 		}
 	}
+}
+
+// fillWire puts the payload of an event into its form for other servers.
+func (srv *Server) fillWire(out *wire.Event, p packet, event string, data any) error {
+	if srv.opts.ownParser {
+		if err := encodeWire(out, srv.opts.queue, event, data); err != nil {
+			return fmt.Errorf("for other servers: %w", err)
+		}
+		return nil
+	}
+	var text []byte
+	text, out.Attachments = p.Message()
+	out.Name, out.Args = parser.SplitEvent(text)
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -252,20 +251,6 @@ func (e *emitOptions) recorded(direct bool, self *Socket) *wire.Event {
 		out.Skip = append(slices.Clip(e.skip), self.sid)
 	}
 	return out
-}
-
-// fillWire puts the payload of an event into its form for other servers.
-func (srv *Server) fillWire(out *wire.Event, p packet, event string, data any) error {
-	if srv.opts.ownParser {
-		if err := encodeWire(out, srv.opts.queue, event, data); err != nil {
-			return fmt.Errorf("for other servers: %w", err)
-		}
-		return nil
-	}
-	var text []byte
-	text, out.Attachments = p.Message()
-	out.Name, out.Args = parser.SplitEvent(text)
-	return nil
 }
 
 // askMargin is how many acknowledgements a server may have asked for since it wrote a session down.

@@ -217,6 +217,7 @@ func TestReplayOwn(t *testing.T) {
 		require.NoError(t, b.Do(wire.Command{Do: wire.Leave, Namespace: "/", SID: "sid", Room: "room"}))
 		require.NoError(t, b.PutTransient("members", []byte(`{"v":1,"is":"ask","host":"b","id":1,"question":{"do":"move"},"order":true}`)))
 		require.NoError(t, a.PutTransient("members", []byte(`{"v":1,"is":"ask","host":"a","id":1,"question":{"do":"no"},"order":true}`)))
+		synctest.Wait() // nobody receives now
 		var errs []error
 		before := b.received
 		b.received = func(data string) {

@@ -237,7 +237,7 @@ func TestMarks(t *testing.T) {
 	})
 	var none *Sequence
 	none.Lock()
-	none.Unlock()
+	defer none.Unlock()
 }
 
 // Whatever is in the store is read or refused, and what is read can be rebuilt.

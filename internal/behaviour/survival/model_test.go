@@ -230,9 +230,9 @@ func (c *modelClient) check(t *testing.T) {
 
 // Whatever happens, a client gets all that it must get, each once and in order.
 func TestModel(t *testing.T) {
-	runs := 60
+	runs := 10
 	if testing.Short() {
-		runs = 10
+		runs = 3
 	}
 	base := rand.Uint64()
 	for run := range runs {
