@@ -26,9 +26,10 @@ type client struct {
 	session *Session
 	held    atomic.Int64 // bytes of the packets that wait for connect handlers to return
 	backlog stall.Backlog
-	stuck   atomic.Bool // the connection is closed because its handlers do not return
-	gone    bool        // the connection has ended; guarded by mu
+	gone    bool // the connection has ended; guarded by mu
 
+	slow        bool   // ControlRate is exceeded: the server is to pause reading; read side
+	broken      bool   // the connection is being closed; what still arrives is ignored; read side
 	recoverable bool   // Options.Recovery is for this client, too
 	slot        uint16 // of Server.workers
 
@@ -37,9 +38,6 @@ type client struct {
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
 	// number of events that are still accepted. See Drain.
 	draining atomic.Int32
-
-	slow   bool // ControlRate is exceeded: the server is to pause reading; read side
-	broken bool // the connection is being closed; what still arrives is ignored; read side
 
 	// Read side.
 	dec     parser.Decoder
@@ -119,7 +117,7 @@ func (cl *client) revision() revision.Protocol { return revision.Of(cl.conn.Revi
 // connection or lost it, events that wait are still handled. If the server closed it,
 // they are dropped.
 func (cl *client) Closed(reason Reason, err error) {
-	cl.broken = cl.broken || cl.stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
+	cl.broken = cl.broken || cl.backlog.Stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
 	cl.stopTimer()
 	if cl.parts != nil {

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -70,35 +68,6 @@ func TestMountLines(t *testing.T) {
 	require.Len(t, lines, 3)
 	for i, framework := range []string{"chi", "gin", "echo"} {
 		assert.Contains(t, read(t, "../examples/frameworks/"+framework+".go"), "\t"+lines[i][1])
-	}
-}
-
-// The layers are what the packages import.
-func TestLayers(t *testing.T) {
-	layers := map[string][]string{} // what each imports of ours
-	for line := range strings.Lines(only(t, "../CONTRIBUTING.md", "text")) {
-		names := regexp.MustCompile(`^(\S+, )*\S+`).FindString(line)
-		if _, imports, ok := strings.Cut(line, "Imports "); ok && (names == "engineio" || strings.Contains(imports, "nothing of ours")) {
-			layers[names] = regexp.MustCompile(`internal/\w+`).FindAllString(imports, -1)
-		}
-		for name := range strings.SplitSeq(names, ", ") {
-			name = strings.Trim(name, "./")
-			if name != "" && name != "socketio" { // the root
-				assert.DirExists(t, path.Join("..", name))
-			}
-		}
-	}
-	require.GreaterOrEqual(t, len(layers), 5)
-	for name, imports := range layers {
-		cmd := exec.Command("go", "list", "-deps", "./"+name)
-		cmd.Dir = ".."
-		deps, err := cmd.Output()
-		require.NoError(t, err)
-		for dep := range strings.FieldsSeq(string(deps)) {
-			if strings.HasPrefix(dep, module) && !strings.HasPrefix(dep, module+"/"+name+"/internal/") {
-				assert.Contains(t, append(imports, name), strings.TrimPrefix(dep, module+"/"))
-			}
-		}
 	}
 }
 

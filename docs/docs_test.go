@@ -193,7 +193,7 @@ var others = []struct {
 	{"../README.md", "sh", 1, "e2e/documents_test.go TestReadme", ""},
 	{"../README.md", "html", 1, "e2e/documents_test.go TestQuickstart", ""},
 	{"../CONTRIBUTING.md", "sh", 1, "docs/blocks_test.go TestContributing", ""},
-	{"../CONTRIBUTING.md", "text", 1, "docs/blocks_test.go TestLayers", ""},
+	{"../CONTRIBUTING.md", "text", 1, "docs/layers_test.go TestTheMapSaysWhatIsImported", ""},
 	{"admin-ui.md", "sh", 1, "e2e/documents_test.go TestHashPassword", ""},
 	{"authentication.md", "js", 1, "e2e/documents_test.go TestTokenClient", ""},
 	{"cors.md", "text", 3, "e2e/origins_test.go TestOrigins", ""},

@@ -87,7 +87,7 @@ func TestFlaskAnswersExist(t *testing.T) {
 		pkg[name] = p
 	}
 	found := 0
-	for _, heading := range []string{"# From Flask-SocketIO", "## Every name", "## What is different, and why"} {
+	for _, heading := range []string{"## By task", "## Every name", "## What is different, and why"} {
 		for _, r := range rows(t, heading) {
 			for _, code := range codes(r.ours) {
 				for _, path := range namesIn(code) {

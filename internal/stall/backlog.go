@@ -33,6 +33,7 @@ type Owner interface {
 type Backlog struct {
 	size    atomic.Int64
 	watched atomic.Bool // Done must call progress; changed with watch.mu held
+	Stuck   atomic.Bool // for the owner: its connection is closed because its handlers do not return
 	watch   *watch      // nil until Hold or Leave needs it
 }
 

@@ -1,11 +1,9 @@
 package standby
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio/broker"
-	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
@@ -327,86 +324,6 @@ func (s *source) set(form string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.form = form
-}
-
-// Sessions are written when they begin and change, and again as long as they last; they are deleted
-// at their end. After an outage what has changed is written. What another server takes is given up.
-func TestWriter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		store := b.(broker.RecordStore)
-		w := NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
-		value := func(key string) string {
-			synctest.Wait()
-			for _, r := range m.RecordValues() {
-				if k, v, _ := strings.Cut(r, "="); k == key {
-					return v
-				}
-			}
-			return ""
-		}
-		one, two := &source{form: "one"}, &source{form: "two"}
-		first, second := w.Add("1", "", one), w.Add("2", "", two)
-		require.Equal(t, "one", value("1"))
-		one.set("one more")
-		w.Changed(first)
-		require.Equal(t, "one more", value("1"))
-		time.Sleep(10 * time.Minute)
-		require.Equal(t, "one more", value("1"))
-		one.set("values")
-		one.mu.Lock()
-		one.version++
-		one.mu.Unlock()
-		time.Sleep(lookEvery + time.Millisecond)
-		require.Equal(t, "values", value("1"))
-
-		m.Stop()
-		two.set("during an outage")
-		w.Changed(second)
-		time.Sleep(10 * time.Second)
-		m.Start()
-		time.Sleep(10 * time.Second)
-		require.Equal(t, "during an outage", value("2"))
-		two.set("") // it cannot be written any more
-		w.Changed(second)
-		require.Empty(t, value("2"))
-		w.Remove(second)
-
-		_, owner, err := store.TakeRecord(t.Context(), "1", time.Minute)
-		require.NoError(t, err)
-		w.Changed(first)
-		synctest.Wait()
-		require.Equal(t, 1, one.taken)
-		three := &source{form: "three"}
-		third := w.Add("1", owner, three)
-		require.Equal(t, "three", value("1"))
-		w.Remove(third)
-		w.Remove(third)
-		w.Changed(third)
-		w.Changed(nil)
-		w.Remove(nil)
-		require.Empty(t, value("1"))
-		moved := w.Add("3", "", &source{form: "x"})
-		require.Equal(t, "x", value("3"))
-		elsewhere := &broker.Record{Key: "3", Value: []byte("y")}
-		require.NoError(t, store.PutRecords(t.Context(), []*broker.Record{elsewhere}, time.Minute))
-		w.Remove(moved)
-		require.Equal(t, "y", value("3"))
-		last := w.Add("4", "", &source{form: "x"})
-		synctest.Wait()
-		w.Remove(last)
-		w.Close(t.Context())
-		require.Empty(t, value("4"))
-		m.Stop()
-		w = NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
-		w.Add("5", "", &source{form: "x"})
-		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		w.Close(ctx) // does not wait for the store
-	})
 }
 
 func TestPlaces(t *testing.T) {

@@ -305,9 +305,9 @@ func TestNoRecovery(t *testing.T) {
 		rec.Want(t, "disconnect, away false")
 		fresh.Drop()
 		time.Sleep(time.Minute)
-		rec.Want(t)
+		rec.Want(t, "disconnect, away true")
 		time.Sleep(2 * time.Hour)
-		rec.Want(t, "disconnect, away false")
+		rec.Want(t)
 	})
 }
 
