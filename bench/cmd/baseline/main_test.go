@@ -38,7 +38,7 @@ func TestFormat(t *testing.T) {
 func TestCompare(t *testing.T) {
 	before := results{"p A": {2, 1}, "p B": {0, 1}, "p C": {5, 1}, "p D": {1, 1}, "q E": {1, 1}, "q G": {1, 1}}
 	now := results{"p A": {2, 2.9}, "p B": {1, 1}, "p C": {4, 1}, "q E": {1, 3.1}, "q F": {0, 1}, "q G": {1, 4}}
-	assert.Equal(t, []string{"q"}, before.slower(now))
+	assert.Equal(t, []string{"p", "q"}, before.worse(now))
 	now.improve(results{"q G": {1, 1}})
 	faults, notes := before.compare(now)
 	assert.Equal(t, []string{

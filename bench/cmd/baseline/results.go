@@ -30,10 +30,10 @@ func (r results) improve(more results) {
 	}
 }
 
-// slower returns the packages that have benchmarks which are too slow.
-func (r results) slower(now results) (packages []string) {
+// worse returns the packages that have benchmarks which are too slow or allocate more.
+func (r results) worse(now results) (packages []string) {
 	for name, was := range r {
-		if is, ok := now[name]; ok && is.time > margin*was.time {
+		if is, ok := now[name]; ok && (is.allocs > was.allocs || is.time > margin*was.time) {
 			pkg, _, _ := strings.Cut(name, " ")
 			packages = append(packages, pkg)
 		}
