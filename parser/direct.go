@@ -136,7 +136,7 @@ func integer[T int64 | uint64](lit []byte, parse func(s string, base, bits int) 
 	if err == nil {
 		return n, true
 	}
-	if bytes.IndexAny(lit, ".eE") < 0 {
+	if !bytes.ContainsAny(lit, ".eE") {
 		return 0, false
 	}
 	whole, ok := wholeNumber(lit)

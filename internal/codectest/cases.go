@@ -147,6 +147,6 @@ type failingText struct{}
 func (failingText) MarshalText() ([]byte, error) { return nil, errFailing }
 
 // broken writes something that is no JSON.
-type broken struct{ n int }
+type broken struct{ _ int }
 
 func (*broken) MarshalJSON() ([]byte, error) { return []byte(`{"a":`), nil }

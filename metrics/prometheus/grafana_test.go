@@ -41,6 +41,7 @@ var idle = map[string]bool{
 	"socketio_broker_gaps_total":                             true,
 	"socketio_broker_messages_replayed_total":                true,
 	"socketio_broker_messages_dropped_total":                 true,
+	"socketio_recovery_moved_total":                          true,
 	"socketio_broker_queue_messages":                         true,
 	"socketio_broker_queue_bytes":                            true,
 }
@@ -136,7 +137,11 @@ func eventually(t *testing.T, f func() error) {
 // called, and returns where it is.
 func underLoad(t *testing.T) (addr string, stop func()) {
 	service := new(brokertest.Memory)
-	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: service.Connect()}, Limits: socketio.Limits{EventRate: 1000, EventBurst: 20}})
+	r := newRig(t, &socketio.Options{
+		Cluster:  socketio.ClusterOptions{Broker: service.Connect()},
+		Limits:   socketio.Limits{EventRate: 1000, EventBurst: 20},
+		Recovery: &socketio.Recovery{Window: time.Second},
+	})
 	r.srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
 	r.srv.On("say", func(c *socketio.Context) error { return c.Emit("said", nil, socketio.Broadcast()) })
 	r.srv.On("fail", func(*socketio.Context) error { return errors.New("no") })
@@ -164,6 +169,9 @@ func underLoad(t *testing.T) (addr string, stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		var lost *socketiotest.Client
+		var stranded []*socketiotest.Client
+		turn := 0
 		for tick := time.Tick(20 * time.Millisecond); ctx.Err() == nil; <-tick {
 			for _, event := range []string{"say", "fail", "panic", "ask"} {
 				stay.Emit(event)
@@ -181,6 +189,32 @@ func underLoad(t *testing.T) (addr string, stop func()) {
 				guest.Emit("say")
 			}
 			guest.Disconnect()
+			if lost != nil { // it comes back in time, or too late
+				lost, err = lost.TryReconnect()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				lost.Drop()
+			}
+			if turn++; turn%50 == 0 {
+				lost = nil // it does not come back
+			}
+			if lost == nil {
+				lost, err = socketiotest.TryConnect(t, r.srv, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				lost.Drop()
+				stranded = append(stranded, lost)
+			}
+			if len(stranded) > 2 { // its session has ended long ago
+				if late, err := stranded[0].TryReconnect(); err == nil {
+					late.Disconnect()
+				}
+				stranded = stranded[1:]
+			}
 			r.srv.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/socket.io/?EIO=3", nil))
 		}
 	}()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func calibrate() time.Duration {
 }
 
 // sink keeps the compiler from leaving the work out.
-var sink int
+var sink atomic.Int64
 
 func calibrationWork() {
 	text := bytes.Repeat([]byte(`{"name":"value","n":1.5},`), 40)
@@ -59,6 +60,6 @@ func calibrationWork() {
 		counts[key] += bytes.Count(part, []byte(`"`))
 	}
 	for _, n := range counts {
-		sink += n
+		sink.Add(int64(n))
 	}
 }
