@@ -4,6 +4,7 @@ import (
 	"context"
 	"log"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,12 +60,19 @@ func (s *site) current() *socketio.Server {
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.current().ServeHTTP(w, r) }
 
 // restart replaces the server. The earlier one ends while its readers come back to the new one,
-// which gets their sessions from it.
+// which gets their sessions from it: so they must have found each other on the broker first.
 func (s *site) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.server
 	s.server = newServer(s.window, s.broker.Connect())
+	self := s.server.Cluster().Servers()[0]
+	for range 1000 {
+		if slices.Contains(old.Cluster().Servers(), self) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	s.ending.Go(func() { stop(context.Background(), old) })
 }
 
