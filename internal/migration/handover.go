@@ -75,8 +75,8 @@ func (m *Mover) takeBatch(from string) bool {
 	delete(m.batches, b)
 	then := b.then
 	m.mu.Unlock()
-	for _, f := range then {
-		f()
+	for _, w := range then {
+		w.proceed()
 	}
 	return len(replies) == 1 && replies[0].Found
 }

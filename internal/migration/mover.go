@@ -82,12 +82,6 @@ type Mover struct {
 	handed   map[recovery.Key]string // to which server HandOver has given a session
 }
 
-// arrival is a session that is under way, or a batch of them.
-type arrival struct {
-	passed bool     // the question for it has come round
-	then   []func() // what is to be done when it has come, or has not
-}
-
 // NewMover returns a Mover for a server that is called self by the others.
 func NewMover(host Host, servers Servers, self string) *Mover {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -117,14 +111,17 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 		return false
 	}
 	if a := m.arrivals[key]; a != nil {
-		a.then = append(a.then, done)
+		a.then = append(a.then, waiting{proceed: done})
 		return true
 	}
-	a := &arrival{then: []func(){done}}
+	a := &arrival{then: []waiting{{proceed: done}}}
 	m.arrivals[key] = a
 	m.waiting++
 	m.running.Go(func() {
-		if !m.fetch(key, home, a) {
+		if !m.fetch(key, home, a) && m.host.CanRestore() {
+			m.mu.Lock()
+			a.passed = true // from now on this server asks no other one
+			m.mu.Unlock()
 			m.restore(key)
 		}
 		for m.ended(key, a) {
@@ -132,38 +129,12 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 			then := a.then
 			a.then = nil
 			m.mu.Unlock()
-			for _, f := range then {
-				f()
+			for _, w := range then {
+				w.proceed()
 			}
 		}
 	})
 	return true
-}
-
-// ended reports whether there is something to be done now that a fetch has ended, and forgets the
-// fetch if not.
-func (m *Mover) ended(key recovery.Key, a *arrival) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	a.passed = false // who asks for the session need not wait any more
-	if len(a.then) > 0 {
-		return true
-	}
-	m.waiting--
-	delete(m.arrivals, key)
-	return false
-}
-
-// Await has done called as Fetch does, if the session is being fetched. Otherwise it reports false.
-// So those who come for a session get it in the order in which they have come.
-func (m *Mover) Await(key recovery.Key, done func()) (ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	a := m.arrivals[key]
-	if a != nil {
-		a.then = append(a.then, done)
-	}
-	return a != nil
 }
 
 // fetch has a session come here from the server that has it. It reports false if there is none, or none that
@@ -200,25 +171,6 @@ func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
 	return false
 }
 
-// awaitBatches waits until what other servers hand over now is here.
-func (m *Mover) awaitBatches(ctx context.Context) {
-	var running []chan struct{}
-	m.mu.Lock()
-	for b := range m.batches {
-		done := make(chan struct{})
-		b.then = append(b.then, func() { close(done) })
-		running = append(running, done)
-	}
-	m.mu.Unlock()
-	for _, done := range running {
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // mayAskAll waits until the next question to all servers may be asked: anybody who connects can bring
 // one about.
 func (m *Mover) mayAskAll(ctx context.Context) bool {
@@ -249,9 +201,7 @@ func (m *Mover) ask(ctx context.Context, q *question, to string, a *arrival, key
 func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wanted func(*Session) bool) []fleet.Reply {
 	capture := m.servers.NewCapture()
 	defer capture.End()
-	m.mu.Lock()
-	a.passed = false
-	m.mu.Unlock()
+	m.letPass(a)
 	replies, _ := m.servers.Ask(ctx, fleet.Question{
 		Content: q.encode(), Order: true, UntilFound: true, Urgent: true, To: to,
 		Passed: func() {
@@ -348,7 +298,7 @@ func (m *Mover) move(key recovery.Key, to string, answer func(fleet.Answer)) {
 	again := func() { m.move(key, to, answer) }
 	m.mu.Lock()
 	if a := m.arrivals[key]; a != nil && a.passed {
-		a.then = append(a.then, again)
+		a.then = append(a.then, waiting{again, true})
 		m.mu.Unlock()
 		return
 	}
@@ -364,7 +314,7 @@ func (m *Mover) move(key recovery.Key, to string, answer func(fleet.Answer)) {
 	m.mu.Lock()
 	for b := range m.batches {
 		if b.passed {
-			b.then = append(b.then, again)
+			b.then = append(b.then, waiting{again, true})
 			m.mu.Unlock()
 			return
 		}

@@ -26,9 +26,6 @@ type Restorer interface {
 // What this server has published before goes round first, so that it is in the history; and then
 // what has come until the history has been read, so that no part of it comes once more.
 func (m *Mover) restore(key recovery.Key) {
-	if !m.host.CanRestore() {
-		return
-	}
 	select {
 	case m.restores <- struct{}{}:
 		defer func() { <-m.restores }()

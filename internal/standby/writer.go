@@ -14,6 +14,8 @@ const (
 	writeTimeout = 10 * time.Second
 	writeBatch   = 256         // records that are written at once
 	lookEvery    = time.Second // after which time values of sessions that have changed are noticed
+	// handOverTime is how long a server that has given a session to this one may take to delete its record.
+	handOverTime = 10 * time.Second
 )
 
 // Source is a session whose snapshots are written. Its methods are called by the goroutine of the
@@ -36,6 +38,7 @@ type Entry struct {
 	stored  bool // there may be a record
 	version uint64
 	due     time.Time // of the next refresh
+	added   time.Time
 }
 
 // Writer writes snapshots behind what happens. One goroutine is its own: NewWriter starts it and Close
@@ -68,7 +71,7 @@ func NewWriter(store broker.RecordStore, window time.Duration, log *slog.Logger)
 
 // Add has a session written, by a key. owner is that of its record, empty if it is not known.
 func (w *Writer) Add(key, owner string, s Source) *Entry {
-	e := &Entry{source: s, record: broker.Record{Key: key, Owner: owner}, stored: owner != ""}
+	e := &Entry{source: s, record: broker.Record{Key: key, Owner: owner}, stored: owner != "", added: time.Now()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closing {
@@ -246,7 +249,15 @@ func (w *Writer) write(ctx context.Context, batch []*Entry) error {
 	}
 	for _, e := range written {
 		e.record.Value = nil
-		if e.record.Taken {
+		switch {
+		case !e.record.Taken:
+		case e.record.Owner == "" && time.Since(e.added) < handOverTime:
+			// The server that gave the session to this one had taken the record, and has not deleted it yet.
+			e.record.Taken = false
+			w.mu.Lock()
+			e.due = time.Now() // w.look has it written once more
+			w.mu.Unlock()
+		default:
 			w.Remove(e)
 			e.source.Taken()
 		}

@@ -93,3 +93,35 @@ func TestWriter(t *testing.T) {
 		w.Close(ctx) // does not wait for the store
 	})
 }
+
+// A session that another server has given to this one is written when that server has deleted the record that
+// it had taken; it ends if that does not happen.
+func TestWriterAfterAHandOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &brokertest.Memory{Keep: 1}
+		b := m.Connect()
+		defer b.Close()
+		store := b.(broker.RecordStore)
+		w := NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
+		defer w.Close(t.Context())
+		for _, key := range []string{"1", "2"} {
+			require.NoError(t, store.PutRecords(t.Context(), []*broker.Record{{Key: key, Value: []byte("old")}}, time.Minute))
+		}
+		_, owner, err := store.TakeRecord(t.Context(), "1", time.Minute)
+		require.NoError(t, err)
+		_, _, err = store.TakeRecord(t.Context(), "2", time.Minute)
+		require.NoError(t, err)
+		one, two := &source{form: "one"}, &source{form: "two"}
+		w.Add("1", "", one)
+		w.Add("2", "", two)
+		time.Sleep(5 * time.Second)
+		require.Empty(t, m.RecordValues())
+		require.NoError(t, store.DeleteRecords(t.Context(), []*broker.Record{{Key: "1", Owner: owner}}))
+		time.Sleep(2 * time.Second)
+		require.Equal(t, []string{"1=one"}, m.RecordValues())
+		require.Zero(t, two.taken)
+		time.Sleep(10 * time.Second)
+		require.Equal(t, 1, two.taken)
+		require.Zero(t, one.taken)
+	})
+}
