@@ -34,6 +34,15 @@ func enable(t *testing.T) {
 	require.NoError(t, err, "run npm ci in e2e/node")
 }
 
+// enableAtNight is enable for tests that take too long for every change: in CI, only .ci/nightly runs them.
+func enableAtNight(t *testing.T) {
+	t.Helper()
+	if os.Getenv("CI") != "" && os.Getenv("NIGHTLY") == "" && os.Getenv("E2E") == "" {
+		t.Skip("run by .ci/nightly; E2E=1 go test -run '^" + t.Name() + "$' . in e2e runs it, too")
+	}
+	enable(t)
+}
+
 // script is a running node script. It tells the test something by printing a
 // line that begins with "@"; all else that it prints is shown when it fails.
 type script struct {

@@ -59,7 +59,7 @@ func tailServer(t *testing.T, addr string, lines []string) *running {
 // TestPublicPage has the page of frontail, a program of npm that shows a log and has not changed since Socket.IO 2, use
 // this server.
 func TestPublicPage(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	server := tailServer(t, "127.0.0.1:0", []string{"first", "second é€", "third <b>line</b>"})
 	script := startScript(t, "tail", "PAGE_URL="+server.url(), "CHROMIUM="+chromium(t))

@@ -11,7 +11,7 @@ import (
 // TestPages uses the pages of the examples that have no test of their own in a
 // browser, and looks at them: on a phone, a laptop and a wide screen, light and dark.
 func TestPages(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	browser := chromium(t)
 	look := func(t *testing.T, name, page string) {

@@ -20,7 +20,7 @@ func TestGame(t *testing.T) { showcase(t, "game", "play", "-window", "2m") }
 // TestDashboard has three people look at examples/dashboard, whose worker is started
 // again.
 func TestDashboard(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	browser := chromium(t)
 	_, redis := startRedis(t)
@@ -48,7 +48,7 @@ func TestDashboard(t *testing.T) {
 // showcase runs a script with an example, and a proxy in front of it for one of the users.
 // When the script says "drop", the proxy cuts this user off, until the script says "return".
 func showcase(t *testing.T, example, script string, flags ...string) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	browser := chromium(t)
 	program := startExample(t, exec.Command(buildExample(t, example), append(flags, "-addr", "127.0.0.1:0")...))

@@ -1,11 +1,13 @@
 """The client of python-socketio goes through what node/old-list.js has other clients do: URL, sync or asyncio, transport."""
 import asyncio
+import logging
 import sys
 import threading
 
 import socketio
 from engineio.payload import Payload
 
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the client leaves its HTTP sessions open at the end, which asyncio reports
 Payload.max_decode_packets = 1000  # over polling the client gives up at the seventeenth packet of an answer
 url, kind, transport = sys.argv[1:]
 transports = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}[transport]

@@ -86,7 +86,7 @@ await bob.begin([200, 200], [400, 200]);
 await bob.page.locator("#canvas[data-strokes='5']").waitFor();
 await ann.page.getByRole("button", { name: "Clear" }).click();
 await bob.page.locator("#canvas[data-strokes='0']").waitFor();
-await bob.go([600, 200], [800, 200]); // this tells the page that its stroke has ended
+await bob.go([600, 200]); // this tells the page that its stroke has ended
 await bob.page.waitForFunction(() => mine.size === 0);
 await bob.go([1000, 200], [1200, 200]);
 await bob.end();
