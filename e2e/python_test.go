@@ -11,7 +11,7 @@ import (
 // TestPython has the client of python-socketio, sync and asyncio, go through the list of behaviours that other clients go
 // through.
 func TestPython(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	for _, kind := range []string{"sync", "asyncio"} {
 		for _, transport := range everyTransport {

@@ -43,7 +43,10 @@ def script(client):
     same((yield ("answered", 1))[0], (TEXT + "!", b"\x01\x02\x03\x04"), "an answer to the server")
     for i in range(200):
         yield client.emit("number", i)
-    same((yield ("number", 200)), [(i,) for i in range(200)], "the order of events")
+    numbers = yield ("number", 200)
+    if kind == "sync":  # each event has a thread of its own there
+        numbers = sorted(numbers)
+    same(numbers, [(i,) for i in range(200)], "the order of events")
     same((yield client.call("size", "y" * 400000)), 400000, "a large message")
     same((yield client.call("size", bytes(100000))), 100000, "large binary data")
     same((yield client.call("make", 600000)), "z" * 600000, "a large answer")
