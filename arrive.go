@@ -104,8 +104,8 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	r := s.recovery
 	r.lost = &DisconnectError{Reason(m.Reason), errElsewhere}
 	r.came = true
-	srv.workers.Begin() // until Socket.finish
-	known := srv.takeRestored(recovery.Key(m.Key))
+	srv.workers.Begin()               // until Socket.finish
+	known, _ := m.Restored.(restored) // zero unless its server was killed
 	r.order = known.order
 	a := &newcomer{s: s, owner: known.owner, has: make(map[recovery.Offset]struct{})}
 	if !srv.recovery.Adopt(&r.session, s, recovery.Key(m.Key)) {

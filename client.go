@@ -117,7 +117,7 @@ func (cl *client) revision() revision.Protocol { return revision.Of(cl.conn.Revi
 // connection or lost it, events that wait are still handled. If the server closed it,
 // they are dropped.
 func (cl *client) Closed(reason Reason, err error) {
-	cl.broken = cl.broken || cl.backlog.Stuck.Load() || reason == ReasonParseError || reason == ReasonSlowClient ||
+	cl.broken = cl.broken || cl.backlog.Stuck() || reason == ReasonParseError || reason == ReasonSlowClient ||
 		reason == ReasonServerShutdown || reason == ReasonServerDisconnect
 	cl.stopTimer()
 	if cl.parts != nil {

@@ -268,7 +268,6 @@ func (cl *client) backpressure() <-chan struct{} {
 
 // Stuck closes the connection because none of its handlers has returned for too long.
 func (cl *client) Stuck(waiting int64) {
-	cl.backlog.Stuck.Store(true)
 	err := fmt.Errorf("socketio: no handler of the connection has returned for %v while %d bytes of its events wait (Options.Limits.ReceiveQueueLimit)",
 		cl.srv.opts.stall.Timeout, waiting)
 	cl.warnStalled("stuck handler", "socketio: a connection was closed because its handlers do not return: "+

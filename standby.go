@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"sync"
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/census"
@@ -30,12 +29,9 @@ type survival struct {
 	history broker.History
 	store   broker.RecordStore
 	writer  *standby.Writer
-
-	mu       sync.Mutex
-	restored map[recovery.Key]restored
 }
 
-// restored is what is known of a session from the store besides what any session has that comes here.
+// restored is migration.Session.Restored.
 type restored struct {
 	owner string // of its record
 	order *standby.Order
@@ -50,7 +46,7 @@ func (srv *Server) startSurvival() {
 	}
 	srv.sequence = standby.NewSequence(srv.recovery.Offsets())
 	srv.survival = &survival{
-		srv: srv, history: history, store: store, restored: make(map[recovery.Key]restored),
+		srv: srv, history: history, store: store,
 		writer: standby.NewWriter(store, srv.opts.Recovery.Window, srv.log),
 	}
 }
@@ -303,9 +299,7 @@ func (w *survival) rebuild(ctx context.Context, key recovery.Key, owner string, 
 	if err != nil {
 		return nil, "", err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.restored[key] = restored{owner, order}
+	s.Restored = restored{owner, order}
 	return s, at, nil
 }
 
@@ -333,19 +327,6 @@ func (w *survival) read(ctx context.Context, from broker.Position, r *standby.Re
 		return "", err
 	}
 	return at, nil
-}
-
-// takeRestored returns what is known of a session that Restore has returned.
-func (srv *Server) takeRestored(key recovery.Key) restored {
-	w := srv.survival
-	if w == nil {
-		return restored{}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r := w.restored[key]
-	delete(w.restored, key)
-	return r
 }
 
 // resumeUnpublished is Log.Resume for the offset of an event that a server has not published before it was

@@ -31,7 +31,7 @@ func TestNothingBelowImportsTheRoot(t *testing.T) {
 func TestServersHoldNoTestHelpers(t *testing.T) {
 	for pkg := range goList(t, "{{.ImportPath}}", "-deps", ".") {
 		assert.NotEqual(t, "testing", pkg)
-		for _, helper := range []string{"eiotest", "siotest", "leakcheck", "faulty", "behaviour", "brokertest", "socketiotest"} {
+		for _, helper := range []string{"eiotest", "siotest", "leakcheck", "faulty", "race", "behaviour", "brokertest", "socketiotest"} {
 			assert.NotRegexp(t, module+"/(internal/)?"+helper, pkg)
 		}
 	}

@@ -83,11 +83,11 @@ func chromium(t *testing.T) string {
 
 // images returns the prefix of the paths of screenshots, which are in $E2E_ARTIFACTS or,
 // if that is not set, in artifacts/ in the root of the repository, which git ignores.
-// Without a name there are none, nor in CI, but at night.
+// Without a name there are none, nor in a quick run that is not told where to.
 func images(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("E2E_ARTIFACTS")
-	if name == "" || dir == "" && os.Getenv("CI") != "" && os.Getenv("NIGHTLY") == "" { // pictures take minutes
+	if name == "" || dir == "" && quick() {
 		return ""
 	}
 	if dir == "" {

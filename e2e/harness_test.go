@@ -34,10 +34,15 @@ func enable(t *testing.T) {
 	require.NoError(t, err, "run npm ci in e2e/node")
 }
 
+// quick reports whether this is a run of CI for a change, which leaves out what takes minutes.
+func quick() bool {
+	return os.Getenv("CI") != "" && os.Getenv("NIGHTLY") == "" && os.Getenv("E2E") == ""
+}
+
 // enableAtNight is enable for tests that take too long for every change: in CI, only .ci/nightly runs them.
 func enableAtNight(t *testing.T) {
 	t.Helper()
-	if os.Getenv("CI") != "" && os.Getenv("NIGHTLY") == "" && os.Getenv("E2E") == "" {
+	if quick() {
 		t.Skip("run by .ci/nightly; E2E=1 go test -run '^" + t.Name() + "$' . in e2e runs it, too")
 	}
 	enable(t)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/seed-d124fa34/socketio/internal/race"
 )
 
 func benchDecode(b *testing.B, msgs ...message) {
@@ -173,7 +175,7 @@ func BenchmarkBind(b *testing.B) {
 
 // The allocations the transport and the rooms count on.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	p := New(nil)
@@ -214,7 +216,7 @@ func TestAllocations(t *testing.T) {
 // A string that is most of its packet is not copied; one that is little of it
 // must not keep it in memory.
 func TestBindStringMemory(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
 	most := mustDecode(t, text(`2["e","hello, hello"]`))

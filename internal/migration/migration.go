@@ -30,6 +30,9 @@ type Session struct {
 	Own       string     `json:"own,omitempty"`     // see recovery.Log.TrimmedOwn
 	Packets   []Packet   `json:"packets,omitempty"` // oldest first
 	Questions []Question `json:"questions,omitempty"`
+
+	// Restored is what Restorer.Restore has for Host.Take besides. It goes to no other server.
+	Restored any `json:"-"`
 }
 
 // Packet is an event, as the messages that its client gets.

@@ -33,7 +33,7 @@ type Owner interface {
 type Backlog struct {
 	size    atomic.Int64
 	watched atomic.Bool // Done must call progress; changed with watch.mu held
-	Stuck   atomic.Bool // for the owner: its connection is closed because its handlers do not return
+	stuck   atomic.Bool // Owner.Stuck is called, or was
 	watch   *watch      // nil until Hold or Leave needs it
 }
 
@@ -69,6 +69,9 @@ func (b *Backlog) Done(n int64) int64 {
 // Watched reports whether the server does not read, or Leave was called, and not all is
 // done.
 func (b *Backlog) Watched() bool { return b.watched.Load() }
+
+// Stuck reports whether Owner.Stuck is called, or was.
+func (b *Backlog) Stuck() bool { return b.stuck.Load() }
 
 // Hold returns the channel to wait for before more is read, nil if there is no need to
 // wait. It is called when the size is above Rules.Limit.
@@ -178,5 +181,6 @@ func (w *watch) expire() {
 		w.owner.Abandon()
 		return
 	}
+	w.backlog.stuck.Store(true)
 	w.owner.Stuck(w.backlog.Size())
 }

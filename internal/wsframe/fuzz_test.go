@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+
+	"github.com/seed-d124fa34/socketio/internal/race"
 )
 
 const fuzzLimit = 1000
@@ -191,7 +193,7 @@ func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Reading takes no memory; see BenchmarkReader for what it costs.
 func TestReaderAllocates(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("a sync.Pool loses some of what it gets when races are looked for")
 	}
 	for name, stream := range map[string][]byte{

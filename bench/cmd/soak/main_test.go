@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
+	"github.com/seed-d124fa34/socketio/internal/race"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
@@ -20,7 +21,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "server")
 	args := []string{"build", "-o", path, "../../servers/soak"}
-	if raceEnabled {
+	if race.Enabled {
 		args = slices.Insert(args, 1, "-race")
 	}
 	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
@@ -31,7 +32,7 @@ func build(t *testing.T) string {
 // short are the arguments for a soak of seconds.
 func short(more ...string) []string {
 	args := []string{"-haste", "0.05", "-ping-interval", "2s", "-ping-timeout", "3s", "-settle", "1s"}
-	if raceEnabled {
+	if race.Enabled {
 		args = append(args, "-race")
 	}
 	return append(args, more...)

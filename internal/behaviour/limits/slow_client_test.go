@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/internal/race"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
@@ -94,7 +95,7 @@ func TestOneStalledAmongAThousand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit, timeout = 100_000, 5 * time.Second
 		readers := 1000
-		if raceEnabled {
+		if race.Enabled {
 			readers = 100
 		}
 		srv := siotest.NewServer(t, &socketio.Options{Limits: socketio.Limits{SendQueueLimit: limit}, WriteTimeout: timeout, PingInterval: time.Hour}) // no pings among the volatile events
