@@ -114,14 +114,19 @@ func TestWriterAfterAHandOver(t *testing.T) {
 		one, two := &source{form: "one"}, &source{form: "two"}
 		w.Add("1", "", one)
 		w.Add("2", "", two)
-		time.Sleep(5 * time.Second)
+		taken := func(s *source) int {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.taken
+		}
+		time.Sleep(5*time.Second + lookEvery/2) // never when the Writer does something
 		require.Empty(t, m.RecordValues())
 		require.NoError(t, store.DeleteRecords(t.Context(), []*broker.Record{{Key: "1", Owner: owner}}))
 		time.Sleep(2 * time.Second)
 		require.Equal(t, []string{"1=one"}, m.RecordValues())
-		require.Zero(t, two.taken)
+		require.Zero(t, taken(two))
 		time.Sleep(10 * time.Second)
-		require.Equal(t, 1, two.taken)
-		require.Zero(t, one.taken)
+		require.Equal(t, 1, taken(two))
+		require.Zero(t, taken(one))
 	})
 }

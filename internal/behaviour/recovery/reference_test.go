@@ -83,6 +83,7 @@ func TestOffsetThatIsNoString(t *testing.T) {
 			c.Auth = nil
 			require.False(t, c.Recovered)
 			require.NotEqual(t, sid, c.SID)
+			synctest.Wait() // until OnExpired has returned
 			require.Contains(t, srv.rec.Take(), "false []")
 			require.Nil(t, srv.Socket(sid))
 		}
