@@ -31,7 +31,7 @@ func TestServerCloses(t *testing.T) {
 			p.text(fmt.Sprint(i))
 		}
 		p.Close(engineio.ReasonServerDisconnect, detail)
-		p.Close(engineio.ReasonServerShutdown, errors.New("too late"))
+		p.Close(engineio.ReasonTransportError, errors.New("too late")) // not at shutdown, which waits for no client between polls
 		assert.ErrorIs(t, p.Send(engineio.TextFrames("too late")), engineio.ErrClosed)
 		assert.Equal(t, detail, p.wantClosed(engineio.ReasonServerDisconnect))
 		for i := range 100 {
