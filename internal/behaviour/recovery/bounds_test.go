@@ -124,6 +124,7 @@ func TestForgedAndForeign(t *testing.T) {
 		srv.emit(t, "e", 2)
 		c.Connect()
 		require.False(t, c.Recovered)
+		synctest.Wait() // until OnExpired has returned
 		require.Nil(t, srv.Socket(sid), "the session has ended")
 		srv.emit(t, "e", 3)
 		c.Want(`["e",3]`)
@@ -133,6 +134,7 @@ func TestForgedAndForeign(t *testing.T) {
 		c.Namespace = "/other"
 		c.Connect()
 		require.False(t, c.Recovered)
+		synctest.Wait()
 		require.Nil(t, srv.Socket(sid))
 		require.NotContains(t, srv.log.String(), pid)
 		require.NotContains(t, srv.log.String(), c.PID)
