@@ -115,7 +115,7 @@ func TestOldClients(t *testing.T) {
 
 // TestOldClientsInABrowser has pages go through it, also with JSONP.
 func TestOldClientsInABrowser(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	browser := chromium(t)
 	server := serveOld(t, "127.0.0.1:0")

@@ -129,7 +129,7 @@ var originTable = []originRow{
 // TestOrigins opens pages of several origins in Chromium: who connects, what the
 // page sees and what the server logs.
 func TestOrigins(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	browser := chromium(t)
 	pages, others := newOriginPages(t, "127.0.0.1:0"), newOriginPages(t, "127.0.0.1:0")
