@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/acks"
 	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/parser"
@@ -194,18 +194,9 @@ type ackCallback struct {
 	srv     *Server
 	details contextDetails // of the Contexts of answers
 	option  *ackOption
-	id      uint64       // of the acknowledgements
-	timeout *ackDeadline // nil without AckTimeout
-}
-
-// ackDeadline bounds how long one emit waits for its acknowledgements. One timer
-// serves all its recipients. It is stopped when all of them have answered or left.
-type ackDeadline struct {
-	after time.Duration
-
-	mu      sync.Mutex
-	waiting map[*Socket]struct{}
-	timer   *time.Timer // nil until all recipients are known, and when stopped
+	id      uint64                 // of the acknowledgements
+	after   time.Duration          // see AckTimeout; zero without
+	waiting *acks.Waiting[*Socket] // who may yet be late; nil without AckTimeout
 }
 
 func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackCallback {
@@ -213,7 +204,7 @@ func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackC
 	cb.details.ack = cb
 	if e.ackTimeout > 0 {
 		cb.until = time.Now().Add(e.ackTimeout)
-		cb.timeout = &ackDeadline{after: e.ackTimeout, waiting: make(map[*Socket]struct{})}
+		cb.after, cb.waiting = e.ackTimeout, new(acks.Waiting[*Socket])
 	}
 	return cb
 }
@@ -224,57 +215,29 @@ func (cb *ackCallback) takesError() bool { return cb.option.callback.TakesError 
 
 // ask asks one recipient of the emit.
 func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
-	if d := cb.timeout; d != nil {
-		d.mu.Lock()
-		d.waiting[r.s] = struct{}{}
-		d.mu.Unlock()
-	}
+	cb.waiting.Add(r.s)
 	sent, err = r.s.ask(p, volatile, cb.id, cb, r.via)
 	if !sent {
-		cb.settle(r.s)
+		cb.waiting.Remove(r.s)
 	}
 	return sent, err
 }
 
-// settle ends the wait for one recipient.
-func (cb *ackCallback) settle(s *Socket) {
-	d := cb.timeout
-	if d == nil {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.waiting, s)
-	if len(d.waiting) == 0 && d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-}
-
-// arm starts the timer. It is called when all recipients have been asked.
+// arm starts the timer, which serves all recipients. It is called when all of them have been
+// asked. The timer is stopped when they have answered or left.
 func (cb *ackCallback) arm() {
-	d := cb.timeout
-	if d == nil {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.waiting) > 0 {
-		d.timer = time.AfterFunc(d.after, cb.expire)
-	}
+	cb.waiting.Arm(func() (stop func()) {
+		timer := time.AfterFunc(cb.after, cb.expire)
+		return func() { timer.Stop() }
+	})
 }
 
 // expire ends the wait for all recipients that have not answered.
 func (cb *ackCallback) expire() {
 	cb.srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
 	defer cb.srv.workers.End()
-	d := cb.timeout
-	d.mu.Lock()
-	late := d.waiting
-	d.waiting, d.timer = nil, nil
-	d.mu.Unlock()
-	err := lateAck(cb.event, d.after)
-	for s := range late {
+	err := lateAck(cb.event, cb.after)
+	for s := range cb.waiting.Take() {
 		if target := s.takeAck(cb.id); target != nil {
 			s.ackFailed(target, err)
 		}
@@ -312,13 +275,13 @@ func (cb *ackCallback) missed(s *Socket, err error, before *CallError) *CallErro
 
 // answered queues the call of the function with the answer.
 func (cb *ackCallback) answered(s *Socket, args parser.Args) {
-	cb.settle(s)
+	cb.waiting.Remove(s)
 	cb.put(s, args, &cb.details)
 }
 
 // failed queues the call of the function with the error, if the function takes one.
 func (cb *ackCallback) failed(s *Socket, err error) {
-	cb.settle(s)
+	cb.waiting.Remove(s)
 	if cb.takesError() {
 		cb.put(s, goargs.Args(nil), &contextDetails{ack: cb, failure: err})
 		return
@@ -334,7 +297,7 @@ func (cb *ackCallback) put(s *Socket, args parser.Args, details *contextDetails)
 	c := &Context{Socket: s, kind: kindAck, event: cb.event, args: args, details: details}
 	s.srv().workers.Begin() // until runAck
 	if s.remote() {
-		s.srv().remoteAcks.put(c)
+		s.srv().remoteAcks.Put(s.srv().workers, c.remoteKey(), (*task)(c))
 		return
 	}
 	s.mu.Lock()
@@ -346,11 +309,26 @@ func (cb *ackCallback) put(s *Socket, args parser.Args, details *contextDetails)
 	s.srv().queue(callbacks, c)
 }
 
+// remoteKey identifies a client of another server. Clients without a session id that
+// answer the same event count as one client.
+type remoteKey struct {
+	ns, sid string
+	ack     uint64
+}
+
+func (c *Context) remoteKey() remoteKey {
+	k := remoteKey{ns: c.name, sid: c.sid}
+	if k.sid == "" {
+		k.ack = c.details.ack.id
+	}
+	return k
+}
+
 // runAck calls the function given to OnAck.
 func (c *Context) runAck() {
 	defer c.srv().workers.End()
 	if c.remote() {
-		defer c.srv().remoteAcks.done(c)
+		defer c.srv().remoteAcks.Done(c.remoteKey())
 	}
 	var err error
 	if hs := c.srv().hooks.Load(); hs != nil {

@@ -142,8 +142,9 @@ func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	for _, q := range questions {
 		raiseTo(&srv.ackIDs, q.Ask)
 		t := &remoteTarget{
-			question: srv.cluster.Resume(from, s.name, q.Answer, q.Left), id: q.Ask, waiting: map[*Socket]struct{}{s: {}},
+			question: srv.cluster.Resume(from, s.name, q.Answer, q.Left), id: q.Ask,
 		}
+		t.waiting.Add(s)
 		if err := s.expect(q.Ask, t); err != nil {
 			t.failed(s, err)
 			continue
@@ -305,7 +306,7 @@ func (a *newcomer) had(offset recovery.Offset) bool {
 
 // Event delivers an event.
 func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
-	offset := wireOffset(in.ID)
+	offset := packets.WireOffset(in)
 	var via *place
 	if g.entered {
 		via = belated
@@ -357,17 +358,6 @@ func (g *arrivals) Order(content []byte) {
 			}
 		}
 	}
-}
-
-// wireOffset returns the offset that the server of an event has given it, zero if it has none.
-func wireOffset(id []byte) recovery.Offset {
-	for _, c := range id {
-		if c < '-' || c > 'z' || c == '\\' { // it goes into JSON as it is
-			return recovery.Offset{}
-		}
-	}
-	o, _ := recovery.ParseOffset(string(id))
-	return o
 }
 
 // emitToArrived sends an event to sockets that have come from other servers since Server.emit looked for its

@@ -14,7 +14,7 @@ import (
 // connection, connect, events, disconnect, and in the end expired.
 
 // lose notes that the connection with a seat is lost: the client may come back by another
-// one. It has no effect on a socket that is not on that connection, or not any more.
+// one. It has no effect if the socket is not on that connection now.
 func (s *Socket) lose(st *seat, reason Reason, cause error) {
 	r, cl := s.recovery, st.client
 	lost := &DisconnectError{reason, cause}

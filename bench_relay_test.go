@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/shape"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -18,7 +19,7 @@ func BenchmarkRelay(b *testing.B) {
 	}
 	srv := NewServer(nil)
 	out := func(c *Context, data any) error {
-		p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: "/"}, "e", data, true)
+		p, err := srv.encodeEvent(packets.NobodyComesBack, parser.Header{Type: parser.Event, Namespace: "/"}, "e", data, true)
 		_ = p
 		return err
 	}

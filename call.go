@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/acks"
 	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/census"
+	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -24,7 +27,7 @@ func (r Reply) Args() Args {
 	if r.args == nil {
 		return Args{}
 	}
-	return decodeAll(r.args)
+	return goargs.Decode(r.args)
 }
 
 // Bind decodes the values, in order, into the variables that vs point to.
@@ -159,13 +162,57 @@ func (srv *Server) selectElsewhere(ctx context.Context, e *emitOptions, recipien
 	return clients, nil
 }
 
+// mayBeElsewhere reports whether the target of an emit may be a client of another
+// server. The emit has no recipient on this one.
+func (srv *Server) mayBeElsewhere(e *emitOptions) bool {
+	return srv.cluster != nil && !e.local && len(e.rooms) == 1 && len(e.except) == 0
+}
+
+// remoteClients are the clients of other servers that a Call asks. Either they are known
+// by their session ids, or there is one name, which may be that of a room.
+type remoteClients struct {
+	sockets map[string]*Socket // stand for the clients, by session id or by the name
+	hosts   map[string]string  // ids of their servers by session id, "" if not known; nil for a name
+}
+
+func (c *remoteClients) len() int {
+	if c == nil {
+		return 0
+	}
+	return len(c.sockets)
+}
+
+// remoteNamed returns the clients for the single name that an emit is for.
+func (srv *Server) remoteNamed(e *emitOptions) *remoteClients {
+	name := e.rooms[0]
+	return &remoteClients{sockets: map[string]*Socket{name: srv.remoteSocket(e.ns, name)}}
+}
+
+// callElsewhere returns the cluster.Ask for the clients of other servers that a Call
+// asks.
+func (srv *Server) callElsewhere(ctx context.Context, ns string, id uint64, a *answers, clients *remoteClients) *cluster.Ask {
+	ask := &cluster.Ask{
+		ID: id, Namespace: ns, Clients: clients.hosts, Failures: true, CallerEnds: true,
+		Asker: &remoteAsker{srv: srv, ns: ns, target: a, sockets: clients.sockets},
+	}
+	if clients.hosts == nil {
+		for name := range clients.sockets {
+			ask.Named = name
+		}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		ask.Timeout = max(time.Until(deadline), time.Millisecond)
+	}
+	return ask
+}
+
 // call asks the sockets, and clients of other servers, and waits for them.
 func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event string, data any, asked []recipient, elsewhere *remoteClients) ([]Reply, error) {
 	if e.ack != nil {
 		return nil, errCallWithAck
 	}
 	h := parser.Header{Type: parser.Event, Namespace: e.ns, ID: srv.ackIDs.Add(1), HasID: true}
-	p, err := srv.encodeForms(h, event, data, e)
+	p, err := srv.encodeEvent(srv.audience(e), h, event, data, !e.noCompress)
 	if err != nil {
 		return nil, err
 	}
@@ -175,18 +222,21 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	if len(asked)+elsewhere.len() == 0 {
 		return nil, nil
 	}
-	a := &answers{inquiry: srv.inquiry(event), id: h.ID, waiting: make(map[*Socket]struct{}, len(asked)+elsewhere.len()), done: make(chan struct{})}
+	a := &answers{inquiry: srv.inquiry(event), id: h.ID, done: make(chan struct{})}
 	a.until, _ = ctx.Deadline()
 	for _, r := range asked {
-		a.waiting[r.s] = struct{}{}
+		a.waiting.Add(r.s)
 	}
+	if elsewhere != nil {
+		for _, s := range elsewhere.sockets {
+			a.waiting.Add(s)
+		}
+	}
+	a.waiting.Arm(func() (end func()) { return func() { close(a.done) } })
 	f := srv.newFanout(from, e, p, event, data)
 	f.begin(h)
 	defer f.release()
 	if elsewhere.len() > 0 {
-		for _, s := range elsewhere.sockets {
-			a.waiting[s] = struct{}{}
-		}
 		defer srv.cluster.Cancel(h.ID)
 		if err := srv.publish(e, nil, p, event, data, srv.callElsewhere(ctx, e.ns, h.ID, a, elsewhere)); err != nil {
 			for _, s := range elsewhere.sockets {
@@ -197,7 +247,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	for _, r := range asked {
 		switch _, err := f.send(r, a); {
 		case err == errLeftRoom: // the event is not for it any more
-			a.dismiss(r.s)
+			a.waiting.Remove(r.s)
 		case err != nil:
 			a.failed(r.s, err)
 		}
@@ -210,7 +260,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	select {
 	case <-a.done:
 	case <-ctx.Done():
-		for _, s := range a.unanswered() {
+		for s := range a.waiting.All() {
 			err := fmt.Errorf("socketio: call %q: %w", event, ctx.Err())
 			if s.takeAck(h.ID) != nil {
 				s.ackFailed(a, err)
@@ -225,11 +275,11 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 // answers collects the acknowledgements of one call.
 type answers struct {
 	inquiry
-	id   uint64        // of the acknowledgements
-	done chan struct{} // closed when no answer is waited for
+	id      uint64 // of the acknowledgements
+	waiting acks.Waiting[*Socket]
+	done    chan struct{} // closed when no answer is waited for
 
 	mu      sync.Mutex
-	waiting map[*Socket]struct{}
 	replies []Reply
 	missing []string
 	err     error // why the first of missing did not answer
@@ -249,7 +299,7 @@ func (a *answers) ask(r recipient, p packet, volatile bool) (sent bool, err erro
 func (a *answers) answered(s *Socket, args parser.Args) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.settle(s) {
+	if a.waiting.Remove(s) {
 		a.replies = append(a.replies, Reply{s.sid, args})
 	}
 }
@@ -257,41 +307,12 @@ func (a *answers) answered(s *Socket, args parser.Args) {
 func (a *answers) failed(s *Socket, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.settle(s) {
+	if a.waiting.Remove(s) {
 		a.missing = append(a.missing, s.sid)
 		if a.err == nil {
 			a.err = err
 		}
 	}
-}
-
-func (a *answers) dismiss(s *Socket) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.settle(s)
-}
-
-// settle ends the wait for a socket. It returns false if the wait has ended before. The
-// caller holds a.mu.
-func (a *answers) settle(s *Socket) bool {
-	if _, ok := a.waiting[s]; !ok {
-		return false
-	}
-	delete(a.waiting, s)
-	if len(a.waiting) == 0 {
-		close(a.done)
-	}
-	return true
-}
-
-func (a *answers) unanswered() []*Socket {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := make([]*Socket, 0, len(a.waiting))
-	for s := range a.waiting {
-		all = append(all, s)
-	}
-	return all
 }
 
 func (a *answers) result() ([]Reply, error) {

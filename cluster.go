@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/rooms"
 )
 
 // Cluster asks all servers on the [Broker] about the clients of a namespace, and
@@ -46,26 +46,6 @@ type Cluster struct {
 // Cluster returns the namespace as it is on all servers.
 func (n *namespace) Cluster() *Cluster { return &Cluster{n.srv, n} }
 
-// ClusterError says that an answer is not complete.
-type ClusterError struct {
-	// Missing names the servers that did not answer, or could not carry out the
-	// request, as [Cluster.Servers] does. It may be empty: while the broker is not
-	// available, this server does not know the others.
-	Missing []string
-	Err     error // the context's error, [ErrBrokerUnavailable] or another
-}
-
-// Error names the servers and says why.
-func (e *ClusterError) Error() string {
-	if len(e.Missing) == 0 {
-		return fmt.Sprintf("socketio: not all servers were asked: %v", e.Err)
-	}
-	return fmt.Sprintf("socketio: %d servers did not answer (%.1000s): %v", len(e.Missing), strings.Join(e.Missing, ", "), e.Err)
-}
-
-// Unwrap returns why.
-func (e *ClusterError) Unwrap() error { return e.Err }
-
 // Servers returns the names of the servers that are known now, this one first. A name
 // consists of the machine, the process id, and the beginning of the server's id on the
 // broker.
@@ -74,7 +54,7 @@ func (cl *Cluster) Servers() []string {
 	case cl.srv == nil: // of a nil *Socket
 		return nil
 	case cl.srv.cluster == nil:
-		return []string{serverName("")}
+		return []string{fleet.ServerName("")}
 	}
 	return cl.srv.cluster.Servers()
 }
@@ -112,17 +92,6 @@ func (cl *Cluster) ask(ctx context.Context, q *census.Question) (fleet.Answer, e
 		return all, incomplete
 	}
 	return all, nil
-}
-
-// join returns an error that combines both; either may be nil.
-func (e *ClusterError) join(other *ClusterError) *ClusterError {
-	switch {
-	case e == nil:
-		return other
-	case other == nil:
-		return e
-	}
-	return &ClusterError{slices.Concat(e.Missing, other.Missing), errors.Join(e.Err, other.Err)}
 }
 
 // askServers asks the other servers.
@@ -320,4 +289,97 @@ func (srv *Server) findPeer(ctx context.Context, host string) (*url.URL, error) 
 		err = refuseAway
 	}
 	return u, err
+}
+
+// fleetChannel returns the channel on which Go servers find each other and ask each
+// other. channel is the one that they share for their clients.
+func fleetChannel(channel string) string { return channel + "#servers" }
+
+// newFleet returns the server's place among the Go servers on the broker.
+func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
+	channel := fleetChannel(srv.opts.Cluster.Channel)
+	o := fleet.Options{
+		Host: id, Name: fleet.ServerName(id), Answer: srv.answerServer,
+		Publish: func(data []byte) error { return c.PutTransient(channel, data) },
+		Lost: func(host string, err error) {
+			c.Lost(host, err, err != fleet.ErrInterrupted)
+		},
+	}
+	if opts := &srv.opts; opts.Cluster.PeerURL != "" {
+		o.Endpoint = strings.TrimSuffix(opts.Cluster.PeerURL, "/") + opts.Path
+	}
+	return fleet.New(o)
+}
+
+// answerServer answers a question of another server.
+func (srv *Server) answerServer(from string, content []byte, answer func(fleet.Answer)) {
+	if srv.mover == nil || !srv.mover.Answer(from, content, answer) {
+		answer(srv.answerContent(content))
+	}
+}
+
+// answerContent returns the answer to a question of another server. There is one in every
+// case, because the other server waits.
+func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
+	defer func() {
+		if v := recover(); v != nil { // of a hook
+			a = fleet.Answer{Err: srv.recovered("answering another server", v).Error()}
+		}
+	}()
+	return census.AnswerContent(content, clusterHost{srv})
+}
+
+var _ census.Sockets = clusterHost{}
+
+// Members returns the session ids in a room.
+func (h clusterHost) Members(ns, room string, away bool) []string {
+	return h.srv.sidsIn(ns, room, away)
+}
+
+// Count returns how many sockets are in a room.
+func (h clusterHost) Count(ns, room string, away bool) int { return h.srv.countIn(ns, room, away) }
+
+// Rooms returns the rooms of a socket.
+func (h clusterHost) Rooms(ns, sid string) (names []string, found, connected bool) {
+	n := namespace{srv: h.srv, name: ns}
+	s := n.Socket(sid)
+	if !s.Connected() && !s.Away() {
+		return nil, false, false
+	}
+	return s.Rooms(), true, s.Connected()
+}
+
+// Select returns the session ids that an event reaches.
+func (h clusterHost) Select(q *census.Question) (sids []string) {
+	e := &emitOptions{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
+	h.srv.each(e, false, nil, func(s *Socket, _ *place) error {
+		sids = append(sids, s.sid)
+		return nil
+	})
+	return sids
+}
+
+// Disconnect makes everyone in a room leave the namespace.
+func (h clusterHost) Disconnect(ns, room string) (n int) {
+	for s := range h.srv.socketsIn(ns, room, true) {
+		s.Disconnect()
+		n++
+	}
+	return n
+}
+
+// Move makes everyone in a room join another one, and leave the first.
+func (h clusterHost) Move(ns, from, to string) (n int, err error) {
+	for s := range h.srv.socketsIn(ns, from, true) {
+		switch failed := s.Join(to); {
+		case failed == nil:
+			if from != to && from != rooms.Everyone {
+				s.Leave(from)
+			}
+			n++
+		case !errors.Is(failed, ErrClosed):
+			err = failed
+		}
+	}
+	return n, err
 }

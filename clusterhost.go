@@ -1,21 +1,20 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
-	"github.com/seed-d124fa34/socketio/internal/census"
+	"github.com/seed-d124fa34/socketio/internal/acks"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
-	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/sessionid"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
 	"github.com/seed-d124fa34/socketio/parser"
@@ -126,15 +125,12 @@ func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e 
 	var a asker
 	if q != nil {
 		head.ID, head.HasID = srv.ackIDs.Add(1), true
-		target = &remoteTarget{question: q, id: head.ID, waiting: make(map[*Socket]struct{})}
+		target = &remoteTarget{question: q, id: head.ID}
 		a = target
 	}
-	out, decoded, err := srv.assemble(head, in, !e.noCompress)
+	out, decoded, err := srv.packets.FromWire(head, in)
 	if err != nil {
 		return err
-	}
-	if srv.recovery != nil {
-		out = srv.packets.WithForms(head, decoded.Event, decodeIf(srv.opts.ownParser, decoded.Args), out, !e.noCompress).WithOffset(wireOffset(in.ID))
 	}
 	f := srv.newFanout(nil, e, out, decoded.Event, nil)
 	if f.shown != nil {
@@ -161,28 +157,59 @@ func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e 
 	return nil
 }
 
-// assemble makes a packet of an event from another server. Unless Options.Parser is set,
-// the encoded arguments go in unchanged. Decoding checks them.
-func (srv *Server) assemble(head parser.Header, in *wire.Event, compress bool) (packet, parser.Packet, error) {
-	text := make([]byte, 0, 64+len(in.Namespace)+len(in.Name)+len(in.Args))
-	text = parser.AppendText(text, head, len(in.Attachments), in.Name, in.Args)
-	decoded, err := parser.DecodeAll(srv.opts.queue, cluster.PacketLimits, text, in.Attachments)
-	if err != nil {
-		return packet{}, decoded, err
-	}
-	if !srv.opts.ownParser {
-		return packets.New(text, in.Attachments, compress), decoded, nil
-	}
-	out, err := srv.encode(head, append(Args{decoded.Event}, decodeAll(decoded.Args)...), compress)
-	return out, decoded, err
+// remoteTarget collects the acknowledgements of one event for another server. It knows
+// which clients owe one, and releases them when the other server waits no more.
+type remoteTarget struct {
+	inquiry  // empty, because the other server calls its own hooks
+	question *cluster.Question
+	id       uint64
+	waiting  acks.Waiting[*Socket]
 }
 
-// decodeIf returns decoded arguments, or nil.
-func decodeIf(needed bool, args parser.Args) Args {
-	if !needed {
-		return nil
+// ask asks one recipient of the event.
+func (t *remoteTarget) ask(r recipient, p packet, volatile bool) (sent bool, err error) {
+	t.waiting.Add(r.s)
+	sent, err = r.s.ask(p, volatile, t.id, t, r.via)
+	switch {
+	case sent:
+	case err == errLeftRoom:
+		t.waiting.Remove(r.s)
+	case err != errAlreadyFailed:
+		t.failed(r.s, err)
 	}
-	return decodeAll(args)
+	return sent, err
+}
+
+// arm lets the other server, or its timeout, end the wait. It is called when all
+// recipients have been asked.
+func (t *remoteTarget) arm() {
+	t.waiting.Arm(func() (end func()) {
+		t.question.Wait(t.end)
+		return t.question.Done
+	})
+}
+
+// end ends the wait for the clients that have not answered.
+func (t *remoteTarget) end() {
+	for s := range t.waiting.Take() {
+		s.takeAck(t.id)
+	}
+}
+
+func (t *remoteTarget) answered(s *Socket, args parser.Args) {
+	t.waiting.Remove(s)
+	if err := t.question.Answered(s.sid, args); err != nil {
+		s.srv().log.Warn("socketio: the acknowledgement for another server cannot be sent", "namespace", s.name, "sid", short(s.sid), "error", err)
+	}
+}
+
+func (t *remoteTarget) failed(s *Socket, err error) {
+	t.waiting.Remove(s)
+	most := 0
+	if limit, ok := errors.AsType[*LimitError](err); ok {
+		most = limit.Max
+	}
+	t.question.Failed(s.sid, most)
 }
 
 // wireEvent returns the event for other servers, without rooms and payload.
@@ -192,17 +219,6 @@ func (e *emitOptions) wireEvent() *wire.Event {
 		Volatile: e.volatile, NoCompress: e.noCompress,
 	}
 	return &e.out
-}
-
-// encodeWire encodes an event for other servers.
-func encodeWire(out *wire.Event, codec parser.Parser, event string, data any) error {
-	text, attachments, err := codec.Encode(nil, parser.Header{Type: parser.Event, Namespace: "/"}, append([]any{event}, argsOf(data)...))
-	if err != nil {
-		return fmt.Errorf("socketio: emit %q: %w", event, err)
-	}
-	out.Name, out.Args = parser.SplitEvent(text)
-	out.Attachments = attachments
-	return nil
 }
 
 // emitElsewhere publishes an event for the clients of other servers. p is the event as
@@ -227,6 +243,84 @@ func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event s
 	return nil // the clients of this server have it; BrokerStatus reports the failure
 }
 
+// askElsewhere returns the cluster.Ask for the clients of other servers that an event
+// with OnAck is for.
+func (srv *Server) askElsewhere(e *emitOptions, cb *ackCallback) *cluster.Ask {
+	ask := &cluster.Ask{
+		ID: cb.id, Namespace: e.ns, Asker: &remoteAsker{srv: srv, ns: e.ns, target: cb},
+		Timeout: cmp.Or(e.ackTimeout, srv.opts.Cluster.AckTimeout), Failures: cb.takesError(),
+	}
+	if !e.targeted || len(e.rooms) != 1 || len(e.except) > 0 {
+		return ask
+	}
+	switch name := e.rooms[0]; {
+	case !sessionid.Is(name):
+		ask.PerhapsOne = sessionid.MayBePython(name)
+	case srv.findSocket(name) == nil && !slices.Contains(e.skip, name):
+		ask.Clients = map[string]string{name: ""}
+	}
+	ask.Asker.(*remoteAsker).after = ask.Timeout
+	return ask
+}
+
+// remoteAsker passes on the answers of clients of other servers.
+type remoteAsker struct {
+	srv     *Server
+	ns      string
+	target  ackTarget
+	after   time.Duration      // how long the answers are waited for
+	sockets map[string]*Socket // the sockets that the target waits for, by session id; nil if it knows none
+}
+
+// socket returns the socket that stands for the client that answered. Its session id is
+// empty if sid may be the name of a room: an emit to the socket would reach everyone
+// there.
+func (a *remoteAsker) socket(sid string) *Socket {
+	if a.sockets != nil {
+		return a.sockets[sid]
+	}
+	if !sessionid.Is(sid) {
+		sid = ""
+	}
+	return a.srv.remoteSocket(a.ns, sid)
+}
+
+func (a *remoteAsker) Answered(sid string, args parser.Args) {
+	if s := a.socket(sid); s != nil {
+		a.target.answered(s, args)
+	}
+}
+
+func (a *remoteAsker) Failed(sid string, err error) {
+	if s := a.socket(sid); s != nil {
+		a.target.failed(s, a.explain(err))
+	}
+}
+
+// explain translates an error of the cluster.
+func (a *remoteAsker) explain(err error) error {
+	if most, limit := errors.AsType[cluster.LimitError](err); limit {
+		return &LimitError{limitPendingAcks, int(most)}
+	}
+	switch err {
+	case cluster.ErrTimeout:
+		event, _ := a.target.asked()
+		return lateAck(event, a.after)
+	case cluster.ErrLeft:
+		return errLeftElsewhere
+	case fleet.ErrLeft:
+		return fmt.Errorf("%w: %w", errLeftElsewhere, err)
+	case fleet.ErrUnavailable:
+		return ErrBrokerUnavailable
+	case fleet.ErrSilent, fleet.ErrInterrupted:
+		return fmt.Errorf("socketio: the client is on another server: %w", err)
+	}
+	return err
+}
+
+// errLeftElsewhere: a client of another server left before it answered.
+var errLeftElsewhere = fmt.Errorf("%w, on another server", ErrClosed)
+
 // publish publishes an event for the clients of other servers, unless it can only be
 // for clients of this one. If ask is not nil, the clients are asked for acknowledgements.
 func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string, data any, ask *cluster.Ask) error {
@@ -245,7 +339,7 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 	if e.skipSelf && self != nil {
 		out.Skip = append(slices.Clip(e.skip), self.sid)
 	}
-	if err := srv.fillWire(out, p, event, data); err != nil {
+	if err := srv.packets.ToWire(out, &p, event, argsOf(data)); err != nil {
 		return err
 	}
 	out.ID = srv.eventID(e, p)
@@ -265,132 +359,4 @@ func (srv *Server) eventID(e *emitOptions, p packet) []byte {
 		offset = srv.offsets.Next()
 	}
 	return offset.Append(e.id[:0])
-}
-
-// elsewhere publishes a command for a socket that is not on this server.
-func (n *namespace) elsewhere(do wire.Action, sid, room string) error {
-	switch {
-	case n.err != nil:
-		return n.err
-	case n.srv.cluster == nil || n.name == anyName:
-		return fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), n.name)
-	}
-	return doElsewhere(n.srv.cluster.Do, wire.Command{Do: do, Namespace: n.name, SID: sid, Room: room})
-}
-
-// doElsewhere checks a command for a socket and publishes it, unless it has no effect.
-func doElsewhere(publish func(wire.Command) error, c wire.Command) error {
-	switch {
-	case c.SID == "":
-		return fmt.Errorf("%w: %q in %s", ErrUnknownSocket, c.SID, c.Namespace)
-	case c.Do == wire.Disconnect:
-	case c.Room == "":
-		return errEmptyRoom
-	case c.Room == c.SID:
-		return nil // every socket is always in its own room
-	}
-	return publish(c)
-}
-
-// fleetChannel returns the channel on which Go servers find each other and ask each
-// other. channel is the one that they share for their clients.
-func fleetChannel(channel string) string { return channel + "#servers" }
-
-// newFleet returns the server's place among the Go servers on the broker.
-func (srv *Server) newFleet(id string, c *cluster.Cluster) *fleet.Fleet {
-	channel := fleetChannel(srv.opts.Cluster.Channel)
-	o := fleet.Options{
-		Host: id, Name: serverName(id), Answer: srv.answerServer,
-		Publish: func(data []byte) error { return c.PutTransient(channel, data) },
-		Lost: func(host string, err error) {
-			c.Lost(host, err, err != fleet.ErrInterrupted)
-		},
-	}
-	if opts := &srv.opts; opts.Cluster.PeerURL != "" {
-		o.Endpoint = strings.TrimSuffix(opts.Cluster.PeerURL, "/") + opts.Path
-	}
-	return fleet.New(o)
-}
-
-// serverName returns a name of this process that people can read.
-func serverName(host string) string {
-	machine, _ := os.Hostname() // may be unknown
-	name := fmt.Sprintf("%.100s/%d", machine, os.Getpid())
-	if host != "" {
-		name += "/" + host[:8]
-	}
-	return name
-}
-
-// answerServer answers a question of another server.
-func (srv *Server) answerServer(from string, content []byte, answer func(fleet.Answer)) {
-	if srv.mover == nil || !srv.mover.Answer(from, content, answer) {
-		answer(srv.answerContent(content))
-	}
-}
-
-// answerContent returns the answer to a question of another server. There is one in every
-// case, because the other server waits.
-func (srv *Server) answerContent(content []byte) (a fleet.Answer) {
-	defer func() {
-		if v := recover(); v != nil { // of a hook
-			a = fleet.Answer{Err: srv.recovered("answering another server", v).Error()}
-		}
-	}()
-	return census.AnswerContent(content, clusterHost{srv})
-}
-
-var _ census.Sockets = clusterHost{}
-
-// Members returns the session ids in a room.
-func (h clusterHost) Members(ns, room string, away bool) []string {
-	return h.srv.sidsIn(ns, room, away)
-}
-
-// Count returns how many sockets are in a room.
-func (h clusterHost) Count(ns, room string, away bool) int { return h.srv.countIn(ns, room, away) }
-
-// Rooms returns the rooms of a socket.
-func (h clusterHost) Rooms(ns, sid string) (names []string, found, connected bool) {
-	n := namespace{srv: h.srv, name: ns}
-	s := n.Socket(sid)
-	if !s.Connected() && !s.Away() {
-		return nil, false, false
-	}
-	return s.Rooms(), true, s.Connected()
-}
-
-// Select returns the session ids that an event reaches.
-func (h clusterHost) Select(q *census.Question) (sids []string) {
-	e := &emitOptions{ns: q.Namespace, targeted: !q.Everyone, rooms: q.Rooms, skip: q.Skip, except: q.Except}
-	h.srv.each(e, false, nil, func(s *Socket, _ *place) error {
-		sids = append(sids, s.sid)
-		return nil
-	})
-	return sids
-}
-
-// Disconnect makes everyone in a room leave the namespace.
-func (h clusterHost) Disconnect(ns, room string) (n int) {
-	for s := range h.srv.socketsIn(ns, room, true) {
-		s.Disconnect()
-		n++
-	}
-	return n
-}
-
-// Move makes everyone in a room join another one, and leave the first.
-func (h clusterHost) Move(ns, from, to string) (n int, err error) {
-	for s := range h.srv.socketsIn(ns, from, true) {
-		switch failed := s.Join(to); {
-		case failed == nil:
-			if from != to && from != rooms.Everyone {
-				s.Leave(from)
-			}
-			n++
-		case !errors.Is(failed, ErrClosed):
-			err = failed
-		}
-	}
-	return n, err
 }

@@ -286,7 +286,7 @@ func (s *Socket) comebackOf(claim uint64) *comeback {
 }
 
 // beginReturn attaches the socket to the connection by which its client comes back, before the
-// connect handler. It reports false if that is no more to be done.
+// connect handler. It reports false if the session has ended, or a newer connection has taken over.
 func (s *Socket) beginReturn(back *comeback) bool {
 	s.events.Wait() // with Options.AsyncHandlers
 	s.mu.Lock()

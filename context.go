@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -70,7 +71,7 @@ func (c *Context) Event() string { return c.event }
 // interface value, and binary ones into []byte. The argument of "connect" is the
 // client's auth payload, if it sent one; that of "disconnect" is a [Reason].
 // An argument that cannot be decoded is nil; [Context.Bind] returns the error.
-func (c *Context) Args() Args { return decodeAll(c.args) }
+func (c *Context) Args() Args { return goargs.Decode(c.args) }
 
 // RawArgs returns all arguments as they came, each as a [Raw], for a handler that emits
 // them again:
@@ -99,16 +100,6 @@ func (c *Context) Bind(vs ...any) error {
 		}
 	}
 	return nil
-}
-
-func decodeAll(args parser.Args) Args {
-	all := make(Args, args.Len())
-	for i := range all {
-		if err := args.Bind(i, &all[i]); err != nil {
-			all[i] = nil
-		}
-	}
-	return all
 }
 
 // Pattern returns the names under which the event is counted and traced. They are
@@ -263,7 +254,7 @@ func (c *Context) conclude(ack Args, err error) (undelivered, why error) {
 // acknowledge sends the values of an acknowledgement. err is set if they cannot be
 // encoded, undelivered if the client cannot be reached.
 func (c *Context) acknowledge(ack Args) (undelivered, err error) {
-	p, err := c.srv().encode(parser.Header{Type: parser.Ack, Namespace: c.name, ID: c.id, HasID: true}, ack, true)
+	p, err := c.srv().packets.Encode(parser.Header{Type: parser.Ack, Namespace: c.name, ID: c.id, HasID: true}, ack, true)
 	if err != nil {
 		return nil, fmt.Errorf("socketio: acknowledge %.100q: %w", c.event, err)
 	}

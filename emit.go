@@ -6,16 +6,51 @@ import (
 	"slices"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
+// packet is an encoded packet.
+type packet = packets.Packet
+
+// encodeEvent encodes an EVENT packet.
+func (srv *Server) encodeEvent(to packets.Audience, h parser.Header, event string, data any, compress bool) (packet, error) {
+	if parser.Reserved(event) {
+		return packet{}, reservedError(event)
+	}
+	p, err := srv.packets.EventFor(to, h, event, argsOf(data), compress)
+	if err != nil {
+		return packet{}, fmt.Errorf("socketio: emit %q: %w", event, err)
+	}
+	return p, nil
+}
+
+func reservedError(event string) error {
+	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
+}
+
+// audience says how the clients of an emit are to get it.
+func (srv *Server) audience(e *emitOptions) packets.Audience {
+	switch {
+	case srv.recovery == nil:
+		return packets.NobodyComesBack
+	case e.volatile || srv.opts.ownParser || srv.mixed.Load():
+		return packets.SomeComeBack
+	}
+	return packets.MostComeBack
+}
+
 // emit is the common part of all Emit methods. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
 	h := parser.Header{Type: parser.Event, Namespace: ns}
 	if from != nil && len(opts) == 0 && !from.elsewhere() { // the most frequent case
-		p, err := srv.encodeFor(from, h, event, data)
+		to := packets.NobodyComesBack
+		if from.recovery != nil {
+			to = packets.MostComeBack
+		}
+		p, err := srv.encodeEvent(to, h, event, data, true)
 		if err != nil {
 			return err
 		}
@@ -41,7 +76,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		h.ID, h.HasID = srv.ackIDs.Add(1), true
 		cb = srv.newAckCallback(e, event, h.ID)
 	}
-	p, err := srv.encodeForms(h, event, data, e)
+	p, err := srv.encodeEvent(srv.audience(e), h, event, data, !e.noCompress)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/handlers"
 	"github.com/seed-d124fa34/socketio/internal/outbox"
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/internal/wire/flask"
@@ -296,7 +297,7 @@ func (m *Emitter) Emit(event string, data any, opts ...EmitOption) error {
 	}
 	out := e.wireEvent()
 	out.Rooms = e.rooms
-	if err := encodeWire(out, m.codec, event, data); err != nil {
+	if err := packets.ToWire(out, m.codec, event, argsOf(data)); err != nil {
 		return err
 	}
 	if e.targeted && len(out.Rooms) == 0 {

@@ -3,6 +3,8 @@ package socketio
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/binding"
@@ -200,6 +202,37 @@ func (e *CallError) Error() string {
 
 // Unwrap returns Err.
 func (e *CallError) Unwrap() error { return e.Err }
+
+// ClusterError says that an answer is not complete.
+type ClusterError struct {
+	// Missing names the servers that did not answer, or could not carry out the
+	// request, as [Cluster.Servers] does. It may be empty: while the broker is not
+	// available, this server does not know the others.
+	Missing []string
+	Err     error // the context's error, [ErrBrokerUnavailable] or another
+}
+
+// Error names the servers and says why.
+func (e *ClusterError) Error() string {
+	if len(e.Missing) == 0 {
+		return fmt.Sprintf("socketio: not all servers were asked: %v", e.Err)
+	}
+	return fmt.Sprintf("socketio: %d servers did not answer (%.1000s): %v", len(e.Missing), strings.Join(e.Missing, ", "), e.Err)
+}
+
+// Unwrap returns why.
+func (e *ClusterError) Unwrap() error { return e.Err }
+
+// join returns an error that combines both; either may be nil.
+func (e *ClusterError) join(other *ClusterError) *ClusterError {
+	switch {
+	case e == nil:
+		return other
+	case other == nil:
+		return e
+	}
+	return &ClusterError{slices.Concat(e.Missing, other.Missing), errors.Join(e.Err, other.Err)}
+}
 
 // clientError returns the *Error in err's chain, or nil.
 func clientError(err error) *Error {

@@ -6,6 +6,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/mailbox"
 	"github.com/seed-d124fa34/socketio/internal/migration"
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -53,7 +54,7 @@ func (srv *Server) EmitDuring(f func(), event string, rooms ...string) error {
 	if err != nil {
 		return err
 	}
-	p, err := srv.encodeEvent(parser.Header{Type: parser.Event, Namespace: "/"}, event, nil, true)
+	p, err := srv.encodeEvent(packets.NobodyComesBack, parser.Header{Type: parser.Event, Namespace: "/"}, event, nil, true)
 	if err != nil {
 		return err
 	}

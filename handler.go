@@ -29,6 +29,18 @@ type Handler struct { // also the form in which every registered handler is kept
 // values.
 type Args []any
 
+// argsOf returns the arguments that the value given to Emit, or returned by a handler,
+// stands for: none for nil, several for Args, one for anything else.
+func argsOf(data any) Args {
+	switch d := data.(type) {
+	case nil:
+		return nil
+	case Args:
+		return d
+	}
+	return Args{data}
+}
+
 // Raw is an argument, or a part of one, in the form in which it came, with its
 // attachments. It is for relays, which pass on arguments that they need not understand:
 // nothing is decoded, numbers keep all their digits, and when it is emitted it goes out

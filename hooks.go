@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -126,7 +127,7 @@ type Emission struct {
 // changed, nor used after the hook has returned.
 func (e *Emission) Args() Args {
 	if e.args != nil {
-		return decodeAll(e.args)
+		return goargs.Decode(e.args)
 	}
 	if args := argsOf(e.data); args != nil {
 		return args

@@ -123,7 +123,7 @@ func (s *Socket) admit() (accepted bool) {
 // connectPacket returns the CONNECT packet for the client. If the parser cannot encode
 // it, connectPacket logs that, and ok is false.
 func (s *Socket) connectPacket(payload []any) (p packet, ok bool) {
-	p, err := s.srv().encode(parser.Header{Type: parser.Connect, Namespace: s.name}, payload, true)
+	p, err := s.srv().packets.Encode(parser.Header{Type: parser.Connect, Namespace: s.name}, payload, true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a CONNECT packet", "error", err)
 	}
@@ -165,7 +165,7 @@ func (s *Socket) sendDisconnect() {
 }
 
 func (s *Socket) disconnectPacket() *packet {
-	p, err := s.srv().encode(parser.Header{Type: parser.Disconnect, Namespace: s.name}, nil, true)
+	p, err := s.srv().packets.Encode(parser.Header{Type: parser.Disconnect, Namespace: s.name}, nil, true)
 	if err != nil {
 		s.srv().log.Error("socketio: the parser cannot encode a DISCONNECT packet", "error", err)
 		return nil

@@ -219,6 +219,31 @@ func (n *namespace) Disconnect(sid string) error {
 	return err
 }
 
+// elsewhere publishes a command for a socket that is not on this server.
+func (n *namespace) elsewhere(do wire.Action, sid, room string) error {
+	switch {
+	case n.err != nil:
+		return n.err
+	case n.srv.cluster == nil || n.name == anyName:
+		return fmt.Errorf("%w: %q in %.100s", ErrUnknownSocket, short(sid), n.name)
+	}
+	return doElsewhere(n.srv.cluster.Do, wire.Command{Do: do, Namespace: n.name, SID: sid, Room: room})
+}
+
+// doElsewhere checks a command for a socket and publishes it, unless it has no effect.
+func doElsewhere(publish func(wire.Command) error, c wire.Command) error {
+	switch {
+	case c.SID == "":
+		return fmt.Errorf("%w: %q in %s", ErrUnknownSocket, c.SID, c.Namespace)
+	case c.Do == wire.Disconnect:
+	case c.Room == "":
+		return errEmptyRoom
+	case c.Room == c.SID:
+		return nil // every socket is always in its own room
+	}
+	return publish(c)
+}
+
 // Sockets ranges over everyone in the namespace on this server, in no particular order.
 // Each loop has those who are there when it begins. A socket that comes while the loop
 // runs is not in it; one that leaves may be.

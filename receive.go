@@ -320,10 +320,10 @@ func (cl *client) refuse(ns string, e *Error) {
 	if hs := cl.srv.hooks.Load(); hs != nil {
 		hs.refused(cl, ns, e)
 	}
-	p, err := cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(e), true)
+	p, err := cl.srv.packets.Encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(e), true)
 	if err != nil {
 		cl.srv.log.Warn("socketio: the data of a refusal cannot be encoded: the refusal is sent without it", "namespace", ns, "error", err)
-		p, err = cl.srv.encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(&Error{Message: e.Message}), true)
+		p, err = cl.srv.packets.Encode(parser.Header{Type: parser.ConnectError, Namespace: ns}, cl.refusal(&Error{Message: e.Message}), true)
 	}
 	if err == nil {
 		err = cl.sendRequired(p)

@@ -30,27 +30,29 @@ import (
 // closes it without leaving the namespace. A client that leaves, or that the server makes
 // leave, comes back as a new one.
 //
-// Clients take part that speak the protocol of the official client from version 4.6.
-// It gives the handlers of events one argument more, a string. Other clients do so
-// without knowing what it is for: see For.
+// A client takes part if it speaks the protocol of the official client from version 4.6.
+// Its events then have an additional last argument, a string, which the official client
+// passes to event handlers as well. Clients that do not use the string pass it on, too: see
+// For.
 type Recovery struct {
 	// Window is how long a client may be away. Zero means 2 minutes.
 	Window time.Duration
-	// SessionLimit bounds, in bytes, the events that are kept for one client. A
-	// client that is away for which there are more comes back as a new one, see
-	// [Namespace.OnExpired]; of a client that is connected those are kept that came
-	// last. Each event counts about 100 bytes besides its own. Zero means 4 MiB.
+	// SessionLimit bounds, in bytes, the events that are kept for one client. If there
+	// are more for a client that is away, its session ends, see [Namespace.OnExpired],
+	// and it comes back as a new client. For a client that is connected the newest events
+	// are kept. Each event counts about 100 bytes besides its own. Zero means 4 MiB.
 	SessionLimit int
 	// Budget bounds, in bytes, what is kept for all clients of the server together; an
 	// event that is kept for several of them counts once. When it is used up, the
-	// sessions for which most is kept end, until an eighth of it is free. Zero means
-	// 128 MiB; a negative value, no bound but SessionLimit.
+	// server ends the sessions for which it keeps most, until an eighth of it is free.
+	// Zero means 128 MiB, or four times SessionLimit if that is more; a negative value
+	// means no bound but SessionLimit.
 	Budget int
-	// For, if set, says by the request of its handshake which clients take part:
-	// clients for which it returns false get no argument more, and come back as new
-	// ones. It is called once a connection, in the goroutine that serves the
-	// request. Nil means all clients. Those that speak revision 3 of Engine.IO (Socket.IO
-	// 2) never take part.
+	// For, if set, is called with the request of each handshake and reports whether
+	// the client takes part. A client for which it returns false gets no additional
+	// argument, and comes back as a new one. For is called once for each connection, in
+	// the goroutine that serves the request. Nil means that all clients take part. Clients
+	// that speak revision 3 of Engine.IO (Socket.IO 2) never do.
 	For func(r *http.Request) bool
 }
 
@@ -128,22 +130,23 @@ var (
 	errExpired      = errors.New("socketio: the session ended while its client came back")
 )
 
-// OnExpired registers what is called when a session of the namespace has ended
-// while its client was away ([Options].Recovery): the client, should it come back,
-// is a new one. It runs once for each such session, after its disconnect handler,
-// in the goroutine of the socket's handlers. The socket is in its rooms until it
-// has returned, but nothing can be sent to it. Without one, that of [Namespace]("*") is called.
-// A panic is logged.
+// OnExpired registers a function that is called when a session of the namespace has ended
+// while its client was away ([Options].Recovery): a client that comes back after that is a
+// new one. It is called once for each such session, after the disconnect handler, in the
+// goroutine of the socket's handlers. The socket is in its rooms until the function has
+// returned, but nothing can be sent to it. If the namespace has no such function, that of
+// Namespace("*") is called. A panic is logged.
 func (n *namespace) OnExpired(handler func(s *Socket, why Expiry)) {
 	n.mustBeValid("OnExpired", caller(1))
 	n.srv.register(n.name, func(sp *space) { sp.onExpired = handler })
 }
 
 // Away reports whether the client has lost its connection and may come back
-// ([Options].Recovery). Connected is false meanwhile. In a disconnect handler it
-// and in [Hooks].SocketDisconnected it is true if the client's return, on this server or
-// another one, or [Namespace.OnExpired] follows, also if the session has ended before the
-// handler was called. It is false for a client of another server.
+// ([Options].Recovery). Connected is false meanwhile. In a disconnect handler and in
+// [Hooks].SocketDisconnected, Away is true if something follows: the client comes back, to
+// this server or another one, or [Namespace.OnExpired] is called. That includes a session
+// that has ended before the handler was called. Away is false for a client of another
+// server.
 func (s *Socket) Away() bool {
 	return s != nil && (s.state.Load() == stateAway || s.awaitsMove() || s.recovery != nil && s.recovery.losing.Load())
 }

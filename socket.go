@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 
@@ -251,6 +252,42 @@ var unknownContext = func() context.Context {
 	cancel(ErrUnknownSocket)
 	return ctx
 }()
+
+// remoteSocket returns a socket that stands for a client of another server. Only its
+// session id is known.
+func (srv *Server) remoteSocket(ns, sid string) *Socket {
+	s := &Socket{server: srv, name: ns, sid: sid}
+	s.state.Store(stateGone)
+	return s
+}
+
+// remote reports whether the socket stands for a client of another server.
+func (s *Socket) remote() bool { return s.at.Load() == nil }
+
+// local returns the socket, nil if it stands for a client of another server.
+func (s *Socket) local() *Socket {
+	if s == nil || s.elsewhere() {
+		return nil
+	}
+	return s
+}
+
+// elsewhere reports whether the client is reached through the broker.
+func (s *Socket) elsewhere() bool { return s.remote() || s.movedAway() }
+
+// noRequest returns the request of a client that is connected to another server: an
+// empty one.
+func noRequest() *http.Request {
+	return &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, Body: http.NoBody}
+}
+
+// connectionContext returns the context of the connection.
+func (s *Socket) connectionContext() context.Context {
+	if cl := s.client(); cl != nil {
+		return cl.conn.Context()
+	}
+	return context.Background()
+}
 
 func (s *Socket) srv() *Server { return s.server }
 

@@ -91,6 +91,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/standby"
+	"github.com/seed-d124fa34/socketio/parser"
 )
 
 // Server is a Socket.IO server: an [http.Handler] for any net/http program. Mount it at
@@ -108,19 +109,21 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	index    *rooms.Index[*Socket] // the members of namespaces and rooms
 	ackIDs   atomic.Uint64         // the last acknowledgement id that was used
 	// workers run handlers. They count sockets and callbacks whose handlers may still run.
-	workers    *mailbox.Workers[*task]
-	packets    packets.Encoder
-	mixed      atomic.Bool                            // with recovery there are, or were, clients that do not take part
-	recovery   *recovery.Store[*Socket, packets.Kept] // nil without Options.Recovery
-	cluster    cluster.Adapter                        // the other servers; nil without a broker
-	offsets    *recovery.Offsets                      // of events for other servers, without Options.Recovery; nil without a broker
-	entering   [16]sync.Mutex                         // see client.entering
-	arrived    atomic.Uint64                          // how often sessions have come from other servers
-	survival   *survival                              // nil unless the broker keeps a history and records, with Options.Recovery
-	sequence   *standby.Sequence                      // nil without survival
-	mover      *migration.Mover                       // nil without a broker or Options.Recovery
-	host       string                                 // its name on the broker
-	remoteAcks remoteBoxes
+	workers  *mailbox.Workers[*task]
+	packets  packets.Encoder
+	mixed    atomic.Bool                            // with recovery there are, or were, clients that do not take part
+	recovery *recovery.Store[*Socket, packets.Kept] // nil without Options.Recovery
+	cluster  cluster.Adapter                        // the other servers; nil without a broker
+	offsets  *recovery.Offsets                      // of events for other servers, without Options.Recovery; nil without a broker
+	entering [16]sync.Mutex                         // see client.entering
+	arrived  atomic.Uint64                          // how often sessions have come from other servers
+	survival *survival                              // nil unless the broker keeps a history and records, with Options.Recovery
+	sequence *standby.Sequence                      // nil without survival
+	mover    *migration.Mover                       // nil without a broker or Options.Recovery
+	host     string                                 // its name on the broker
+	// remoteAcks are the mailboxes for callbacks of OnAck for clients of other servers. They cannot be in
+	// the Socket, because each answer has a Socket of its own.
+	remoteAcks mailbox.Boxes[remoteKey, *task]
 	closing    atomic.Bool // Shutdown was called
 	stats      stats
 	hooks      atomic.Pointer[hooks] // nil if there are none
@@ -162,6 +165,29 @@ func NewServer(opts *Options) *Server {
 		srv.joinCluster(host)
 	}
 	return srv
+}
+
+// newEncoder returns what encodes the packets of a server.
+func newEncoder(srv *Server) packets.Encoder {
+	e := packets.Encoder{
+		Parser: srv.opts.Parser, OwnParser: srv.opts.ownParser,
+		Codec: srv.opts.queue, WireLimits: cluster.PacketLimits,
+		Panicked: func(v any, h parser.Header) error {
+			return srv.recovered("encoding", v, "namespace", h.Namespace, "packet", h.Type)
+		},
+		ManyAttachments: func(h parser.Header, n, limit int) {
+			srv.notices.Warn(context.Background(), "attachments", fmt.Sprintf(
+				"socketio: a packet with %d attachments was sent: JavaScript clients accept %d and close the connection if there are more; join the bytes, or send several events", n, limit),
+				"namespace", h.Namespace)
+		},
+		Failed: func(h parser.Header, event string, err error) {
+			srv.log.Error("socketio: the parser cannot encode an event with an offset (Options.Recovery)", "namespace", h.Namespace, "event", printable(event), "error", err)
+		},
+	}
+	if srv.recovery != nil {
+		e.NextOffset = srv.recovery.NextOffset
+	}
+	return e
 }
 
 // appendASCII returns what writes packets in ASCII: JSON's, not those of another parser.

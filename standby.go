@@ -45,6 +45,7 @@ func (srv *Server) startSurvival() {
 		return
 	}
 	srv.sequence = standby.NewSequence(srv.recovery.Offsets())
+	srv.packets.Ordered = true
 	srv.survival = &survival{
 		srv: srv, history: history, store: store,
 		writer: standby.NewWriter(store, srv.opts.Recovery.Window, srv.log),
@@ -232,7 +233,7 @@ func (f *fanout) record(out *wire.Event, event string, data any) {
 	if f.step.head.HasID {
 		out.Ask = &wire.Ask{ID: f.step.head.ID}
 	}
-	if f.srv.fillWire(out, f.packet, event, data) == nil {
+	if f.srv.packets.ToWire(out, &f.packet, event, argsOf(data)) == nil {
 		_ = f.srv.cluster.Record(out) // lost with the broker, as any message
 	}
 }
@@ -301,6 +302,22 @@ func (w *survival) rebuild(ctx context.Context, key recovery.Key, owner string, 
 	}
 	s.Restored = restored{owner, order}
 	return s, at, nil
+}
+
+// encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
+// any more.
+func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
+	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
+	if asks {
+		head.ID, head.HasID = srv.ackIDs.Add(1), true
+	}
+	out, _, err := srv.packets.FromWire(head, e)
+	if err != nil {
+		return m, err
+	}
+	m = packets.ToMove(out.Fixed().Kept)
+	m.Ask = 0
+	return m, nil
 }
 
 // read reads the history from a position to the present.

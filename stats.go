@@ -138,14 +138,14 @@ type RecoveryStats struct {
 	KeptBytes int64
 	// Recovered counts clients that came back to their session.
 	Recovered uint64
-	// NotRecovered counts clients that wanted to and got a new session, by cause:
-	// "unknown", if there is no such session or not any more; "offset", if some of what they
-	// had missed was not kept any more.
+	// NotRecovered counts clients that asked for their session and got a new one, by cause:
+	// "unknown" if there is no such session, or none any more; "offset" if the server no
+	// longer keeps all that the client has missed.
 	NotRecovered map[string]uint64
 	// Expired counts sessions that have ended while their client was away.
 	Expired map[Expiry]uint64
-	// MovedHere and MovedAway count sessions that have come from other servers, and gone
-	// there.
+	// MovedHere counts sessions that have come from other servers, and MovedAway those
+	// that have gone to other servers.
 	MovedHere, MovedAway uint64
 }
 

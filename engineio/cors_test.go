@@ -3,6 +3,7 @@ package engineio_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -285,4 +286,27 @@ func TestCredentialsContradict(t *testing.T) {
 		CredentialsForAnyOrigin: true, DisableCredentials: true,
 	})
 	assert.ErrorContains(t, err, "Options.CredentialsForAnyOrigin and Options.DisableCredentials")
+}
+
+// net/http refuses a request whose Origin has a character that no header may have. If one gets through, as in a
+// program with another parser, the origin is not the server's own, nor a listed one. (JS 007)
+func TestIllegalCharactersInOrigin(t *testing.T) {
+	for _, char := range []string{"\x00", "\x01", "\x7f"} { // not the end of a line, which is white space around a value
+		synctest.Test(t, func(t *testing.T) {
+			h := newHost(t, &engineio.Options{AllowedOrigins: []string{"https://page.test"}}, nil)
+			for _, origin := range []string{"http://server.test", "https://page.test"} {
+				_, answer := rawRequest(t, h.tr, "GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: server.test\r\nOrigin: "+origin+char+"\r\n\r\n")
+				resp, err := http.ReadResponse(answer, nil)
+				require.NoError(t, err)
+				assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
+				r := httptest.NewRequest(http.MethodGet, "http://server.test/engine.io/?EIO=4&transport=polling", nil)
+				r.Header["Origin"] = []string{origin + char}
+				w := httptest.NewRecorder()
+				h.srv.ServeHTTP(w, r)
+				assert.Equal(t, http.StatusForbidden, w.Code)
+				assert.Empty(t, w.Header()["Access-Control-Allow-Origin"])
+			}
+			assert.Zero(t, h.srv.Len())
+		})
+	}
 }

@@ -31,8 +31,8 @@ func BinaryFrames(data []byte, more ...[]byte) *Frames {
 	return f
 }
 
-// Append returns the messages of f with one more behind them, the first message of last.
-// They are sent as a unit.
+// Append returns frames of the messages of f followed by the first message of last. They
+// are sent as a unit. f and last do not change.
 func Append(f, last *Frames) *Frames {
 	all := new(Frames)
 	outgoing.Append(&all.unit, &f.unit, &last.unit)

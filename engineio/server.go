@@ -88,8 +88,8 @@ func NewServer(opts *Options) (*Server, error) {
 	return s, nil
 }
 
-// Options returns the options of the server, with the defaults filled in. What they
-// point to must not be changed.
+// Options returns the options of the server, with the defaults filled in. The caller must
+// not change what they point to.
 func (s *Server) Options() Options { return s.opts }
 
 func (s *Server) nextFlusher() *flusher {

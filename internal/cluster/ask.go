@@ -14,8 +14,8 @@ import (
 // ask is an Ask that waits for answers. Cluster.mu guards it.
 type ask struct {
 	Ask
-	clients map[string]string   // those of Clients of whom nothing has been heard
-	heard   map[string]struct{} // without Clients and Named: of whom something has
+	clients map[string]string   // those of Clients that have not answered or left
+	heard   map[string]struct{} // without Clients and Named: those that have
 	answers int                 // without Clients and Named: how many
 	until   time.Time           // when the Timeout is over; zero without
 	expiry  *time.Timer         // nil if nothing happens then

@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
+	"os"
 	"slices"
 	"time"
 )
@@ -146,4 +148,15 @@ func (f *Fleet) Reachable(host string) error {
 		return ErrSilent
 	}
 	return nil
+}
+
+// ServerName returns a name of this process that people can read: the machine, the process id and, unless
+// it is empty, the beginning of the id of the server.
+func ServerName(host string) string {
+	machine, _ := os.Hostname() // may be unknown
+	name := fmt.Sprintf("%.100s/%d", machine, os.Getpid())
+	if host != "" {
+		name += "/" + host[:8]
+	}
+	return name
 }

@@ -16,13 +16,13 @@ type Question struct {
 	Order bool
 	// UntilFound is set if nobody need be waited for once a server has answered with Found.
 	UntilFound bool
-	// Urgent is set if a server is not to be waited for when it is gone without a goodbye. Servers give
-	// signs of life every half second until they have answered such a question; one that gives none
-	// for two seconds after the question has come round is silent.
+	// Urgent is set if Ask is not to wait for a server that has gone without a goodbye. Servers give
+	// signs of life every half second until they have answered such a question. A server that gives
+	// none for two seconds after the question has come back from the broker counts as silent.
 	Urgent bool
 	// To is the one server that is asked. Empty: all. If it is this server itself, nobody answers,
-	// and Ask returns when Passed has returned: all that this server had published before has come
-	// round by then, if the broker has one order for all.
+	// and Ask returns when Passed has returned. If the broker has one order for all, everything that
+	// this server had published before has come back from the broker by then.
 	To string
 	// Passed, if set, is called when this server receives its own question: what it receives from
 	// then on, the others receive after the question, if the broker has one order for all. The

@@ -21,6 +21,18 @@ func (a Args) Len() int { return len(a) }
 // Bind stores argument i in the variable that v points to, see Assign.
 func (a Args) Bind(i int, v any) error { return Assign(v, a[i]) }
 
+// Decode returns the values of arguments, each as a variable of type any gets it; nil for one that
+// cannot be decoded.
+func Decode(args parser.Args) []any {
+	all := make([]any, args.Len())
+	for i := range all {
+		if err := args.Bind(i, &all[i]); err != nil {
+			all[i] = nil
+		}
+	}
+	return all
+}
+
 var rawMessageType = reflect.TypeFor[json.RawMessage]()
 
 // Assign stores value in the variable that dst points to. Go must allow the assignment,

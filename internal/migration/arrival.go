@@ -8,8 +8,8 @@ import (
 
 // arrival is a session that is under way, or a batch of them.
 type arrival struct {
-	// passed: the question for it has come round, and this server may yet get it. Whoever has asked
-	// before does not wait, so that two servers never wait for each other.
+	// passed: the question for it has come back from the broker, and this server may yet get it.
+	// Servers that asked before that do not wait, so that two servers never wait for each other.
 	passed bool
 	then   []waiting // in the order in which they have come
 }

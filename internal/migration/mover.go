@@ -39,17 +39,17 @@ type Host interface {
 	// Waiting returns how many sessions there are whose clients are away.
 	Waiting() int
 	// Take makes sessions of another server this server's, with what the Capture has for them. What
-	// this server has said before is still to come.
+	// this server has published before has not come back from the broker yet.
 	Take(sessions []*Session, from string, c *cluster.Capture) Arrivals
 }
 
 // Arrivals are sessions that Host.Take has taken. Their clients wait for one of the methods. Neither waits.
 type Arrivals interface {
-	// Settle is called when all that this server said before Take has come round, by the goroutine
-	// that receives. With again it is to be called once more, when the same is true of what this
-	// server said before now.
+	// Settle is called when all that this server published before Take has come back from the
+	// broker, by the goroutine that receives. If it returns true, it is called once more when all
+	// that this server published before now has come back.
 	Settle() (again bool)
-	// End is called when that can happen no more. It has no effect after Settle.
+	// End is called when Settle cannot be called any more. It has no effect after Settle.
 	End()
 }
 
@@ -228,7 +228,8 @@ func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wa
 	return replies
 }
 
-// settle waits until what this server had said before it took sessions has come round.
+// settle waits until what this server had published before it took sessions has come back from the
+// broker.
 func (m *Mover) settle(ctx context.Context, a Arrivals) {
 	q := question{Do: doMark}
 	var again atomic.Bool

@@ -21,10 +21,11 @@ type Restorer interface {
 	Restore(ctx context.Context, key recovery.Key) (*Session, broker.Position)
 }
 
-// restore makes a session go on here that no server has, if its server has written it down.
+// restore makes a session that no server has go on here, if its server has written it down.
 //
-// What this server has published before goes round first, so that it is in the history; and then
-// what has come until the history has been read, so that no part of it comes once more.
+// It first waits until what this server has published before has come back from the broker, so that
+// it is in the history. When the history has been read, it waits once more in the same way, so that no
+// part of the history comes a second time.
 func (m *Mover) restore(key recovery.Key) {
 	select {
 	case m.restores <- struct{}{}:
@@ -47,7 +48,8 @@ func (m *Mover) restore(key recovery.Key) {
 	m.settle(ctx, m.host.Take([]*Session{s}, "", capture))
 }
 
-// mark waits until what this server has published before has come round, and has passed called then.
+// mark waits until what this server has published before has come back from the broker. It then has
+// passed called.
 func (m *Mover) mark(ctx context.Context, passed func()) (ok bool) {
 	q := question{Do: doMark}
 	var came atomic.Bool

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// maxNames is how many names are told apart.
+// maxNames is how many names are remembered.
 const maxNames = 32
 
-// Names remembers the names of which a log has told, so that clients, which make them
-// up, cannot fill it. The zero value has none. Its methods may be called from any
+// Names remembers which names have been logged, so that clients, which make up names,
+// cannot fill the log. The zero value has none. Its methods may be called from any
 // goroutine.
 type Names struct {
 	mu     sync.Mutex
@@ -21,7 +21,7 @@ type Novelty uint8
 
 const (
 	NewName      Novelty = iota // it gets a line of its own
-	OldName                     // the log has told of it
+	OldName                     // it has been logged before
 	TooManyNames                // it is one of too many: they share a line now and then
 )
 

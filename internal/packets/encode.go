@@ -58,8 +58,14 @@ type Encoder struct {
 	Parser parser.Parser
 	// OwnParser: Parser is not one of [parser.New], so that nothing is known of what it writes.
 	OwnParser bool
+	// Codec and WireLimits are for events of other servers, which are JSON.
+	Codec      parser.Parser
+	WireLimits parser.Limits
 	// NextOffset returns the offset of a new event. Nil means that no client can come back.
 	NextOffset func() recovery.Offset
+	// Ordered: the offset of an event is known only when it has its place among the others of the
+	// server, see standby.Sequence.
+	Ordered bool
 	// Panicked returns the error for the value of a panic in the codec, the parser, or a method
 	// like MarshalJSON. It is called by the deferred function that has recovered it.
 	Panicked func(v any, h parser.Header) error
@@ -93,6 +99,31 @@ func (e *Encoder) Encode(h parser.Header, args []any, compress bool) (Packet, er
 	p, err := e.encode(sc, recovery.Offset{}, h, args, compress)
 	scratches.Put(sc)
 	return p, err
+}
+
+// Audience says which clients an event is for.
+type Audience uint8
+
+const (
+	NobodyComesBack Audience = iota // only clients that cannot come back
+	SomeComeBack                    // any clients
+	MostComeBack                    // clients that can come back, most of all; with OwnParser, only these
+)
+
+// EventFor encodes an EVENT packet with what its clients need. args must not change until all of
+// them have been reached.
+func (e *Encoder) EventFor(to Audience, h parser.Header, event string, args []any, compress bool) (Packet, error) {
+	switch {
+	case to == NobodyComesBack || e.NextOffset == nil:
+		return e.Event(h, event, args, compress)
+	case to == MostComeBack && !e.Ordered && !h.HasID:
+		return e.EventToKeep(h, event, args, compress)
+	}
+	p, err := e.Event(h, event, args, compress)
+	if err != nil {
+		return Packet{}, err
+	}
+	return e.WithForms(h, event, args, p, compress), nil
 }
 
 // Event encodes an EVENT packet.

@@ -12,15 +12,15 @@ import (
 // OffsetEvent is the name of the event that carries the offset of the one before it.
 const OffsetEvent = "$offset"
 
-// Forms are how clients get an event that can come back. Such an event has an offset, by
-// which a client says what it had when it lost its connection. The official client takes the
-// last argument of an event for its offset, if that is a string. So
+// Forms are the forms of an event for clients that can come back. Such an event has an offset,
+// by which a client says what it had received when it lost its connection. The official client
+// takes the last argument of an event for its offset if that is a string. Therefore
 //
-//   - an event has its offset as one argument more;
+//   - an event has its offset as an additional last argument;
 //   - an event that asks for an acknowledgement, whose last argument is a function at the
 //     client, is followed by an [OffsetEvent];
-//   - a volatile event, which is not kept and has no offset, gets null as one argument more
-//     if its last one is a string.
+//   - a volatile event, which is not kept and has no offset, gets null as an additional last
+//     argument if its own last one is a string.
 //
 // Each form is made once for all recipients, when the first of them is reached, by the
 // goroutine that emits.
@@ -37,7 +37,7 @@ type Forms struct {
 	volatile *engineio.Frames
 }
 
-// WithForms adds to the packet of an event what clients need that can come back. args are
+// WithForms adds what clients that can come back need to the packet of an event. args are
 // its arguments, which must not change until all recipients have been reached.
 func (e *Encoder) WithForms(h parser.Header, event string, args []any, p Packet, compress bool) Packet {
 	if e.NextOffset == nil {
@@ -124,7 +124,8 @@ func (f *Forms) keep() *KeptPacket {
 	return f.kept
 }
 
-// withOffset returns the event with its offset as one argument more; nil if that cannot be.
+// withOffset returns the event with its offset as an additional last argument. It returns nil for an
+// event that asks for an acknowledgement, and if the parser fails.
 func (f *Forms) withOffset(offset recovery.Offset) *engineio.Frames {
 	if f.head.HasID {
 		return nil

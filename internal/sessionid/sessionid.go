@@ -55,3 +55,18 @@ func Is(name string) bool {
 	n, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(name))
 	return err == nil && n == len(id) && binary.BigEndian.Uint32(id[16:]) == crc32.Checksum(id[:16], table)
 }
+
+// MayBePython reports whether a name may be a session id of python-socketio: 20
+// characters of base64, the first 16 of them random. A room may have such a name, too,
+// so nothing may be sent to the name because of this.
+func MayBePython(name string) bool {
+	const length, random = 20, 16
+	if len(name) != length {
+		return false
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(name); err != nil {
+		return false
+	}
+	begin := name[:random]
+	return strings.ToLower(begin) != begin && strings.ToUpper(begin) != begin
+}

@@ -10,7 +10,7 @@ var engineBehaviours = []behaviour.Row{
 	{"004", "handshakes with other methods than GET", "engineio.TestRefusals", ""},
 	{"005", "transport=websocket without an upgrade, with CORS headers", "engineio.TestRefusals engineio.TestOrigins", ""},
 	{"006", "transport=websocket on a polling session", "engineio.TestRefusals", ""},
-	{"007", "illegal characters in Origin", "engineio.TestOrigins", "net/http refuses them with 400; other origins are refused with 403"},
+	{"007", "illegal characters in Origin", "engineio.TestIllegalCharactersInOrigin engineio.TestOrigins", "net/http refuses them with 400; what gets past it with 403, like any foreign origin"},
 	{"008", "allowRequest refuses", "engineio.TestOnConnectRefuses", "OnConnect takes its place"},
 	{"009", "other protocol revisions", "engineio.TestRefusals engineio.TestRevision3IsRefusedByDefault engineio.TestRevision3IsWhatIsNot4", "over WebSocket, too, before the answer 101"},
 	{"010", "a request whose revision is not that of its session", "engineio.TestRevision3IsWhatIsNot4", "the handshake decides for the whole session"},
