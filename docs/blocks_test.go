@@ -111,6 +111,22 @@ func TestReleaseCommands(t *testing.T) {
 	assert.Contains(t, makefile, "'$(VERSION)'")
 }
 
+// The commands of tutorial.md start the program with flags and a variable that it has.
+func TestTutorialCommands(t *testing.T) {
+	main := read(t, "../examples/team/main.go")
+	for _, b := range blocks(t, "tutorial.md") {
+		if b.info != "sh" {
+			continue
+		}
+		for command := range strings.Lines(b.src) {
+			assert.Regexp(t, `^(SESSION_KEY=secret )?go run \./examples/team( -addr \S+ -redis \S+|   # open http://127\.0\.0\.1:5000 .*)\n$`, command)
+		}
+	}
+	for _, name := range []string{`flag.String("addr", "127.0.0.1:5000"`, `flag.String("redis"`, `os.Getenv("SESSION_KEY")`} {
+		assert.Contains(t, main, name)
+	}
+}
+
 // The README has every example with the command that runs it.
 func TestExamplesTable(t *testing.T) {
 	readme := read(t, "../README.md")
