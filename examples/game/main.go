@@ -2,9 +2,8 @@
 //
 //	go run ./examples/game
 //
-// Open http://127.0.0.1:5000 in several windows and name the same room. With
-// Options.Recovery, a player who loses the network for a moment keeps the seat; one who
-// does not come back within -window loses it. Ctrl-C stops it.
+// Open http://127.0.0.1:5000 in several windows and name the same room. With Options.Recovery, a player who
+// loses the network for a moment keeps the seat, unless it takes longer than -window. Ctrl-C stops it.
 package main
 
 import (
