@@ -42,7 +42,7 @@ type userKey struct{}
 func (a accounts) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := r.Cookie(cookie); err == nil {
-			escaped, _, _ := strings.Cut(c.Value, ".")
+			escaped := c.Value[:max(strings.LastIndex(c.Value, "."), 0)] // a name may have dots, too
 			user, err := url.QueryUnescape(escaped)
 			if err == nil && hmac.Equal([]byte(c.Value), []byte(a.sign(user))) {
 				r = r.WithContext(context.WithValue(r.Context(), userKey{}, user))
