@@ -3,6 +3,7 @@ package engineio_test
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"testing"
 	"testing/synctest"
 
@@ -85,4 +86,32 @@ func reasonOfClose(mode eiotest.Mode) engineio.Reason {
 		return engineio.ReasonClientDisconnect
 	}
 	return engineio.ReasonTransportClose
+}
+
+// The handshake decides for the whole session, whatever revision a later request names.
+func TestRevisionOfTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, nil, nil)
+		for _, tt := range []struct{ begins, goesOn, post, other, answer string }{
+			{"3", "4", "2:4a", "4a", "2:4x"}, {"4", "3", "4a", "9:4a", "4x"},
+		} {
+			raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"EIO": {tt.begins}}}
+			_, err := raw.Get(t.Context())
+			require.NoError(t, err)
+			p := h.peer()
+			raw.SID, raw.Query = p.ID(), url.Values{"EIO": {tt.goesOn}}
+			resp, err := raw.Post(t.Context(), tt.post)
+			require.NoError(t, err)
+			assert.Equal(t, "ok", resp.Body)
+			p.want("text a")
+			require.NoError(t, p.SendText("x"))
+			resp, err = raw.Get(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, tt.answer, resp.Body)
+			resp, err = raw.Post(t.Context(), tt.other)
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusBadRequest, resp.Status)
+			p.wantClosed(engineio.ReasonParseError)
+		}
+	})
 }
