@@ -235,8 +235,7 @@ func (a *newcomer) insertBelated() {
 	s, r := a.s, a.s.recovery
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	belated := r.belated
-	r.belated = nil
+	belated := r.belated.Take()
 	if len(belated) > 0 { // emitToArrived may have brought some of them meanwhile
 		for p := range r.session.Log.All() {
 			a.has[p.Offset] = struct{}{}

@@ -12,7 +12,6 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/acks"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
-	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
 	"github.com/seed-d124fa34/socketio/internal/wire"
@@ -44,7 +43,7 @@ func (srv *Server) joinCluster(id string) {
 		co.Sequence, co.Journal = srv.sequence, flask.New(id, journalChannel(o.Channel))
 	}
 	c := cluster.New(co)
-	srv.cluster, srv.offsets = c, recovery.NewOffsets()
+	srv.cluster = c
 	srv.startMoving(c, id)
 	c.Start(srv.newFleet(id, c), fleetChannel(o.Channel))
 }
@@ -347,16 +346,11 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 	return srv.cluster.Emit(out, ask)
 }
 
-// eventID returns the id of an event for other servers: the offset with which clients here get it.
-// Nobody keeps a volatile one. Without Options.Recovery the event has one, too: other servers may
-// have that.
+// eventID returns the id of an event for other servers: the offset with which clients here get it,
+// nil for one that nobody here keeps.
 func (srv *Server) eventID(e *emitOptions, p packet) []byte {
-	if e.volatile {
+	if srv.recovery == nil || e.volatile {
 		return nil
 	}
-	offset := p.Offset()
-	if offset.IsZero() {
-		offset = srv.offsets.Next()
-	}
-	return offset.Append(e.id[:0])
+	return p.Offset().Append(e.id[:0])
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -175,7 +174,7 @@ type recoverable struct {
 	// overflowed: something could not be kept. Guarded by Socket.sending.
 	overflowed bool
 	// belated are events of arrivals that are about to go into the log. Guarded by Socket.sending.
-	belated []*packets.KeptPacket
+	belated recovery.Pending[packets.Kept]
 	// moved: it goes on on another server. Written with Socket.mu and Socket.sending locked.
 	moved atomic.Bool
 
@@ -308,20 +307,15 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (se
 // keep keeps a packet for a client that is away, with Socket.sending locked.
 func (r *recoverable) keep(p *packets.KeptPacket, via *place) (ok bool) {
 	if via == belated {
-		r.belated = append(r.belated, p)
+		r.belated.Add(p)
 		return true
 	}
 	return r.session.Log.Keep(p)
 }
 
-// has reports whether an event is kept, with Socket.sending locked.
+// has reports whether the client has an event, or it is kept, with Socket.sending locked.
 func (r *recoverable) has(offset recovery.Offset) bool {
-	for p := range r.session.Log.All() {
-		if p.Offset == offset {
-			return true
-		}
-	}
-	return slices.ContainsFunc(r.belated, func(p *packets.KeptPacket) bool { return p.Offset == offset })
+	return r.belated.Has(offset) || r.session.Log.Has(offset)
 }
 
 // sendKept sends a packet and keeps it, with s.sending locked. ask is set if the client is

@@ -253,55 +253,32 @@ func (e *emitOptions) recorded(direct bool, self *Socket) *wire.Event {
 // askMargin is how many acknowledgements a server may have asked for since it wrote a session down.
 const askMargin = 1 << 24
 
-// Restore makes a session of what its server has written down, see migration.Host.
-func (h moveHost) Restore(ctx context.Context, key recovery.Key) (*migration.Session, broker.Position) {
-	w := h.srv.survival
-	if w == nil {
-		return nil, ""
-	}
-	form, owner, err := w.store.TakeRecord(ctx, recordKey(key), 2*h.srv.opts.Recovery.Window)
-	if err != nil || form == nil {
-		return nil, "" // it is nowhere, or another server was faster
-	}
-	s, at, err := w.rebuild(ctx, key, owner, form)
-	if err != nil {
-		h.srv.notices.Warn(ctx, "restored session", "socketio: a session whose server has gone cannot go on: its client is a new one", "error", err)
-		return nil, ""
-	}
-	return s, at
-}
-
-// CanRestore is of migration.Restorer, too.
+// CanRestore is of migration.Restorer, as the next two methods.
 func (h moveHost) CanRestore() bool { return h.srv.survival != nil }
+
+// Claim takes what the server of a session has written down of it. What it returns is a *standby.Rebuild.
+func (h moveHost) Claim(ctx context.Context, key recovery.Key) migration.Claim {
+	form, owner, err := h.srv.survival.store.TakeRecord(ctx, recordKey(key), 2*h.srv.opts.Recovery.Window)
+	if err != nil || form == nil {
+		return nil // it is nowhere, or another server was faster
+	}
+	snap, err := standby.Decode(form)
+	if err == nil && recovery.Key(snap.Session.Key) != key {
+		err = errWrongKey
+	}
+	if err != nil {
+		h.lost(ctx, err)
+		return nil
+	}
+	raiseTo(&h.srv.ackIDs, snap.Asks+askMargin)
+	return standby.NewRebuild(snap, owner)
+}
 
 var errWrongKey = errors.New("the record of a session has another key")
 
-func (w *survival) rebuild(ctx context.Context, key recovery.Key, owner string, form []byte) (*migration.Session, broker.Position, error) {
-	srv := w.srv
-	snap, err := standby.Decode(form)
-	if err != nil {
-		return nil, "", err
-	}
-	if recovery.Key(snap.Session.Key) != key {
-		return nil, "", errWrongKey
-	}
-	raiseTo(&srv.ackIDs, snap.Asks+askMargin)
-	channel := srv.opts.Cluster.Channel
-	r := standby.NewRebuild(snap, standby.Reading{
-		Any: flask.New("", channel), Host: flask.New(snap.Host, channel),
-		Members: fleetChannel(channel), Journal: journalChannel(channel),
-		Encode: srv.encodeMissed, Moves: movesSockets, Limit: srv.opts.Recovery.SessionLimit,
-	})
-	at, err := w.read(ctx, snap.Base.At, r)
-	if err != nil {
-		return nil, "", err
-	}
-	s, order, err := r.Finish()
-	if err != nil {
-		return nil, "", err
-	}
-	s.Restored = restored{owner, order}
-	return s, at, nil
+// lost logs that a session is lost.
+func (h moveHost) lost(ctx context.Context, err error) {
+	h.srv.notices.Warn(ctx, "restored session", "socketio: a session whose server has gone cannot go on: its client is a new one", "error", err)
 }
 
 // encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
@@ -320,30 +297,49 @@ func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, e
 	return m, nil
 }
 
-// read reads the history from a position to the present.
-func (w *survival) read(ctx context.Context, from broker.Position, r *standby.Rebuild) (at broker.Position, err error) {
-	reading, cancel := context.WithCancel(ctx)
-	defer cancel()
-	channel := w.srv.opts.Cluster.Channel
-	err = w.history.SubscribeAfter(reading, from, []string{channel, fleetChannel(channel), journalChannel(channel)}, broker.Subscriber{
-		Handle: func(m broker.Message) {
-			if at == "" && !r.Message(m) {
-				cancel()
-			}
-		},
-		Ready: func(now broker.Position) {
-			at = now
-			cancel()
-		},
-		Gap: r.Gap,
-	})
-	switch {
-	case r.Err() != nil:
-		return "", r.Err()
-	case at == "":
-		return "", err
+// Restore makes sessions of what Claim has taken and of the history.
+func (h moveHost) Restore(ctx context.Context, claims []migration.Claim) (sessions []*migration.Session, at broker.Position, later []migration.Claim) {
+	all := make([]*standby.Rebuild, len(claims))
+	for i, c := range claims {
+		all[i] = c.(*standby.Rebuild)
 	}
-	return at, nil
+	at, postponed := h.srv.survival.reading().Read(ctx, all)
+	again := make(map[*standby.Rebuild]bool)
+	for _, r := range postponed {
+		again[r] = true
+		later = append(later, r)
+	}
+	for _, r := range all {
+		if again[r] {
+			continue
+		}
+		s, order, err := r.Finish()
+		if err != nil {
+			h.lost(ctx, err)
+			continue
+		}
+		s.Restored = restored{r.Owner, order}
+		sessions = append(sessions, s)
+	}
+	return sessions, at, later
+}
+
+// restoreMemory is how many bytes sessions that are restored together may have missed.
+const restoreMemory = 64 << 20
+
+// reading is how the broker's history is read.
+func (w *survival) reading() standby.History {
+	channel := w.srv.opts.Cluster.Channel
+	members, journal := fleetChannel(channel), journalChannel(channel)
+	return standby.History{
+		After: func(ctx context.Context, at broker.Position, to broker.Subscriber) error {
+			return w.history.SubscribeAfter(ctx, at, []string{channel, members, journal}, to)
+		},
+		Any:     flask.New("", channel),
+		Host:    func(server string) wire.Wire { return flask.New(server, channel) },
+		Members: members, Journal: journal, Encode: w.srv.encodeMissed, Moves: movesSockets,
+		Limit: w.srv.opts.Recovery.SessionLimit, Memory: restoreMemory,
+	}
 }
 
 // resumeUnpublished is Log.Resume for the offset of an event that a server has not published before it was

@@ -139,16 +139,18 @@ func (c *Cluster) replay(m captured, l Listener) {
 	}
 	// What it cannot read it has counted when it came. Its own messages are for l, too: the wire
 	// does not know them.
-	_, _ = c.opts.Replay.Read(m.channel, m.data, &listening{c, l})
+	_, _ = c.opts.Replay.Read(m.channel, m.data, &listening{c, l, m.at})
 }
 
 // listening is a Listener as a wire sees it.
 type listening struct {
 	c *Cluster
 	Listener
+	at broker.Position // of the message
 }
 
 func (r *listening) Event(e *wire.Event, wq *wire.Question) error {
+	e.At = string(r.at)
 	if wq == nil {
 		return r.Listener.Event(e, nil)
 	}

@@ -166,6 +166,7 @@ func (r *receiver) Interested(e *wire.Event) bool { return r.opts.Host.Intereste
 
 func (r *receiver) Event(e *wire.Event, wq *wire.Question) error {
 	c := (*Cluster)(r)
+	e.At = string(c.catchUp.coming)
 	if c.catchUp.missed {
 		if e.Volatile {
 			return nil

@@ -71,8 +71,8 @@ type Mover struct {
 	running sync.WaitGroup
 	slots   chan struct{} // one for each fetch that runs
 	broad   chan struct{} // holds who may ask all servers
-	// restores has one for each session that is being restored.
-	restores chan struct{}
+
+	restores restores
 
 	mu       sync.Mutex
 	leaving  bool // nothing is taken any more
@@ -87,7 +87,8 @@ func NewMover(host Host, servers Servers, self string) *Mover {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Mover{
 		host: host, servers: servers, self: self, ctx: ctx, cancel: cancel,
-		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1), restores: make(chan struct{}, maxRestores),
+		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1),
+		restores: restores{slots: make(chan struct{}, maxRestores), claims: make(chan struct{}, maxClaims)},
 		arrivals: make(map[recovery.Key]*arrival), batches: make(map[*arrival]struct{}), handed: make(map[recovery.Key]string),
 	}
 }
@@ -142,12 +143,10 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
 	defer cancel()
-	select {
-	case m.slots <- struct{}{}:
-		defer func() { <-m.slots }()
-	case <-ctx.Done():
+	if !hold(ctx, m.slots) {
 		return false
 	}
+	defer func() { <-m.slots }()
 	q := question{Do: doMove, Key: hex.EncodeToString(key[:])}
 	asked := map[string]bool{m.self: true}
 	next := home
@@ -174,13 +173,11 @@ func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
 // mayAskAll waits until the next question to all servers may be asked: anybody who connects can bring
 // one about.
 func (m *Mover) mayAskAll(ctx context.Context) bool {
-	select {
-	case m.broad <- struct{}{}:
-		time.AfterFunc(broadPause, func() { <-m.broad })
-		return true
-	case <-ctx.Done():
+	if !hold(ctx, m.broad) {
 		return false
 	}
+	time.AfterFunc(broadPause, func() { <-m.broad })
+	return true
 }
 
 // ask asks a server for a session, or, if to is empty, all of them. If it has come, found is set; if not,

@@ -31,12 +31,15 @@ type network struct {
 // fakeServer is one of them. Its handlers have returned at once, unless hold is set.
 type fakeServer struct {
 	*Mover
-	n        *network
-	name     string
-	sessions map[recovery.Key]string // the key has the session id
-	hold     chan struct{}
-	given    int
-	written  map[recovery.Key]*Session // by servers that are gone
+	n         *network
+	name      string
+	sessions  map[recovery.Key]string // the key has the session id
+	hold      chan struct{}
+	given     int
+	written   map[recovery.Key]*Session // by servers that are gone
+	restored  []int                     // how many at once, by the one goroutine that restores
+	restoring func()                    // called meanwhile
+	atOnce    int                       // how many are restored at once; 0: all
 }
 
 func newNetwork(names ...string) *network {
@@ -134,8 +137,27 @@ func (s *fakeServer) Has(key recovery.Key) bool {
 
 func (s *fakeServer) CanRestore() bool { return s.written != nil }
 
-func (s *fakeServer) Restore(_ context.Context, key recovery.Key) (*Session, broker.Position) {
-	return s.written[key], ""
+func (s *fakeServer) Claim(_ context.Context, key recovery.Key) Claim {
+	if m := s.written[key]; m != nil {
+		return m
+	}
+	return nil
+}
+
+func (s *fakeServer) Restore(_ context.Context, claims []Claim) (sessions []*Session, at broker.Position, later []Claim) {
+	s.restored = append(s.restored, len(claims))
+	if s.restoring != nil {
+		s.restoring()
+	}
+	for i, c := range claims {
+		switch m := c.(*Session); {
+		case s.atOnce > 0 && i >= s.atOnce:
+			later = append(later, m)
+		case m.SID != "lost":
+			sessions = append(sessions, m)
+		}
+	}
+	return sessions, "", later
 }
 
 func (s *fakeServer) Waiting() int {

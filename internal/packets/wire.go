@@ -57,13 +57,19 @@ func (e *Encoder) FromWire(h parser.Header, in *wire.Event) (p Packet, decoded p
 	return e.WithForms(h, decoded.Event, args, p, !in.NoCompress).WithOffset(WireOffset(in)), decoded, nil
 }
 
-// WireOffset returns the offset that the server of an event has given it, zero if it has none.
-func WireOffset(in *wire.Event) recovery.Offset {
+// WireOffset returns the offset of an event of another server, which is the same on every server: what its
+// own server has given it, or else where it is in the broker's history. It is zero if it has neither.
+func WireOffset(in *wire.Event) (o recovery.Offset) {
 	for _, c := range in.ID {
 		if c < '-' || c > 'z' || c == '\\' { // it goes into JSON as it is
-			return recovery.Offset{}
+			return o
 		}
 	}
-	o, _ := recovery.ParseOffset(string(in.ID))
+	switch {
+	case len(in.ID) > 0:
+		o, _ = recovery.ParseOffset(string(in.ID))
+	case in.At != "":
+		o = recovery.OffsetAt(in.At)
+	}
 	return o
 }

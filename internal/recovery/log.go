@@ -81,6 +81,8 @@ type Log[P any] struct {
 	trimmed    Offset // of the newest packet that is not kept any more
 	hasTrimmed bool   // false: trimmed is zero, or what StartsAt said
 	trimmedOwn Offset // the newest of them that this server has made; zero: none
+
+	index map[Offset]struct{} // nil unless Has was called, see there
 }
 
 // StartsAt says which offset the client of a new session has from an earlier session
@@ -212,7 +214,7 @@ func (l *Log[P]) Close() {
 	}
 	l.Clear()
 	l.count()
-	l.logs = nil
+	l.logs, l.index = nil, nil
 }
 
 // Insert keeps packets that have not been sent, before the entry with the index at. ok is that of Keep.
@@ -280,6 +282,9 @@ func (l *Log[P]) push(p *Packet[P], number uint64) {
 	}
 	l.put(p, number)
 	l.size += p.cost + entryCost
+	if l.index != nil {
+		l.addToIndex(p.Offset)
+	}
 }
 
 // put appends an entry.

@@ -3,6 +3,8 @@ package recovery
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"sync/atomic"
 )
@@ -119,6 +121,15 @@ func (os *Offsets) NextAfter(received uint64) (o Offset, number uint64) {
 	text = appendNumber(text, received)
 	o.len = uint8(copy(o.text[:], text))
 	return o, number
+}
+
+// OffsetAt returns the offset of an event to which no server has given one, by its place in a history
+// that all servers share.
+func OffsetAt(place string) (o Offset) {
+	sum := sha256.Sum256([]byte(place))
+	text := base64.RawURLEncoding.AppendEncode(o.text[:0], sum[:16])
+	o.len = uint8(len(text))
+	return o
 }
 
 // Prefix returns how all its offsets begin.

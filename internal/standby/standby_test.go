@@ -1,6 +1,7 @@
 package standby
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,8 +34,9 @@ const (
 // server is one whose order and history a test makes up.
 type server struct {
 	*Sequence
-	offsets *recovery.Offsets
-	history []broker.Message
+	offsets  *recovery.Offsets
+	history  []broker.Message
+	readings int
 }
 
 func newServer() *server {
@@ -84,9 +86,27 @@ func (s *server) snapshot(rooms ...string) *Snapshot {
 	}
 }
 
-func reading() Reading {
-	return Reading{
-		Any: flask.New("", channel), Host: flask.New(host, channel), Members: "members", Journal: "journal", Limit: 10_000,
+// reads returns how the history of the server is read, of which the service keeps what is after a position.
+func (s *server) reads(kept broker.Position) History {
+	return History{
+		After: func(ctx context.Context, at broker.Position, to broker.Subscriber) error {
+			s.readings++
+			if at < kept {
+				to.Gap(broker.ErrGap)
+			}
+			for _, m := range s.history {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if m.Position > max(at, kept) {
+					to.Handle(m)
+				}
+			}
+			to.Ready(broker.Position(fmt.Sprintf("p%03d", len(s.history))))
+			return ctx.Err()
+		},
+		Any: flask.New("", channel), Host: func(server string) wire.Wire { return flask.New(server, channel) },
+		Members: "members", Journal: "journal", Limit: 10_000, Memory: 1 << 24,
 		Encode: func(e *wire.Event, asks bool) (migration.Packet, error) {
 			return migration.Packet{Offset: string(e.ID), Text: string(e.Name)}, nil
 		},
@@ -101,12 +121,9 @@ func (s *server) rebuild(t *testing.T, snap *Snapshot) (*migration.Session, *Ord
 	require.NoError(t, err)
 	read, err := Decode(form)
 	require.NoError(t, err)
-	r := NewRebuild(read, reading())
-	for _, m := range s.history {
-		if m.Position > read.Base.At && !r.Message(m) {
-			break
-		}
-	}
+	r := NewRebuild(read, "")
+	_, later := s.reads("").Read(t.Context(), []*Rebuild{r})
+	require.Empty(t, later)
 	return r.Finish()
 }
 
@@ -207,9 +224,10 @@ func TestUncertain(t *testing.T) {
 		require.ErrorIs(t, err, want)
 	}
 	s := newServer()
-	r := NewRebuild(s.snapshot(), reading())
-	r.Gap(broker.ErrGap)
-	require.False(t, r.Message(broker.Message{Channel: channel}))
+	s.publish("other", channel, named("e", nil))
+	r := NewRebuild(s.snapshot(), "")
+	_, later := s.reads("p001").Read(t.Context(), []*Rebuild{r})
+	require.Empty(t, later)
 	_, _, err := r.Finish()
 	require.ErrorIs(t, err, broker.ErrGap)
 }
@@ -256,8 +274,10 @@ func FuzzDecode(f *testing.F) {
 		if _, err = Decode(again); len(again) <= MaxSnapshot {
 			require.NoError(t, err)
 		}
-		r := NewRebuild(snap, reading())
-		r.Message(broker.Message{Channel: channel, Data: flask.New("other", channel).Event(&wire.Event{Namespace: "/", Everyone: true, Name: []byte(`"e"`), ID: []byte("other-00A")}).Data})
+		r := NewRebuild(snap, "")
+		s := newServer()
+		s.publish("other", channel, named("e", []byte("other-00A")))
+		s.reads("").Read(t.Context(), []*Rebuild{r})
 		_, order, err := r.Finish()
 		require.NoError(t, err)
 		order.Known(offset([]byte(snap.Session.Start)))

@@ -69,8 +69,12 @@ type Event struct {
 	NoCompress bool
 
 	// ID tells the event from all others, on every server: at most [MaxEventID] characters that
-	// need no escaping in JSON. Empty: the server that published it, one of Flask-SocketIO, gives none.
+	// need no escaping in JSON. Empty: the server that published it gives none, because it is one of
+	// Flask-SocketIO, or its clients cannot come back.
 	ID []byte
+
+	// At is where an event that arrives is in the broker's history, empty without a history.
+	At string
 
 	// Age is how long ago an event was published that arrives late, because its receiver
 	// was cut off. It is not for clients that have come since.

@@ -181,6 +181,37 @@ func TestGap(t *testing.T) {
 	})
 }
 
+// Events of a server whose clients cannot come back have no id, and are the same event on every server all the same.
+func TestEventsWithoutID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 3, 10_000)
+		a, b, c := f.Servers[0], f.Servers[1], f.Servers[2]
+		off := f.Add(nil)
+		r := siotest.NewReturner(t, a, eiotest.WebSocket).Connect()
+		require.NoError(t, off.Emit("e", 1))
+		require.NoError(t, off.Emit("e", 2, socketio.To("r")))
+		r.Want(`["e",1]`, `["e",2]`)
+		require.NoError(t, off.Emit("e", 3))
+		f.kill(0, r) // it has not looked at the last one
+		require.NoError(t, off.Emit("e", 4))
+		r.To(b).Connect()
+		require.True(t, r.Recovered)
+		r.Want(`["e",3]`, `["e",4]`)
+		r.Drop()
+		require.NoError(t, off.Emit("e", 5))
+		r.To(c).Connect() // it moves
+		require.True(t, r.Recovered)
+		r.Want(`["e",5]`)
+		f.kill(2, r)
+		require.NoError(t, off.Emit("e", 6))
+		r.To(b).Connect()
+		require.True(t, r.Recovered)
+		r.Want(`["e",6]`)
+		f.Service.Restore(f.Brokers[0])
+		f.Service.Restore(f.Brokers[2])
+	})
+}
+
 // Without a history the client is told that it is a new one.
 func TestWithoutHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
