@@ -55,6 +55,7 @@ type Outbox struct {
 
 	mu       sync.Mutex
 	queue    queue
+	waits    bool // the goroutine looks at the queue only when it is woken
 	away     bool // the last attempt failed
 	retry    bool // the next attempt need not wait
 	overflew bool // a message was dropped for want of room, and the log has not been told
@@ -117,13 +118,12 @@ func (o *Outbox) report(err error) {
 }
 
 func (o *Outbox) accept(m message) (accepted, trimmed bool) {
+	size := m.size()
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	switch {
-	case o.closing || o.away && (m.transient || m.size() > o.opts.Keep):
-	case !o.away && o.queue.size > 0 && o.queue.size+m.size() > o.opts.Limit:
+	case o.closing || o.away && (m.transient || size > o.opts.Keep):
+	case !o.away && o.queue.size > 0 && o.queue.size+size > o.opts.Limit:
 		o.overflew = true
-		o.signal()
 	default:
 		accepted = true
 		o.queue.push(m)
@@ -131,6 +131,11 @@ func (o *Outbox) accept(m message) (accepted, trimmed bool) {
 			o.Link.dropped.Add(o.queue.trim(o.opts.Keep))
 			trimmed = len(o.queue.undelivered) > 0
 		}
+	}
+	waits := o.waits
+	o.waits = false
+	o.mu.Unlock()
+	if waits {
 		o.signal()
 	}
 	if !accepted && !m.transient {
@@ -159,7 +164,7 @@ func (o *Outbox) Status() broker.Status {
 	s := o.Link.status()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s.Waiting, s.WaitingBytes = len(o.queue.waiting), o.queue.size
+	s.Waiting, s.WaitingBytes = o.queue.len(), o.queue.size
 	return s
 }
 
@@ -196,6 +201,7 @@ func (o *Outbox) run(ctx context.Context) {
 			return
 		}
 		n, err := o.publish(ctx, messages)
+		clear(messages[:n]) // for the garbage collector
 		messages = messages[n:]
 		switch {
 		case err == nil:
@@ -204,6 +210,7 @@ func (o *Outbox) run(ctx context.Context) {
 		case errors.Is(err, broker.ErrTooBig):
 			o.tooBig(messages[0], err)
 			o.putBack(messages[1:])
+			clear(messages)
 		case ctx.Err() != nil:
 			o.putBack(messages)
 			return
@@ -256,17 +263,18 @@ func (o *Outbox) next(ctx context.Context, failures int) (messages []message, ok
 		due = due || o.retry
 		o.retry = false
 		switch {
-		case len(o.queue.waiting) == 0 && o.closing:
+		case o.queue.len() == 0 && o.closing:
 			o.mu.Unlock()
 			return nil, false
 		case o.away && due:
 			o.mu.Unlock()
 			return []message{{channel: o.opts.Channel, data: probe, transient: true}}, true
-		case !o.away && len(o.queue.waiting) > 0:
+		case !o.away && o.queue.len() > 0:
 			messages = o.queue.take(o.batches != nil)
 			o.mu.Unlock()
 			return messages, true
 		}
+		o.waits = true
 		o.mu.Unlock()
 		select {
 		case <-o.wake:
@@ -307,7 +315,7 @@ func (o *Outbox) arrived(ctx context.Context) {
 	var delay <-chan time.Time
 	for {
 		o.mu.Lock()
-		if !o.away || o.closing || o.history || len(o.queue.waiting) == 0 {
+		if !o.away || o.closing || o.history || o.queue.len() == 0 {
 			o.away = false
 			o.mu.Unlock()
 			return

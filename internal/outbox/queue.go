@@ -23,43 +23,62 @@ const (
 	maxBatchSize = 256 << 10
 )
 
-// queue is the messages that wait, in order.
+// queue is the messages that wait, in order: those of front, then those of waiting. Many
+// goroutines push, with a lock held; so whatever happens with that lock held takes little
+// time, unless the broker is away.
 type queue struct {
+	front       []message // when it is empty, waiting takes its place
 	waiting     []message
+	spare       []message     // the memory in which front began, for waiting
 	size        int           // in bytes, with overhead
 	undelivered []func(error) // message.dropped of those that were dropped
 }
+
+func (q *queue) len() int { return len(q.front) + len(q.waiting) }
 
 func (q *queue) push(m message) {
 	q.waiting = append(q.waiting, m)
 	q.size += m.size()
 }
 
-// putBack returns messages to the front, but for transient ones.
+// putBack returns messages to the front, but for transient ones. It copies them.
 func (q *queue) putBack(messages []message) {
-	messages = slices.DeleteFunc(messages, func(m message) bool { return m.transient })
-	q.waiting = slices.Insert(q.waiting, 0, messages...)
+	front := make([]message, 0, len(messages)+len(q.front))
 	for _, m := range messages {
-		q.size += m.size()
+		if !m.transient {
+			front = append(front, m)
+			q.size += m.size()
+		}
 	}
+	q.front = append(front, q.front...)
 }
 
+// maxSpare is how many messages the memory that is used again has room for.
+const maxSpare = 4 << 10
+
 // take removes what is to be published next: one message, or as many of the same
-// channel as go into a batch.
+// channel as go into a batch. The caller may use and change the messages until the next
+// call of take.
 func (q *queue) take(batches bool) []message {
-	n, size := 1, q.waiting[0].size()
-	for batches && n < min(len(q.waiting), maxBatch) && q.waiting[n].channel == q.waiting[0].channel {
-		if size += q.waiting[n].size(); size > maxBatchSize {
+	if len(q.front) == 0 {
+		q.front, q.waiting = q.waiting, q.spare[:0]
+		q.spare = nil
+		if cap(q.front) <= maxSpare {
+			q.spare = q.front
+		}
+	}
+	n, size := 1, q.front[0].size()
+	for batches && n < min(len(q.front), maxBatch) && q.front[n].channel == q.front[0].channel {
+		next := size + q.front[n].size()
+		if next > maxBatchSize {
 			break
 		}
+		size = next
 		n++
 	}
-	messages := slices.Clone(q.waiting[:n])
-	clear(q.waiting[:n]) // for the garbage collector
-	q.waiting = q.waiting[n:]
-	for _, m := range messages {
-		q.size -= m.size()
-	}
+	messages := q.front[:n:n]
+	q.front = q.front[n:]
+	q.size -= size
 	return messages
 }
 
@@ -73,6 +92,9 @@ func (q *queue) trim(keep int) (dropped uint64) {
 }
 
 func (q *queue) drop(which func(message) bool) (dropped uint64) {
+	if len(q.front) > 0 {
+		q.front, q.waiting = nil, slices.Concat(q.front, q.waiting)
+	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(m message) bool {
 		if !which(m) {
 			return false
