@@ -12,6 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/acks"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
 	"github.com/seed-d124fa34/socketio/internal/wire"
@@ -41,6 +42,9 @@ func (srv *Server) joinCluster(id string) {
 	}
 	if srv.sequence != nil {
 		co.Sequence, co.Journal = srv.sequence, flask.New(id, journalChannel(o.Channel))
+	}
+	if _, keeps := o.Broker.(broker.History); !keeps && srv.recovery == nil {
+		srv.offsets = recovery.NewOffsets()
 	}
 	c := cluster.New(co)
 	srv.cluster = c
@@ -347,10 +351,15 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 }
 
 // eventID returns the id of an event for other servers: the offset with which clients here get it,
-// nil for one that nobody here keeps.
+// nil for a volatile one, which nobody keeps. Without Options.Recovery it has an id, too, since other servers
+// may have that, unless they all know it by its place in the broker's history.
 func (srv *Server) eventID(e *emitOptions, p packet) []byte {
-	if srv.recovery == nil || e.volatile {
-		return nil
+	switch {
+	case e.volatile:
+	case srv.recovery != nil:
+		return p.Offset().Append(e.id[:0])
+	case srv.offsets != nil:
+		return srv.offsets.Next().Append(e.id[:0])
 	}
-	return p.Offset().Append(e.id[:0])
+	return nil
 }

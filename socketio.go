@@ -114,6 +114,7 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	mixed    atomic.Bool                            // with recovery there are, or were, clients that do not take part
 	recovery *recovery.Store[*Socket, packets.Kept] // nil without Options.Recovery
 	cluster  cluster.Adapter                        // the other servers; nil without a broker
+	offsets  *recovery.Offsets                      // of events for other servers, see eventID; nil if it needs none
 	entering [16]sync.Mutex                         // see client.entering
 	arrived  atomic.Uint64                          // how often sessions have come from other servers
 	survival *survival                              // nil unless the broker keeps a history and records, with Options.Recovery

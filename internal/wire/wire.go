@@ -69,8 +69,8 @@ type Event struct {
 	NoCompress bool
 
 	// ID tells the event from all others, on every server: at most [MaxEventID] characters that
-	// need no escaping in JSON. Empty: the server that published it gives none, because it is one of
-	// Flask-SocketIO, or its clients cannot come back.
+	// need no escaping in JSON. Empty: it is volatile, or the server that published it gives none: one of
+	// Flask-SocketIO, or one whose clients cannot come back, on a broker with a history.
 	ID []byte
 
 	// At is where an event that arrives is in the broker's history, empty without a history.
