@@ -30,10 +30,10 @@ const options = {
   connectionStateRecovery: { maxDisconnectionDuration: config.window },
 };
 let name = "socket.io " + version("socket.io");
-if (config.redis) {
+if (config.broker) {
   const { createClient } = await import("redis");
   const { createAdapter } = await import("@socket.io/redis-streams-adapter");
-  const client = createClient({ url: config.redis });
+  const client = createClient({ url: config.broker });
   await client.connect();
   options.adapter = createAdapter(client);
   name += ", @socket.io/redis-streams-adapter " + version("@socket.io/redis-streams-adapter");

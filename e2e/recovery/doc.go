@@ -5,9 +5,9 @@
 //
 //	go run ./cmd/recovery -servers npm,npm-streams,ours
 //
-// The servers are ours (program.go), and for comparison the reference server,
-// alone or as two with its Redis Streams adapter (node/recovery-server.mjs). They
-// obey the same commands and keep the same journal. All clients are in one
+// The servers are ours (program.go), one or two on a Redis or a NATS, and for comparison
+// the reference server, alone or as two with its Redis Streams adapter
+// (node/recovery-server.mjs). They obey the same commands and keep the same journal. All clients are in one
 // process (node/recovery-clients.mjs). Each has a proxy of its own, so that a
 // [Scenario] can cut, refuse, stall or half-open its connections, and send it to
 // another server.

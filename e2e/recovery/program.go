@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio"
-	"github.com/seed-d124fa34/socketio/brokers/redis"
 )
 
 // programEnv holds the configuration of the server, as JSON. A process that has
@@ -28,8 +27,8 @@ const programEnv = "RECOVERY_CONFIG"
 // programConfig is what a server is told, ours or the reference server. Times
 // are in milliseconds.
 type programConfig struct {
-	Name         string   `json:"name"` // that of its events
-	Redis        string   `json:"redis,omitempty"`
+	Name         string   `json:"name"`              // that of its events
+	Broker       string   `json:"broker,omitempty"`  // its URL
 	History      bool     `json:"history,omitempty"` // the broker keeps messages
 	Window       int      `json:"window"`
 	PingInterval int      `json:"pingInterval"`
@@ -54,7 +53,7 @@ func Program() error {
 		Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	setRecovery(&opts, config)
-	if config.Redis != "" {
+	if config.Broker != "" {
 		broker, err := newBroker(config)
 		if err != nil {
 			return err
@@ -91,13 +90,6 @@ func Program() error {
 		defer cancel()
 		return p.srv.Shutdown(ctx)
 	}
-}
-
-func newBroker(config programConfig) (socketio.Broker, error) {
-	if config.History {
-		return redis.NewHistory(config.Redis, nil)
-	}
-	return redis.New(config.Redis)
 }
 
 // program is the server and what it knows of its clients.

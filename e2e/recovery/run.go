@@ -3,13 +3,9 @@ package recovery
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -27,6 +23,7 @@ const (
 // Config says with what scenarios are played.
 type Config struct {
 	Server     string     // one of the kinds
+	Broker     string     // what connects several servers: Redis, if empty, or NATS
 	Clients    int        // how many
 	Short      bool       // the times are to be short
 	Transports [][]string // of the clients, one after another
@@ -46,13 +43,13 @@ type Scenario struct {
 	Play                      func(st *Stage)
 }
 
-// Fits reports whether a kind of server is meant to be tried with the scenario.
-func (sc Scenario) Fits(server string) bool {
+// Fits reports whether a kind of server is meant to be tried with the scenario on a broker.
+func (sc Scenario) Fits(server, broker string) bool {
 	switch server {
 	case NPM:
 		return sc.Servers < 2
 	case NPMStreams:
-		return sc.Servers == 2
+		return sc.Servers == 2 && broker == Redis
 	}
 	return true
 }
@@ -81,12 +78,12 @@ func Run(ctx context.Context, config Config, sc Scenario) (Verdict, error) {
 		connected: make(map[seat]bool), connects: make(map[seat]int),
 	}
 	if sc.Servers > 1 {
-		addr, stop, err := startRedis(ctx)
+		url, stop, err := startBroker(ctx, config.Broker)
 		if err != nil {
 			return Verdict{}, err
 		}
 		defer stop()
-		st.redis = "redis://" + addr
+		st.broker = url
 	}
 	st.fail(st.build())
 	if !st.failed() {
@@ -140,7 +137,7 @@ func (st *Stage) startServer(name string) error {
 		interval, timeout = 25*time.Second, 20*time.Second
 	}
 	config, err := json.Marshal(programConfig{
-		Name: name, Redis: st.redis, History: st.scenario.NeedsHistory, Window: int(st.window().Milliseconds()), Namespaces: st.scenario.Namespaces,
+		Name: name, Broker: st.broker, History: st.scenario.NeedsHistory, Window: int(st.window().Milliseconds()), Namespaces: st.scenario.Namespaces,
 		PingInterval: int(interval.Milliseconds()), PingTimeout: int(timeout.Milliseconds()),
 	})
 	if err != nil {
@@ -172,39 +169,4 @@ func (st *Stage) Rooms() (rooms []string) {
 		rooms = append(rooms, s.Rooms[0])
 	}
 	return slices.Compact(rooms)
-}
-
-// startRedis starts a Redis that keeps nothing.
-func startRedis(ctx context.Context) (addr string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	addr = l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	dir, err := os.MkdirTemp("", "socketio-recovery-")
-	if err != nil {
-		return "", nil, err
-	}
-	cmd := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := cmd.Start(); err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(filepath.Clean(dir))
-	}
-	for end := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
-			conn.Close()
-			return addr, stop, nil
-		}
-		if time.Now().After(end) {
-			stop()
-			return "", nil, err
-		}
-	}
 }

@@ -22,7 +22,7 @@ type Stage struct {
 	config   Config
 	scenario Scenario
 
-	redis   string // its URL, for two servers
+	broker  string // its URL, for two servers
 	servers []*process
 	addrs   []string
 	version string // what the servers are

@@ -38,6 +38,7 @@ func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("recovery", flag.ExitOnError)
 	var config recovery.Config
 	flags.IntVar(&config.Clients, "clients", 200, "how many `clients`")
+	flags.StringVar(&config.Broker, "broker", recovery.Redis, "the `broker` of several servers, redis or nats")
 	flags.BoolVar(&config.Short, "short", false, "a third of the time")
 	flags.StringVar(&config.NodeDir, "node", "node", "the `folder` of the scripts")
 	var (
@@ -74,7 +75,7 @@ func command(ctx context.Context, args []string) error {
 			continue
 		}
 		for _, server := range strings.Split(*servers, ",") {
-			if !sc.Fits(server) {
+			if !sc.Fits(server, config.Broker) {
 				continue
 			}
 			config.Server = server
