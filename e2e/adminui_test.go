@@ -31,7 +31,9 @@ func TestAdminUI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv := socketio.NewServer(&socketio.Options{Logger: slog.New(slog.DiscardHandler)})
+			srv := socketio.NewServer(&socketio.Options{Logger: slog.New(slog.DiscardHandler), Recovery: &socketio.Recovery{
+				For: func(r *http.Request) bool { return r.URL.Query().Get("recover") == "1" },
+			}})
 			srv.On("join", func(c *socketio.Context, room string) error { return c.Join(room) })
 			srv.On("say", func(c *socketio.Context, text string) error {
 				return c.Emit("said", text, socketio.Broadcast())

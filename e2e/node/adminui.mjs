@@ -73,6 +73,28 @@ if (MODE === "production") {
   await one(gone);
   carol.disconnect();
   await none(gone);
+  // A client that loses its connection is not shown until it is back in its session.
+  const dora = io(SERVER_URL, { forceNew: true, query: { recover: "1" }, reconnection: false });
+  await event(dora, "connect");
+  const session = dora.id;
+  dora.emit("join", "attic");
+  await one(session);
+  dora.io.engine.close();
+  await none(session);
+  const back = event(dora, "connect");
+  dora.connect();
+  await back;
+  assert.ok(dora.recovered);
+  assert.equal(dora.id, session);
+  await one(session);
+  await view(`/n/%2F/sockets/${session}`);
+  await page.getByText('"recovered": true').waitFor();
+  await page.getByText('"revision": 4').waitFor();
+  await one("attic");
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/adminui-${MODE}.png`, fullPage: true });
+  await view("/sockets/");
+  dora.disconnect();
+  await none(session);
   await view("/clients/");
   await page.locator("tbody tr").nth(1).waitFor();
   assert.equal(await page.locator("tbody tr").count(), 2, "the page itself is not among the clients");
