@@ -350,7 +350,7 @@ func TestMounted(t *testing.T) {
 // Call waits for an acknowledgement that is deferred, and not for one that is not
 // to come.
 func TestCallOfDeferredAck(t *testing.T) {
-	each(t, func(t *testing.T, tr socketiotest.Transport) {
+	eachBubble(t, func(t *testing.T, tr socketiotest.Transport) {
 		srv := siotest.NewServer(t, nil)
 		srv.On("later", func(c *socketio.Context, fail bool) {
 			ack := c.DeferAck()

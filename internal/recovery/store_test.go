@@ -199,13 +199,13 @@ func TestOverBudget(t *testing.T) {
 		}
 		idle := add(st)
 		for round := 0; len(over) == 0; round++ {
+			mu.Lock() // Size sees whole rounds only
 			for i, u := range users {
-				mu.Lock()
 				for range i + 1 { // the last one gets most
 					u.Log.Keep(NewPacket("", st.NextOffset(), 1000))
 				}
-				mu.Unlock()
 			}
+			mu.Unlock()
 			synctest.Wait()
 			require.Less(t, round, 1000)
 		}
