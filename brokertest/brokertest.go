@@ -29,7 +29,7 @@ type Service struct {
 }
 
 // patience is how long a test waits for what should happen at once.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // bigMessage is the size tried when there is no limit.
 const bigMessage = 8 << 20

@@ -127,7 +127,8 @@ type run struct {
 	cut     int  // of those that do not read
 }
 
-var errNothing = errors.New("loadgen: the server answered nothing while it was measured")
+// ErrNothing says that no message was answered while Run measured: Config.Measure is too short.
+var ErrNothing = errors.New("loadgen: the server answered nothing while it was measured")
 
 // window applies the load that is under way: first Warmup, then, measured, Measure.
 func (r *run) window() error {
@@ -184,7 +185,7 @@ func (r *run) meter() (end func() error, err error) {
 			Max: time.Duration(r.hist.Max()),
 		}
 		if r.done == 0 {
-			return errNothing
+			return ErrNothing
 		}
 		return nil
 	}, nil
