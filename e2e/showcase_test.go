@@ -17,6 +17,9 @@ func TestDrawing(t *testing.T) { showcase(t, "board", "draw") }
 // TestGame has four people play examples/game.
 func TestGame(t *testing.T) { showcase(t, "game", "play", "-window", "2m") }
 
+// TestTeam has two people log in on examples/team.
+func TestTeam(t *testing.T) { showcase(t, "team", "team") }
+
 // TestDashboard has three people look at examples/dashboard, whose worker is started
 // again.
 func TestDashboard(t *testing.T) {

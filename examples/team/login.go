@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// cookie is the name of the session cookie: the user's name, and a signature of it. All servers
-// have the same key, so that each of them knows a user who logged in at another one.
+// cookie is the name of the session cookie. It holds the user's name and a signature of it. All servers
+// have the same key, so that each of them knows a user who logged in at another one. A real site also
+// signs a time after which the cookie is no longer valid.
 const cookie = "session"
 
 // accounts logs users in. A real site asks for a password.
@@ -26,19 +27,20 @@ func (a accounts) sign(user string) string {
 func (a accounts) login(w http.ResponseWriter, r *http.Request) {
 	user := strings.TrimSpace(r.PostFormValue("user"))
 	if user == "" || len(user) > 40 {
-		http.Error(w, "send a name of 1 to 40 bytes as the form's field user", http.StatusBadRequest)
+		http.Error(w, "the form's field user must have 1 to 40 bytes", http.StatusBadRequest)
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
 		Name: cookie, Value: a.sign(user), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		// Behind https, also: Secure: true
 	})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, "/?"+r.URL.RawQuery, http.StatusSeeOther) // the page's own query: its room
 }
 
 type userKey struct{}
 
-// identify puts the user of the session cookie into the request's context. With a false cookie or
-// without one, there is none.
+// identify puts the user of the session cookie into the request's context. A request with a wrong
+// cookie, or without one, has no user.
 func (a accounts) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := r.Cookie(cookie); err == nil {

@@ -4,17 +4,20 @@
 //	go run ./examples/team                                                     # http://127.0.0.1:5000
 //	go run ./examples/team -addr 127.0.0.1:5001 -redis redis://127.0.0.1:6379  # one of several
 //
-// The servers of one fleet need the same SESSION_KEY in their environment. Ctrl-C stops a server.
+// The servers of one fleet need the same SESSION_KEY in their environment, a long random text; one
+// server alone chooses a key itself. Ctrl-C stops a server.
 package main
 
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -61,7 +64,8 @@ func newServer(cluster socketio.ClusterOptions) *socketio.Server {
 func newHandler(srv *socketio.Server, users accounts) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
-	mux.HandleFunc("POST /login", users.login)
+	sameSite := http.NewCrossOriginProtection() // no other site may log a user in
+	mux.Handle("POST /login", sameSite.Handler(http.HandlerFunc(users.login)))
 	mux.Handle("/socket.io/", users.identify(srv))
 	return mux
 }
@@ -69,6 +73,9 @@ func newHandler(srv *socketio.Server, users accounts) http.Handler {
 func run(ctx context.Context, addr, url, key string) error {
 	var cluster socketio.ClusterOptions
 	if url != "" {
+		if key == "" {
+			return errors.New("set SESSION_KEY, to the same long random text for all servers: each of them checks the cookies of all")
+		}
 		broker, err := redis.NewHistory(url, nil)
 		if err != nil {
 			return err
@@ -78,14 +85,17 @@ func run(ctx context.Context, addr, url, key string) error {
 		cluster.PeerURL = "http://" + addr // where the other servers reach this one
 	}
 	srv := newServer(cluster)
-	web := &http.Server{Addr: addr, Handler: newHandler(srv, accounts{[]byte(key)}), ReadHeaderTimeout: 10 * time.Second}
+	users := accounts{[]byte(cmp.Or(key, rand.Text()))} // with a random key, a restart logs everybody out
+	web := &http.Server{Handler: newHandler(srv, users), ReadHeaderTimeout: 10 * time.Second}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w: choose another address with -addr, for example -addr 127.0.0.1:5001", err), srv.Close())
+	}
+	fmt.Printf("Team on http://%s\n", listener.Addr())
 	failed := make(chan error, 1)
-	go func() { failed <- web.ListenAndServe() }()
-	log.Print("Team on http://", addr)
-	var err error
+	go func() { failed <- web.Serve(listener) }()
 	select {
 	case err = <-failed:
-		err = fmt.Errorf("%w\nchoose another address with -addr, for example -addr 127.0.0.1:5001", err)
 	case <-ctx.Done():
 	}
 	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -99,7 +109,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr, *url, cmp.Or(os.Getenv("SESSION_KEY"), "change me")); err != nil {
+	if err := run(ctx, *addr, *url, os.Getenv("SESSION_KEY")); err != nil {
 		log.Fatal("team: ", err)
 	}
 }

@@ -48,6 +48,12 @@ func TestLogin(t *testing.T) {
 	w := httptest.NewRecorder()
 	site.ServeHTTP(w, httptest.NewRequest("POST", "/login", nil))
 	assert.Equal(t, http.StatusBadRequest, w.Code)
+	w = httptest.NewRecorder()
+	elsewhere := httptest.NewRequest("POST", "/login?user=eve", nil)
+	elsewhere.Header.Set("Sec-Fetch-Site", "cross-site")
+	site.ServeHTTP(w, elsewhere)
+	assert.Equal(t, http.StatusForbidden, w.Code)
+	assert.Empty(t, w.Result().Cookies())
 
 	ann := socketiotest.Connect(t, site, &socketiotest.Options{Cookies: login(t, site, "Ann, é.")})
 	ann.Call("join", "lobby")
@@ -85,4 +91,10 @@ func TestTwoServers(t *testing.T) {
 	back := bob.ReconnectTo(sites[0])
 	back.Expect("said", map[string]any{"from": "ann", "text": "while you were away"})
 	assert.True(t, back.Recovered())
+}
+
+// Servers that share users need a key that they share.
+func TestKey(t *testing.T) {
+	err := run(t.Context(), "127.0.0.1:0", "redis://127.0.0.1:1", "")
+	assert.ErrorContains(t, err, "SESSION_KEY")
 }
