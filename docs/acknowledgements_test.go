@@ -101,3 +101,31 @@ func TestAcknowledgementsOfClients(t *testing.T) {
 		require.Equal(t, map[string]string{ann.ID(): "true", bob.ID(): "late", eve.ID(): "lost"}, count.all)
 	})
 }
+
+func TestAskingSeveralClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := socketio.NewServer(nil)
+		defer srv.Shutdown(context.Background())
+		srv.On("connect", func(c *socketio.Context) error { return c.Join("kitchen") })
+		var cooks []string
+		srv.On("who", func(c *socketio.Context) error {
+			ctx, cancel := context.WithTimeout(c.Context(), 3*time.Second)
+			defer cancel()
+			replies, err := srv.Call(ctx, "free at", "noon", socketio.To("kitchen"))
+			for _, reply := range replies { // those that came, also if err is not nil
+				var free bool
+				if reply.Bind(&free) == nil && free {
+					cooks = append(cooks, reply.SID)
+				}
+			}
+			return err
+		})
+		ann, bob, eve := socketiotest.Connect(t, srv, nil), socketiotest.Connect(t, srv, nil), socketiotest.Connect(t, srv, nil)
+		ann.Emit("who")
+		bob.Next().Ack(true)
+		eve.Next().Ack(false)
+		time.Sleep(3 * time.Second) // ann does not answer
+		synctest.Wait()
+		require.Equal(t, []string{bob.ID()}, cooks)
+	})
+}
