@@ -113,7 +113,7 @@ func (src socketSource) Snapshot() []byte {
 	snap.Session.Values = values
 	form, err := snap.Encode()
 	if err != nil {
-		s.srv().notices.Warn(context.Background(), "stored session", "socketio: a session cannot be written to the broker's store: its client is a new one if this server is killed", "namespace", s.name, "sid", short(s.sid), "error", err)
+		s.srv().notices.Warn(context.Background(), "stored session", "socketio: a session cannot be written to the broker's store: its client gets a new session if this server is killed", "namespace", s.name, "sid", short(s.sid), "error", err)
 		return nil
 	}
 	return form
@@ -278,7 +278,7 @@ var errWrongKey = errors.New("the record of a session has another key")
 
 // lost logs that a session is lost.
 func (h moveHost) lost(ctx context.Context, err error) {
-	h.srv.notices.Warn(ctx, "restored session", "socketio: a session whose server has gone cannot go on: its client is a new one", "error", err)
+	h.srv.notices.Warn(ctx, "restored session", "socketio: a session could not be restored after its server was killed: its client gets a new session", "error", err)
 }
 
 // encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement

@@ -61,15 +61,15 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 	}
 	switch {
 	case !streamName.MatchString(c.Stream):
-		return c, fmt.Errorf("field HistoryOptions.Stream is %.80q: it has letters, digits, - and _", c.Stream)
+		return c, fmt.Errorf("field HistoryOptions.Stream is %.80q: use only letters, digits, - and _, at most 200 of them", c.Stream)
 	case c.MaxMessages < 0:
-		return c, fmt.Errorf("field HistoryOptions.MaxMessages is %d", c.MaxMessages)
+		return c, fmt.Errorf("field HistoryOptions.MaxMessages is %d: set a positive number, or leave it 0 for the default of 100,000", c.MaxMessages)
 	case c.MaxBytes < 0:
-		return c, fmt.Errorf("field HistoryOptions.MaxBytes is %d", c.MaxBytes)
+		return c, fmt.Errorf("field HistoryOptions.MaxBytes is %d: set a positive number, or leave it 0 for the default of 256 MiB", c.MaxBytes)
 	case c.MaxAge < time.Second:
-		return c, fmt.Errorf("field HistoryOptions.MaxAge is %v: it must be at least a second", c.MaxAge)
+		return c, fmt.Errorf("field HistoryOptions.MaxAge is %v: set at least a second, or leave it 0 for the default of 5 minutes", c.MaxAge)
 	case c.Replicas < 0:
-		return c, fmt.Errorf("field HistoryOptions.Replicas is %d", c.Replicas)
+		return c, fmt.Errorf("field HistoryOptions.Replicas is %d: set how many servers keep the stream, or leave it 0 for one", c.Replicas)
 	}
 	return c, nil
 }

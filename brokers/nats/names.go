@@ -13,19 +13,19 @@ func checkURL(list string) error {
 	for one := range strings.SplitSeq(list, ",") {
 		scheme, rest, ok := strings.Cut(strings.TrimSpace(one), "://")
 		if !ok {
-			return errors.New("the URL has no scheme: it begins with nats:// or the like")
+			return errors.New("the URL has no scheme: write it as nats://host:4222")
 		}
 		switch scheme {
 		case "nats", "tls", "ws", "wss":
 		default:
-			return fmt.Errorf("the URL's scheme %.20q is none of nats, tls, ws, wss", scheme)
+			return fmt.Errorf("the URL's scheme is %.20q: use one of nats, tls, ws, wss", scheme)
 		}
 		u, err := url.Parse(scheme + "://" + rest)
 		if err != nil {
-			return errors.New("the URL is broken: check its port, and that user and password are escaped")
+			return errors.New("the URL cannot be parsed: check its port, and percent-encode user and password")
 		}
 		if u.Hostname() == "" {
-			return errors.New("the URL has no host")
+			return errors.New("the URL has no host: write it as nats://host:4222")
 		}
 	}
 	return nil

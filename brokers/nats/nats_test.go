@@ -124,7 +124,7 @@ func TestURLs(t *testing.T) {
 		"nats://a:1,b:2":              "no scheme",
 		"redis://localhost":           `"redis"`,
 		"nats://secret:secret@host:x": "port",
-		"nats://u:se%zzcret@host":     "escaped",
+		"nats://u:se%zzcret@host":     "percent-encode",
 		"nats://secret@":              "no host",
 		"nats://":                     "no host",
 	} {

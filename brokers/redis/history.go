@@ -51,9 +51,9 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 	}
 	switch {
 	case c.MaxLen < minMaxLen:
-		return c, fmt.Errorf("field HistoryOptions.MaxLen is %d: it must be at least %d", c.MaxLen, minMaxLen)
+		return c, fmt.Errorf("field HistoryOptions.MaxLen is %d: set at least %d, or leave it 0 for the default", c.MaxLen, minMaxLen)
 	case c.MaxAge < time.Second:
-		return c, fmt.Errorf("field HistoryOptions.MaxAge is %v: it must be at least a second", c.MaxAge)
+		return c, fmt.Errorf("field HistoryOptions.MaxAge is %v: set at least a second, or leave it 0 for the default of 5 minutes", c.MaxAge)
 	}
 	return c, nil
 }
@@ -107,7 +107,7 @@ func NewHistoryFromClient(client goredis.UniversalClient, o *HistoryOptions) (*H
 	switch client.(type) {
 	case *goredis.Client, *goredis.ClusterClient:
 	default:
-		return nil, explain(fmt.Errorf("the client is a %T: take a *redis.Client or a *redis.ClusterClient", client))
+		return nil, explain(fmt.Errorf("the client is a %T: use a *redis.Client or a *redis.ClusterClient", client))
 	}
 	return newHistory(NewFromClient(client), opts), nil
 }

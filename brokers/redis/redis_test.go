@@ -178,10 +178,10 @@ func TestURLs(t *testing.T) {
 		"redis://host/notanumber":        "database",
 		"redis+sentinel://a:1":           "master",
 		"redis+sentinel://a:1/0":         "master",
-		"redis+sentinel://a:1/x/m":       "no number",
+		"redis+sentinel://a:1/x/m":       "use a number",
 		"redis+sentinel://a/0/m":         "host:port",
-		"redis+sentinel://u:%zz@a:1/0/m": "escaped",
-		"redis+cluster://a:1/0":          "no path",
+		"redis+sentinel://u:%zz@a:1/0/m": "percent-encode",
+		"redis+cluster://a:1/0":          "has a path",
 		"redis+cluster://":               "host:port",
 	} {
 		_, err := redis.New(url)

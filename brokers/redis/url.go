@@ -33,14 +33,14 @@ func quiet() *maintnotifications.Config {
 func newClient(rawURL string) (goredis.UniversalClient, error) {
 	scheme, rest, ok := strings.Cut(rawURL, "://")
 	if !ok {
-		return nil, errors.New("the URL has no scheme: it begins with redis:// or the like")
+		return nil, errors.New("the URL has no scheme: write it as redis://host:6379")
 	}
 	switch scheme {
 	case "redis", "rediss", "unix":
 		return newSingle(rawURL, scheme)
 	case "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
 	default:
-		return nil, fmt.Errorf("the URL's scheme %q is none of redis, rediss, unix, redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster", scheme)
+		return nil, fmt.Errorf("the URL's scheme is %q: use one of redis, rediss, unix, redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster", scheme)
 	}
 
 	rest, path, _ := strings.Cut(rest, "/")
@@ -54,7 +54,7 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 		password, err = url.PathUnescape(password)
 	}
 	if err != nil {
-		return nil, errors.New("the URL's user or password is not well escaped")
+		return nil, errors.New("the URL's user or password is not escaped correctly: percent-encode both")
 	}
 	addrs, err := splitHosts(hosts)
 	if err != nil {
@@ -66,7 +66,7 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 	}
 	if strings.HasSuffix(scheme, "+cluster") {
 		if path != "" {
-			return nil, errors.New("the URL of a cluster has no path")
+			return nil, errors.New("the URL of a cluster has a path: remove it, because a cluster has no numbered databases")
 		}
 		return goredis.NewClusterClient(&goredis.ClusterOptions{
 			Addrs: addrs, Username: username, Password: password, TLSConfig: config,
@@ -77,12 +77,12 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 	}
 	db, master, ok := strings.Cut(path, "/")
 	if !ok || master == "" || strings.Contains(master, "/") {
-		return nil, errors.New("the URL does not name the master: it ends in /0/mymaster")
+		return nil, errors.New("the URL does not name the master: end it with /0/ and the name, for example /0/mymaster")
 	}
 	number := 0
 	if db != "" {
 		if number, err = strconv.Atoi(db); err != nil {
-			return nil, fmt.Errorf("the URL's database %q is no number", db)
+			return nil, fmt.Errorf("the URL's database is %q: use a number", db)
 		}
 	}
 	return goredis.NewFailoverClient(&goredis.FailoverOptions{

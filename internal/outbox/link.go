@@ -77,7 +77,7 @@ func (l *Link) note(side *error, err error) {
 	l.mu.Unlock()
 	switch {
 	case !changed && first:
-		l.log.Warn("socketio: the broker cannot be reached; trying again", "error", err)
+		l.log.Warn("socketio: the broker cannot be reached: check its URL, and that it runs; trying again", "error", err)
 	case !changed:
 	case !connected:
 		l.log.Warn("socketio: the connection with the broker is lost; trying again", "error", err)
@@ -105,7 +105,7 @@ func (l *Link) mayWarn() bool {
 // overflow logs that the broker does not keep up.
 func (l *Link) overflow() {
 	if l.mayWarn() {
-		l.log.Warn("socketio: the broker is too slow: messages to other servers are dropped (option QueueLimit)", "dropped", l.dropped.Load())
+		l.log.Warn("socketio: the broker is too slow: messages to other servers are dropped: raise the option QueueLimit if bursts are larger, or give the broker more CPU", "dropped", l.dropped.Load())
 	}
 }
 

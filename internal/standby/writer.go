@@ -164,7 +164,7 @@ func (w *Writer) run(ctx context.Context) {
 		} else if ctx.Err() != nil {
 			return
 		} else if failures++; failures == 1 {
-			w.log.Warn("socketio: sessions cannot be written to the broker's store: their clients are new ones if this server is killed now; trying again", "error", err)
+			w.log.Warn("socketio: sessions cannot be written to the broker's store: their clients get new sessions if this server is killed now; trying again", "error", err)
 		}
 		w.again(batch)
 		if closing {
