@@ -13,17 +13,24 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
 	"github.com/seed-d124fa34/socketio/engineio/internal/revision3"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
+	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
 var (
 	errNoPing     = errors.New("engineio: the client sent no PING: in revision 3 of the protocol only the client sends them")
 	errClientPong = errors.New("engineio: the client sent a PONG: in revision 3 of the protocol only the server sends them")
 
+	errPingData = &parseError{"a PING with more than 125 bytes of data"}
+
 	pongPacket = outgoing.NewPacket("3")
 
 	octetStream = []string{"application/octet-stream"}
 	javaScript  = []string{"text/javascript; charset=UTF-8"}
 )
+
+// maxPingData bounds what comes in a PING and goes back in the PONG, in bytes, as in a
+// PING of WebSocket. So control packets have the server queue little.
+const maxPingData = wsframe.MaxControl
 
 // old is revision 3: see Options.AllowEIO3.
 type old struct {
@@ -96,6 +103,8 @@ func (d *old) receive(c *Conn, p []byte, binary bool) (room <-chan struct{}, err
 		return nil, &parseError{err.Error()}
 	case is:
 		return c.deliverMessage(data, true), nil
+	case len(p) > 1+maxPingData && p[0] == protocol.Ping:
+		return nil, errPingData
 	case len(p) > 0 && p[0] == protocol.Ping:
 		d.pinged(c, p[1:])
 		return c.control(), nil
@@ -132,7 +141,7 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 	defer poll.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	for first := true; first || len(body) > 0; first = false {
+	for {
 		var packet []byte
 		binary := false
 		if framed {
@@ -143,25 +152,28 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 		if err != nil {
 			return &parseError{err.Error()}
 		}
-		if packet == nil && !framed {
-			return nil // empty packets
-		}
-		if !framed {
-			packet = revision3.Undouble(packet)
-		}
 		c.flusher.traffic.received(1, n)
 		n = 0 // counted
-		room, err := d.receive(c, packet, binary)
-		if err != nil {
-			return err
+		var room <-chan struct{}
+		if !framed && len(packet) == 0 {
+			room = c.control() // some clients send one when they have nothing to say
+		} else {
+			if !framed {
+				packet = revision3.Undouble(packet)
+			}
+			if room, err = d.receive(c, packet, binary); err != nil {
+				return err
+			}
 		}
 		if room != nil {
 			c.recvMu.Unlock()
 			c.awaitRoom(room)
 			c.recvMu.Lock()
 		}
+		if len(body) == 0 {
+			return nil
+		}
 	}
-	return nil
 }
 
 // maxPlainText is the size of the largest answer of plain text, in bytes, to a client that

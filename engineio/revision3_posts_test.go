@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,6 +33,7 @@ func TestRevision3BadPosts(t *testing.T) {
 		"no UTF-8":          {eiotest.OldPolling, "", "2:4\xff", engineio.ReasonParseError, "not UTF-8"},
 		"unknown type":      {eiotest.OldPolling, "", "1:7", engineio.ReasonParseError, "unknown packet type"},
 		"PONG":              {eiotest.OldPolling, "", "1:3", engineio.ReasonTransportError, "sent a PONG"},
+		"a long PING":       {eiotest.OldPolling, "", "127:2" + strings.Repeat("x", 126), engineio.ReasonParseError, "more than 125 bytes"},
 		"bad base64":        {eiotest.OldPolling, "", "4:b4!!", engineio.ReasonParseError, "not base64"},
 		"base64 of a PING":  {eiotest.OldPolling, "", "6:b2AQI=", engineio.ReasonParseError, "without the type of a message"},
 		"text as binary":    {eiotest.OldPolling, binary, "2:4a", engineio.ReasonParseError, "header"},
@@ -78,6 +81,49 @@ func TestRevision3HarmlessPosts(t *testing.T) {
 		p.wantNone()
 		p.isOpen(c)
 	})
+}
+
+// Empty packets count as control packets, many in one POST and one in each of many.
+func TestEmptyPacketsAreCounted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		posts int
+		body  string
+	}{"one POST": {1, strings.Repeat("0:", 2000)}, "many POSTs": {2000, "0:"}} {
+		t.Run(name, func(t *testing.T) {
+			eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+				h := newHost(t, &engineio.Options{Limits: engineio.Limits{ControlRate: 100}}, nil)
+				c, p := h.connect(mode)
+				raw, begin := c.Raw(), time.Now()
+				body := tt.body
+				if mode == eiotest.OldJSONP {
+					body = "d=" + body
+				}
+				for range tt.posts {
+					resp, err := raw.Post(t.Context(), body)
+					require.NoError(t, err)
+					require.Equal(t, "ok", resp.Body)
+				}
+				assert.GreaterOrEqual(t, time.Since(begin), 8*time.Second)
+				assert.Positive(t, h.srv.Stats().LimitHits["ControlRate"])
+				assert.GreaterOrEqual(t, h.srv.Stats().BytesIn, uint64(tt.posts*len(body)))
+				p.isOpen(c)
+			}, eiotest.OldPolling, eiotest.OldBase64, eiotest.OldJSONP)
+		})
+	}
+}
+
+// What comes in a PING goes back in the PONG, and is as little as in a PING of WebSocket: a control packet does not have the
+// server queue megabytes. (Over polling see "a long PING" in TestRevision3BadPosts.)
+func TestPingWithTooMuchData(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		h := newHost(t, nil, nil)
+		c, p := h.connect(mode)
+		require.NoError(t, c.SendPacket("2"+strings.Repeat("x", 125)))
+		synctest.Wait()
+		p.isOpen(c)
+		_ = c.SendPacket("2" + strings.Repeat("x", 126))
+		assert.ErrorContains(t, p.wantClosed(engineio.ReasonParseError), "a PING with more than 125 bytes of data")
+	}, eiotest.OldWebSocket, eiotest.OldUpgrade)
 }
 
 // reasonOfClose is why a connection ends whose client leaves as a client should.

@@ -329,7 +329,7 @@ func (c *Client) handle(p packet) bool {
 		c.broadcast()
 		c.mu.Unlock()
 	case packetPong:
-		if c.old == nil || len(p.data) > 0 {
+		if c.old == nil {
 			c.violation("unexpected packet: %v", p)
 			return false
 		}

@@ -36,7 +36,21 @@ func TestTranslate(t *testing.T) {
 		"5":                          "5",
 		"0/chat?token=%7B%22a%22%7D": `0/chat,{"token":"{\"a\"}"}`,
 	} {
-		assert.Equal(t, want, string(translate([]byte(packet))), packet)
+		got, err := translate([]byte(packet))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got), packet)
+	}
+}
+
+// A packet of a megabyte cannot have half a million parameters.
+func TestTooManyParameters(t *testing.T) {
+	none, _, _ := parser.New(nil).NewDecoder(parser.Limits{}).Decode([]byte("0"), false)
+	for n, want := range map[int]error{maxParameters: nil, maxParameters + 1: errParameters, 500_000: errParameters} {
+		name := "/chat?" + strings.TrimSuffix(strings.Repeat("a&", n), "&")
+		_, _, err := Old.Decoder(parser.New(nil).NewDecoder(parser.Limits{}), true).Decode([]byte("0"+name), false)
+		assert.Equal(t, want, err, n)
+		_, _, err = Old.Decoder(own{none.Args}, false).Decode([]byte(name), true)
+		assert.Equal(t, want, err, n)
 	}
 }
 
@@ -46,7 +60,11 @@ func FuzzTranslate(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, packet string) {
-		out := string(translate([]byte(packet)))
+		translated, err := translate([]byte(packet))
+		if err != nil {
+			return
+		}
+		out := string(translated)
 		name, query, ok := strings.Cut(packet, "?")
 		if !strings.HasPrefix(packet, "0/") || !ok || strings.Contains(strings.TrimSuffix(packet, ","), ",") {
 			return

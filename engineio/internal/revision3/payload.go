@@ -114,29 +114,22 @@ func Base64(packet []byte) (data []byte, is bool, err error) {
 	return data, true, nil
 }
 
-// Next returns the first packet of a payload of text, which is UTF-8, and the rest. Empty
-// packets, which some clients send when they have nothing to say, are left out: the
-// packet is nil if nothing else is left.
+// Next returns the first packet of a payload of text, which is UTF-8, and the rest. The
+// packet may be empty: some clients send such a packet when they have nothing to say.
 func Next(payload []byte) (packet, rest []byte, err error) {
 	if len(payload) == 0 {
 		return nil, nil, errEmpty
 	}
-	for len(packet) == 0 {
-		if len(payload) == 0 {
-			return nil, nil, nil
-		}
-		n, digits := number(payload, '0')
-		if digits == 0 || digits == len(payload) || payload[digits] != ':' {
-			return nil, nil, errLength
-		}
-		payload = payload[digits+1:]
-		end, ok := utf16Prefix(payload, n)
-		if !ok {
-			return nil, nil, errShort
-		}
-		packet, payload = payload[:end], payload[end:]
+	n, digits := number(payload, '0')
+	if digits == 0 || digits == len(payload) || payload[digits] != ':' {
+		return nil, nil, errLength
 	}
-	return packet, payload, nil
+	payload = payload[digits+1:]
+	end, ok := utf16Prefix(payload, n)
+	if !ok {
+		return nil, nil, errShort
+	}
+	return payload[:end], payload[end:], nil
 }
 
 // NextFramed returns the first packet of a framed payload, and the rest. A binary packet
