@@ -199,7 +199,8 @@ type Limits struct {
 	SendQueueLimit int
 	// SendBudget bounds the memory of what waits to be sent to all connections of
 	// this server together, in bytes. A packet that waits for several connections counts
-	// once. What the network takes at once does not count. When the budget is used up,
+	// once; a large answer to a poll counts by itself. What the network takes at once
+	// does not count. When the budget is used up,
 	// the connections for which most waits are closed with [ReasonSlowClient] until an
 	// eighth of it is free. Zero means 256 MiB; negative means no bound but
 	// SendQueueLimit.

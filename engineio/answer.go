@@ -65,7 +65,7 @@ func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, 
 		endKeepAlive(w)
 	}
 	begin, before := time.Now(), p.answered.Load()
-	err := c.srv.writePayload(p, c.speaks, w, r, a)
+	err := c.srv.writePayload(c, p, c.speaks, w, r, a)
 	c.mu.Lock()
 	now := time.Now()
 	if c.pongDue && slices.Contains(a.batch, pingPacket) {
@@ -114,11 +114,12 @@ func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 // holds whole units, one at least; the rest waits for the next poll.
 const maxAnswer = 1 << 20
 
-// writePayload writes the body of a poll's answer. p is nil for an answer that
+// writePayload writes the body of a poll's answer. c and p are nil for an answer that
 // belongs to no session.
-func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, r *http.Request, a pollAnswer) error {
+func (s *Server) writePayload(c *Conn, p *pollState, d dialectID, w http.ResponseWriter, r *http.Request, a pollAnswer) error {
 	body, contentType, buf := dialects[d].payload(s, a.batch, a.last, r)
 	defer bufpool.Put(buf)
+	defer c.countAnswer(-c.countAnswer(bufSize(buf)))
 	compress := false
 	for _, f := range a.batch {
 		compress = compress || f.Compress()
@@ -137,6 +138,7 @@ func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, 
 			compressed := bufpool.Get()
 			defer bufpool.Put(compressed)
 			*compressed = contentcoding.Append((*compressed)[:0], encoding, body)
+			defer c.countAnswer(-c.countAnswer(bufSize(compressed)))
 			body = *compressed
 		}
 	}
@@ -146,6 +148,30 @@ func (s *Server) writePayload(p *pollState, d dialectID, w http.ResponseWriter, 
 	}
 	_, err := out.Write(body)
 	return err
+}
+
+// countAnswer has Options.Limits.SendBudget count bytes that were allocated for one
+// answer, and are no message that others share, or no longer if n is negative. It returns
+// what it has counted: nothing for the small buffers that are used again, nor for a
+// client that has gone. c may be nil.
+func (c *Conn) countAnswer(n int) (counted int) {
+	if n >= 0 && n <= bufpool.Max || c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 && c.transportDone {
+		return 0
+	}
+	c.flusher.budget.Count(int64(n))
+	return n
+}
+
+func bufSize(buf *[]byte) int {
+	if buf == nil {
+		return 0
+	}
+	return cap(*buf)
 }
 
 // answerPiece is the most of an answer that one write takes, in bytes.

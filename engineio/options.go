@@ -207,9 +207,11 @@ type Limits struct {
 	// nothing waits. Default 67,108,864 (64 MiB).
 	SendQueueLimit int
 	// SendBudget bounds the memory of what waits to be written to all clients
-	// together, in bytes. A message that waits for several clients counts once. What
-	// the network takes at once does not count, nor do the first 64 KiB of a burst for
-	// one client. When the budget is used up, the server closes the clients for which
+	// together, in bytes. A message that waits for several clients counts once, with the
+	// forms of a binary one that are made for their transports and revisions. An answer
+	// to a poll that is put together of several messages counts by itself. What the
+	// network takes at once does not count, nor do the first 64 KiB of a burst for one
+	// client. When the budget is used up, the server closes the clients for which
 	// most waits, with ReasonSlowClient, until an eighth of it is free. Default
 	// 268,435,456 (256 MiB). Negative: no bound but SendQueueLimit.
 	SendBudget int

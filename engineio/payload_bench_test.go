@@ -77,7 +77,7 @@ func BenchmarkPayloadEncode(b *testing.B) {
 							a.batch[i] = &bench.make().unit
 						}
 					}
-					if err := s.writePayload(nil, revision4, w, r, a); err != nil {
+					if err := s.writePayload(nil, nil, revision4, w, r, a); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -193,6 +193,11 @@ func (d *old) payload(s *Server, units []*outgoing.Unit, last *outgoing.Unit, r 
 			form, contentType = outgoing.Typed, octetStream
 		}
 	}
+	if len(units) == 1 && !d.script {
+		if body = units[0].OldPayload(form, s.opts.AppendASCII); body != nil {
+			return body, contentType, nil
+		}
+	}
 	buf = bufpool.Get()
 	body = (*buf)[:0]
 	for _, u := range units {

@@ -175,7 +175,7 @@ func (s *Server) serveAfterShutdown(w http.ResponseWriter, r *http.Request, q *p
 		if refusal != nil {
 			d = revision4
 		}
-		_ = s.writePayload(nil, d, w, r, pollAnswer{last: closePacket}) // the session has ended anyway
+		_ = s.writePayload(nil, nil, d, w, r, pollAnswer{last: closePacket}) // the session has ended anyway
 	case http.MethodPost:
 		s.answerLatePost(w, r)
 	default:

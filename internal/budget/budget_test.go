@@ -77,12 +77,46 @@ func TestExceeded(t *testing.T) {
 	assert.False(t, none.Share(0).Limited())
 }
 
+// What an item takes more than in the beginning counts from its first holder to its last, in the budget that counts the item once.
+func TestGrowth(t *testing.T) {
+	first, _ := newBudget(1_000_000, 2)
+	second, _ := newBudget(1_000_000, 1)
+	var i Item
+	var g Growth
+	g.Grow(10) // nobody holds it
+	assert.Zero(t, first.Used())
+	for want := int64(10); want < 40; want += 10 {
+		first.Share(0).AddGrowing(&i, 100, &g)
+		assert.Equal(t, 100+want, first.Used())
+		second.Share(0).AddGrowing(&i, 100, &g)
+		second.Share(0).AddGrowing(&i, 100, &g)
+		first.Share(1).AddGrowing(&i, 100, &g)
+		g.Grow(10)
+		assert.Equal(t, 100+want+10, first.Used())
+		assert.EqualValues(t, 200, second.Used())
+		first.Share(0).RemoveGrowing(&i, 100, &g)
+		assert.Equal(t, 100+want+10, first.Used())
+		second.Share(0).RemoveGrowing(&i, 100, &g)
+		first.Share(1).RemoveGrowing(&i, 100, &g)
+		second.Share(0).RemoveGrowing(&i, 100, &g)
+		assert.Zero(t, first.Used())
+		assert.Zero(t, second.Used())
+	}
+	small, exceeded := newBudget(1000, 1)
+	var j Item
+	var h Growth
+	small.Share(0).AddGrowing(&j, 100, &h)
+	h.Grow(2000)
+	assert.Equal(t, 1, *exceeded)
+}
+
 // Many goroutines hold and release the same items in shares of their own; in the end
 // nothing is counted.
 func TestConcurrently(t *testing.T) {
 	const shares = 4
 	b, _ := newBudget(100_000, shares)
 	items := make([]Item, 3)
+	growing, growth := new(Item), new(Growth)
 	var wg sync.WaitGroup
 	for n := range shares {
 		wg.Go(func() {
@@ -91,9 +125,12 @@ func TestConcurrently(t *testing.T) {
 				for i := range items {
 					s.Add(&items[i], 100)
 				}
+				s.AddGrowing(growing, 100, growth)
+				growth.Grow(1)
 				for i := range items {
 					s.Remove(&items[i], 100)
 				}
+				s.RemoveGrowing(growing, 100, growth)
 			}
 		})
 	}

@@ -61,6 +61,7 @@ func (u *Unit) oldWire(f Form) []byte {
 			out = append(out, p...)
 		}
 		wire.bytes = out
+		u.several.forms.Grow(int64(cap(out)))
 	})
 	return wire.bytes
 }
@@ -99,13 +100,23 @@ func (u *Unit) AppendOldPayload(dst []byte, f Form, ascii func(dst, text []byte)
 	if u.several == nil {
 		return appendOld(dst, u.wire[u.first:], false, f, ascii)
 	}
+	return append(dst, u.OldPayload(f, ascii)...)
+}
+
+// OldPayload returns what AppendOldPayload appends, if that is kept for all connections.
+// It must not be changed. It is nil for a text, which is not kept.
+func (u *Unit) OldPayload(f Form, ascii func(dst, text []byte) []byte) []byte {
+	if u.several == nil {
+		return nil
+	}
 	payload := &u.oldForms().payloads[f]
 	payload.once.Do(func() {
 		for p, binary := range u.Messages {
 			payload.bytes = appendOld(payload.bytes, p, binary, f, ascii)
 		}
+		u.several.forms.Grow(int64(cap(payload.bytes)))
 	})
-	return append(dst, payload.bytes...)
+	return payload.bytes
 }
 
 func appendOld(dst, p []byte, binary bool, f Form, ascii func(dst, text []byte) []byte) []byte {

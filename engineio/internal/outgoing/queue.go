@@ -154,11 +154,21 @@ func (q *Queue) EndWaits() {
 	q.waits = nil
 }
 
-func (q *Queue) count(u *Unit) { q.share.Add(&u.counted, u.Cost()) }
+func (q *Queue) count(u *Unit) {
+	if u.several == nil {
+		q.share.Add(&u.counted, u.Cost())
+		return
+	}
+	q.share.AddGrowing(&u.counted, u.Cost(), &u.several.forms)
+}
 
 func (q *Queue) discount(batch []*Unit) {
 	for _, u := range batch {
-		q.share.Remove(&u.counted, u.Cost())
+		if u.several == nil {
+			q.share.Remove(&u.counted, u.Cost())
+			continue
+		}
+		q.share.RemoveGrowing(&u.counted, u.Cost(), &u.several.forms)
 	}
 }
 

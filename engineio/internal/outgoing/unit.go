@@ -36,6 +36,7 @@ type several struct {
 	once    sync.Once
 	payload []byte // the form for polling, made when first asked for
 	old     atomic.Pointer[oldForms]
+	forms   budget.Growth // what all of these take
 }
 
 // frame is where a payload stands in Unit.wire. All but a text at the beginning, and one
@@ -109,7 +110,8 @@ func (u *Unit) Size() int { return len(u.wire) }
 // overhead is what a message takes in memory besides its bytes, about.
 const overhead = 96
 
-// Cost is what the unit counts in a budget, in bytes.
+// Cost is what the unit counts in a budget, in bytes, without the forms that are made of
+// it later.
 func (u *Unit) Cost() int64 { return int64(len(u.wire)) + overhead }
 
 // Count is how many packets the unit is.
@@ -181,6 +183,7 @@ func (u *Unit) Payload() []byte {
 			}
 		}
 		u.several.payload = out
+		u.several.forms.Grow(int64(cap(out)))
 	})
 	return u.several.payload
 }
