@@ -226,10 +226,7 @@ func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err
 // arm starts the timer, which serves all recipients. It is called when all of them have been
 // asked. The timer is stopped when they have answered or left.
 func (cb *ackCallback) arm() {
-	cb.waiting.Arm(func() (stop func()) {
-		timer := time.AfterFunc(cb.after, cb.expire)
-		return func() { timer.Stop() }
-	})
+	cb.waiting.Arm(func() acks.Stopper { return time.AfterFunc(cb.after, cb.expire) })
 }
 
 // expire ends the wait for all recipients that have not answered.

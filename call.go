@@ -232,7 +232,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 			a.waiting.Add(s)
 		}
 	}
-	a.waiting.Arm(func() (end func()) { return func() { close(a.done) } })
+	a.waiting.Arm(func() acks.Stopper { return a })
 	f := srv.newFanout(from, e, p, event, data)
 	f.begin(h)
 	defer f.release()
@@ -283,6 +283,12 @@ type answers struct {
 	replies []Reply
 	missing []string
 	err     error // why the first of missing did not answer
+}
+
+// Stop ends the wait, for acks.Waiting.
+func (a *answers) Stop() bool {
+	close(a.done)
+	return true
 }
 
 func (a *answers) ask(r recipient, p packet, volatile bool) (sent bool, err error) {

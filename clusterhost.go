@@ -186,10 +186,16 @@ func (t *remoteTarget) ask(r recipient, p packet, volatile bool) (sent bool, err
 // arm lets the other server, or its timeout, end the wait. It is called when all
 // recipients have been asked.
 func (t *remoteTarget) arm() {
-	t.waiting.Arm(func() (end func()) {
+	t.waiting.Arm(func() acks.Stopper {
 		t.question.Wait(t.end)
-		return t.question.Done
+		return t
 	})
+}
+
+// Stop ends the question: all clients have answered or left, for acks.Waiting.
+func (t *remoteTarget) Stop() bool {
+	t.question.Done()
+	return true
 }
 
 // end ends the wait for the clients that have not answered.

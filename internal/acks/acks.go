@@ -12,8 +12,12 @@ import (
 type Waiting[C comparable] struct {
 	mu      sync.Mutex
 	clients map[C]struct{}
-	end     func() // nil unless armed
+	timer   Stopper // nil unless armed
 }
+
+// Stopper is what is to be stopped when nobody is waited for any more: a *time.Timer, or what acts
+// like one. It is an interface, and not a function, because that would take an allocation for each event.
+type Stopper interface{ Stop() bool }
 
 // Add adds a client.
 func (w *Waiting[C]) Add(c C) {
@@ -28,17 +32,17 @@ func (w *Waiting[C]) Add(c C) {
 	w.clients[c] = struct{}{}
 }
 
-// Arm calls begin if anybody is waited for. What begin returns is called when the last
-// client has been removed, without a lock. begin is called with the lock of the set held.
-// Call Arm once, when all clients have been added that can be.
-func (w *Waiting[C]) Arm(begin func() (end func())) {
+// Arm calls start if anybody is waited for, with the lock of the set held. Remove stops what start
+// returns, without a lock, when it has removed the last client. Call Arm once, when all clients
+// that are asked have been added.
+func (w *Waiting[C]) Arm(start func() Stopper) {
 	if w == nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.clients) > 0 {
-		w.end = begin()
+		w.timer = start()
 	}
 }
 
@@ -50,23 +54,23 @@ func (w *Waiting[C]) Remove(c C) (was bool) {
 	w.mu.Lock()
 	_, was = w.clients[c]
 	delete(w.clients, c)
-	var end func()
+	var timer Stopper
 	if len(w.clients) == 0 {
-		end, w.end = w.end, nil
+		timer, w.timer = w.timer, nil
 	}
 	w.mu.Unlock()
-	if end != nil {
-		end()
+	if timer != nil {
+		timer.Stop()
 	}
 	return was
 }
 
-// Take removes all clients, and returns them. What Arm was given is not called any more.
+// Take removes all clients, and returns them. The Stopper is not stopped any more.
 func (w *Waiting[C]) Take() map[C]struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := w.clients
-	w.clients, w.end = nil, nil
+	w.clients, w.timer = nil, nil
 	return all
 }
 

@@ -20,11 +20,19 @@ func set(clients ...int) map[int]struct{} {
 	return all
 }
 
+// stopper is a Stopper that calls itself.
+type stopper func()
+
+func (s stopper) Stop() bool {
+	s()
+	return true
+}
+
 // The end of the wait is reported once, when it is armed and the last client has been removed.
 func TestTheLastClientEndsTheWait(t *testing.T) {
 	var w Waiting[int]
 	ends := 0
-	arm := func() { w.Arm(func() func() { return func() { ends++ } }) }
+	arm := func() { w.Arm(func() Stopper { return stopper(func() { ends++ }) }) }
 	w.Add(1)
 	require.True(t, w.Remove(1))
 	require.False(t, w.Remove(1), "a second time")
@@ -48,7 +56,7 @@ func TestTakeEndsTheWaitForAll(t *testing.T) {
 	var w Waiting[int]
 	w.Add(1)
 	w.Add(2)
-	w.Arm(func() func() { return func() { t.Error("the last client was not removed") } })
+	w.Arm(func() Stopper { return stopper(func() { t.Error("the last client was not removed") }) })
 	require.True(t, w.Remove(2))
 	require.Equal(t, set(1), w.Take())
 	require.False(t, w.Remove(1))
@@ -59,7 +67,7 @@ func TestTakeEndsTheWaitForAll(t *testing.T) {
 func TestNilWaiting(t *testing.T) {
 	var w *Waiting[int]
 	w.Add(1)
-	w.Arm(func() func() { panic("armed") })
+	w.Arm(func() Stopper { panic("armed") })
 	require.False(t, w.Remove(1))
 }
 
@@ -73,7 +81,7 @@ func TestRemoveAndTakeConcurrently(t *testing.T) {
 			w.Add(c)
 		}
 		var removed, ended atomic.Int32
-		w.Arm(func() func() { return func() { ended.Add(1) } })
+		w.Arm(func() Stopper { return stopper(func() { ended.Add(1) }) })
 		var wg sync.WaitGroup
 		for c := range clients {
 			wg.Go(func() {
