@@ -15,6 +15,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/session"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
+	"github.com/seed-d124fa34/socketio/internal/standby"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
@@ -104,10 +105,10 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	r := s.recovery
 	r.lost = &DisconnectError{Reason(m.Reason), errElsewhere}
 	r.came = true
-	srv.workers.Begin()               // until Socket.finish
-	known, _ := m.Restored.(restored) // zero unless its server was killed
-	r.order = known.order
-	a := &newcomer{s: s, owner: known.owner, has: make(map[recovery.Offset]struct{})}
+	srv.workers.Begin()                       // until Socket.finish
+	known, _ := m.Restored.(standby.Restored) // zero unless its server was killed
+	r.order = known.Order
+	a := &newcomer{s: s, owner: known.Owner, has: make(map[recovery.Offset]struct{})}
 	if !srv.recovery.Adopt(&r.session, s, recovery.Key(m.Key)) {
 		srv.workers.End()
 		return nil, errors.New("it is here already, or this server shuts down")

@@ -135,6 +135,15 @@ func (srv *Server) callAll(ctx context.Context, ns, event string, data any, opts
 	return replies, err
 }
 
+// recipients returns the sockets that each visits.
+func (srv *Server) recipients(e *emitOptions, fromSocket bool, self *Socket) (all []recipient) {
+	srv.each(e, fromSocket, self, func(s *Socket, via *place) error {
+		all = append(all, recipient{s, via})
+		return nil
+	})
+	return all
+}
+
 // selectTimeout is how long the other servers have to say which of their clients a Call
 // reaches.
 const selectTimeout = 5 * time.Second
@@ -257,18 +266,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 		f.record(e.recorded(e.direct(from), self), event, data)
 	}
 	f.end()
-	select {
-	case <-a.done:
-	case <-ctx.Done():
-		for s := range a.waiting.All() {
-			err := fmt.Errorf("socketio: call %q: %w", event, ctx.Err())
-			if s.takeAck(h.ID) != nil {
-				s.ackFailed(a, err)
-			} else {
-				a.failed(s, err) // its answer is arriving, or it is on another server
-			}
-		}
-	}
+	a.wait(ctx)
 	return a.result()
 }
 
@@ -317,6 +315,22 @@ func (a *answers) failed(s *Socket, err error) {
 		a.missing = append(a.missing, s.sid)
 		if a.err == nil {
 			a.err = err
+		}
+	}
+}
+
+// wait waits for all answers, or until the context ends.
+func (a *answers) wait(ctx context.Context) {
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		for s := range a.waiting.All() {
+			err := fmt.Errorf("socketio: call %q: %w", a.event, ctx.Err())
+			if s.takeAck(a.id) != nil {
+				s.ackFailed(a, err)
+			} else {
+				a.failed(s, err) // its answer is arriving, or it is on another server
+			}
 		}
 	}
 }

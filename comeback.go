@@ -1,8 +1,6 @@
 package socketio
 
 import (
-	"strings"
-
 	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
@@ -10,6 +8,29 @@ import (
 )
 
 // How a client comes back: see away.go.
+
+// arrival is a CONNECT packet that is to be decided.
+type arrival struct {
+	packets.Credentials
+	c       *Context // the connect event; its socket is not known yet
+	fetched bool     // the other servers have been asked for the session
+}
+
+// arrival takes what the client says about its session out of the payload of its CONNECT packet.
+func (cl *client) arrival(p parser.Packet, c *Context) arrival {
+	in := arrival{c: c}
+	if !cl.recoverable {
+		return in
+	}
+	if in.Credentials = packets.CredentialsIn(p); in.PID == "" {
+		return in
+	}
+	var err error
+	if c.args, err = cl.srv.packets.WithoutCredentials(p, cl.srv.opts.Limits.Packet); err != nil {
+		cl.srv.log.Error("socketio: Options.Parser cannot encode again what it has decoded", "namespace", p.Namespace, "error", err)
+	}
+	return in
+}
 
 // comeback is a CONNECT by which a client comes back.
 type comeback struct {
@@ -19,88 +40,10 @@ type comeback struct {
 	pid    string // as the client sent it, which compares it with the answer
 }
 
-// arrival is a CONNECT packet that is to be decided.
-type arrival struct {
-	c   *Context // the connect event; its socket is not known yet
-	pid string   // empty: the client was in no session before
-	id  recovery.PID
-	// home is the server on which the session began, by its name on the broker; it may be on
-	// another one now. fetched: the others have been asked.
-	home    string
-	fetched bool
-	// offset is the last one that the client has received; zero: it has received none.
-	offset recovery.Offset
-	// unknownOffset: it says another one than this server gives.
-	unknownOffset bool
-}
-
-// arrival takes what a client says about its session out of the payload of its CONNECT
-// packet, to which the client added it. A pid that cannot be the server's is the application's.
-func (cl *client) arrival(p parser.Packet, c *Context) arrival {
-	in := arrival{c: c}
-	if !cl.recoverable || p.Args.Len() == 0 {
-		return in
-	}
-	var said struct {
-		PID    string `json:"pid"`
-		Offset any    `json:"offset"`
-	}
-	if p.Args.Bind(0, &said) != nil || said.PID == "" {
-		return in
-	}
-	secret, home, _ := strings.Cut(said.PID, ".")
-	id, ok := recovery.ParsePID(secret)
-	if !ok {
-		return in
-	}
-	in.pid, in.id, in.home = said.PID, id, home
-	if said.Offset != nil && said.Offset != "" {
-		text, _ := said.Offset.(string)
-		in.offset, ok = recovery.ParseOffset(text)
-		in.unknownOffset = !ok
-	}
-	c.args = cl.srv.withoutPID(p)
-	return in
-}
-
-// withoutPID returns the payload of a CONNECT packet as the application of the client gave it.
-func (srv *Server) withoutPID(p parser.Packet) parser.Args {
-	auth := authWithoutPID[Raw]
-	if srv.opts.ownParser { // what is not JSON must be decoded
-		auth = authWithoutPID[any]
-	}
-	args := auth(p)
-	if len(args) == 0 {
-		return goargs.Args(nil)
-	}
-	text, attachments, err := srv.opts.Parser.Encode(nil, parser.Header{Type: parser.Connect, Namespace: p.Namespace}, args)
-	if err == nil {
-		var again parser.Packet
-		if again, err = parser.DecodeAll(srv.opts.Parser, srv.opts.Limits.Packet, text, attachments); err == nil {
-			return again.Args
-		}
-	}
-	srv.log.Error("socketio: the parser cannot encode again what it has decoded from a CONNECT packet", "namespace", p.Namespace, "error", err)
-	return p.Args
-}
-
-// authWithoutPID returns the object in a CONNECT packet without what the client added to it, as
-// the only argument; none if nothing is left.
-func authWithoutPID[V any](p parser.Packet) []any {
-	auth := map[string]V{}
-	_ = p.Args.Bind(0, &auth)
-	delete(auth, "pid")
-	delete(auth, "offset")
-	if len(auth) == 0 {
-		return nil
-	}
-	return []any{auth}
-}
-
 // enter seats a client that has sent a CONNECT packet: in its session if it comes back,
 // or else in a new one. The event has been counted.
 func (cl *client) enter(st *seat, in arrival) {
-	if in.pid == "" || !cl.comeBack(st, in) {
+	if in.PID == "" || !cl.comeBack(st, in) {
 		cl.enterNew(st, in)
 	}
 }
@@ -111,7 +54,7 @@ func (cl *client) comeBack(st *seat, in arrival) bool {
 	if cl.fetch(st, in, true) {
 		return true
 	}
-	s, claim, ok := cl.srv.recovery.Claim(in.id)
+	s, claim, ok := cl.srv.recovery.Claim(in.ID)
 	if !ok && cl.fetch(st, in, false) {
 		return true
 	}
@@ -119,7 +62,7 @@ func (cl *client) comeBack(st *seat, in arrival) bool {
 		cl.srv.stats.recovery.unknown.Add(1)
 		return false
 	}
-	back := &comeback{st, claim, in.offset, in.pid}
+	back := &comeback{st, claim, in.Offset, in.PID}
 	for {
 		if s.name != st.ns || !s.takeOver(cl) {
 			s.leave(ReasonClientDisconnect, nil, false)
@@ -135,6 +78,46 @@ func (cl *client) comeBack(st *seat, in arrival) bool {
 			return seated
 		}
 	}
+}
+
+// fetch has the session come here that a client names, if another server may have it, and then seats the
+// client. It reports false if there is nothing to be waited for. With underWay, that is so unless the
+// session is being fetched already.
+func (cl *client) fetch(st *seat, in arrival, underWay bool) bool {
+	srv := cl.srv
+	if srv.mover == nil || in.fetched {
+		return false
+	}
+	in.fetched = true
+	cl.mu.Lock()
+	st.fetching = in.c
+	cl.mu.Unlock()
+	done := func() { cl.fetched(st, in) }
+	if underWay && srv.mover.Await(in.ID.Key(), done) || !underWay && srv.mover.Fetch(in.ID.Key(), in.Home, done) {
+		return true
+	}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	st.fetching = nil
+	return false
+}
+
+// fetched seats a client whose session has come, or has not.
+func (cl *client) fetched(st *seat, in arrival) {
+	entering := cl.entering()
+	entering.Lock()
+	defer entering.Unlock()
+	cl.mu.Lock()
+	current := st.fetching == in.c && !cl.gone
+	if st.fetching == in.c {
+		st.fetching = nil
+	}
+	cl.mu.Unlock()
+	if !current { // it has connected once more, or its connection has ended
+		cl.handled(in.c)
+		return
+	}
+	cl.enter(st, in)
 }
 
 // takeOver ends the connection of the socket, which its client has lost without the server
@@ -157,7 +140,7 @@ func (s *Socket) canResume(in arrival) bool {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	r := s.recovery
-	return !in.unknownOffset && !r.overflowed && (r.session.Log.Resume(in.offset) || r.resumeUnpublished(in.offset))
+	return !in.UnknownOffset && !r.overflowed && (r.session.Log.Resume(in.Offset) || r.resumeUnpublished(in.Offset))
 }
 
 // awaitHandler has the connect handler called for a client that comes back. A CONNECT before
@@ -210,7 +193,7 @@ func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) (seated, o
 // comesBackAs reports whether a CONNECT packet is about the session that is about to come back
 // to a seat already.
 func (s *Socket) comesBackAs(in arrival, st *seat) bool {
-	if s.recovery == nil || in.pid == "" || s.recovery.session.Key() != in.id.Key() {
+	if s.recovery == nil || in.PID == "" || s.recovery.session.Key() != in.ID.Key() {
 		return false
 	}
 	s.mu.Lock()
@@ -378,7 +361,7 @@ func (s *Socket) refuseReturn(back *comeback, e *Error) {
 func (cl *client) enterNew(st *seat, in arrival) {
 	s := newSocket(st)
 	if s.recovery != nil {
-		s.recovery.startsAt = in.offset
+		s.recovery.startsAt = in.Offset
 	}
 	in.c.Socket = s
 	// Once the socket is in its seat, another goroutine may make it leave. So the socket

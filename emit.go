@@ -27,41 +27,11 @@ func (srv *Server) encodeEvent(to packets.Audience, h parser.Header, event strin
 	return p, nil
 }
 
-func reservedError(event string) error {
-	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
-}
-
-// audience says how the clients of an emit are to get it.
-func (srv *Server) audience(e *emitOptions) packets.Audience {
-	switch {
-	case srv.recovery == nil:
-		return packets.NobodyComesBack
-	case e.volatile || srv.opts.ownParser || srv.mixed.Load():
-		return packets.SomeComeBack
-	}
-	return packets.MostComeBack
-}
-
 // emit is the common part of all Emit methods. from is nil for a server or namespace.
 func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOption) error {
 	h := parser.Header{Type: parser.Event, Namespace: ns}
 	if from != nil && len(opts) == 0 && !from.elsewhere() { // the most frequent case
-		to := packets.NobodyComesBack
-		if from.recovery != nil {
-			to = packets.MostComeBack
-		}
-		p, err := srv.encodeEvent(to, h, event, data, true)
-		if err != nil {
-			return err
-		}
-		f := srv.newFanout(from, nil, p, event, data)
-		f.begin(h)
-		_, err = f.send(recipient{from, nil}, nil)
-		if f.step != nil {
-			f.record(&wire.Event{Namespace: from.name, Rooms: []string{from.sid}}, event, data)
-		}
-		f.end()
-		if err == nil || !from.movedAway() { // meanwhile
+		if err := srv.emitToSelf(from, h, event, data); err == nil || !from.movedAway() { // meanwhile
 			return err
 		}
 	}
@@ -120,6 +90,26 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		return refused
 	}
 	return errors.Join(refused, err)
+}
+
+// emitToSelf is emit for the sender alone, without options.
+func (srv *Server) emitToSelf(from *Socket, h parser.Header, event string, data any) error {
+	to := packets.NobodyComesBack
+	if from.recovery != nil {
+		to = packets.MostComeBack
+	}
+	p, err := srv.encodeEvent(to, h, event, data, true)
+	if err != nil {
+		return err
+	}
+	f := srv.newFanout(from, nil, p, event, data)
+	f.begin(h)
+	_, err = f.send(recipient{from, nil}, nil)
+	if f.step != nil {
+		f.record(&wire.Event{Namespace: from.name, Rooms: []string{from.sid}}, event, data)
+	}
+	f.end()
+	return err
 }
 
 // recipient is a socket, and its place in the room through which it is reached. The
@@ -257,20 +247,60 @@ func (f *fanout) endEmit(cb *ackCallback) {
 	}
 }
 
-// direct reports whether the sender itself is the target.
-func (e *emitOptions) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
+// step is what is left to be done at the end of an event that is a step in the order of the server.
+type step struct {
+	head    parser.Header
+	reached []*Socket // of whom hooks are to hear
+	full    []*Socket // whose connections are to be closed
+	ending  []*Socket // whose sessions are to end
+}
 
-// self returns the socket of the emitting client in the namespace of the emit, nil if
-// there is none.
-func (e *emitOptions) self(from *Socket) (*Socket, error) {
-	if from == nil || from.name == e.ns {
-		return from, nil
+// begin makes the event a step in the order of the server, until end, if sessions are written down: it
+// is sent to all clients here and handed to the outbox before the next one. No code of the
+// application runs meanwhile.
+func (f *fanout) begin(h parser.Header) {
+	q := f.srv.sequence
+	if q == nil || f.volatile || f.packet.Forms == nil {
+		return
 	}
-	s, _ := from.client().socket(e.ns)
-	if s == nil && e.direct(from) {
-		return nil, fmt.Errorf("%w: the client of this socket is not in %s", ErrUnknownSocket, e.ns)
+	q.Lock()
+	f.step = &step{head: h}
+	f.packet.WithOffset(q.Next()).WithStep(q.Now().Step())
+}
+
+// beginReceived is begin for an event of another server.
+func (f *fanout) beginReceived() {
+	q := f.srv.sequence
+	if q == nil {
+		return
 	}
-	return s, nil
+	q.Lock()
+	f.step = new(step)
+	q.Count()
+	f.packet.WithStep(q.Now().Step())
+}
+
+// release unlocks what a panic has left locked.
+func (f *fanout) release() {
+	if f.step != nil {
+		f.srv.sequence.Unlock()
+	}
+}
+
+// endStep ends begin, and does what can run code of the application.
+func (f *fanout) endStep() {
+	st := f.step
+	f.step = nil
+	f.srv.sequence.Unlock()
+	for _, s := range st.reached {
+		f.hooks.reached(s, f.shown)
+	}
+	for _, s := range st.full {
+		s.closeIfFull(ErrSendQueueFull)
+	}
+	for _, s := range st.ending {
+		s.end(ExpiredSessionLimit, "", errSessionLimit)
+	}
 }
 
 // socketSets are sets of the sockets that an emit to several rooms has reached.
@@ -314,69 +344,4 @@ func (srv *Server) each(e *emitOptions, fromSocket bool, self *Socket, visit fun
 		})
 	}
 	socketSets.Put(seen)
-}
-
-// leavesOut reports whether Skip or Except leaves a socket out.
-func (e *emitOptions) leavesOut(s, self *Socket) bool {
-	if s == nil {
-		return false
-	}
-	if len(e.skip) > 0 && slices.Contains(e.skip, s.sid) {
-		return true
-	}
-	return len(e.except) > 0 && s.inOneOf(e.except, s == self)
-}
-
-// recipients returns the sockets that each visits.
-func (srv *Server) recipients(e *emitOptions, fromSocket bool, self *Socket) (all []recipient) {
-	srv.each(e, fromSocket, self, func(s *Socket, via *place) error {
-		all = append(all, recipient{s, via})
-		return nil
-	})
-	return all
-}
-
-// inOneOf reports whether the socket is in one of the rooms. With joining, the rooms
-// count that it will be in when its connect handler accepts it.
-func (s *Socket) inOneOf(rooms []string, joining bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, room := range rooms {
-		if s.membership.In(room) || joining && s.membership.Has(room) || room == s.sid {
-			return true
-		}
-	}
-	return false
-}
-
-// inRoom calls visit for every socket in a room, with its place there. The place is nil
-// for a socket in the room of its session id, and for self if that will be in the room
-// when its connect handler accepts it.
-func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, via *place)) {
-	if s := srv.ownRoom(ns, room); s != nil {
-		if s.state.Load() < stateLeaving {
-			visit(s, nil)
-		}
-		return
-	}
-	for p := range srv.index.Members(ns, room).All() {
-		visit(p.Member(), p)
-	}
-	if self != nil && self.awaits(room) {
-		visit(self, nil)
-	}
-}
-
-// awaits reports whether the socket will be in a room when its connect handler accepts
-// it. room may be rooms.Everyone.
-func (s *Socket) awaits(room string) bool {
-	if s.state.Load() != stateConnecting {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Load() != stateConnecting {
-		return false
-	}
-	return s.membership.Has(room) || room == rooms.Everyone
 }

@@ -196,6 +196,33 @@ func newEmitOptions(from *Socket, ns string, opts []EmitOption) (*emitOptions, e
 	return e, nil
 }
 
+// direct reports whether the sender itself is the target.
+func (e *emitOptions) direct(from *Socket) bool { return from != nil && !e.targeted && !e.broadcast }
+
+// self returns the socket of the emitting client in the namespace of the emit, nil if
+// there is none.
+func (e *emitOptions) self(from *Socket) (*Socket, error) {
+	if from == nil || from.name == e.ns {
+		return from, nil
+	}
+	s, _ := from.client().socket(e.ns)
+	if s == nil && e.direct(from) {
+		return nil, fmt.Errorf("%w: the client of this socket is not in %s", ErrUnknownSocket, e.ns)
+	}
+	return s, nil
+}
+
+// leavesOut reports whether Skip or Except leaves a socket out.
+func (e *emitOptions) leavesOut(s, self *Socket) bool {
+	if s == nil {
+		return false
+	}
+	if len(e.skip) > 0 && slices.Contains(e.skip, s.sid) {
+		return true
+	}
+	return len(e.except) > 0 && s.inOneOf(e.except, s == self)
+}
+
 // EmitterOptions configures an [Emitter]. The zero value, and nil, are the
 // defaults. NewEmitter copies it.
 type EmitterOptions struct {
@@ -351,3 +378,7 @@ func (m *Emitter) BrokerStatus() broker.Status { return m.publisher.Status() }
 // messages were lost. After Close, Emit returns [ErrBrokerUnavailable]. Close does not
 // close the broker.
 func (m *Emitter) Close(ctx context.Context) error { return m.publisher.Close(ctx) }
+
+func reservedError(event string) error {
+	return fmt.Errorf("socketio: emit %q: the protocol reserves this name; choose another", event)
+}

@@ -239,7 +239,7 @@ func (s *Socket) close(state int32, goodbye *packet) {
 	defer s.sending.Unlock()
 	s.state.Store(state)
 	if r := s.recovery; r != nil {
-		s.endSurvivalLocked()
+		s.recovery.recorder.Stop()
 		r.session.End()
 		r.session.Log.Close()
 	}

@@ -8,12 +8,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/census"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/goargs"
 	"github.com/seed-d124fa34/socketio/internal/migration"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/session"
+	"github.com/seed-d124fa34/socketio/internal/standby"
+	"github.com/seed-d124fa34/socketio/internal/wire"
+	"github.com/seed-d124fa34/socketio/internal/wire/flask"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -22,9 +27,15 @@ import (
 // The client waits until its session has come (client.fetch). The server that had the session takes it
 // from the rooms at once, so that from then on all that is for it goes through the broker, and hands it
 // over when its handlers have returned. How the other server takes it is in arrive.go.
+//
+// With a broker that keeps a history and records, sessions go on whose server was killed: it has written
+// them down (socketSource), and another server makes them of that and of the history (standby.Restorer).
 
 // moveHost is a server as its Mover sees it.
-type moveHost struct{ srv *Server }
+type moveHost struct {
+	srv *Server
+	*standby.Restorer
+}
 
 var _ migration.Host = moveHost{}
 
@@ -39,46 +50,6 @@ type departure struct {
 	to    string
 	claim uint64 // of the other server, see recovery.Store
 	give  func(*migration.Session)
-}
-
-// fetch has the session come here that a client names, if another server may have it, and then seats the
-// client. It reports false if there is nothing to be waited for. With underWay, that is so unless the
-// session is being fetched already.
-func (cl *client) fetch(st *seat, in arrival, underWay bool) bool {
-	srv := cl.srv
-	if srv.mover == nil || in.fetched {
-		return false
-	}
-	in.fetched = true
-	cl.mu.Lock()
-	st.fetching = in.c
-	cl.mu.Unlock()
-	done := func() { cl.fetched(st, in) }
-	if underWay && srv.mover.Await(in.id.Key(), done) || !underWay && srv.mover.Fetch(in.id.Key(), in.home, done) {
-		return true
-	}
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	st.fetching = nil
-	return false
-}
-
-// fetched seats a client whose session has come, or has not.
-func (cl *client) fetched(st *seat, in arrival) {
-	entering := cl.entering()
-	entering.Lock()
-	defer entering.Unlock()
-	cl.mu.Lock()
-	current := st.fetching == in.c && !cl.gone
-	if st.fetching == in.c {
-		st.fetching = nil
-	}
-	cl.mu.Unlock()
-	if !current { // it has connected once more, or its connection has ended
-		cl.handled(in.c)
-		return
-	}
-	cl.enter(st, in)
 }
 
 // entering returns the lock that is held while a client whose session has come from another server is
@@ -156,7 +127,7 @@ func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 	r.moved.Store(true)
 	s.sending.Unlock()
 	r.session.End()
-	s.endSurvivalLocked() // what is emitted from now on is not in the order of this server
+	r.recorder.Stop() // what is emitted from now on is not in the order of this server
 	index := s.srv().index
 	index.Withdraw(&s.membership)
 	index.Forget(&s.membership) // what is for its session id goes through the broker
@@ -260,10 +231,58 @@ func (srv *Server) pidText(id recovery.PID) string {
 	return id.Secret() + "." + srv.host
 }
 
+// startSurvival has sessions written down, and has those restored whose server was killed, if the broker
+// can do both.
+func (srv *Server) startSurvival() {
+	history, keeps := srv.opts.Cluster.Broker.(broker.History)
+	store, stores := srv.opts.Cluster.Broker.(broker.RecordStore)
+	if srv.recovery == nil || !keeps || !stores {
+		return
+	}
+	window, channel := srv.opts.Recovery.Window, srv.opts.Cluster.Channel
+	members, journal := fleetChannel(channel), journalChannel(channel)
+	srv.sequence = standby.NewSequence(srv.recovery.Offsets())
+	srv.packets.Ordered = true
+	srv.snapshots = standby.NewWriter(store, window, srv.log)
+	srv.restorer = &standby.Restorer{
+		Store: store, Taken: 2 * window,
+		History: standby.History{
+			After: func(ctx context.Context, at broker.Position, to broker.Subscriber) error {
+				return history.SubscribeAfter(ctx, at, []string{channel, members, journal}, to)
+			},
+			Any:     flask.New("", channel),
+			Host:    func(server string) wire.Wire { return flask.New(server, channel) },
+			Members: members, Journal: journal, Encode: srv.encodeMissed, Moves: census.MovesSockets,
+			Limit: srv.opts.Recovery.SessionLimit, Memory: restoreMemory,
+		},
+		Claimed: func(snap *standby.Snapshot) { raiseTo(&srv.ackIDs, snap.Asks+askMargin) },
+		Lost: func(ctx context.Context, why error) {
+			srv.notices.Warn(ctx, "restored session", "socketio: a session could not be restored after its server was killed: its client gets a new session", "error", why)
+		},
+	}
+}
+
+// restoreMemory is how many bytes sessions that are restored together may have missed.
+const restoreMemory = 64 << 20
+
+// endSurvival writes what waits, because of Shutdown.
+func (srv *Server) endSurvival(ctx context.Context) {
+	if srv.snapshots != nil {
+		srv.snapshots.Close(ctx)
+	}
+}
+
+// surviveLocked has the session written down from now on. The sequence and s.mu are locked.
+func (s *Socket) surviveLocked(owner string) {
+	if w := s.srv().snapshots; w != nil {
+		s.recovery.recorder.Start(w, s.srv().sequence, s.recovery.session.Key(), owner, socketSource{s})
+	}
+}
+
 // startMoving makes sessions move between this server and the others.
 func (srv *Server) startMoving(c *cluster.Cluster, id string) {
 	if srv.recovery != nil {
-		srv.mover = migration.NewMover(moveHost{srv}, c, id)
+		srv.mover = migration.NewMover(moveHost{srv, srv.restorer}, c, id)
 	}
 }
 
@@ -284,5 +303,91 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 	}
 }
 
-// journalChannel returns the channel of events that only clients of their own server get, see survival.
-func journalChannel(channel string) string { return channel + "#sessions" }
+// socketSource is a socket as it is written down.
+type socketSource struct{ s *Socket }
+
+var _ standby.Source = socketSource{}
+
+func (src socketSource) Version() uint64 { return src.s.recovery.values.Version() }
+
+func (src socketSource) Snapshot() []byte {
+	s := src.s
+	values, missing := session.Encode(s.recovery.values)
+	for name, err := range missing {
+		s.srv().notices.Warn(context.Background(), "stored value", "socketio: a value of a session cannot be encoded in JSON, and is missing if this server is killed: store what can, or look it up again when the client is back (Context.Recovered)",
+			"key", printable(name), "error", err)
+	}
+	s.srv().sequence.Lock()
+	snap := s.snapshot()
+	s.srv().sequence.Unlock()
+	if snap == nil {
+		return nil
+	}
+	snap.Session.Values = values
+	form, err := snap.Encode()
+	if err != nil {
+		s.srv().notices.Warn(context.Background(), "stored session", "socketio: a session cannot be written to the broker's store: its client gets a new session if this server is killed", "namespace", s.name, "sid", short(s.sid), "error", err)
+		return nil
+	}
+	return form
+}
+
+// snapshot returns the present state, nil if it cannot go on elsewhere. The sequence is locked.
+func (s *Socket) snapshot() *standby.Snapshot {
+	srv, r := s.srv(), s.recovery
+	if !srv.sequence.Started() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if state := s.state.Load(); s.reason != "" || r.overflowed || state != stateJoined && state != stateAway {
+		return nil
+	}
+	key := r.session.Key()
+	m := &migration.Session{
+		Key: key[:], SID: s.sid, Namespace: s.name, Rooms: s.membership.Rooms(), Reason: string(ReasonTransportClose),
+	}
+	start, confirmed := r.session.Log.Start()
+	m.Start, m.Confirmed = start.String(), confirmed
+	var oldest uint64 // that is not in the base
+	for p := range r.session.Log.All() {
+		switch {
+		case r.recorder.IsInBase(p.Payload.Step):
+			m.Packets = append(m.Packets, packets.ToMove(p))
+		case oldest == 0:
+			oldest = p.Payload.Step
+		}
+	}
+	snap := &standby.Snapshot{Host: srv.host, Prefix: srv.recovery.Offsets().Prefix(), Asks: srv.ackIDs.Load(), Session: m}
+	r.recorder.Complete(snap, oldest)
+	return snap
+}
+
+// Taken ends the session here: another server has it.
+func (src socketSource) Taken() {
+	s := src.s
+	if _, claim, ok := s.srv().recovery.ClaimKey(s.recovery.session.Key()); ok {
+		s.sendOff(&departure{claim: claim, give: func(*migration.Session) {}})
+	}
+}
+
+// askMargin is how many acknowledgements a server may have asked for since it wrote a session down.
+const askMargin = 1 << 24
+
+// encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
+// any more.
+func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
+	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
+	if asks {
+		head.ID, head.HasID = srv.ackIDs.Add(1), true
+	}
+	out, _, err := srv.packets.FromWire(head, e)
+	if err != nil {
+		return m, err
+	}
+	m = packets.ToMove(out.Fixed().Kept)
+	m.Ask = 0
+	return m, nil
+}

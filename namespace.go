@@ -263,6 +263,28 @@ func (n *namespace) Count(opts ...QueryOption) int {
 	return n.srv.countIn(n.name, rooms.Everyone, includesAway(opts))
 }
 
+// QueryOption changes whom a query is about: [Namespace.Sockets], [Namespace.Members],
+// [Namespace.Count] and [Namespace.CountRoom], and the same of [Cluster].
+type QueryOption interface{ includesAway() bool }
+
+type includeAway struct{}
+
+func (includeAway) includesAway() bool { return true }
+
+// IncludeAway has a query include the clients that are away and may come back,
+// see [Recovery]. Without it a query is about those that are connected.
+func IncludeAway() QueryOption { return includeAway{} }
+
+// includesAway reports what options of a query say.
+func includesAway(opts []QueryOption) bool {
+	for _, o := range opts {
+		if o != nil && o.includesAway() {
+			return true
+		}
+	}
+	return false
+}
+
 // Namespaces returns the namespaces that the server knows, sorted: "/", those with
 // handlers or declared events, and those of Options.Namespaces. "*" is among them if it
 // has handlers or if Options.Namespaces contains it; Stats.Sockets has the names that

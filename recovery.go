@@ -183,9 +183,7 @@ type recoverable struct {
 	came      bool             // from another server, and its client is not back yet
 	arrival   uint64           // Server.arrived when it came; written before it is in the index
 	changed   map[string]bool  // rooms joined or left since then; nil unless that matters, see arrivals
-	entry     *standby.Entry   // nil: the session is not written down
-	base      standby.Mark     // what the client may lack of the sequence comes later
-	joins     []standby.Change // since base
+	recorder  standby.Recorder // records nothing unless the session is written down
 	claim     uint64           // of the connection that the socket is on, see recovery.Store
 	back      *comeback        // the client is about to be back; nil if not
 	lost      *DisconnectError // how the connection was lost last
@@ -231,6 +229,17 @@ func (srv *Server) endRecovery() {
 	for _, s := range srv.recovery.Close() {
 		s.end(ExpiredShutdown, ReasonServerShutdown, nil)
 	}
+}
+
+// audience says how the clients of an emit are to get it.
+func (srv *Server) audience(e *emitOptions) packets.Audience {
+	switch {
+	case srv.recovery == nil:
+		return packets.NobodyComesBack
+	case e.volatile || srv.opts.ownParser || srv.mixed.Load():
+		return packets.SomeComeBack
+	}
+	return packets.MostComeBack
 }
 
 // keptSize is recovery.Options.Size.
@@ -348,4 +357,14 @@ func (hs *hooks) expired(s *Socket, rooms []string, why Expiry) {
 			hs.call("Expired", func() { h.Expired(s, why) })
 		}
 	}
+}
+
+// resumeUnpublished is Log.Resume for the offset of an event that a server has not published before it was
+// killed. Socket.sending is locked.
+func (r *recoverable) resumeUnpublished(offset recovery.Offset) bool {
+	if r.order == nil || !r.session.Log.Resume(r.order.Known(offset)) {
+		return false
+	}
+	r.session.Log.Restart(offset, true)
+	return true
 }

@@ -171,28 +171,6 @@ func (n *namespace) CountRoom(room string, opts ...QueryOption) (int, error) {
 	return n.srv.countIn(n.name, room, includesAway(opts)), nil
 }
 
-// QueryOption changes whom a query is about: [Namespace.Sockets], [Namespace.Members],
-// [Namespace.Count] and [Namespace.CountRoom], and the same of [Cluster].
-type QueryOption interface{ includesAway() bool }
-
-type includeAway struct{}
-
-func (includeAway) includesAway() bool { return true }
-
-// IncludeAway has a query include the clients that are away and may come back,
-// see [Recovery]. Without it a query is about those that are connected.
-func IncludeAway() QueryOption { return includeAway{} }
-
-// includesAway reports what options of a query say.
-func includesAway(opts []QueryOption) bool {
-	for _, o := range opts {
-		if o != nil && o.includesAway() {
-			return true
-		}
-	}
-	return false
-}
-
 // findSocket returns the socket of this server with a session id, in any namespace. It
 // is nil if there is none.
 func (srv *Server) findSocket(sid string) *Socket {
@@ -274,6 +252,51 @@ func (srv *Server) closeRoom(ns, room string) {
 	}
 }
 
+// inOneOf reports whether the socket is in one of the rooms. With joining, the rooms
+// count that it will be in when its connect handler accepts it.
+func (s *Socket) inOneOf(rooms []string, joining bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, room := range rooms {
+		if s.membership.In(room) || joining && s.membership.Has(room) || room == s.sid {
+			return true
+		}
+	}
+	return false
+}
+
+// inRoom calls visit for every socket in a room, with its place there. The place is nil
+// for a socket in the room of its session id, and for self if that will be in the room
+// when its connect handler accepts it.
+func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, via *place)) {
+	if s := srv.ownRoom(ns, room); s != nil {
+		if s.state.Load() < stateLeaving {
+			visit(s, nil)
+		}
+		return
+	}
+	for p := range srv.index.Members(ns, room).All() {
+		visit(p.Member(), p)
+	}
+	if self != nil && self.awaits(room) {
+		visit(self, nil)
+	}
+}
+
+// awaits reports whether the socket will be in a room when its connect handler accepts
+// it. room may be rooms.Everyone.
+func (s *Socket) awaits(room string) bool {
+	if s.state.Load() != stateConnecting {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Load() != stateConnecting {
+		return false
+	}
+	return s.membership.Has(room) || room == rooms.Everyone
+}
+
 // checkRoomName checks the name of a room that a socket wants to join.
 func checkRoomName(name string) error {
 	switch {
@@ -324,7 +347,9 @@ func (s *Socket) enterRoom(room string) (joined bool, err error) {
 		s.srv().stats.hit(limitRooms)
 		return false, &LimitError{limitRooms, most}
 	}
-	s.joinedLocked(room, false)
+	if s.recovery != nil {
+		s.recovery.recorder.Changed(room, false)
+	}
 	return s.srv().index.Join(&s.membership, room), nil
 }
 
@@ -351,8 +376,8 @@ func (s *Socket) exitRoom(room string) bool {
 	defer s.mu.Unlock()
 	s.changes(room)
 	p, had := s.srv().index.Leave(&s.membership, room)
-	if had || p != nil {
-		s.joinedLocked(room, true)
+	if s.recovery != nil && (had || p != nil) {
+		s.recovery.recorder.Changed(room, true)
 	}
 	if p != nil {
 		s.sending.Lock() // waits until every emit that reached the socket through p is queued
@@ -360,17 +385,4 @@ func (s *Socket) exitRoom(room string) bool {
 		s.sending.Unlock()
 	}
 	return p != nil || had && s.announced // the second case: in its disconnect handler
-}
-
-// hasLeft reports whether the socket has left its namespace, or is leaving.
-func (s *Socket) hasLeft() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.reason != ""
-}
-
-// present reports whether the socket is in its namespace.
-func (s *Socket) present() bool {
-	state := s.state.Load()
-	return state == stateAdmitting || state == stateJoined
 }

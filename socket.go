@@ -312,6 +312,19 @@ func (s *Socket) endLocked() error {
 	return nil
 }
 
+// hasLeft reports whether the socket has left its namespace, or is leaving.
+func (s *Socket) hasLeft() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason != ""
+}
+
+// present reports whether the socket is in its namespace.
+func (s *Socket) present() bool {
+	state := s.state.Load()
+	return state == stateAdmitting || state == stateJoined
+}
+
 // leftError says why the socket cannot be reached.
 func (s *Socket) leftError() error {
 	s.mu.Lock()

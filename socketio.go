@@ -117,10 +117,12 @@ type Server struct { // the order of its locks is in CONTRIBUTING.md
 	offsets  *recovery.Offsets                      // of events for other servers, see eventID; nil if it needs none
 	entering [16]sync.Mutex                         // see client.entering
 	arrived  atomic.Uint64                          // how often sessions have come from other servers
-	survival *survival                              // nil unless the broker keeps a history and records, with Options.Recovery
-	sequence *standby.Sequence                      // nil without survival
-	mover    *migration.Mover                       // nil without a broker or Options.Recovery
-	host     string                                 // its name on the broker
+	// nil unless the broker keeps a history and records, with Options.Recovery:
+	sequence  *standby.Sequence
+	snapshots *standby.Writer
+	restorer  *standby.Restorer
+	mover     *migration.Mover // nil without a broker or Options.Recovery
+	host      string           // its name on the broker
 	// remoteAcks are the mailboxes for callbacks of OnAck for clients of other servers. They cannot be in
 	// the Socket, because each answer has a Socket of its own.
 	remoteAcks mailbox.Boxes[remoteKey, *task]

@@ -80,11 +80,7 @@ func TestPackagesAndFilesAreSmall(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, len(filesOf), 100)
 	for dir, n := range filesOf {
-		most := 25
-		if dir == ".." {
-			most = 26
-		}
-		assert.LessOrEqual(t, n, most, dir)
+		assert.LessOrEqual(t, n, 25, dir)
 	}
 }
 

@@ -16,7 +16,7 @@ type Waiting[C comparable] struct {
 }
 
 // Stopper is what is to be stopped when nobody is waited for any more: a *time.Timer, or what acts
-// like one. It is an interface, and not a function, because that would take an allocation for each event.
+// like one. A function that binds its value would be one more allocation for each event.
 type Stopper interface{ Stop() bool }
 
 // Add adds a client.

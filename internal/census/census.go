@@ -121,3 +121,9 @@ func Answer(q *Question, s Sockets) (a fleet.Answer) {
 	}
 	return a
 }
+
+// MovesSockets reports whether the content of an order has sockets join rooms, leave them, or disconnect.
+func MovesSockets(order []byte) bool {
+	var q Question
+	return json.Unmarshal(order, &q) == nil && (q.Do == Move || q.Do == Disconnect)
+}
