@@ -144,7 +144,7 @@ func TestOnAckShapesThatAreRefused(t *testing.T) {
 		"parameter 3: the error":      func(ctx, error, error) {},
 		"the error comes once":        func(ctx, ...error) {},
 		"comes first and once":        func(ctx, error, ctx) {},
-		"nobody receives its results": func(ctx) int { return 1 },
+		"its results are not sent to the client": func(ctx) int { return 1 },
 		"made by Func":                socketio.Handler{},
 	} {
 		for range 2 { // also when the type is known

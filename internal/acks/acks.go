@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Waiting is the set of those whose acknowledgement of one event is waited for. The zero
+// Waiting is the set of the clients that owe the acknowledgement of one event. The zero
 // value is empty and ready to use. The methods may be called from any goroutine; those of
 // a nil *Waiting do nothing.
 type Waiting[C comparable] struct {
@@ -15,8 +15,8 @@ type Waiting[C comparable] struct {
 	timer   Stopper // nil unless armed
 }
 
-// Stopper is what is to be stopped when nobody is waited for any more: a *time.Timer, or what acts
-// like one. A function that binds its value would be one more allocation for each event.
+// Stopper is what Remove stops when no client owes an acknowledgement any more: a *time.Timer, or
+// another value with its method. A function would cost one more allocation for each event.
 type Stopper interface{ Stop() bool }
 
 // Add adds a client.
@@ -32,9 +32,8 @@ func (w *Waiting[C]) Add(c C) {
 	w.clients[c] = struct{}{}
 }
 
-// Arm calls start if anybody is waited for, with the lock of the set held. Remove stops what start
-// returns, without a lock, when it has removed the last client. Call Arm once, when all clients
-// that are asked have been added.
+// Arm calls start if the set is not empty, with the lock of the set held. Remove stops what start
+// returns, without a lock, when it has removed the last client. Call Arm once, after all Adds.
 func (w *Waiting[C]) Arm(start func() Stopper) {
 	if w == nil {
 		return
@@ -46,7 +45,7 @@ func (w *Waiting[C]) Arm(start func() Stopper) {
 	}
 }
 
-// Remove ends the wait for a client. It reports whether the client was waited for.
+// Remove removes a client. It reports whether the client was in the set.
 func (w *Waiting[C]) Remove(c C) (was bool) {
 	if w == nil {
 		return false
@@ -65,7 +64,7 @@ func (w *Waiting[C]) Remove(c C) (was bool) {
 	return was
 }
 
-// Take removes all clients, and returns them. The Stopper is not stopped any more.
+// Take removes all clients, and returns them. It does not stop the Stopper.
 func (w *Waiting[C]) Take() map[C]struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,7 +73,7 @@ func (w *Waiting[C]) Take() map[C]struct{} {
 	return all
 }
 
-// All returns the clients that are waited for now.
+// All returns the clients that are in the set now.
 func (w *Waiting[C]) All() map[C]struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()

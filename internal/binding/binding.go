@@ -41,8 +41,8 @@ type Binder[C any, A ~[]any] struct {
 	// Values returns what the single result of a function stands for.
 	Values func(result any) A
 
-	// callbacks has a *Callback for each reflect.Type of a function that Callback was
-	// given, and for each ofCall. A program has a fixed number of these.
+	// callbacks has a *Callback for each reflect.Type of the functions that Callback was
+	// called with, and for each ofCall. A program has a fixed number of these.
 	callbacks sync.Map
 }
 

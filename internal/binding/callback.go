@@ -5,7 +5,8 @@ import (
 	"reflect"
 )
 
-// Callback is what all functions of one type have in common that get acknowledgements.
+// Callback is what all callbacks of one type have in common. A callback is a function that gets
+// acknowledgements.
 type Callback[C any, A ~[]any] struct {
 	// TakesError: the functions take an error after the C.
 	TakesError bool

@@ -4,8 +4,8 @@ import "reflect"
 
 var errorType = reflect.TypeFor[error]()
 
-// reflected returns the Call of a function of any accepted type. It computes once what
-// depends on the type only.
+// reflected returns the Call of a function of any accepted type. What depends on the type
+// alone is computed once.
 func (b *Binder[C, A]) reflected(fn reflect.Value) Call[C, A] {
 	t := fn.Type()
 	fixed, rest := parametersOf(t, 1)
@@ -54,8 +54,8 @@ func (b *Binder[C, A]) reflected(fn reflect.Value) Call[C, A] {
 	}
 }
 
-// parametersOf returns the types of the parameters from the first one on, and apart from
-// them that of the elements of a variadic one, nil if there is none.
+// parametersOf returns the types of the parameters from the first one on. It returns the
+// element type of a variadic one separately, nil if there is none.
 func parametersOf(t reflect.Type, first int) (fixed []reflect.Type, rest reflect.Type) {
 	n := t.NumIn()
 	if t.IsVariadic() {

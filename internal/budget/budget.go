@@ -1,5 +1,5 @@
-// Package budget bounds the memory that many holders take together. What several of
-// them hold, such as a message in the queues of all its recipients, counts once. It
+// Package budget bounds the memory that many holders take together. An item that several
+// of them hold, such as a message in the queues of all its recipients, counts once. It
 // knows neither connections nor messages.
 package budget
 
@@ -10,7 +10,7 @@ const maxSlack = 1 << 20
 
 // Budget is a number of bytes, and how many of them are in use.
 type Budget struct {
-	id        uint64 // no other budget of this process has it; never 0
+	id        uint64 // unique in this process; never 0
 	limit     int64  // 0: none
 	slack     int64  // how much a Share counts by itself
 	exceeded  func()
@@ -22,11 +22,11 @@ type Budget struct {
 // lastID is the id of the budget that was made last.
 var lastID atomic.Uint32
 
-// Share is a part of a budget: processors that count in different shares do not queue
-// at one counter. Its methods may be called from any goroutine.
+// Share is a part of a budget. It lets processors count in different places, so that they
+// do not queue at one counter. Its methods may be called from any goroutine.
 type Share struct {
 	budget *Budget
-	held   atomic.Int64 // what budget.used does not have yet
+	held   atomic.Int64 // bytes that budget.used does not include yet
 	_      [64]byte
 }
 
@@ -40,8 +40,8 @@ type Item struct {
 }
 
 // Init makes the budget ready, with a number of shares. A limit of 0 or less is none.
-// exceeded is called, with whatever locks the caller of Add and Count holds, when
-// what is counted passes the limit, and not again until Relieved is called.
+// Add and Count call exceeded when the bytes in use pass the limit, with the locks that
+// their caller holds, and not again until Relieved is called.
 func (b *Budget) Init(limit int64, shares int, exceeded func()) {
 	b.id, b.exceeded = uint64(lastID.Add(1)), exceeded
 	b.shares = make([]Share, shares)
@@ -69,7 +69,7 @@ func (b *Budget) Used() int64 {
 // IsRelieved reports whether an eighth of the budget is free.
 func (b *Budget) IsRelieved() bool { return b.Used() <= b.limit/8*7 }
 
-// Relieved is called when what exceeded has begun is done.
+// Relieved says that the work that exceeded began is done.
 func (b *Budget) Relieved() { b.relieving.Store(false) }
 
 // Limited reports whether the budget has a limit. Without one nothing needs to be counted.
@@ -89,14 +89,14 @@ func (s *Share) Remove(i *Item, bytes int64) {
 	}
 }
 
-// Hold notes that an item has one more holder, and reports whether its bytes are to be
-// counted for this holder: the caller does that, sooner or later.
+// Hold notes that an item has one more holder. It reports whether the caller must count
+// the bytes of the item for this holder, now or later.
 func (s *Share) Hold(i *Item) (count bool) {
 	return !s.counts(i) || uint32(i.state.Add(1)) == 1
 }
 
-// Release notes that an item, which was held, has one holder less. It reports whether
-// the caller is to take its bytes off.
+// Release notes that an item has one holder less. It reports whether the caller must
+// take the bytes of the item off.
 func (s *Share) Release(i *Item) (discount bool) {
 	return i.state.Load()>>32 != s.budget.id || uint32(i.state.Add(^uint64(0))) == 0
 }
@@ -112,8 +112,8 @@ func (s *Share) counts(i *Item) bool {
 	return state>>32 == id
 }
 
-// Count counts bytes of one holder alone, or no longer if n is negative. They are in
-// the share until there are enough of them to be worth a change of the budget.
+// Count counts n bytes of one holder alone, or takes them off if n is negative. The share
+// keeps them until they are enough to be worth a change of the budget.
 func (s *Share) Count(n int64) {
 	b := s.budget
 	if held := s.held.Add(n); held > -b.slack && held < b.slack {

@@ -1,5 +1,5 @@
-// Package calls knows the calls of a broker's methods that are under way, which
-// its Close has to end and to wait for.
+// Package calls keeps track of the calls of a broker's methods that are under way. The
+// broker's Close ends them and waits for them.
 package calls
 
 import (
@@ -20,7 +20,7 @@ type Group struct {
 	wg sync.WaitGroup
 }
 
-// New returns a group without calls. What a call fails with is given to explain.
+// New returns a group without calls. Do passes the error of a call through explain.
 func New(explain func(error) error) *Group {
 	g := &Group{explain: explain}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -31,8 +31,8 @@ func New(explain func(error) error) *Group {
 func (g *Group) Context() context.Context { return g.ctx }
 
 // Do calls f, unless the group is closed or the context has ended. The context
-// of f ends with both; if it has, the error is ErrClosed or that of ctx,
-// whatever f fails with.
+// of f ends when either happens. The error is then ErrClosed or that of ctx,
+// whatever f returns.
 func (g *Group) Do(ctx context.Context, f func(context.Context) error) error {
 	call, leave, err := g.enter(ctx)
 	if err != nil {

@@ -36,7 +36,7 @@ type Question struct {
 	Rooms     []string `json:"rooms,omitempty"`
 	Skip      []string `json:"skip,omitempty"` // session ids
 	Except    []string `json:"except,omitempty"`
-	Away      bool     `json:"away,omitempty"` // Members, Count: also those who have lost their connection and may come back
+	Away      bool     `json:"away,omitempty"` // Members, Count: include those who have lost their connection and may come back
 }
 
 // ErrEmptyRoom says that a question about a room does not name one. It is never taken
@@ -122,7 +122,7 @@ func Answer(q *Question, s Sockets) (a fleet.Answer) {
 	return a
 }
 
-// MovesSockets reports whether the content of an order has sockets join rooms, leave them, or disconnect.
+// MovesSockets reports whether an order, by its content, makes sockets join or leave rooms, or disconnect.
 func MovesSockets(order []byte) bool {
 	var q Question
 	return json.Unmarshal(order, &q) == nil && (q.Do == Move || q.Do == Disconnect)

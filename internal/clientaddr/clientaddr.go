@@ -1,5 +1,5 @@
 // Package clientaddr says from which address a request comes and which addresses
-// count as one client. It trusts forwarded headers only where it is told to.
+// count as one client. It trusts forwarded headers only if its caller says so.
 package clientaddr
 
 import (

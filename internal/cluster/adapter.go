@@ -13,30 +13,28 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Adapter is what the core of a server asks of the other servers. Its methods may be
-// called from any goroutine. They do not wait for the network, but for Ask, Endpoint
-// and Close.
+// Adapter is what the core of a server calls to reach the other servers. Its methods may be
+// called from any goroutine. Only Ask, Endpoint and Close wait for the network.
 type Adapter interface {
 	// Emit publishes an event for the clients of other servers. If ask is not nil,
-	// they are to acknowledge it. The error is ErrUnavailable; then the Asker of ask
-	// hears nothing.
+	// they must acknowledge it. The error is ErrUnavailable; then the Asker of ask
+	// is not called.
 	Emit(e *wire.Event, ask *Ask) error
-	// Record publishes an event that no server is to deliver: it is for the history, in the order
-	// of the others. The error is ErrUnavailable.
+	// Record publishes an event that no server delivers. The broker's history has it in the order of
+	// the other events. The error is ErrUnavailable.
 	Record(e *wire.Event) error
-	// Cancel ends an Ask: its Asker hears nothing more, and the servers that have
+	// Cancel ends an Ask: its Asker is not called any more, and the servers that have
 	// the clients wait for no more answers.
 	Cancel(id uint64)
-	// Expect makes the Asker of ask hear the answers of clients who have been asked
-	// otherwise, as after Emit. All of them are on the server host.
+	// Expect passes the answers of clients to the Asker of ask, as after Emit, although the
+	// clients have been asked in another way. All of them are on the server host.
 	Expect(ask *Ask, host string) error
-	// Resume returns the question that another server has for a client that has come from
-	// there, where it was asked: id is that of the Ask there.
+	// Resume returns the question of another server to a client that was asked there and has
+	// moved to this server since. id is that of the Ask on the other server.
 	Resume(host, namespace string, id uint64, timeout time.Duration) *Question
 	// NewCapture returns a Capture that has not begun.
 	NewCapture() *Capture
-	// Do publishes what is to be done with sockets of other servers. The error is
-	// ErrUnavailable.
+	// Do publishes a command for sockets of other servers. The error is ErrUnavailable.
 	Do(c wire.Command) error
 
 	// Ask asks all other servers a question, and waits for their answers until the
@@ -44,11 +42,11 @@ type Adapter interface {
 	Ask(ctx context.Context, q fleet.Question) ([]fleet.Reply, error)
 	// Servers returns the names of the servers, this one first.
 	Servers() []string
-	// Endpoint returns where a server is reached, nil if nowhere. It waits up to a
-	// few seconds for one that may be about to be heard of.
+	// Endpoint returns the URL at which a server can be reached, nil if there is none. It waits
+	// up to two seconds for a server that is not known yet.
 	Endpoint(ctx context.Context, host string) (*url.URL, error)
 
-	// Status is how the connection with the broker is.
+	// Status returns the state of the connection with the broker.
 	Status() broker.Status
 	// Close ends the cluster. What waits to be published is published until the
 	// context ends; the error says how much is lost.
@@ -58,11 +56,11 @@ type Adapter interface {
 // Host is the server that a Cluster belongs to. Its methods do not wait. Unless they
 // say otherwise, the goroutine that receives calls them, and no lock is held.
 type Host interface {
-	// Interested reports whether an event can reach a client here. Only its
-	// Namespace, Everyone and Rooms are known.
+	// Interested reports whether an event can reach a client of this server. Only its
+	// Namespace, Everyone and Rooms are set.
 	Interested(e *wire.Event) bool
-	// Deliver sends an event to the clients here that it is for. If q is not nil,
-	// they are to acknowledge it. What the event refers to is only valid meanwhile.
+	// Deliver sends an event to its recipients on this server. If q is not nil, they must
+	// acknowledge it. The memory of the event is valid only until Deliver returns.
 	Deliver(e *wire.Event, q *Question) error
 	// Apply does what a command says.
 	Apply(c wire.Command) error
@@ -73,24 +71,24 @@ type Host interface {
 	// Busy keeps Shutdown from returning until done is called. Any goroutine calls
 	// it.
 	Busy() (done func())
-	// Panicked is told that a Parser or a Logger of the application panicked.
+	// Panicked reports that a Parser or a Logger of the application panicked.
 	Panicked(v any)
 }
 
 // Ask asks clients of other servers for acknowledgements of one event.
 type Ask struct {
-	ID        uint64 // that of the event's packet here
+	ID        uint64 // of the event's packet on this server
 	Namespace string
 	Asker     Asker
 
-	// Who is asked. Clients are known by their session ids; the values are the ids
-	// of their servers, empty where that is not known. Named is the one name that
-	// the event is for; whoever answers first is taken for it. Without either it is
-	// not known who is asked: anybody may answer, each client once.
+	// The clients that are asked. Clients has them by their session ids; the values are the
+	// ids of their servers, empty if not known. Named is the one name that the event is for;
+	// the first client that answers counts as the one with that name. Without either, the
+	// clients are not known: any client may answer, each of them once.
 	Clients map[string]string
 	Named   string
 	// PerhapsOne means, without Clients and Named, that the event may be for one
-	// client of a server that does not say who answers: if nobody answers, Failed is
+	// client of a server that does not say who answers: if no answer comes, Failed is
 	// called once, without a session id.
 	PerhapsOne bool
 
@@ -99,12 +97,12 @@ type Ask struct {
 	// CallerEnds means that the caller ends the wait with Cancel when the Timeout is
 	// over; it tells the other servers.
 	CallerEnds bool
-	Failures   bool // the Asker wants to hear of them
+	Failures   bool // Asker.Failed is called, too
 }
 
-// Asker hears what comes of an Ask. Its methods do not wait. For each client of
+// Asker gets the results of an Ask. Its methods do not wait. For each client of
 // Clients, and for Named, one of them is called once, unless Cancel comes first;
-// Failed only if there are Failures. Without Clients and Named, sid is empty if the
+// Failed only if Ask.Failures is set. Without Clients and Named, sid is empty if the
 // server of the client did not say who answers.
 type Asker interface {
 	Answered(sid string, args parser.Args)

@@ -15,8 +15,8 @@ import (
 type ask struct {
 	Ask
 	clients map[string]string   // those of Clients that have not answered or left
-	heard   map[string]struct{} // without Clients and Named: those that have
-	answers int                 // without Clients and Named: how many
+	heard   map[string]struct{} // without Clients and Named: those that have answered
+	answers int                 // without Clients and Named: how many have come
 	until   time.Time           // when the Timeout is over; zero without
 	expiry  *time.Timer         // nil if nothing happens then
 }
@@ -66,8 +66,8 @@ func (c *Cluster) Expect(a *Ask, host string) error {
 	return nil
 }
 
-// maxAsked is how many clients of one server are asked by one message: their session ids are about
-// 50 KB, which every broker takes.
+// maxAsked is how many clients of one server one message asks. Their session ids take about 50 KB,
+// which every broker accepts.
 const maxAsked = 2000
 
 // askClients publishes an event for clients of one server.
@@ -85,7 +85,7 @@ func (c *Cluster) askClients(e *wire.Event, ask wire.Ask, host string, sids []st
 	}
 }
 
-// notAsked returns what is to be called if clients were not asked after all.
+// notAsked returns a function to call if the clients were not asked after all.
 func (c *Cluster) notAsked(id uint64, sids []string) func(error) {
 	return func(err error) {
 		if !errors.Is(err, broker.ErrTooBig) {
@@ -157,7 +157,7 @@ func (c *Cluster) expire(id uint64, w *ask) {
 	w.end(ErrTimeout)
 }
 
-// end tells the Asker that nobody else will answer. w is not in asks any more.
+// end reports to the Asker that no further answer will come. w is not in asks any more.
 func (w *ask) end(err error) {
 	if !w.Failures {
 		return
@@ -173,8 +173,8 @@ func (w *ask) end(err error) {
 	}
 }
 
-// endKnown ends what may not be answered because messages are lost. Where it is not
-// known who is asked, answers may still come.
+// endKnown ends the Asks whose answers may be lost with messages. Asks without known clients
+// go on, because answers to them may still come.
 func (c *Cluster) endKnown() {
 	c.endAll(ErrUnavailable, func(w *ask) bool { return w.known() })
 }
@@ -201,7 +201,7 @@ func (c *Cluster) endAll(err error, which func(*ask) bool) {
 	}
 }
 
-// lostAnswers ends what clients of one server are asked.
+// lostAnswers ends the waits for clients of one server.
 func (c *Cluster) lostAnswers(host string, err error) {
 	lost := make(map[uint64][]string)
 	c.mu.Lock()
@@ -227,8 +227,8 @@ func (c *Cluster) fail(id uint64, sids []string, err error) {
 	}
 }
 
-// claim returns the Ask if it is still open for what comes from a client, which is
-// then the last that comes from it: a broker may deliver a message twice.
+// claim returns the Ask if it still waits for a client, and ends the wait for that client: a
+// broker may deliver a message twice.
 func (c *Cluster) claim(id uint64, sid string) *ask {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,7 +240,7 @@ func (c *Cluster) claim(id uint64, sid string) *ask {
 		c.remove(id)
 	case w.Clients != nil:
 		if _, waits := w.clients[sid]; !waits {
-			return nil // it came into the room when others had been chosen, or comes twice
+			return nil // it joined the room after the clients had been chosen, or its answer comes twice
 		}
 		if delete(w.clients, sid); len(w.clients) == 0 {
 			c.remove(id)
@@ -257,8 +257,7 @@ func (c *Cluster) claim(id uint64, sid string) *ask {
 	return w
 }
 
-// PacketLimits are those of packets from other servers. What a broker carries is
-// bounded.
+// PacketLimits are the limits of packets from other servers. The broker bounds their size.
 var PacketLimits = parser.Limits{Attachments: 1_000_000, Depth: 10_000}
 
 // answer takes the answer of a client of another server.

@@ -9,9 +9,9 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
-// A Capture is what a server hears from the others, and from itself, between two moments. It is for a
-// client that comes from another server: what is captured has not reached it there, and could not
-// reach it here yet.
+// Capture has the messages that a server receives, from the others and from itself, between two moments. It is
+// for a client that moves from another server: the captured messages have not reached it on the other server,
+// and could not reach it on this one yet.
 //
 // The messages are kept as they came, once for all Captures of a server, and are read when they are
 // replayed.
@@ -27,11 +27,11 @@ type captureState uint8
 const (
 	captureIdle captureState = iota // it has not begun
 	captureOn
-	captureOwn  // it goes on with what this server says itself
+	captureOwn  // it goes on with this server's own messages
 	captureOver // ended, or failed
 )
 
-// Listener is who a Capture is replayed to. Its methods do not wait.
+// Listener gets the messages of a Capture. Its methods do not wait.
 type Listener interface {
 	// Interested, Event and Command are as in Host.
 	Interested(e *wire.Event) bool
@@ -43,7 +43,7 @@ type Listener interface {
 
 // ErrNotCaptured: not everything could be captured. The subscription was lost, or there was more than
 // Options.CaptureLimit.
-var ErrNotCaptured = errors.New("socketio: what other servers said meanwhile could not be kept")
+var ErrNotCaptured = errors.New("socketio: messages of other servers that arrived meanwhile could not be kept")
 
 // NewCapture returns a Capture that has not begun.
 func (c *Cluster) NewCapture() *Capture { return &Capture{c: c} }
@@ -60,14 +60,14 @@ func (p *Capture) Begin() {
 	}
 }
 
-// SkipTo leaves out what is in the history up to a position. It is called before Replay.
+// SkipTo leaves out the messages that are in the history up to a position. It is called before Replay.
 func (p *Capture) SkipTo(at broker.Position) { p.after = at }
 
-// Replay carries out for l what has been captured, in order, and calls live, as one step: what other
-// servers say later is received when live has returned. Without an error, that is; then live is
-// not called. What a Listener returns is left to the Listener.
+// Replay carries out for l what has been captured, in order, and then calls live. Later messages of other
+// servers are received after live has returned. If Replay returns an error, it has not called live. Errors
+// of the Listener are ignored.
 //
-// What this server had said itself before may still come: from now on the Capture has that alone,
+// Messages that this server had published before may still arrive. From now on the Capture has only these,
 // for ReplayOwn.
 func (p *Capture) Replay(l Listener, live func()) error {
 	c := p.c
@@ -88,9 +88,9 @@ func (p *Capture) Replay(l Listener, live func()) error {
 	return nil
 }
 
-// ReplayOwn carries out for l what this server itself has been heard to say since Replay, or the last
-// ReplayOwn. The goroutine that receives calls it, as it calls Begin, when a mark has come that this
-// server published after that.
+// ReplayOwn carries out for l the messages of this server that have arrived since Replay, or since the last
+// ReplayOwn. The goroutine that receives calls it, as it calls Begin, when a mark has arrived that this
+// server published after them.
 func (p *Capture) ReplayOwn(l Listener) error {
 	c := p.c
 	if p.state != captureOwn {
@@ -137,8 +137,8 @@ func (c *Cluster) replay(m captured, l Listener) {
 		}
 		return
 	}
-	// What it cannot read it has counted when it came. Its own messages are for l, too: the wire
-	// does not know them.
+	// A message that cannot be read was counted when it came. The wire does not recognise this
+	// server's own messages, so that l gets them, too.
 	_, _ = c.opts.Replay.Read(m.channel, m.data, &listening{c, l, m.at})
 }
 
@@ -160,7 +160,7 @@ func (r *listening) Event(e *wire.Event, wq *wire.Question) error {
 func (r *listening) Answer(*wire.Answer) error { return nil }
 func (r *listening) Cancel(host, id string)    { r.c.questions.cancel(questionKey{host, id}) }
 
-// captured is a message as it came.
+// captured is a message in the form in which it came.
 type captured struct {
 	channel string
 	data    []byte

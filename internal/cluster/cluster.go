@@ -26,15 +26,16 @@ type Options struct {
 	ProbeChannel string // see outbox.Options.Channel
 	Limit, Keep  int    // see outbox.Options
 
-	// AckTimeout is how long answers to questions that name no timeout are waited for.
+	// AckTimeout is how long the Cluster waits for answers to questions that name no timeout.
 	AckTimeout time.Duration
 
-	// Replay is the Wire of a server that nobody is, for what Captures have; CaptureLimit bounds,
-	// in bytes, what they keep. Without them there can be no Captures.
+	// Replay reads the messages in Captures: a Wire whose server id no server has, so that it also
+	// reads this server's own messages. CaptureLimit bounds, in bytes, what Captures keep. Without
+	// these two there can be no Captures.
 	Replay       wire.Wire
 	CaptureLimit int
 
-	// Sequence, if set, hears of every message of a broker.History.
+	// Sequence, if set, counts every message of a broker.History.
 	Sequence Sequence
 	// Journal is the Wire of Record; nil without.
 	Journal wire.Wire
@@ -98,7 +99,7 @@ func (c *Cluster) Emit(e *wire.Event, a *Ask) error {
 	return c.emitAsking(e, a)
 }
 
-// Record publishes an event for nobody, see Adapter.
+// Record publishes an event that no server delivers, see Adapter.
 func (c *Cluster) Record(e *wire.Event) error { return c.put(c.opts.Journal.Event(e)) }
 
 // Ask asks all other servers, see Adapter.
@@ -114,16 +115,16 @@ func (c *Cluster) Endpoint(ctx context.Context, host string) (*url.URL, error) {
 	return c.Members.Endpoint(ctx, host)
 }
 
-// Lost says that answers of a server are not to be expected any more, or that it has
-// lost messages. gone is set if it waits for no answers either. Any goroutine calls it.
+// Lost says that answers of a server cannot be expected any more, or that the server has
+// lost messages. gone is set if the server waits for no answers either. Any goroutine calls it.
 func (c *Cluster) Lost(host string, err error, gone bool) {
 	c.lostAnswers(host, err)
 	c.questions.forget(host, gone)
 }
 
 // Pending returns how many Asks wait for answers, and to how many questions of other
-// servers clients of this one owe answers. Tests of several packages see by it that nothing
-// is left over.
+// servers clients of this one owe answers. Tests of several packages use it to see that
+// nothing is left over.
 func (c *Cluster) Pending() (asks, questions int) {
 	c.mu.Lock()
 	asks = len(c.asks)
@@ -133,11 +134,11 @@ func (c *Cluster) Pending() (asks, questions int) {
 	return asks, len(c.questions.all)
 }
 
-// goodbyeTime is how long Close tries to publish what waits if its context has ended: a server that
-// leaves without a word is missing to the others for minutes.
+// goodbyeTime is how long Close tries to publish what waits after its context has ended: the others
+// report a server that leaves without a goodbye as missing for minutes.
 const goodbyeTime = time.Second
 
-// Close ends the cluster, see Adapter. What arrives from now on is not carried out.
+// Close ends the cluster, see Adapter. Messages that arrive from now on are not carried out.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.Members.Close()
 	c.cancel()

@@ -21,8 +21,8 @@ func NewHost() string {
 }
 
 // Publisher publishes for the clients of servers on a broker. It is all that a
-// process without clients needs. Its methods may be called from any goroutine and do
-// not wait, but for Close.
+// process without clients needs. Its methods may be called from any goroutine. Only
+// Close waits.
 type Publisher struct {
 	wire wire.Wire
 	out  *outbox.Outbox
@@ -62,7 +62,7 @@ func (p *Publisher) PutTransient(channel string, data []byte) error {
 	return nil
 }
 
-// Status is how the connection with the broker is.
+// Status returns the state of the connection with the broker.
 func (p *Publisher) Status() broker.Status { return p.out.Status() }
 
 // Close publishes what waits until the context ends; the error says how much is lost.

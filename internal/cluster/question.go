@@ -9,8 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Question is what another server asks the clients here: the acknowledgement of an
-// event. Its methods may be called from any goroutine and do not wait.
+// Question asks clients of this server, for another one, to acknowledge an event. Its methods may be called from any goroutine and do not wait.
 type Question struct {
 	c       *Cluster
 	wire    *wire.Question
@@ -24,13 +23,13 @@ type Question struct {
 
 func (c *Cluster) newQuestion(wq *wire.Question) *Question {
 	q := &Question{c: c, wire: wq, timeout: wq.Timeout}
-	if q.timeout < 0 { // that of a server of Flask-SocketIO, which does not say
+	if q.timeout < 0 { // a server of Flask-SocketIO does not say it
 		q.timeout = c.opts.AckTimeout
 	}
 	return q
 }
 
-// Resume returns a question that was asked elsewhere, see Adapter.
+// Resume returns a question to a client that was asked on another server, see Adapter.
 func (c *Cluster) Resume(host, namespace string, id uint64, timeout time.Duration) *Question {
 	return c.newQuestion(c.wire.Question(host, namespace, id, timeout))
 }
@@ -45,16 +44,16 @@ func (q *Question) Answered(sid string, args parser.Args) error {
 	return err
 }
 
-// Failed publishes that a client does not answer, if the other server wants to know:
-// it has left, or, if limit is positive, it owes so many answers already.
+// Failed publishes that a client does not answer, if the other server asked for failures.
+// The client has left or, if limit is positive, owes so many answers already.
 func (q *Question) Failed(sid string, limit int) {
 	if q.wire.Failures {
 		_ = q.c.put(q.c.wire.Answer(q.wire, wire.Answer{From: sid, Failed: true, Limit: limit}))
 	}
 }
 
-// encode returns an acknowledgement's arguments. Python cannot be sent binary ones:
-// it gets the base64 strings.
+// encode returns an acknowledgement's arguments. Servers in Python get binary ones as
+// base64 strings.
 func (q *Question) encode(args parser.Args) (p wire.Payload, err error) {
 	if q.wire.Binary {
 		text, attachments, err := q.c.opts.Codec.Encode(nil, parser.Header{Type: parser.Ack, HasID: true}, parser.RawArgs(args))
@@ -76,7 +75,7 @@ func (q *Question) encode(args parser.Args) (p wire.Payload, err error) {
 	return p, nil
 }
 
-// failMissing publishes that clients do not answer that are not here any more.
+// failMissing publishes that the clients that have left this server do not answer.
 func (q *Question) failMissing(e *wire.Event) {
 	for _, sid := range e.Rooms {
 		if !q.c.opts.Host.Interested(&wire.Event{Namespace: e.Namespace, Rooms: []string{sid}}) {
@@ -85,9 +84,8 @@ func (q *Question) failMissing(e *wire.Event) {
 	}
 }
 
-// Wait says that clients have been asked and not all of them have answered. end is
-// called when nobody waits for their answers any more, at most once, by any goroutine;
-// not after Done.
+// Wait says that clients have been asked and not all of them have answered. When the other
+// server waits no more, end is called: at most once, by any goroutine, not after Done.
 func (q *Question) Wait(end func()) { q.c.questions.add(q, end) }
 
 // Done says that all clients have answered, or will not.
@@ -98,7 +96,7 @@ type questionKey struct{ host, id string }
 
 func (q *Question) key() questionKey { return questionKey{q.wire.Host, q.wire.ID} }
 
-// questions are those that clients here owe answers to. Its lock is the last.
+// questions are those that clients of this server owe answers to. Its lock is the last.
 type questions struct {
 	mu  sync.Mutex
 	all map[questionKey]*Question // nil when closed
@@ -162,8 +160,8 @@ func (qs *questions) cancel(k questionKey) {
 	}
 }
 
-// forget ends the questions of a server: all if it is gone, or else those that only
-// a message of it would end, which may be lost.
+// forget ends the questions of a server: all if the server is gone, or else those without
+// a timeout, whose end the server would announce in a message that may be lost.
 func (qs *questions) forget(host string, gone bool) {
 	var ended []*Question
 	qs.mu.Lock()

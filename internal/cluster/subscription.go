@@ -15,10 +15,10 @@ import (
 // catchUp is how a Cluster gets what it missed in an outage, if its broker is a
 // broker.History. Only the goroutine that receives uses it.
 type catchUp struct {
-	history broker.History  // nil: what is missed is lost
+	history broker.History  // nil: messages that are missed are lost
 	at      broker.Position // of the last message that was carried out; empty before the first subscription
 	coming  broker.Position // of the message that is being carried out
-	missed  bool            // what arrives was published during an outage
+	missed  bool            // the messages that arrive now were published during an outage
 	age     time.Duration   // of the message that is being carried out
 	lost    bool            // messages may be missing since the subscription was in force
 	dropped uint64          // how many messages this server had dropped when it was restored last
@@ -95,11 +95,11 @@ func (c *Cluster) connected() {
 	r.lost, r.dropped = false, dropped
 	c.out.Retry()
 	c.Members.Connected(resumed)
-	c.out.Link.Subscribed(nil) // last: who sees Connected in the status may ask the other servers
+	c.out.Link.Subscribed(nil) // last: a program that sees Connected in the status may ask the other servers
 }
 
 // disconnected says that the subscription is lost. Without a history answers may be lost with
-// it, so nobody waits for them any more.
+// it, so the waits for them end.
 func (c *Cluster) disconnected(err error) {
 	c.Members.Disconnected()
 	c.turn.Lock()
@@ -122,7 +122,7 @@ func (c *Cluster) gap(err error) {
 	}
 }
 
-// receive has one message carried out.
+// receive carries out one message.
 func (c *Cluster) receive(channel string, data []byte) {
 	defer func() {
 		if v := recover(); v != nil { // of a Parser or a Logger
@@ -159,7 +159,7 @@ func (c *Cluster) receive(channel string, data []byte) {
 	}
 }
 
-// receiver is the Cluster as its wire sees it.
+// receiver is the Cluster in the form of a wire.Receiver.
 type receiver Cluster
 
 func (r *receiver) Interested(e *wire.Event) bool { return r.opts.Host.Interested(e) }
@@ -179,7 +179,7 @@ func (r *receiver) Event(e *wire.Event, wq *wire.Question) error {
 	q := c.newQuestion(wq)
 	if q.timeout > 0 {
 		if q.timeout -= e.Age; q.timeout <= 0 {
-			return nil // nobody waits for the answer any more
+			return nil // the wait for the answer has ended
 		}
 	}
 	err := c.opts.Host.Deliver(e, q)

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	lookupWait     = time.Second // how long Endpoint waits for a server that nobody has heard of
+	lookupWait     = time.Second // how long Endpoint waits for a server that is not known
 	maxLookups     = 1000        // how many calls of Endpoint may wait
 	maxEndpointLen = 2000        // bytes
 )
@@ -33,7 +33,7 @@ func ParseEndpoint(s string) (*url.URL, error) {
 type lookups struct {
 	since   time.Time     // when the last subscription began, or the first attempt
 	waiting int           // how many wait
-	changed chan struct{} // closed when there is something new; nil if nobody waits
+	changed chan struct{} // closed when there is something new; nil if no call waits
 }
 
 func (l *lookups) signal() {
@@ -62,9 +62,9 @@ func (f *Fleet) noteEndpoint(host string, m *member, at string) {
 }
 
 // Endpoint returns the URL that a server has given as its endpoint, nil if there is no such server
-// or it has none. It waits up to a second, or two after a subscription has begun, for a server that
-// may be about to be heard of. The error is ErrUnavailable if nobody can be heard, or the context's
-// error.
+// or it has none. It waits for a server that is not known yet: up to a second, or up to two
+// after a subscription has begun. The error is ErrUnavailable if there is no subscription, or the
+// context's error.
 func (f *Fleet) Endpoint(ctx context.Context, host string) (*url.URL, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,8 +98,8 @@ func (f *Fleet) Endpoint(ctx context.Context, host string) (*url.URL, error) {
 	}
 }
 
-// lookupWait returns how long a server may still turn up that was looked for first at begin, and
-// what it means if it does not. f.mu is held.
+// lookupWait returns how long to wait for a server that was first looked for at begin, and the
+// error if it does not turn up. f.mu is held.
 func (f *Fleet) lookupWait(begin time.Time) (time.Duration, error) {
 	switch {
 	case f.closed:

@@ -22,7 +22,7 @@ const (
 	maxBytes     = 256 << 20        // of the answers to one question, and of those being sent
 	partSize     = 128 << 10        // bytes, roughly, of one part of an answer
 	askAgain     = 2 * time.Second  // an answer that made no progress for so long is requested again
-	idleFor      = 10 * time.Second // an answer that nobody requests the rest of is dropped
+	idleFor      = 10 * time.Second // an answer whose rest is not requested for so long is dropped
 )
 
 // Errors that say why servers did not answer, or could not be asked.
@@ -32,7 +32,7 @@ var (
 	// ErrClosed: this fleet is closed.
 	ErrClosed = errors.New("this server shuts down")
 	// ErrSilent: a server gave no sign of life for a while. Its clients may still be connected.
-	ErrSilent = errors.New("a server has not been heard of for a while")
+	ErrSilent = errors.New("a server has given no sign of life for a while")
 	// ErrInterrupted: the subscription of a server was interrupted, and what was sent to it may be lost.
 	ErrInterrupted = errors.New("a server had lost its connection with the broker")
 	// ErrLeft: a server has shut down.
@@ -52,7 +52,7 @@ type Options struct {
 	// [ParseEndpoint] and [Fleet.Endpoint].
 	Endpoint string
 
-	// Publish hands a message to everybody on the channel and does not wait for it; an error means
+	// Publish sends a message to all servers on the channel, and does not wait for it. An error means
 	// that it will not arrive. It is called from several goroutines, and no lock is held meanwhile.
 	// The messages that were published by one goroutine must arrive in their order.
 	Publish func(data []byte) error
@@ -62,8 +62,8 @@ type Options struct {
 	// owns the answer from then on.
 	Answer func(host string, question []byte, answer func(Answer))
 
-	// Lost, if set, is called after the answers of a server to what was asked outside the fleet
-	// have become doubtful: it has left (ErrLeft), it has fallen silent (ErrSilent) or its
+	// Lost, if set, is called when answers of a server to questions outside the fleet may be lost:
+	// the server has left (ErrLeft), it has fallen silent (ErrSilent), or its
 	// subscription was interrupted (ErrInterrupted). No lock is held meanwhile.
 	Lost func(host string, err error)
 }
@@ -78,7 +78,7 @@ type Fleet struct {
 
 	mu         sync.Mutex
 	members    map[string]*member // the other servers, by id
-	full       bool               // there are more than members has
+	full       bool               // there are more servers than members has
 	subscribed bool
 	helloDue   bool
 	greeted    time.Time // when hello was published; zero if it was not since subscribing
@@ -131,7 +131,7 @@ func (f *Fleet) run(ctx context.Context) {
 	}
 }
 
-// announce publishes hello, if that is due, or else here. It reports whether hello is still due.
+// announce publishes hello, if that is due, or else "here". It reports whether hello is still due.
 func (f *Fleet) announce() (again bool) {
 	f.mu.Lock()
 	subscribed, hello := f.subscribed, f.helloDue
@@ -159,7 +159,7 @@ func (f *Fleet) announce() (again bool) {
 	return false
 }
 
-// tidy notices silent servers, and drops answers whose rest nobody requests.
+// tidy notices silent servers, and drops answers whose rest is not requested.
 func (f *Fleet) tidy() {
 	silent := f.noticeSilence()
 	if f.opts.Lost != nil {
@@ -180,7 +180,7 @@ func (f *Fleet) publish(m *message) error {
 }
 
 // Connected says that the subscription is in force. The servers that were known before an outage
-// have time to be heard of again. resumed means that the subscription was in force before, and that
+// have time to give a sign of life. resumed means that the subscription was in force before, and that
 // no message of this server or for it has been lost since: the others need not be greeted. Connected
 // may be called again without Disconnected if messages were lost meanwhile.
 func (f *Fleet) Connected(resumed bool) {
@@ -255,8 +255,8 @@ func (f *Fleet) Receive(data []byte) error {
 }
 
 // ReceiveMissed takes a message that was published while the subscription was lost. The goroutine of
-// Receive calls it before Connected. It tells which servers there are. Questions and answers are out
-// of date: whoever still waits asks again.
+// Receive calls it before Connected. The fleet learns from it which servers there are. It ignores
+// questions and answers, which are out of date and are asked again.
 func (f *Fleet) ReceiveMissed(data []byte) error {
 	_, err := f.read(data)
 	return err

@@ -15,13 +15,13 @@ type member struct {
 	version  int
 	heard    time.Time
 	silent   bool
-	due      time.Time // when it is to have given a sign of life, because of an urgent question; zero: it need not
+	due      time.Time // when it must have given a sign of life, because of an urgent question; zero: it need not
 	endpoint *url.URL  // nil if it has none
 }
 
-// heard notes the sign of life that every message is, or that a server leaves. It returns why
-// answers of the server to earlier questions have become doubtful, and questions to be published
-// that the server has not heard.
+// heard notes that a server has given a sign of life, which every message is, or leaves. It returns
+// why answers of the server to earlier questions may be lost, nil if they are not, and the questions
+// that must be published again because the server has not received them.
 func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,7 +55,7 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	return asks, lost
 }
 
-// expectSigns notes that the servers that are asked an urgent question are to give a sign of life.
+// expectSigns notes that the servers that are asked an urgent question must give a sign of life.
 // f.mu is held.
 func (f *Fleet) expectSigns(s *survey) {
 	for host, m := range f.members {
@@ -66,8 +66,8 @@ func (f *Fleet) expectSigns(s *survey) {
 	s.signal()
 }
 
-// noticeOverdue notes which servers have not given a sign of life in time, and returns when the next one
-// of those that are waited for is to have given one; 0: none has to. f.mu is held.
+// noticeOverdue notes which servers have not given a sign of life in time. It returns after which time
+// the next of the others must have given one, 0 if none has to. f.mu is held.
 func (f *Fleet) noticeOverdue(s *survey) (next time.Duration) {
 	for host, r := range s.servers {
 		m := f.members[host]
@@ -130,9 +130,9 @@ func (f *Fleet) Names() []string {
 }
 
 // Reachable returns nil if answers of a server can be expected now, or else ErrUnavailable,
-// ErrClosed, ErrSilent or, if there is no such server, ErrLeft. Who waits for answers to what was
-// asked outside the fleet registers for Options.Lost first and calls Reachable then: so no loss is
-// missed.
+// ErrClosed, ErrSilent or, if there is no such server, ErrLeft. A caller that waits for
+// answers to questions outside the fleet registers for Options.Lost before it calls Reachable, so
+// that it misses no loss.
 func (f *Fleet) Reachable(host string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

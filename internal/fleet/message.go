@@ -34,7 +34,7 @@ type message struct {
 	// hello and here.
 	Endpoint string `json:"url,omitempty"`
 
-	// To are the servers that a message is for. A question without it is for everybody; answer and
+	// To are the servers that a message is for. A question without it is for all servers; answer and
 	// next have exactly one.
 	To []string `json:"to,omitempty"`
 	ID uint64   `json:"id,omitempty"` // of a question, and of what belongs to it
@@ -129,7 +129,7 @@ func (m *message) encode() []byte {
 	return data
 }
 
-// PerhapsOrder reports, at the cost of a glance, whether a message may be one that ReadOrder reads.
+// PerhapsOrder reports, without decoding it, whether a message may be one that ReadOrder reads.
 func PerhapsOrder(data []byte) bool { return bytes.Contains(data, []byte(`"order":true`)) }
 
 // ReadOrder returns the content of an order to all servers, and the id of the server that gives it.

@@ -14,29 +14,29 @@ type Question struct {
 	Content json.RawMessage
 	// Order is set if the question changes something. Each server carries it out once.
 	Order bool
-	// UntilFound is set if nobody need be waited for once a server has answered with Found.
+	// UntilFound is set if Ask returns as soon as one server has answered with Found.
 	UntilFound bool
-	// Urgent is set if Ask is not to wait for a server that has gone without a goodbye. Servers give
+	// Urgent is set if Ask does not wait for a server that has gone without a goodbye. Servers give
 	// signs of life every half second until they have answered such a question. A server that gives
 	// none for two seconds after the question has come back from the broker counts as silent.
 	Urgent bool
-	// To is the one server that is asked. Empty: all. If it is this server itself, nobody answers,
-	// and Ask returns when Passed has returned. If the broker has one order for all, everything that
-	// this server had published before has come back from the broker by then.
+	// To is the one server that is asked. Empty: all. If it is this server itself, no server
+	// answers, and Ask returns when Passed has returned. If the broker has one order for all, all
+	// messages that this server published before have come back from the broker by then.
 	To string
-	// Passed, if set, is called when this server receives its own question: what it receives from
-	// then on, the others receive after the question, if the broker has one order for all. The
+	// Passed, if set, is called when this server receives its own question. If the broker has one
+	// order for all, the other servers receive later messages after the question, too. The
 	// goroutine of Receive calls it, once at most, and no lock is held. Such a question is not
 	// asked again if it is lost: it fails with ErrInterrupted or with its context.
 	Passed func()
 }
 
-// Answer is what a server answers. What the members mean is up to the question.
+// Answer is what a server answers. The question decides what the fields mean.
 type Answer struct {
 	Names []string
 	Count int
 	Found bool
-	// Err says what went wrong; the rest of the answer holds nevertheless.
+	// Err says what went wrong. The rest of the answer is valid nevertheless.
 	Err string
 }
 
@@ -49,7 +49,7 @@ type Reply struct {
 // Error says that not all servers have answered.
 type Error struct {
 	// Missing are the names of those that did not, or that answered with Answer.Err. It may be
-	// empty: while the broker is away nobody knows who is missing.
+	// empty: while the broker is away, the servers that are missing are not known.
 	Missing []string
 	Err     error // why: one of this package's errors, the context's error, or Answer.Err
 }
@@ -67,7 +67,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // or an *Error, unless the question is not JSON.
 //
 // It takes up to two seconds after a subscription has begun, because until then there may be
-// servers that nobody has heard of.
+// servers that are not known yet.
 func (f *Fleet) Ask(ctx context.Context, q Question) ([]Reply, error) {
 	if !json.Valid(q.Content) {
 		return nil, fmt.Errorf("the question is not JSON: %.100q", q.Content)
@@ -149,8 +149,8 @@ func (f *Fleet) result(s *survey) ([]Reply, error) {
 	return s.result()
 }
 
-// progress reports whether nobody is waited for any more, or else, if it is not 0, after which time that
-// is to be asked again: servers may still turn up that nobody has heard of, or fall silent.
+// progress reports whether the survey is complete. If it is not, progress returns after which time to call
+// it again, because servers may turn up or fall silent until then; 0: that changes nothing.
 func (f *Fleet) progress(s *survey) (done bool, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,7 +30,7 @@ var (
 // replies is what is kept of the answers to questions of other servers. Fleet.mu guards it.
 type replies struct {
 	orders    []doneOrder       // the latest, so that none is carried out twice
-	pending   map[replyKey]bool // questions that are being answered, and whether they are urgent
+	pending   map[replyKey]bool // questions that are being answered; true: urgent ones
 	urgent    int               // how many of them are
 	transfers map[replyKey]*transfer
 	partSize  int    // the constant, except in tests
@@ -125,14 +125,14 @@ func (f *Fleet) reply(m *message) {
 // answered takes the answer to a question, and sends its first part.
 func (f *Fleet) answered(key replyKey, m *message, a Answer) {
 	f.mu.Lock()
-	if _, pending := f.replies.pending[key]; !pending || f.closed { // whoever asked has left
+	if _, pending := f.replies.pending[key]; !pending || f.closed { // the server that asked has left
 		f.mu.Unlock()
 		return
 	}
 	f.replies.settle(key)
 	switch {
 	case m.Once:
-		f.replies.remember(key, errAskedOnce) // its answer may be long, and nobody asks again
+		f.replies.remember(key, errAskedOnce) // its answer may be long, and it is not asked again
 	case m.Order:
 		f.replies.remember(key, a)
 	}
@@ -229,7 +229,7 @@ func (r *replies) dropOf(host string) {
 	}
 }
 
-// dropIdle drops the answers whose rest nobody requests.
+// dropIdle drops the answers whose rest is not requested.
 func (r *replies) dropIdle() {
 	for key, t := range r.transfers {
 		if time.Since(t.used) > idleFor {

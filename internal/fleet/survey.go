@@ -14,7 +14,7 @@ type survey struct {
 	bytes    int  // of the names that have arrived
 	once     bool // it is not asked again
 	found    bool // a server has answered so
-	ended    bool // nobody is waited for any more
+	ended    bool // no server is waited for any more
 	err      error
 	changed  chan struct{} // has an element when something has changed
 }
@@ -182,7 +182,7 @@ func (s *survey) take(m *message) (next *message) {
 		r.attempt, r.next, r.answer = m.Attempt, 0, Answer{}
 	}
 	if r.attempt != m.Attempt || r.next != m.Part {
-		return nil // a part is here already, or one before it was lost and will be requested again
+		return nil // the part has arrived already, or one before it was lost and will be requested again
 	}
 	if s.bytes += size(m.Names); s.bytes > maxBytes {
 		r.fail(errTooLong)

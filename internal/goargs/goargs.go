@@ -1,5 +1,5 @@
-// Package goargs has arguments of events that the program itself made, such as the reason
-// of a disconnect, instead of a client.
+// Package goargs has arguments of events that the program itself has made, such as the
+// reason of a disconnect. All others come from a client.
 package goargs
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Args are such arguments.
+// Args are arguments that the program has made.
 type Args []any
 
 var _ parser.Args = Args(nil)
@@ -21,8 +21,8 @@ func (a Args) Len() int { return len(a) }
 // Bind stores argument i in the variable that v points to, see Assign.
 func (a Args) Bind(i int, v any) error { return Assign(v, a[i]) }
 
-// Decode returns the values of arguments, each as a variable of type any gets it; nil for one that
-// cannot be decoded.
+// Decode returns the values of arguments, each decoded into a variable of type any. A value that cannot
+// be decoded is nil.
 func Decode(args parser.Args) []any {
 	all := make([]any, args.Len())
 	for i := range all {

@@ -1,7 +1,6 @@
-// Package handlers says which of the handlers that a program has registered handles an
-// event: by namespace, by the event's name, functions before the methods of classes, all
-// inside of middleware. It knows nothing of sockets, and is generic over what a handler
-// is. Values that have been published are not changed: a registration makes a copy.
+// Package handlers finds the handler of an event among those that a program has registered:
+// by namespace, by the event's name, functions before the methods of classes, all inside of
+// middleware. It knows nothing of sockets, and is generic over the type of handlers. Values that have been published are not changed: a registration makes a copy.
 package handlers
 
 import (
@@ -16,7 +15,7 @@ const Any = "*"
 // Table has what is registered for each namespace, an S.
 type Table[S any] struct {
 	Namespaces map[string]*S
-	Any        *S // the one of "*"; nil if there is none
+	Any        *S // of "*"; nil if there is none
 }
 
 // With returns a copy of the table in which the namespace's S, a new one if there was
@@ -50,7 +49,7 @@ type Set[H any] struct {
 
 // Find returns the handler of an event in a namespace with the handlers own. others are
 // those of "*"; both may be nil. named is set for a catch-all, which gets the event's name
-// as its first argument. The events of a lifecycle have no catch-all. The order is
+// as its first argument. Connect and disconnect (lifecycle) have no catch-all. The order is
 // Flask-SocketIO's: functions before classes, those of the namespace before those of "*",
 // and among these the event's own before the catch-all. A namespace with a class does not
 // use the class of "*".

@@ -1,10 +1,10 @@
 // Package jsontext finds the parts of a JSON text without decoding them: where a
 // value ends, the members of an object, the elements of an array.
 //
-// It checks no more than it needs to go on. It therefore also finds its way in what
-// Python writes and JSON does not have (NaN, Infinity, surrogates without their
-// other half), and a text that is passed on has to be checked by a parser. In a text
-// that has been checked every end it finds is right.
+// It checks no more than it needs to go on. Therefore it also reads texts that Python
+// writes and that are not JSON (NaN, Infinity, surrogates without their other half), and
+// a parser must check a text before it is passed on. In a text that has been checked,
+// every end that this package finds is right.
 package jsontext
 
 import (
@@ -16,7 +16,7 @@ import (
 
 var (
 	errNotObject = errors.New("not a JSON object")
-	// ErrBroken is what a text that is no JSON gets where that is noticed.
+	// ErrBroken is returned where a text turns out to be no JSON.
 	ErrBroken = errors.New("broken JSON")
 )
 

@@ -2,8 +2,8 @@ package mailbox
 
 import "sync"
 
-// Boxes are boxes by key. One exists while there are jobs for it: it is for those who
-// have no place for a [Box] that would live as long as they do. The zero value is ready to
+// Boxes are boxes by key, for owners of jobs that have no place for a [Box] of their own. A
+// box exists while there are jobs for it. The zero value is ready to
 // use. The methods may be called from any goroutine.
 type Boxes[K comparable, J Job[J]] struct {
 	mu    sync.Mutex
@@ -12,7 +12,7 @@ type Boxes[K comparable, J Job[J]] struct {
 
 type keyedBox[J Job[J]] struct {
 	box  Box[J]
-	jobs int // that Done has not been called for; guarded by Boxes.mu
+	jobs int // for which Done has not been called; guarded by Boxes.mu
 }
 
 // Put puts a job into the box of a key. The job calls Done when it ends, however it does.

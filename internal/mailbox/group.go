@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// group counts what is alive. Unlike a sync.WaitGroup it may grow while it is waited
-// for, and a wait ends with a context.
+// group counts what is alive. Unlike a sync.WaitGroup it may grow during a wait, and a
+// wait ends with a context.
 type group struct {
 	n    atomic.Int64
-	mu   sync.Mutex    // taken by who waits, and by the last
-	zero chan struct{} // closed when n is 0; nil while nobody waits
+	mu   sync.Mutex    // taken by waits, and by the last call of done
+	zero chan struct{} // closed when n is 0; nil without a wait
 }
 
 func (g *group) add() { g.n.Add(1) }
@@ -23,7 +23,7 @@ func (g *group) done() (last bool) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.zero != nil && g.empty() { // otherwise one has come meanwhile, whose end comes here, too
+	if g.zero != nil && g.empty() { // otherwise n has grown meanwhile, and a later call finds it empty
 		close(g.zero)
 		g.zero = nil
 	}

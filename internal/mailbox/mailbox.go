@@ -1,6 +1,6 @@
-// Package mailbox has jobs done in order: those of one [Box] one after another, those
-// of different boxes in parallel, by [Workers]. An idle box has no goroutine, and to
-// put a job into a box takes no memory. The package knows nothing of what the jobs are.
+// Package mailbox runs jobs in order: those of one [Box] one after another, those of
+// different boxes in parallel, by [Workers]. An idle box has no goroutine, and a job in a
+// box takes no memory but its own. The package knows nothing of what the jobs are.
 package mailbox
 
 import "sync"
@@ -11,28 +11,28 @@ type Job[J any] interface {
 	// Link returns the job's place for what comes after it in its box. It always
 	// returns the same pointer.
 	Link() *Link[J]
-	// Slot is one of those that [Workers.NextSlot] returned. Jobs of one slot share
-	// a waiting goroutine.
+	// Slot returns one of the slots that [Workers.NextSlot] returned. Jobs of one slot
+	// share a waiting goroutine.
 	Slot() uint16
 	// Large reports whether the job makes room on its stack itself, see [GrowStack].
 	Large() bool
 	// Run does the job. The next job of the box waits for it.
 	Run()
 	// Aborted is called when Run did not return: v is the value of its panic, nil
-	// if it ended its goroutine with runtime.Goexit. It must not panic. The jobs that
-	// wait are done nevertheless.
+	// if it ended its goroutine with runtime.Goexit. It must not panic. The jobs behind
+	// it run nevertheless.
 	Aborted(v any)
 }
 
 // Link is a part of a job. The zero value is ready to use.
 type Link[J any] struct{ next J }
 
-// Box has jobs done one after another, in the order in which they were put in. While
-// there are any, a worker runs it. The zero value is empty. Its methods may be called
+// Box runs jobs one after another, in the order in which they were put in. While there
+// are any, a worker runs the box. The zero value is empty. Its methods may be called
 // from any goroutine.
 type Box[J Job[J]] struct {
 	mu         sync.Mutex
-	head, tail J // of those that wait
+	head, tail J // of the jobs that wait
 	running    bool
 }
 
@@ -82,9 +82,9 @@ func (b *Box[J]) take() J {
 	return job
 }
 
-// Drop removes those jobs that wait and are unwanted, and returns how many there were.
-// unwanted is called with a lock held and only looks at the job; dropped is called for
-// each of the removed ones afterwards.
+// Drop removes the unwanted jobs that wait, and returns their number. unwanted is called
+// with a lock held, and only looks at the job. dropped is called afterwards for each job
+// that was removed.
 func (b *Box[J]) Drop(unwanted func(J) bool, dropped func(J)) (n int) {
 	var none, removed J
 	b.mu.Lock()

@@ -1,7 +1,7 @@
 package mailbox
 
-// growStack makes room for a job while the stack of its goroutine is all but empty.
-// Growing it deep inside of a handler, again for every event, cost a tenth of an echo.
+// growStack makes room for a job while the stack of its goroutine is nearly empty. To grow
+// it deep inside of a handler, again for every event, costs a tenth of an echo.
 //
 //go:noinline
 func growStack() byte {

@@ -8,10 +8,10 @@ import (
 )
 
 // Workers run boxes. The first job of a box gets a goroutine that waits for work, or
-// else a new one: a job may take its time, and keeps nobody else waiting. A goroutine
-// whose box is empty ends, but for one of each slot, which waits for the next box for
-// [Linger] at most: to wake it costs less than to start another, whose stack has to
-// grow. It does not wait when nothing is alive that could bring more jobs, see Begin.
+// else a new one: a job may take any time without delaying other boxes. A goroutine
+// whose box is empty ends, except one for each slot, which waits for the next box for up
+// to [Linger]: to wake it costs less than to start another, whose stack has to grow. It
+// does not wait when nothing is alive that could bring more jobs, see Begin.
 // All methods may be called from any goroutine, at any time.
 type Workers[J Job[J]] struct {
 	alive    group
@@ -20,8 +20,8 @@ type Workers[J Job[J]] struct {
 	stopping atomic.Bool // a timer is about to call stop
 }
 
-// Linger is how long a goroutine waits for the next box at most. It does not matter
-// that it ends busy ones, too: that is one goroutine more in all this time.
+// Linger is the longest time for which a goroutine waits for the next box. It also ends
+// busy goroutines, which costs one more goroutine in all this time.
 const Linger = time.Second
 
 // slot is where a goroutine waits that runs some of the boxes.
@@ -49,8 +49,7 @@ func (ws *Workers[J]) NextSlot() uint16 {
 	return uint16(ws.lastSlot.Add(1) % uint32(len(ws.slots)))
 }
 
-// Begin counts something that lives until End is called: it brings jobs, and Wait
-// waits for its end.
+// Begin counts something that may bring jobs until End is called. Wait waits for that.
 func (ws *Workers[J]) Begin() { ws.alive.add() }
 
 // End ends what Begin has counted.
@@ -86,7 +85,7 @@ func (ws *Workers[J]) run(s *slot[J], r round[J]) {
 	var w *worker[J]
 	for ok := true; ok; r, ok = <-w.rounds {
 		r.box.run(ws, r.job)
-		r = round[J]{} // a goroutine that waits keeps nothing in memory
+		r = round[J]{} // so that a goroutine that waits keeps no job in memory
 		if s.idle.Load() != nil {
 			return
 		}

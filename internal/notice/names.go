@@ -8,24 +8,24 @@ import (
 // maxNames is how many names are remembered.
 const maxNames = 32
 
-// Names remembers which names have been logged, so that clients, which make up names,
-// cannot fill the log. The zero value has none. Its methods may be called from any
+// Names remembers which names have been logged, so that clients cannot fill the log with
+// names that they make up. The zero value has none. Its methods may be called from any
 // goroutine.
 type Names struct {
 	mu     sync.Mutex
 	logged map[[2]string]bool
 }
 
-// Novelty is what a log does about a name.
+// Novelty says what the log does about a name.
 type Novelty uint8
 
 const (
-	NewName      Novelty = iota // it gets a line of its own
-	OldName                     // it has been logged before
-	TooManyNames                // it is one of too many: they share a line now and then
+	NewName      Novelty = iota // the name gets a line of its own
+	OldName                     // the name has been logged before
+	TooManyNames                // there are too many names: the further ones share a line now and then
 )
 
-// Look tells whether a name is new, and remembers it. group is what the name is in.
+// Look reports whether a name is new in its group, and remembers it.
 func (n *Names) Look(group, name string) Novelty {
 	key := [2]string{group, name}
 	n.mu.Lock()

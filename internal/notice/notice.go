@@ -32,7 +32,7 @@ type kind struct {
 }
 
 // Warn logs an event of a kind. Kinds are constants of the program, never what a
-// client sends: each is kept as long as the Log is. A line that follows omitted
+// client sends: the Log keeps each of them for ever. A line that follows omitted
 // ones has their number as the attribute "omitted".
 func (l *Log) Warn(ctx context.Context, kind, msg string, args ...any) {
 	omitted, ok := l.take(kind)
@@ -47,8 +47,8 @@ func (l *Log) Warn(ctx context.Context, kind, msg string, args ...any) {
 }
 
 // Enabled reports whether Warn with this kind would write a line, so that a
-// caller on a hot path need not build the arguments of one that is left out. It
-// counts the event if not.
+// caller on a hot path need not build the arguments of a line that is left out. If it
+// returns false, it has counted the event.
 func (l *Log) Enabled(ctx context.Context, name string) bool {
 	if l.Logger.Enabled(ctx, slog.LevelDebug) {
 		return true

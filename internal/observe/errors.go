@@ -7,9 +7,9 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// Kind is what was wrong with an event: "panic", "arguments", "limit", "no
-// handler", "refusal" if the app tells the client, "error" for what else
-// handlers and middleware return.
+// Kind returns what was wrong with an event: "panic", "arguments", "limit", "no
+// handler", "refusal" for an error that is meant for the client, "error" for any other
+// error of handlers and middleware.
 func Kind(err error) string {
 	if _, ok := errors.AsType[*socketio.PanicError](err); ok {
 		return "panic"
@@ -32,8 +32,8 @@ func Kind(err error) string {
 // UnansweredReasons are all values of [Unanswered].
 var UnansweredReasons = []string{"left", "timeout", "canceled"}
 
-// Unanswered is why an acknowledgement is not waited for any more: "left" if the
-// client has, "timeout" if its time was over, "canceled" if who asked gave up.
+// Unanswered returns why the wait for an acknowledgement has ended: "left" if the client
+// has left, "timeout" if its time is over, "canceled" if the caller gave up.
 func Unanswered(err error) string {
 	switch {
 	case errors.Is(err, socketio.ErrClosed):

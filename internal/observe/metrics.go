@@ -1,5 +1,5 @@
-// Package observe is what the modules for Prometheus and for OpenTelemetry have
-// in common: what there is to read of a server, and how errors are classed.
+// Package observe is what the modules for Prometheus and OpenTelemetry have in common: the
+// metrics of a server, and the classes of errors.
 package observe
 
 import (
@@ -7,21 +7,21 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// Metric is something to read of a server.
+// Metric is a value of a server, or a set of values that differ by a label.
 type Metric struct {
-	Name  string // below "socketio", in OpenTelemetry's manner
-	Unit  string // in UCUM, "" for none
+	Name  string // without the prefix "socketio", with dots as in OpenTelemetry
+	Unit  string // as UCUM writes it; "" for none
 	Help  string
-	Label string // by what it is counted; "" if there is one value
-	Total bool   // it is counted since the server was made, and does not shrink
+	Label string // of its values; "" if there is one value
+	Total bool   // it counts since the server was made, and never shrinks
 	read  func(*state, func(label string, value int64))
 }
 
-// Unnamed is the label of what only clients have named.
+// Unnamed is the label for all names that clients have chosen.
 const Unnamed = "*"
 
-// Metrics are all there are. Those of the broker, and of recovery, have no values on a
-// server without that.
+// Metrics are all metrics. Those of the broker, and of recovery, have no values on a server
+// without it.
 var Metrics = []*Metric{
 	{"connections", "{connection}", "Open connections by their present transport.", "transport", false,
 		func(st *state, yield func(string, int64)) {

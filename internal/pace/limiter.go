@@ -9,8 +9,8 @@ type Limiter struct {
 	bucket Bucket
 }
 
-// Allow takes a token, of which there are rate a second, and at most as many as come
-// in the time burst. It reports false if there is none.
+// Allow takes a token. The limiter gets rate tokens a second, and holds as many as come in
+// the time burst. Allow reports false if there is no token.
 func (l *Limiter) Allow(rate int, burst time.Duration) bool {
 	if l.since.IsZero() {
 		l.since = time.Now()
@@ -18,8 +18,8 @@ func (l *Limiter) Allow(rate int, burst time.Duration) bool {
 	return l.bucket.Take(time.Since(l.since), time.Second/time.Duration(rate), burst)
 }
 
-// Allow is Limiter.Allow for a limiter that few of its owners need, and which is made
-// with the first token.
+// Allow is Limiter.Allow for a limiter that few owners need: it is made when the first
+// token is taken.
 func Allow(l **Limiter, rate int, burst time.Duration) bool {
 	if *l == nil {
 		*l = new(Limiter)

@@ -13,16 +13,16 @@ import (
 // Packet is an encoded packet.
 type Packet struct {
 	Size int // bytes of the packet and its attachments
-	// What clients get that can come back: both are nil for a packet that is not kept for them. Forms
-	// are for the goroutine that encodes, which makes Kept of them when it is needed.
+	// The packet for clients that can come back. Both are nil if it is not kept for them. Only the
+	// goroutine that encodes uses Forms. It makes Kept of them when Kept is needed.
 	Kept  *KeptPacket
 	Forms *Forms
 
-	frames *engineio.Frames // as other clients get it; nil if Kept has to do
-	longer int              // by how many bytes the text of Kept is
+	frames *engineio.Frames // for the other clients; nil: made of Kept when needed
+	longer int              // how many bytes more the text of Kept has
 }
 
-// Frames returns the packet as clients get it that cannot come back.
+// Frames returns the packet for clients that cannot come back.
 func (p *Packet) Frames() *engineio.Frames {
 	if p.frames != nil {
 		return p.frames
@@ -56,15 +56,15 @@ type KeptPacket = recovery.Packet[Kept]
 // be called from any goroutine.
 type Encoder struct {
 	Parser parser.Parser
-	// OwnParser: Parser is not one of [parser.New], so that nothing is known of what it writes.
+	// OwnParser: Parser is not one of [parser.New], so that its format is not known.
 	OwnParser bool
 	// Codec and WireLimits are for events of other servers, which are JSON.
 	Codec      parser.Parser
 	WireLimits parser.Limits
 	// NextOffset returns the offset of a new event. Nil means that no client can come back.
 	NextOffset func() recovery.Offset
-	// Ordered: the offset of an event is known only when it has its place among the others of the
-	// server, see standby.Sequence.
+	// Ordered: an event gets its offset only when it gets its place in the order of the server, see
+	// standby.Sequence.
 	Ordered bool
 	// Panicked returns the error for the value of a panic in the codec, the parser, or a method
 	// like MarshalJSON. It is called by the deferred function that has recovered it.
@@ -72,16 +72,16 @@ type Encoder struct {
 	// ManyAttachments is called when a packet has more attachments than official clients
 	// take.
 	ManyAttachments func(h parser.Header, n, limit int)
-	// Failed is called when an event with an offset cannot be encoded that could without.
+	// Failed is called when an event cannot be encoded with its offset, but could without.
 	Failed func(h parser.Header, event string, err error)
 }
 
-// scratch is what encoding a packet takes besides the packet. It is reused because every
-// event needs it.
+// scratch is the memory that encoding a packet needs besides the packet. It is reused because
+// every event needs it.
 type scratch struct {
 	buf  []byte
 	args []any
-	name any // the name of the event encoded last, since most have the same name as the one before
+	name any // of the event encoded last: most events have the same name as the one before
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, 0, 512)} }}
@@ -107,10 +107,10 @@ type Audience uint8
 const (
 	NobodyComesBack Audience = iota // only clients that cannot come back
 	SomeComeBack                    // any clients
-	MostComeBack                    // clients that can come back, most of all; with OwnParser, only these
+	MostComeBack                    // mostly clients that can come back; with OwnParser, only these
 )
 
-// EventFor encodes an EVENT packet with what its clients need. args must not change until all of
+// EventFor encodes an EVENT packet in the forms that its clients need. args must not change until all of
 // them have been reached.
 func (e *Encoder) EventFor(to Audience, h parser.Header, event string, args []any, compress bool) (Packet, error) {
 	switch {
@@ -131,8 +131,8 @@ func (e *Encoder) Event(h parser.Header, event string, args []any, compress bool
 	return e.event(recovery.Offset{}, h, event, args, compress)
 }
 
-// EventToKeep encodes an EVENT packet that is for clients that can come back, most of all, and
-// does not ask for an acknowledgement. With OwnParser it is for these only.
+// EventToKeep encodes an EVENT packet that is mostly for clients that can come back, and does not
+// ask for an acknowledgement. With OwnParser it is only for these.
 func (e *Encoder) EventToKeep(h parser.Header, event string, args []any, compress bool) (Packet, error) {
 	offset := e.NextOffset()
 	p, err := e.event(offset, h, event, args, compress)

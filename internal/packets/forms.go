@@ -14,7 +14,7 @@ const OffsetEvent = "$offset"
 
 // Forms are the forms of an event for clients that can come back. Such an event has an offset,
 // by which a client says what it had received when it lost its connection. The official client
-// takes the last argument of an event for its offset if that is a string. Therefore
+// takes the last argument of an event for its offset if that is a string. Therefore:
 //
 //   - an event has its offset as an additional last argument;
 //   - an event that asks for an acknowledgement, whose last argument is a function at the
@@ -51,8 +51,8 @@ func (e *Encoder) WithForms(h parser.Header, event string, args []any, p Packet,
 	return p
 }
 
-// WithOffset has the event have an offset that another server has given it. It is called
-// before anything else is done with the forms.
+// WithOffset gives the event an offset that another server has chosen. Call it before the
+// forms are used.
 func (p Packet) WithOffset(o recovery.Offset) Packet {
 	if p.Forms != nil {
 		p.Forms.offset = o
@@ -60,7 +60,7 @@ func (p Packet) WithOffset(o recovery.Offset) Packet {
 	return p
 }
 
-// WithStep notes which step in the order of the server the event is.
+// WithStep notes the step of the event in the order of the server.
 func (p Packet) WithStep(step uint64) Packet {
 	if p.Forms != nil {
 		p.Forms.step = step
@@ -68,7 +68,7 @@ func (p Packet) WithStep(step uint64) Packet {
 	return p
 }
 
-// IsKept reports whether a form has been made that is kept.
+// IsKept reports whether the form that is kept has been made.
 func (p *Packet) IsKept() bool { return p.Kept != nil || p.Forms != nil && p.Forms.kept != nil }
 
 // Offset returns the offset of the event, zero for a packet that is never kept.
@@ -90,8 +90,8 @@ func (f *Forms) theOffset() recovery.Offset {
 	return f.offset
 }
 
-// Fixed returns the packet with the form made that is kept, so that any goroutine may use
-// it.
+// Fixed makes the form that is kept, and returns the packet with it. Any goroutine may use
+// what it returns.
 func (p Packet) Fixed() Packet {
 	if p.Kept == nil && p.Forms != nil {
 		p.Kept, p.Forms = p.Forms.keep(), nil
@@ -99,7 +99,7 @@ func (p Packet) Fixed() Packet {
 	return p
 }
 
-// VolatileFrames returns the packet as a client that can come back gets it if it is not kept.
+// VolatileFrames returns the packet for a client that can come back if the packet is not kept.
 func (p Packet) VolatileFrames() *engineio.Frames {
 	if p.Forms != nil {
 		return p.Forms.forVolatile()
@@ -107,7 +107,7 @@ func (p Packet) VolatileFrames() *engineio.Frames {
 	return p.Frames()
 }
 
-// keep returns the event as it is kept.
+// keep returns the form of the event that is kept.
 func (f *Forms) keep() *KeptPacket {
 	if f.kept != nil {
 		return f.kept
@@ -138,16 +138,16 @@ func (f *Forms) withOffset(offset recovery.Offset) *engineio.Frames {
 	return New(longer, attachments, f.compress).frames
 }
 
-// offsetRoom is how much longer an offset makes a packet at most.
+// offsetRoom is the largest number of bytes that an offset adds to a packet.
 const offsetRoom = 32
 
-// appendOffset makes an offset the last element of the list with which a text ends.
+// appendOffset appends an offset to the list with which a text ends.
 func appendOffset(text []byte, offset recovery.Offset) []byte {
 	text = append(text[:len(text)-1], `,"`...)
 	return append(offset.Append(text), `"]`...)
 }
 
-// offsetLen is how much longer appendOffset makes a text.
+// offsetLen is the number of bytes that appendOffset adds.
 func offsetLen(offset recovery.Offset) int {
 	var room [offsetRoom]byte
 	return len(offset.Append(room[:0])) + len(`,""`)
@@ -214,7 +214,7 @@ func perhapsString(v any) bool {
 	return true
 }
 
-// encode encodes an event in the namespace of this one; nil if it cannot, which is reported.
+// encode encodes an event in the namespace of this one. If it cannot, it reports that and returns nil.
 func (f *Forms) encode(event string, args []any) *engineio.Frames {
 	h := parser.Header{Type: parser.Event, Namespace: f.head.Namespace}
 	p, err := f.encoder.Event(h, event, args, f.compress)

@@ -6,7 +6,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 )
 
-// ToMove returns what another server gets of an event that is kept.
+// ToMove returns a kept event in the form in which another server gets it.
 func ToMove(p *KeptPacket) migration.Packet {
 	m := migration.Packet{Offset: p.Offset.String(), Ask: p.Payload.Ask}
 	first := true
@@ -24,8 +24,7 @@ func ToMove(p *KeptPacket) migration.Packet {
 	return m
 }
 
-// Moved returns an event that is kept and comes from another server. ok is false if it has no
-// offset.
+// Moved returns a kept event that another server has sent. ok is false if it has no offset.
 func Moved(m migration.Packet) (p *KeptPacket, ok bool) {
 	offset, ok := recovery.ParseOffset(m.Offset)
 	if !ok {

@@ -20,8 +20,8 @@ func ToWire(out *wire.Event, codec parser.Parser, event string, args []any) erro
 	return nil
 }
 
-// ToWire is the function of this name for an event that has been encoded as a packet. What clients
-// get is what other servers get, unless OwnParser is set.
+// ToWire is the function ToWire for an event that has been encoded as a packet. Other servers get the
+// bytes that clients get, unless OwnParser is set.
 func (e *Encoder) ToWire(out *wire.Event, p *Packet, event string, args []any) error {
 	if e.OwnParser {
 		if err := ToWire(out, e.Codec, event, args); err != nil {
@@ -57,8 +57,8 @@ func (e *Encoder) FromWire(h parser.Header, in *wire.Event) (p Packet, decoded p
 	return e.WithForms(h, decoded.Event, args, p, !in.NoCompress).WithOffset(WireOffset(in)), decoded, nil
 }
 
-// WireOffset returns the offset of an event of another server, which is the same on every server: what its
-// own server has given it, or else where it is in the broker's history. It is zero if it has neither.
+// WireOffset returns the offset of an event of another server, which is the same on every server: the offset
+// that its own server has given it, or else its position in the broker's history. It is zero without both.
 func WireOffset(in *wire.Event) (o recovery.Offset) {
 	for _, c := range in.ID {
 		if c < '-' || c > 'z' || c == '\\' { // it goes into JSON as it is

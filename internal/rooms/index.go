@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// Everyone is the name of the room of all who are in a namespace. Callers check the
-// names that come from outside: none of them may be it.
+// Everyone is the name of the room that has all members of a namespace. Callers must refuse
+// it as a name that comes from outside.
 const Everyone = ""
 
-// shardCount is how many parts an index has. They have a lock each, so that servers
-// with many cores do not queue at one.
+// shardCount is how many parts an index has. Each has a lock of its own, so that the cores
+// of a large server do not queue at one lock.
 const shardCount = 64
 
 // Index knows every member by its id, and the members of every room. An M is a
@@ -111,8 +111,8 @@ func (x *Index[M]) Remove(m *Member[M]) {
 	x.Forget(m)
 }
 
-// Forget makes a member that was withdrawn not be found by its id any more. It still knows its
-// rooms until Remove.
+// Forget removes the id of a member that was withdrawn, so that Find does not return it. The
+// member still knows its rooms until Remove.
 func (x *Index[M]) Forget(m *Member[M]) {
 	sh := x.shard(m.id)
 	sh.mu.Lock()
@@ -122,8 +122,8 @@ func (x *Index[M]) Forget(m *Member[M]) {
 	}
 }
 
-// Join puts a member in a room of its namespace, or notes that it is to be there when
-// it enters. It reports whether the member is in the room now and was not before.
+// Join puts a member in a room of its namespace. If the member has not entered, it will be
+// in the room when it enters. It reports whether the member is in the room now and was not before.
 func (x *Index[M]) Join(m *Member[M], name string) (joined bool) {
 	if m.Has(name) {
 		return false
@@ -151,9 +151,9 @@ func (x *Index[M]) Leave(m *Member[M], name string) (place *Place[M], had bool) 
 	return place, had
 }
 
-// SetAway notes that the client of a member is away for a while, or is back. Whoever
-// is away stays in all rooms, and may join and leave them, but Count does not count it.
-// Setting what is set has no effect. It takes the lock of each room of the member.
+// SetAway notes that the client of a member is away for a while, or is back. A member that
+// is away stays in all rooms, and may join and leave them, but Count does not count it. A
+// call that changes nothing has no effect. It takes the lock of each room of the member.
 func (x *Index[M]) SetAway(m *Member[M], away bool) {
 	if m.away == away {
 		return
@@ -165,8 +165,8 @@ func (x *Index[M]) SetAway(m *Member[M], away bool) {
 	}
 }
 
-// mark passes on to a room that a member is away, or is back. place is nil if the
-// member has not entered the room.
+// mark notes in a room that a member is away, or is back. place is nil if the member has not
+// entered the room.
 func (x *Index[M]) mark(k key, place *Place[M], away bool) {
 	if place == nil {
 		return
@@ -177,7 +177,7 @@ func (x *Index[M]) mark(k key, place *Place[M], away bool) {
 	sh.rooms[k].setAway(place, away)
 }
 
-// Members returns who is in a room now, those who are away included.
+// Members returns the members of a room now, including those who are away.
 func (x *Index[M]) Members(ns, name string) Roster[M] {
 	k := key{ns, name}
 	sh := x.roomShard(k)
@@ -195,13 +195,13 @@ func (x *Index[M]) Count(ns, name string) int {
 	return present
 }
 
-// CountAll returns how many are in a room, those who are away included.
+// CountAll returns how many are in a room, including those who are away.
 func (x *Index[M]) CountAll(ns, name string) int {
 	present, away := x.count(ns, name)
 	return present + away
 }
 
-// Occupied reports whether anybody is in a room, away or not.
+// Occupied reports whether a room has a member, away or not.
 func (x *Index[M]) Occupied(ns, name string) bool { return x.CountAll(ns, name) > 0 }
 
 func (x *Index[M]) count(ns, name string) (present, away int) {
@@ -234,12 +234,12 @@ func (x *Index[M]) Waiting(ns string) (all []M) {
 type Sizes struct {
 	Entered map[string]int // the members of each namespace that has any who are not away
 	Away    map[string]int // those of each namespace who are away; nil: none
-	Rooms   int            // those that have members, without the rooms of everyone
+	Rooms   int            // with members, without the rooms of everyone
 	IDs     int            // the members that are found by their id
 	Waiting int            // the members that joined rooms and have not entered
 }
 
-// Sizes visits every room, a shard at a time: others change meanwhile.
+// Sizes visits every room, one shard after another. Other shards may change meanwhile.
 func (x *Index[M]) Sizes() Sizes {
 	s := Sizes{Entered: make(map[string]int)}
 	for i := range x.shards {
@@ -271,7 +271,7 @@ func (s *Sizes) count(ns string, present, away int) {
 	}
 }
 
-// wait notes a member that joined a room and has not entered.
+// wait notes a member that has joined a room and has not entered.
 func (x *Index[M]) wait(m *Member[M]) {
 	if m.waiting {
 		return

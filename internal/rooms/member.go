@@ -5,19 +5,19 @@ import (
 	"slices"
 )
 
-// Member is one who can be in rooms, as an [Index] knows it, with the rooms that it is
-// in: so leaving them costs what it joined, and not what exists. It belongs to a value
-// with a lock of its own, which guards it; Init is to be called before anything else.
+// Member is one member of an [Index], with the rooms that it is in, so that leaving all of
+// them costs no more than joining them. It belongs to a value with a lock of its own, which
+// guards it. Call Init first.
 type Member[M comparable] struct {
 	self     M
 	ns, id   string
 	everyone *Place[M]            // its place among all of the namespace; nil: not entered, or withdrawn
-	rooms    map[string]*Place[M] // nil places: to be joined when it enters
+	rooms    map[string]*Place[M] // a nil place: it joins the room when it enters
 	waiting  bool                 // shard.waiting has it
-	away     bool                 // its places are marked so, also those to come
+	away     bool                 // all its places are marked so, also later ones
 }
 
-// Init says whose Member it is, in which namespace, and what its id is.
+// Init sets the value that the Member belongs to, its namespace and its id.
 func (m *Member[M]) Init(self M, ns, id string) { m.self, m.ns, m.id = self, ns, id }
 
 // Away reports whether the member is away, see [Index.SetAway].
@@ -36,7 +36,7 @@ func (m *Member[M]) In(room string) bool { return m.rooms[room] != nil }
 func (m *Member[M]) Len() int { return len(m.rooms) }
 
 // Rooms returns the rooms that the member is in, or will be when it enters, sorted,
-// behind the names given. After [Index.Withdraw] they are those it was in.
+// behind the names before. After [Index.Withdraw] they are the rooms that it was in.
 func (m *Member[M]) Rooms(before ...string) []string {
 	names := make([]string, len(before), len(before)+len(m.rooms))
 	copy(names, before)

@@ -8,20 +8,20 @@ import (
 // partSize is how many places of a room are copied at a time.
 const partSize = 256
 
-// room is a set of members that can be handed out while it changes: what is handed
-// out never does. Changes copy what has been handed out since, but no more than two
-// parts of the places, however many there are. Its shard guards it.
+// room is a set of members. A Roster of it does not change when the room does: a change
+// copies the places that have been handed out since, but no more than two parts of them,
+// whatever their number. Its shard guards it.
 type room[M comparable] struct {
 	tail   []*Place[M] // the last ones, partSize at most
 	shared bool        // tail has been handed out: it is copied before any of it changes
 	away   int32       // how many of the members are away
-	parts  *parts[M]   // those before tail; nil: none
+	parts  *parts[M]   // the places before tail; nil: none
 }
 
 type parts[M comparable] struct {
 	list  []*part[M]
 	epoch uint64 // how often the parts have been handed out
-	own   uint64 // the epoch in which list was copied last; in a later one, it is copied again
+	own   uint64 // the epoch in which list was copied last; a change in a later one copies it again
 }
 
 type part[M comparable] struct {
@@ -29,7 +29,7 @@ type part[M comparable] struct {
 	own    uint64 // like parts.own
 }
 
-// Place is that of one member in one room.
+// Place is the place of one member in one room.
 type Place[M comparable] struct {
 	member M
 	i      int  // in the room; its shard guards it
@@ -40,14 +40,14 @@ type Place[M comparable] struct {
 // Member returns whose place it is.
 func (p *Place[M]) Member() M { return p.member }
 
-// MarkLeft notes that the member has left, for those who still have the place in a
-// [Roster]. A lock of the caller's guards the mark: the index does not look at it.
+// MarkLeft notes that the member has left, for users of a [Roster] that still has the place.
+// A lock of the caller guards the mark. The index does not look at it.
 func (p *Place[M]) MarkLeft() { p.left = true }
 
 // Left reports whether MarkLeft was called. A nil place is never left.
 func (p *Place[M]) Left() bool { return p != nil && p.left }
 
-// Roster is who was in a room when it was made.
+// Roster has the members that a room had when the Roster was made.
 type Roster[M comparable] struct {
 	parts []*part[M]
 	tail  []*Place[M]
@@ -85,7 +85,7 @@ func (r *room[M]) roster() Roster[M] {
 	return ro
 }
 
-// before is how many places are before tail.
+// before returns how many places are before tail.
 func (r *room[M]) before() int {
 	if r.parts == nil {
 		return 0
@@ -95,10 +95,10 @@ func (r *room[M]) before() int {
 
 func (r *room[M]) len() int { return r.before() + len(r.tail) }
 
-// present is how many members are not away.
+// present returns how many members are not away.
 func (r *room[M]) present() int { return r.len() - int(r.away) }
 
-// setAway notes that the member who has the place is away, or is back.
+// setAway notes that the member with the place is away, or is back.
 func (r *room[M]) setAway(place *Place[M], away bool) {
 	switch {
 	case place.away == away:
@@ -110,7 +110,7 @@ func (r *room[M]) setAway(place *Place[M], away bool) {
 	place.away = away
 }
 
-// add appends a place. What is behind the end of what has been handed out may change.
+// add appends a place. The memory behind the end of a Roster may change.
 func (r *room[M]) add(member M) *Place[M] {
 	if len(r.tail) == partSize {
 		if r.parts == nil {

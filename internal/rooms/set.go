@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Set is a set of pointers, cheaper than a map for the one purpose of finding whom
-// something has reached. The zero value is empty. It is for one goroutine at a time.
+// Set is a set of pointers. It is cheaper than a map, and made to find out which members an
+// emit has reached. The zero value is empty. It is for one goroutine at a time.
 type Set[T any] struct {
 	table []*T // its length is a power of two, at least twice n; nil: free
 	n     int
@@ -15,7 +15,7 @@ type Set[T any] struct {
 // maxSet is the size of table from which a set is left to the garbage collector.
 const maxSet = 1 << 16
 
-// SetPool keeps sets that are not used at the moment. The zero value has none.
+// SetPool keeps sets that are not in use. The zero value has none.
 type SetPool[T any] struct{ pool sync.Pool }
 
 // Get returns an empty set.
@@ -38,8 +38,8 @@ func (p *SetPool[T]) Put(set *Set[T]) {
 	p.pool.Put(set)
 }
 
-// slot is where a pointer is, or would be. Its address does for a hash: what it points
-// to does not move while the set refers to it.
+// slot returns where a pointer is, or would be. Its address serves as a hash, because what
+// it points to does not move while the set refers to it.
 func (set *Set[T]) slot(v *T) int {
 	h := uint64(uintptr(unsafe.Pointer(v))) * 0x9e3779b97f4a7c15
 	mask := len(set.table) - 1

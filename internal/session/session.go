@@ -1,5 +1,5 @@
-// Package session keeps values for as long as a client lives. It knows no client: it has
-// typed access to the values, and their form on the way to another server.
+// Package session keeps the values of a client's session. It has typed access to the values,
+// and their form on the way to another server. It knows no client.
 package session
 
 import (
@@ -13,8 +13,8 @@ import (
 // any goroutine.
 //
 // The values of a session that has come from another server are in JSON until their types
-// are known: [Value] returns them with their types again, the other methods see what
-// encoding/json makes of them, a number as a float64 for example.
+// are known. [Value] returns them with their types again. The other methods see what
+// encoding/json makes of them, for example a float64 for a number.
 type Session struct {
 	mu      sync.Mutex
 	values  map[string]any // nil until needed
@@ -97,7 +97,7 @@ func (s *Session) Version() uint64 {
 	return s.version
 }
 
-// New returns a session with these values. The map is the session's from now on; it may be nil.
+// New returns a session with values. The session owns the map from now on. It may be nil.
 func New(values map[string]any) *Session { return &Session{values: values} }
 
 // set stores a value. The caller holds s.mu.
@@ -126,15 +126,15 @@ func Value[T any](s *Session, key string) (value T, ok bool) {
 	return value, ok
 }
 
-// stored returns a value as it is stored.
+// stored returns the stored form of a value.
 func (s *Session) stored(key string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.values[key]
 }
 
-// typed stores what a moved value has been decoded as, so that from now on everyone gets
-// the same one. If another goroutine was faster, it returns what that has stored.
+// typed stores a moved value in its decoded form, so that all later calls get the same one. If
+// another goroutine was faster, it returns the value that that one has stored.
 func (s *Session) typed(key string, encoded movedValue, value any) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +162,8 @@ func plainValue(value any) (plain any) {
 	return plain
 }
 
-// Encode returns the values of a session in JSON, for another server. missing says by key
-// why a value is not among them. It is no method, because users have the methods.
+// Encode returns the values of a session in JSON, for another server. missing says, by key,
+// why a value is not among them. It is a function because users of sessions get all methods.
 func Encode(s *Session) (values map[string]json.RawMessage, missing map[string]error) {
 	s.mu.Lock()
 	all := maps.Clone(s.values)

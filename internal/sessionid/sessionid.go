@@ -1,4 +1,4 @@
-// Package sessionid makes session ids, and tells them from other names.
+// Package sessionid makes session ids, and recognises them among other names.
 package sessionid
 
 import (
@@ -14,9 +14,9 @@ const Len = 27
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
-// New returns a session id: 128 random bits and their checksum, so that every server
-// knows a session id when it sees one, those of other servers included. A room of such
-// a name would receive a socket's private messages.
+// New returns a session id: 128 random bits and their checksum. The checksum lets every
+// server recognise session ids, including those of other servers: a room with such a name
+// would receive a socket's private messages.
 func New() string {
 	var id [20]byte
 	_, _ = rand.Read(id[:16]) // never fails
@@ -24,13 +24,13 @@ func New() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// MayBe reports whether a name looks like a session id at first sight, without the
-// checksum: at less cost than Is.
+// MayBe reports whether a name looks like a session id. It does not compute the checksum, so
+// that it costs less than Is.
 func MayBe(name string) bool { return len(core(name)) == Len }
 
-// core returns the part of a session id that New has made. Clients of Socket.IO 2 have the
-// session ids of their connection: with their namespace and "#" in front, if that is not
-// "/", and, if servers hand requests over, with a dot and a server's name behind.
+// core returns the part of a session id that New has made. The session ids of clients of
+// Socket.IO 2 are the id of their connection, with the namespace and "#" in front unless that
+// is "/", and with a dot and a server's name behind if servers hand requests over.
 func core(name string) string {
 	if len(name) <= Len {
 		return name
@@ -45,7 +45,7 @@ func core(name string) string {
 }
 
 // Is reports whether a name is one that New makes, or a session id of a client of Socket.IO
-// 2. Of the random names of that length one in four billion is.
+// 2. One in four billion of all random names of that length is, too.
 func Is(name string) bool {
 	name = core(name)
 	if len(name) != Len {

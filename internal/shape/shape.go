@@ -1,6 +1,6 @@
-// Package shape says which Go functions can be handlers: what is wrong with a function
-// is found by its type alone, when it is registered. It calls none, and knows nothing
-// of sockets: a program says in [Rules] which of its types have a meaning.
+// Package shape says which Go functions can be handlers. It finds what is wrong with a
+// function by its type alone, when the function is registered. It calls none, and knows
+// nothing of sockets: a program says in [Rules] which of its types have a meaning.
 package shape
 
 import (
@@ -13,7 +13,7 @@ import (
 	"slices"
 )
 
-// Kind is what a function is to handle.
+// Kind is what a function handles.
 type Kind uint8
 
 // The kinds of handlers.
@@ -62,7 +62,7 @@ func (r *Rules) Check(kind Kind, t reflect.Type) error {
 }
 
 // errResults is about results other than an error.
-var errResults = errors.New("nobody receives its results; only an error may be returned")
+var errResults = errors.New("its results are not sent to the client; only an error may be returned")
 
 // CheckCallback says what is wrong with a function of type t that is called with the
 // acknowledgement of an event, and whether it takes an error in its place.

@@ -1,4 +1,4 @@
-// Package similar finds what somebody meant who misspelt a name.
+// Package similar finds the name that was meant by a misspelt one.
 package similar
 
 import (
@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Name returns the one of the names that was most likely meant by name,
-// "" if none is like it: but for case and what separates words, they may differ in
-// one letter of four, and in two at most.
+// Name returns the one of the names that was most likely meant by name, "" if none is
+// similar. Similar names differ, apart from case and what separates words, in one letter
+// of four, and in two at most.
 func Name(name string, names []string) string {
-	const longest = 100 // what is longer nobody has typed
+	const longest = 100 // a longer name was not typed
 	wanted := plainName(name)
 	if len(name) > longest || wanted == "" {
 		return ""
@@ -28,7 +28,7 @@ func Name(name string, names []string) string {
 	return best
 }
 
-// plainName is a name without what people confuse.
+// plainName returns a name without case and separators.
 func plainName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("/_-. :*", r) {

@@ -1,6 +1,6 @@
-// Package stall notices that something does not go on: the handlers of a client do not
-// return ([Backlog]), or the parts of a packet do not come ([Parts]). It knows neither
-// clients nor handlers.
+// Package stall notices a lack of progress: the handlers of a client do not return
+// ([Backlog]), or the parts of a packet do not come ([Parts]). It knows neither clients nor
+// handlers.
 package stall
 
 import (
@@ -12,20 +12,21 @@ import (
 // Rules are the same for all backlogs of a server. They do not change.
 type Rules struct {
 	Limit   int64         // bytes; above it the server stops reading until half of that is left
-	Timeout time.Duration // how long nothing may be done
+	Timeout time.Duration // how long no handler may return
 }
 
-// Owner is what a backlog is of. Its methods are called by a goroutine of the backlog,
+// Owner is the client that a backlog belongs to. A goroutine of the backlog calls its methods,
 // without a lock held.
 type Owner interface {
-	// Stuck is called if nothing has been done for Rules.Timeout while the server does not
-	// read. waiting is the size of the backlog in bytes.
+	// Stuck is called if no call of Done has come for Rules.Timeout while the server does
+	// not read. waiting is the size of the backlog in bytes.
 	Stuck(waiting int64)
-	// Abandon is called if nothing has been done for Rules.Timeout after Leave.
+	// Abandon is called if no call of Done has come for Rules.Timeout after Leave.
 	Abandon()
 }
 
-// Backlog is what a client has sent and what is not done yet. The zero value is empty.
+// Backlog is the amount of what a client has sent and what is not done yet. The zero value is
+// empty.
 // Add, Done and Size may be called from any goroutine, Hold and Leave from one at a time.
 //
 // A backlog has a timer, which runs while it is watched: from Hold until enough is done,
@@ -97,7 +98,7 @@ func (b *Backlog) Leave(rules *Rules, owner Owner) {
 	w := b.watchFor(rules, owner)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.room = nil // nobody waits for it any more
+	w.room = nil // the engine does not wait for it any more
 	w.stop()
 	w.begin()
 	w.gone = true

@@ -1,9 +1,9 @@
-// Package wire says what servers tell each other about their clients, and what a
-// message format between them has to be able to ([Wire]). How the messages look is
-// up to the formats: package flask has that of Flask-SocketIO.
+// Package wire has the messages that servers exchange about their clients, and the
+// interface of a message format ([Wire]), which decides how the messages look. Package
+// flask has that of Flask-SocketIO.
 //
-// Arguments of events and acknowledgements are the JSON texts that clients get, so
-// that they pass from server to server without being decoded.
+// Arguments of events and acknowledgements are the JSON texts that clients get, so that
+// servers pass them on without decoding them.
 package wire
 
 import "time"
@@ -11,32 +11,32 @@ import "time"
 // Wire turns messages into bytes on channels and back. Its methods may be called
 // from any goroutine, except Read.
 type Wire interface {
-	// Channels are those that a server subscribes to.
+	// Channels returns the channels that a server subscribes to.
 	Channels() []string
 
 	// Event is an event for clients of other servers.
 	Event(e *Event) Message
-	// Command is something to be done with sockets of other servers.
+	// Command returns a command for sockets of other servers.
 	Command(c Command) Message
 	// Question is an Ask of another server, with failures, that has not arrived as one.
 	Question(host, namespace string, id uint64, timeout time.Duration) *Question
-	// Answer is what a client here answered to a question.
+	// Answer returns the answer of a client of this server to a question.
 	Answer(q *Question, a Answer) Message
-	// Cancel says that nobody waits any more for the answers to an event that was
-	// published with that Ask.
+	// Cancel returns the end of the wait for answers to an event that was published
+	// with that Ask.
 	Cancel(namespace string, id uint64) Message
 
-	// Read reads a message and has the receiver carry it out. An error says why it
-	// cannot be used: it is not one of this format, or the receiver's. own is set
-	// if this server itself has published it, or if it is for another server
-	// alone; it is not looked at then.
+	// Read reads a message and passes it to the receiver. The error is that of the
+	// receiver, or that the message is not one of this format. own is set if this
+	// server itself has published the message, or if it is for another server
+	// alone; the receiver does not get it then.
 	//
-	// One goroutine calls Read. What the receiver gets is a part of data, or is
-	// used again: it is copied if it is kept.
+	// One goroutine calls Read. The memory of what the receiver gets is used again
+	// afterwards: the receiver copies what it keeps.
 	Read(channel string, data []byte, r Receiver) (own bool, err error)
 }
 
-// Message is what is to be published.
+// Message is a message to publish.
 type Message struct {
 	Channel string
 	Data    []byte
@@ -44,8 +44,8 @@ type Message struct {
 
 // Receiver carries out what arrives. An error says what is wrong with the message.
 type Receiver interface {
-	// Interested reports whether an event is for anybody here. Only Namespace,
-	// Everyone and Rooms are known yet.
+	// Interested reports whether an event can reach a client of this server. Only
+	// Namespace, Everyone and Rooms are set yet.
 	Interested(e *Event) bool
 	// Event delivers an event. q is nil if no acknowledgements are asked for.
 	Event(e *Event, q *Question) error
@@ -61,23 +61,24 @@ type Receiver interface {
 type Event struct {
 	Namespace string
 	Everyone  bool     // in the namespace
-	Rooms     []string // who is in one of them, unless Everyone
+	Rooms     []string // the members of these rooms, unless Everyone is set
 	Skip      []string // but not these session ids
-	Except    []string // nor who is in one of these rooms
+	Except    []string // nor the members of these rooms
 
 	Volatile   bool // it may be dropped
 	NoCompress bool
 
-	// ID tells the event from all others, on every server: at most [MaxEventID] characters that
-	// need no escaping in JSON. Empty: it is volatile, or the server that published it gives none: one of
-	// Flask-SocketIO, or one whose clients cannot come back, on a broker with a history.
+	// ID identifies the event on every server: at most [MaxEventID] characters that need no
+	// escaping in JSON. It is empty if the event is volatile, or if the server that published it
+	// gives none: one of Flask-SocketIO, or one whose clients cannot come back, on a broker with
+	// a history.
 	ID []byte
 
 	// At is where an event that arrives is in the broker's history, empty without a history.
 	At string
 
-	// Age is how long ago an event was published that arrives late, because its receiver
-	// was cut off. It is not for clients that have come since.
+	// Age is the age of an event that arrives late, because its receiver had lost the
+	// broker. The event is not for clients that have come since it was published.
 	Age time.Duration
 
 	Name []byte // JSON: a string or a number
@@ -100,17 +101,17 @@ type Ask struct {
 	ID uint64 // what the answers name
 	// Timeout is how long they are waited for. Zero means until a Cancel.
 	Timeout time.Duration
-	// Failures are wanted: that a client left before it answered, or was not asked.
+	// Failures asks for reports of clients that left before they answered, or were not asked.
 	Failures bool
-	// Home is the server that has all the clients, whose session ids are the
-	// event's rooms: it answers for those that it does not have any more. Empty:
-	// who has them is not known.
+	// Home is the server that has all the clients, whose session ids are the event's
+	// rooms. It answers for those that have left it. Empty: it is not known which
+	// servers have the clients.
 	Home string
 }
 
 // Question is an Ask that has arrived.
 type Question struct {
-	Host, ID string // who asks, and what the answers name; see Receiver.Cancel
+	Host, ID string // the server that asks, and the id in the answers; see Receiver.Cancel
 	// Timeout is as in Ask. It is negative if the asking server does not say.
 	Timeout  time.Duration
 	Failures bool
@@ -119,7 +120,7 @@ type Question struct {
 	Return   any  // belongs to the format
 }
 
-// Answer is what came of asking one client.
+// Answer is the answer of one client, or why there is none.
 type Answer struct {
 	ID        uint64 // of the Ask, in an answer that has arrived
 	Namespace string
@@ -149,5 +150,5 @@ const (
 	Join       Action = iota // the socket joins the room
 	Leave                    // the socket leaves the room
 	Disconnect               // the socket leaves the namespace
-	CloseRoom                // everybody leaves the room
+	CloseRoom                // all members leave the room
 )

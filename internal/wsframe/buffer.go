@@ -3,10 +3,10 @@ package wsframe
 import "sync"
 
 const (
-	// firstSize is what is taken at least for a message, in bytes.
+	// firstSize is the smallest buffer for a message, in bytes.
 	firstSize = 512
-	// proven is how much of a message has to have come before it gets a buffer
-	// that was used for a large one.
+	// proven is how many bytes of a message must have come before it gets a buffer
+	// that was used for a large message.
 	proven = 2 << 10
 	// smallSize and largeSize are the largest buffers that are kept for later messages.
 	smallSize = 8 << 10
@@ -29,9 +29,9 @@ func putBuffer(b *[]byte) {
 }
 
 // grow makes room for n more bytes in r.message, of which came have arrived. The
-// buffer is at most twice as large as what has come, and firstSize or a pooled
-// buffer at first, and no larger than the message if its length is known: what a
-// frame claims costs nothing.
+// buffer is firstSize or a pooled buffer at first, later at most twice as large as what
+// has come, and no larger than the message if its length is known. So the length that
+// a frame claims costs nothing.
 func (r *Reader) grow(n, came int) {
 	have := r.size()
 	if r.message != nil && cap(*r.message)-have >= n {

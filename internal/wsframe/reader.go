@@ -16,9 +16,9 @@ const (
 	maxEmpty = 256
 )
 
-// Reader takes the frames of one client out of a buffer which its user fills. It
-// checks all that RFC 6455 demands of a client, unmasks, and joins fragments. It is
-// ready for use when Limit is set, by one goroutine at a time.
+// Reader takes the frames of one client out of a buffer that its user fills. It checks
+// everything that RFC 6455 demands of a client, unmasks, and joins fragments. It is
+// ready for use when Limit is set. One goroutine at a time may use it.
 //
 // A Reader holds memory only during a message that does not fit into the user's
 // buffer or comes in fragments, and until the first call after it: about twice as
@@ -30,7 +30,7 @@ type Reader struct {
 	message *[]byte // what has come of the message under way, or the last one; nil if nothing
 	left    int     // how much of the payload of the frame under way has not come
 	checked int     // how much of a text is known to be UTF-8
-	err     *Error  // the end
+	err     *Error  // why the Reader has ended; nil: it has not
 	key     uint32  // the mask of the frame under way, for its next byte
 	empty   uint16  // empty fragments of the message under way
 	op      Op      // of the message under way, or 0
@@ -38,17 +38,17 @@ type Reader struct {
 	fin     bool    // it ends the message
 }
 
-// Next takes the next frame, or a part of it, from the beginning of b. room is
-// how long b can become without another call of Next, at least MinBuffer: what fits is
-// not copied.
+// Next takes the next frame, or a part of it, from the beginning of b. room is the
+// length that b can reach without another call of Next, at least MinBuffer. A message
+// that fits into it is not copied.
 //
 // n is how much of b has been used up. With OpText and OpBinary, payload is a
 // whole message; with OpPing, OpPong and OpClose it is that of the control
-// frame. It is memory of b or of the Reader and valid until the next call, and so
-// is b. With OpContinuation there is none, and if n is 0, b has to become longer.
+// frame. It is memory of b or of the Reader. Both are valid until the next
+// call. With OpContinuation there is no payload, and if n is 0, b must become longer.
 //
-// An error is an *Error, and so are those of all later calls. That of the calls
-// after OpClose is ErrClosed.
+// An error is an *Error, which all later calls return, too. The calls after OpClose
+// return ErrClosed.
 func (r *Reader) Next(b []byte, room int) (op Op, payload []byte, n int, err error) {
 	r.ReleaseLast()
 	switch {
@@ -152,8 +152,8 @@ func (r *Reader) control(op Op, b []byte) (Op, []byte, int, error) {
 	return op, payload, n, nil
 }
 
-// beginFrame takes the header of a frame whose payload goes to r.message, and
-// what there is of the payload.
+// beginFrame takes the header of a frame whose payload goes to r.message, and the part
+// of the payload that has come.
 func (r *Reader) beginFrame(op Op, b []byte, header, size int) (Op, []byte, int, error) {
 	if len(b) < header {
 		return 0, nil, 0, nil
@@ -171,8 +171,8 @@ func (r *Reader) beginFrame(op Op, b []byte, header, size int) (Op, []byte, int,
 	return r.continueFrame(b[header:], header)
 }
 
-// continueFrame takes what b has of the payload of the frame under way. Before
-// it, used bytes have been used up.
+// continueFrame takes the payload of the frame under way that is in b. used bytes of b
+// have been used up before.
 func (r *Reader) continueFrame(b []byte, used int) (op Op, payload []byte, n int, err error) {
 	n = min(len(b), r.left)
 	if n > 0 {
@@ -201,9 +201,9 @@ func (r *Reader) continueFrame(b []byte, used int) (op Op, payload []byte, n int
 	return op, payload, n, nil
 }
 
-// Space returns where the payload of a large frame is to be read to, past the
-// buffer of Next: at most what is missing of it. It is nil if that is less than
-// least bytes. Came has to be called before any other method.
+// Space returns memory to read the payload of a large frame into, instead of the
+// buffer of Next. It is at most as long as what is missing, and nil if that is less than
+// least bytes. Call Came before any other method.
 func (r *Reader) Space(least int) []byte {
 	if !r.inFrame || r.left < max(least, 1) {
 		return nil
@@ -213,8 +213,8 @@ func (r *Reader) Space(least int) []byte {
 	return m[len(m):min(cap(m), len(m)+r.left)]
 }
 
-// Came says that n bytes have been read to what Space returned. Next takes it
-// from there. An error is an *Error.
+// Came says that n bytes have been read into the memory that Space returned. Next goes
+// on from there. An error is an *Error.
 func (r *Reader) Came(n int) error {
 	*r.message = (*r.message)[:len(*r.message)+n]
 	err := r.came(n)
@@ -262,8 +262,8 @@ func (r *Reader) ReleaseLast() {
 	}
 }
 
-// Release gives up the memory that the Reader holds. After it, nothing can be
-// read that belongs to the message under way.
+// Release gives up the memory that the Reader holds. The rest of the message under way
+// cannot be read after it.
 func (r *Reader) Release() {
 	if r.message != nil {
 		putBuffer(r.message)

@@ -22,9 +22,9 @@ func (s Status) sendable() bool {
 	return s >= 1000 && s <= 1014 && (s < 1004 || s > 1006) || s >= 3000 && s <= 4999
 }
 
-// Error is why no more is read from a client.
+// Error says why the Reader has ended.
 type Error struct {
-	Status Status // of the close frame that the client is to get
+	Status Status // of the close frame for the client
 	Text   string
 }
 

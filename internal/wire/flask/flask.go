@@ -16,15 +16,14 @@ import (
 type Wire struct {
 	host    string
 	channel string
-	quoted  []byte // host, as messages have it
+	quoted  []byte // host in quotes
 
-	arrived arrival // what Read reads
+	arrived arrival // the message that Read reads
 }
 
 var _ wire.Wire = (*Wire)(nil)
 
-// New returns the format for a server or emitter that is called host on the
-// channel.
+// New returns the format for a server or emitter with the id host on a channel.
 func New(host, channel string) *Wire {
 	return &Wire{host: host, channel: channel, quoted: jsontext.AppendText(nil, host)}
 }
@@ -34,8 +33,8 @@ func (w *Wire) Channels() []string { return []string{w.channel} }
 
 func (w *Wire) message(data []byte) wire.Message { return wire.Message{Channel: w.channel, Data: data} }
 
-// Event writes an emit. For whom it is comes first, so that servers that have
-// nobody of them need not read on.
+// Event writes an emit. The recipients come first, so that servers without any of them need
+// not read on.
 func (w *Wire) Event(e *wire.Event) wire.Message {
 	size := 256 + len(e.Name) + len(e.Args)
 	for _, b := range e.Attachments {
@@ -86,7 +85,7 @@ func (w *Wire) Event(e *wire.Event) wire.Message {
 	return w.message(append(appendPayload(msg, e.Payload), '}'))
 }
 
-// appendAsk appends a callback, and what is beside it.
+// appendAsk appends a callback, and the members that belong to it.
 func appendAsk(msg []byte, a *wire.Ask, room, namespace string) []byte {
 	msg = jsontext.AppendText(append(msg, '['), room)
 	msg = jsontext.AppendText(append(msg, ','), namespace)
@@ -101,7 +100,7 @@ func appendAsk(msg []byte, a *wire.Ask, room, namespace string) []byte {
 	return msg
 }
 
-// milliseconds rounds up: zero has another meaning.
+// milliseconds rounds up, because zero has another meaning.
 func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
 
 // Command writes a disconnect, enter_room, leave_room or close_room.
@@ -119,7 +118,7 @@ func (w *Wire) Command(c wire.Command) wire.Message {
 // methods are the methods of commands.
 var methods = [...]string{wire.Join: "enter_room", wire.Leave: "leave_room", wire.Disconnect: "disconnect", wire.CloseRoom: "close_room"}
 
-// Question returns what a callback would be read as.
+// Question returns the question that a server would read in the callback of an emit.
 func (w *Wire) Question(host, namespace string, id uint64, timeout time.Duration) *wire.Question {
 	back := &callback{
 		host: jsontext.AppendText(nil, host), sid: []byte(`""`), namespace: jsontext.AppendText(nil, namespace),
@@ -163,7 +162,7 @@ func (w *Wire) head(dst []byte, method, namespace string) []byte {
 	return jsontext.AppendText(append(dst, `,"namespace":`...), namespace)
 }
 
-// appendPayload appends a payload as "data" or "args" have it.
+// appendPayload appends a payload in the form of "data" and "args".
 func appendPayload(dst []byte, p wire.Payload) []byte {
 	begin := len(dst)
 	if len(p.Attachments) > 0 {

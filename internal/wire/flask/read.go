@@ -12,7 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
-// envelope is a message as raw values; one that is not there is nil.
+// envelope is a message as raw values. A value that is missing is nil.
 type envelope struct {
 	method, host, namespace, room, sid, id    []byte
 	event, data, binary, skip, callback, args []byte
@@ -21,7 +21,7 @@ type envelope struct {
 	eventID                                   []byte
 }
 
-// member returns where the value of a member goes, nil for an unknown one.
+// member returns the field for the value of a member, nil for an unknown one.
 func (m *envelope) member(key string) *[]byte {
 	switch key {
 	case "method":
@@ -52,7 +52,7 @@ func (m *envelope) member(key string) *[]byte {
 	return m.own(key)
 }
 
-// own is member for what Python does not know.
+// own is member for members that Python does not know.
 func (m *envelope) own(key string) *[]byte {
 	switch key {
 	case "except":
@@ -83,15 +83,15 @@ func (m *envelope) own(key string) *[]byte {
 	return nil
 }
 
-// addressed reports whether all is known that says for whom an event is.
+// addressed reports whether everything is known that decides which clients an event is for.
 func (m *envelope) addressed() bool {
 	return m.method != nil && m.host != nil && m.namespace != nil && m.room != nil
 }
 
-// arrival is a message as far as it is understood.
+// arrival is a message that is being read.
 type arrival struct {
 	envelope
-	judged bool // the next members are known
+	judged bool // wanted and own are known
 	wanted bool // it concerns this server
 	own    bool // this server sent it, or it is an answer for another one
 	err    error
@@ -104,8 +104,8 @@ var (
 	errEmptyRoom   = errors.New("a room's name is empty")
 )
 
-// Read reads a message. If it is an event for nobody here whose payload comes last,
-// it does not look at that.
+// Read reads a message. If it is an event that reaches no client of this server, and its
+// payload comes last, Read does not read the payload.
 func (w *Wire) Read(_ string, data []byte, r wire.Receiver) (own bool, err error) {
 	m := &w.arrived
 	*m = arrival{event: wire.Event{Rooms: m.event.Rooms[:0]}}
@@ -135,8 +135,8 @@ func explain(data []byte, err error) error {
 	return err
 }
 
-// concerns reports whether a message is of another server, and not an event for
-// nobody here.
+// concerns reports whether a message is of another server, and not an event that reaches no
+// client of this server.
 func (w *Wire) concerns(m *arrival, r wire.Receiver) bool {
 	if !m.judged {
 		m.judged = true
@@ -159,7 +159,7 @@ func (w *Wire) judge(m *arrival, r wire.Receiver) bool {
 		return true
 	}
 	e := &m.event
-	if !absent(m.home) { // of clients of one server, which also answers for those who have left
+	if !absent(m.home) { // a question to clients of one server, which also answers for those who have left
 		e.Namespace, _ = jsontext.Text(m.namespace)
 		m.readRooms()
 		return bytes.Equal(m.home, w.quoted)
@@ -177,15 +177,15 @@ func (w *Wire) judge(m *arrival, r wire.Receiver) bool {
 	return r.Interested(e)
 }
 
-// readRooms reads for whom an event is. To Python an empty name is a room that nobody is
-// in; here it must not become everyone's.
+// readRooms reads the rooms that an event is for. To Python an empty name is a room without
+// members; it must not become the room of everyone.
 func (m *arrival) readRooms() {
 	e := &m.event
 	e.Rooms, m.err = appendNames(e.Rooms, m.room)
 	e.Rooms = slices.DeleteFunc(e.Rooms, func(room string) bool { return room == "" })
 }
 
-// carryOut has the receiver do what a message says.
+// carryOut passes a message to the receiver.
 func (w *Wire) carryOut(m *arrival, r wire.Receiver) error {
 	switch string(m.method) {
 	case `"emit"`:
@@ -232,7 +232,7 @@ func (m *arrival) command(do wire.Action, r wire.Receiver) error {
 	return r.Command(c)
 }
 
-// readEvent reads the rest of an emit, and who wants the acknowledgements.
+// readEvent reads the rest of an emit, and its question.
 func (m *arrival) readEvent() (q *wire.Question, err error) {
 	e := &m.event
 	switch {
@@ -247,7 +247,7 @@ func (m *arrival) readEvent() (q *wire.Question, err error) {
 		return nil, err
 	}
 	if string(e.Args) == "null" && string(m.argc) != "1" {
-		e.Args = nil // what Python publishes for no argument
+		e.Args = nil // Python publishes null for no argument
 	}
 	e.Name = clean(m.envelope.event)
 	e.ID = eventID(m.eventID)
@@ -264,7 +264,7 @@ func (m *arrival) readEvent() (q *wire.Question, err error) {
 	return m.question()
 }
 
-// eventID returns an id without its quotes, nil for what cannot be one.
+// eventID returns an id without its quotes, nil for a value that cannot be one.
 func eventID(lit []byte) []byte {
 	if len(lit) < len(`"x"`) || len(lit) > wire.MaxEventID+len(`""`) || lit[0] != '"' || bytes.IndexByte(lit, '\\') >= 0 {
 		return nil
@@ -272,11 +272,11 @@ func eventID(lit []byte) []byte {
 	return lit[1 : len(lit)-1]
 }
 
-// callback is how the asking server names a question: as it came, to be repeated in
-// the answers.
+// callback is the name of a question on the asking server, in the form in which it came: the
+// answers repeat it.
 type callback struct{ host, sid, namespace, id []byte }
 
-// question reads who wants the acknowledgements of an event, nil if nobody does.
+// question reads the question of an event, nil if it asks for no acknowledgements.
 func (m *arrival) question() (*wire.Question, error) {
 	if absent(m.callback) {
 		return nil, nil

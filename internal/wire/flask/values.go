@@ -56,8 +56,8 @@ func readBase64(lit []byte) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(s)
 }
 
-// name returns a room or session id: a string, or, as Flask-SocketIO's rooms may
-// be, a number, whose decimal text is its name here.
+// name returns a room or session id: a string, or the decimal text of a number, which rooms
+// of Flask-SocketIO may be.
 func name(lit []byte) (s string, ok bool) {
 	if len(lit) > 0 && (lit[0] == '-' || lit[0] >= '0' && lit[0] <= '9') {
 		return string(lit), true
@@ -65,7 +65,7 @@ func name(lit []byte) (s string, ok bool) {
 	return jsontext.Text(lit)
 }
 
-// appendNames appends a list of names, or a single one. What is no name is left out.
+// appendNames appends a list of names, or a single one. It leaves out values that are no names.
 func appendNames(list []string, lit []byte) ([]string, error) {
 	if len(lit) == 0 || lit[0] != '[' {
 		if s, ok := name(lit); ok {
@@ -85,7 +85,7 @@ func appendNames(list []string, lit []byte) ([]string, error) {
 // absent reports whether a value is missing or null.
 func absent(lit []byte) bool { return len(lit) == 0 || string(lit) == "null" }
 
-// truthy is what Python makes of a value where a truth value is expected.
+// truthy returns the truth value that Python gives to a value.
 func truthy(lit []byte) bool {
 	switch string(lit) {
 	case "", "null", "false", "0", `""`, "[]", "{}":
@@ -94,8 +94,8 @@ func truthy(lit []byte) bool {
 	return true
 }
 
-// clean returns JSON that Python has written as JSON that all clients read: in
-// UTF-8, and without numbers that are none.
+// clean turns JSON that Python has written into JSON that all clients read: in UTF-8, and
+// without NaN and Infinity.
 func clean(data []byte) []byte {
 	if !utf8.Valid(data) {
 		data = bytes.ToValidUTF8(data, []byte("\ufffd"))
@@ -132,7 +132,7 @@ func withoutNaN(data []byte) []byte {
 	return append(out, data[done:]...)
 }
 
-// tokenAt returns the length of the number that is none with which data begins.
+// tokenAt returns the length of the NaN or Infinity with which data begins, 0 if there is none.
 func tokenAt(data []byte) int {
 	for _, token := range [...]string{"NaN", "Infinity", "-Infinity"} {
 		if len(data) >= len(token) && data[0] == token[0] && string(data[:len(token)]) == token {
