@@ -136,16 +136,16 @@ func TestOnAckShapes(t *testing.T) {
 func TestOnAckShapesThatAreRefused(t *testing.T) {
 	type ctx = *socketio.Context
 	for want, fn := range map[string]any{
-		"nil":                         nil,
-		"not a function":              "x",
-		"the function is nil":         (func(ctx))(nil),
-		"*socketio.Context":           func(error) {},
-		"right after the Context":     func(ctx, string, error) {},
-		"parameter 3: the error":      func(ctx, error, error) {},
-		"the error comes once":        func(ctx, ...error) {},
-		"comes first and once":        func(ctx, error, ctx) {},
+		"nil":                                    nil,
+		"not a function":                         "x",
+		"the function is nil":                    (func(ctx))(nil),
+		"*socketio.Context":                      func(error) {},
+		"right after the Context":                func(ctx, string, error) {},
+		"parameter 3: the error":                 func(ctx, error, error) {},
+		"the error comes once":                   func(ctx, ...error) {},
+		"comes first and once":                   func(ctx, error, ctx) {},
 		"its results are not sent to the client": func(ctx) int { return 1 },
-		"made by Func":                socketio.Handler{},
+		"made by Func":                           socketio.Handler{},
 	} {
 		for range 2 { // also when the type is known
 			message := panicOf(t, func() { socketio.OnAck(fn) })
