@@ -356,9 +356,9 @@ func (srv *Server) publish(e *emitOptions, self *Socket, p packet, event string,
 	return srv.cluster.Emit(out, ask)
 }
 
-// eventID returns the id of an event for other servers: the offset with which clients here get it,
-// nil for a volatile one, which nobody keeps. Without Options.Recovery it has an id, too, since other servers
-// may have that, unless they all know it by its place in the broker's history.
+// eventID returns the id of an event for other servers: the offset with which clients of this server get
+// it, nil for a volatile one, which is not kept. Without Options.Recovery the event has an id, too, because
+// other servers may have that option, unless they identify it by its place in the broker's history.
 func (srv *Server) eventID(e *emitOptions, p packet) []byte {
 	switch {
 	case e.volatile:
@@ -368,33 +368,6 @@ func (srv *Server) eventID(e *emitOptions, p packet) []byte {
 		return srv.offsets.Next().Append(e.id[:0])
 	}
 	return nil
-}
-
-// record publishes the event for the history, if clients here may need it, and the other servers do
-// not get it as it is.
-func (f *fanout) record(out *wire.Event, event string, data any) {
-	if f.step == nil || !f.packet.IsKept() {
-		return
-	}
-	out.ID = f.packet.Offset().Append(nil)
-	if f.step.head.HasID {
-		out.Ask = &wire.Ask{ID: f.step.head.ID}
-	}
-	if f.srv.packets.ToWire(out, &f.packet, event, argsOf(data)) == nil {
-		_ = f.srv.cluster.Record(out) // lost with the broker, as any message
-	}
-}
-
-// recorded returns whom an event is for.
-func (e *emitOptions) recorded(direct bool, self *Socket) *wire.Event {
-	out := &wire.Event{Namespace: e.ns, Everyone: !e.targeted && !direct, Rooms: e.rooms, Skip: e.skip, Except: e.except, NoCompress: e.noCompress}
-	switch {
-	case direct:
-		out.Rooms = []string{self.sid}
-	case e.skipSelf && self != nil:
-		out.Skip = append(slices.Clip(e.skip), self.sid)
-	}
-	return out
 }
 
 // journalChannel returns the channel of events that only clients of their own server get, see fanout.record.

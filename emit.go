@@ -303,6 +303,33 @@ func (f *fanout) endStep() {
 	}
 }
 
+// record publishes the event for the history, if clients here may need it, and the other servers do
+// not get it as it is.
+func (f *fanout) record(out *wire.Event, event string, data any) {
+	if f.step == nil || !f.packet.IsKept() {
+		return
+	}
+	out.ID = f.packet.Offset().Append(nil)
+	if f.step.head.HasID {
+		out.Ask = &wire.Ask{ID: f.step.head.ID}
+	}
+	if f.srv.packets.ToWire(out, &f.packet, event, argsOf(data)) == nil {
+		_ = f.srv.cluster.Record(out) // lost with the broker, as any message
+	}
+}
+
+// recorded returns whom an event is for.
+func (e *emitOptions) recorded(direct bool, self *Socket) *wire.Event {
+	out := &wire.Event{Namespace: e.ns, Everyone: !e.targeted && !direct, Rooms: e.rooms, Skip: e.skip, Except: e.except, NoCompress: e.noCompress}
+	switch {
+	case direct:
+		out.Rooms = []string{self.sid}
+	case e.skipSelf && self != nil:
+		out.Skip = append(slices.Clip(e.skip), self.sid)
+	}
+	return out
+}
+
 // socketSets are sets of the sockets that an emit to several rooms has reached.
 var socketSets rooms.SetPool[Socket]
 
