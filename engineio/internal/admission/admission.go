@@ -1,5 +1,5 @@
-// Package admission bounds what connections cost before anything is known about their
-// clients: how many there may be by default, and the memory of their handshakes.
+// Package admission bounds the cost of connections whose clients are not known yet: the default
+// number of connections, and the memory of their handshakes.
 package admission
 
 import (
@@ -12,13 +12,12 @@ const (
 	// maxConnections is the default number of connections where open files
 	// do not set a lower one.
 	maxConnections = 100_000
-	// filesShare is how many connections there may be by default for each file
-	// that the process may open: a client has one network connection, and those
-	// that are ending count, too.
+	// filesShare is the default number of connections for each file that the process may
+	// open. A client has one network connection, and connections that are ending count, too.
 	filesShare = 2
 )
 
-// DefaultConnections returns how many connections there may be by default.
+// DefaultConnections returns the default limit of the number of connections.
 func DefaultConnections() int { return connectionsFor(openFiles()) }
 
 // connectionsFor returns the default for a process that may open that many files; zero
@@ -31,21 +30,20 @@ func connectionsFor(files uint64) int {
 }
 
 const (
-	// fieldCost is what a header field takes besides its text, in bytes.
+	// fieldCost is what a header field counts besides its text, in bytes.
 	fieldCost = 128
-	// ordinaryHeader is the size up to which the header of a handshake is kept
-	// without further ado, and maxHeader the size from which it is refused, in bytes.
+	// A header of up to ordinaryHeader bytes is not counted. One of more than maxHeader bytes
+	// is refused.
 	ordinaryHeader = 8 << 10
 	maxHeader      = 64 << 10
-	// headerBudget bounds the headers of all connections that are larger than
-	// ordinary, in bytes.
+	// headerBudget bounds the memory of all larger headers together, in bytes.
 	headerBudget = 64 << 20
 )
 
 // Why a handshake is refused.
 var (
 	ErrHeader = errors.New("the request header is too large: a handshake may have 64 KiB, each field counting 128 bytes besides its text")
-	// ErrHeaders passes when other connections end.
+	// ErrHeaders: the budget is used up. It passes when other connections end.
 	ErrHeaders = errors.New("the request header is too large: the server holds too many large ones: send fewer cookies, or connect again later")
 )
 
@@ -53,8 +51,8 @@ var (
 // their connections live.
 type Headers struct{ held atomic.Int64 }
 
-// Take counts a request, and returns what to give back when its connection is
-// forgotten. The error is ErrHeader or ErrHeaders.
+// Take counts a request. It returns the number for Give, which is called when the
+// connection has ended. The error is ErrHeader or ErrHeaders.
 func (h *Headers) Take(r *http.Request) (size int, err error) {
 	size = len(r.RequestURI)
 	for name, values := range r.Header {
@@ -75,7 +73,7 @@ func (h *Headers) Take(r *http.Request) (size int, err error) {
 	return size, nil
 }
 
-// Give gives back what Take has returned.
+// Give gives back the bytes that Take has returned.
 func (h *Headers) Give(size int) {
 	if size > 0 {
 		h.held.Add(-int64(size))

@@ -1,4 +1,4 @@
-// Package contentcoding compresses the body of HTTP answers.
+// Package contentcoding compresses the bodies of HTTP answers.
 package contentcoding
 
 import (
@@ -70,7 +70,7 @@ func Accepted(header string) string {
 	return best
 }
 
-// Append appends a body, compressed, to dst. encoding is one that Accepted has returned.
+// Append compresses a body and appends it to dst. encoding is one that Accepted has returned.
 func Append(dst []byte, encoding string, body []byte) []byte {
 	pool := compressors[encoding]
 	z := pool.Get().(*compressor)

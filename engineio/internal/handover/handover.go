@@ -1,10 +1,9 @@
-// Package handover is about requests of sessions that this server does not have. It
-// hands them over to the server that has them, which the session id names: that server
-// sees a request as it was sent, but from this one's address, and with a header; its
-// answer is the answer. A poll thus waits on both servers, and a WebSocket goes
-// through this one as long as it lasts.
+// Package handover hands requests over to the server that has their session. The session
+// id names that server. It gets a request as the client sent it, but with one more header
+// and from the address of this server, and the client gets its answer. So a poll waits on
+// both servers, and a WebSocket passes through this one as long as it lasts.
 //
-// Where servers do not hand over, a History finds out whether they should.
+// If servers do not hand requests over, a History finds out whether they should.
 package handover
 
 import (
@@ -30,19 +29,19 @@ import (
 // Header is in requests that have been handed over.
 const Header = "Engineio-Handed-Over"
 
-// Its values. Clients that make them up harm nobody but themselves.
+// The values of Header. A client that makes them up harms only itself.
 const (
 	markOnce    = "once"    // the request is for this server, or for none
-	markHurried = "soon"    // besides: see IsHurried
+	markHurried = "soon"    // the same; see IsHurried
 	markRelease = "release" // see IsRelease
 )
 
-// IsHurried reports whether a poll is not to wait, since the server that has handed it
+// IsHurried reports whether a poll must not wait, because the server that has handed it
 // over is shutting down.
 func IsHurried(r *http.Request) bool { return mark(r) == markHurried }
 
-// IsRelease reports whether a request says no more than that the poll of its session
-// which waits is to be answered, for the same reason.
+// IsRelease reports whether a request only asks for the answer to the poll of its session
+// that waits, for the same reason.
 func IsRelease(r *http.Request) bool { return mark(r) == markRelease }
 
 // mark returns what the header says, "" for a request that comes from a client.
@@ -55,13 +54,13 @@ func mark(r *http.Request) string {
 
 const (
 	dialTimeout = 3 * time.Second
-	// idleTimeout is shorter than that of any server, so that no request
-	// meets a connection that the other side is closing.
+	// idleTimeout is shorter than the timeout of any server, so that no request
+	// uses a connection that the other side is closing.
 	idleTimeout = 2 * time.Second
-	// releaseAgain is when a poll that has not been released is again: the order
-	// may have come before the poll.
+	// releaseAgain is the time after which a poll is released once more: the first
+	// release may have come before the poll.
 	releaseAgain = 250 * time.Millisecond
-	// closeTimeout is how long after Close the bodies of POSTs may take.
+	// closeTimeout is how long the bodies of POSTs may take after Close.
 	closeTimeout = 5 * time.Second
 )
 
@@ -97,29 +96,29 @@ type Options struct {
 	ServerID string // of this server
 	// PeerURL returns the endpoint of a server, nil without an error if there is none.
 	PeerURL        func(ctx context.Context, id string) (*url.URL, error)
-	Transport      http.RoundTripper // sends the requests; nil means one of our own
-	TrustForwarded bool              // the client's forwarding headers are passed on
-	WriteTimeout   time.Duration     // how long a client may take nothing
-	Silence        time.Duration     // how long a client lets its server be silent
+	Transport      http.RoundTripper // sends the requests; nil means one with our settings
+	TrustForwarded bool              // pass on the client's forwarding headers
+	WriteTimeout   time.Duration     // how long a client may take nothing of what is written to it
+	Silence        time.Duration     // how long a client waits for a server that is silent
 	Bodies         *httpbody.Budget  // of POSTs
 	// BeginPost prepares the reading of the body of a POST.
 	BeginPost func(*http.Request, *httpbody.Body)
 	Logger    *slog.Logger // gets the proxy's messages, at debug
 	// Warn logs an event of a kind that clients can provoke.
 	Warn func(kind, what string, args ...any)
-	// LiftDeadlines takes off the deadlines of a request that may wait, and
-	// DeadlineSet is called with the result of setting one.
+	// LiftDeadlines removes the deadlines of a request that may wait. DeadlineSet is
+	// called with the result of setting one.
 	LiftDeadlines func(w http.ResponseWriter, r *http.Request)
 	DeadlineSet   func(error)
-	// Running counts the requests that Close and Cut know of.
+	// Running counts the requests that Close and Cut can end.
 	Running *sync.WaitGroup
 }
 
 // Peers hands requests over.
 //
-// Goroutines: one, request.release, for each poll that waits when Drain is
-// called, which ends with the poll. What the transport and the proxy start ends
-// with the request. Options.Running counts all of them.
+// Goroutines: one, request.release, for each poll that waits when Drain is called. It
+// ends with the poll. Goroutines of the transport and the proxy end with the request.
+// Options.Running counts all of them.
 type Peers struct {
 	opts      Options
 	transport http.RoundTripper
@@ -129,7 +128,7 @@ type Peers struct {
 
 	mu      sync.Mutex // protects the following
 	open    map[*Request]bool
-	reading map[*httpbody.Body]bool // of POSTs that are to be handed over
+	reading map[*httpbody.Body]bool // of POSTs that will be handed over
 	closed  bool
 }
 
@@ -166,7 +165,7 @@ func (p *Peers) Serve(w http.ResponseWriter, r *http.Request, sid string, webSoc
 	switch {
 	case dot < 0 || id == p.opts.ServerID || !IsServerID(id) || r.Method != http.MethodGet && r.Method != http.MethodPost:
 		return ErrUnknown
-	case mark(r) != "": // handed on and on, it might never arrive
+	case mark(r) != "": // so that servers do not hand a request on for ever
 		p.opts.Warn(noticeAstray, "a request was handed over to the wrong server, or a client forges the header "+Header, "for", id, "from", r.RemoteAddr)
 		return ErrAstray
 	}
@@ -210,7 +209,7 @@ func (p *Peers) Serve(w http.ResponseWriter, r *http.Request, sid string, webSoc
 	return h.err
 }
 
-// begin makes a request known to Shutdown. One that comes after it must not last.
+// begin makes a request known to Shutdown. A request after Shutdown must not wait.
 func (p *Peers) begin(h *Request) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,7 +241,7 @@ func (p *Peers) isClosed() bool {
 	return p.closed
 }
 
-// Close begins the shutdown: what comes from now on does not last.
+// Close begins the shutdown: requests from now on do not wait.
 func (p *Peers) Close() {
 	if p == nil {
 		return
@@ -255,7 +254,7 @@ func (p *Peers) Close() {
 	}
 }
 
-// All returns the requests that are handed over now and known.
+// All returns the requests that are being handed over.
 func (p *Peers) All() []*Request {
 	if p == nil {
 		return nil
@@ -289,8 +288,8 @@ func (p *Peers) CloseIdle() {
 	}
 }
 
-// The kinds of notices about hand-overs. What a client can bring about by itself, with a
-// header or a session id that it makes up, is not of the kind of a server that is away.
+// The kinds of notices about hand-overs. Failures that a client can cause with a header or a
+// session id that it makes up have another kind than a server that is away.
 const (
 	noticeAstray = "peer: astray"
 	noticeAway   = "peer: away"

@@ -11,21 +11,19 @@ import (
 )
 
 const (
-	// startTime is for how long after the start of the server the sessions of the
-	// process before it are asked for.
+	// startTime is how long after the start of the server clients ask for sessions of the
+	// process before it.
 	startTime = time.Minute
-	// suspiciousWindow and suspiciousCount are how many requests of unknown sessions in
-	// which time are suspicious.
+	// suspiciousCount requests of unknown sessions within suspiciousWindow are suspicious.
 	suspiciousWindow = time.Minute
 	suspiciousCount  = 3
 	// remembered is how many sessions that have ended are remembered.
 	remembered = 1024
 )
 
-// History tells requests of unknown sessions that are ordinary - the session has
-// ended on this server, or was one of the process before this one - from those that may
-// be another server's, which happens when several servers share their clients
-// without sticky sessions.
+// History finds out which requests of unknown sessions may be for another server, because
+// several servers share their clients without sticky sessions. Others are ordinary: their
+// session has ended on this server, or was one of the process before this one.
 type History struct {
 	started time.Time
 
@@ -36,7 +34,7 @@ type History struct {
 	count int        // in the window
 }
 
-// Start notes that the server starts now.
+// Start notes the start of the server.
 func (h *History) Start() { h.started = time.Now() }
 
 // Ended notes that a session has ended on this server.

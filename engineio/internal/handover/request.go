@@ -31,14 +31,14 @@ type Request struct {
 	cancel   context.CancelCauseFunc
 	patience *time.Timer // cuts it off
 
-	out       atomic.Pointer[http.Request] // as it was sent
+	out       atomic.Pointer[http.Request] // the request that was sent
 	hijacked  bool
-	hijackErr error // why not
+	hijackErr error // why the connection was not taken over
 	err       error // why there is no answer
 }
 
-// read reads the body of a POST: whole, so that no client that sends slowly holds
-// anything but itself.
+// read reads the body of a POST to its end, so that a client that sends slowly holds no
+// resource of the other server.
 func (h *Request) read(b *httpbody.Body) error {
 	h.p.mu.Lock()
 	h.p.reading[b] = true
@@ -59,8 +59,8 @@ func (h *Request) read(b *httpbody.Body) error {
 	return ErrBody
 }
 
-// wait returns how long the other server may be silent: longer than clients bear,
-// whose polls and WebSockets get a PING in each ping interval.
+// wait returns how long the other server may be silent: longer than a client waits, whose
+// polls and WebSockets get a PING in each ping interval.
 func (h *Request) wait() time.Duration {
 	return 2 * h.p.opts.Silence
 }
@@ -70,9 +70,9 @@ func (h *Request) rewrite(pr *httputil.ProxyRequest) {
 	in, out := pr.In, pr.Out
 	to := *h.endpoint
 	to.RawQuery = in.URL.RawQuery
-	out.URL, out.Host = &to, in.Host // which tells what the own origin is
+	out.URL, out.Host = &to, in.Host // the own origin depends on Host
 	if h.p.opts.TrustForwarded {
-		// The last server in front of which a proxy stands is this one.
+		// This is the last server with a proxy in front of it.
 		for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 			if v := in.Header[name]; v != nil {
 				out.Header[name] = v
@@ -82,15 +82,15 @@ func (h *Request) rewrite(pr *httputil.ProxyRequest) {
 		pr.SetXForwarded()
 	}
 	out.Header.Del("Expect")
-	if out.Header["User-Agent"] == nil { // or the proxy would, later
+	if out.Header["User-Agent"] == nil { // otherwise the proxy adds one later
 		out.Header["User-Agent"] = []string{""}
 	}
 	out.Header[Header] = []string{h.mark}
 	if h.in.Method == http.MethodPost {
 		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(bytes.NewReader(h.body)), int64(len(h.body)), nil
 	} else {
-		// A body, empty as it is, keeps http.Transport from repeating a poll: an
-		// answer that was lost has to be noticed.
+		// An empty body keeps http.Transport from repeating a poll: a lost answer
+		// must be noticed.
 		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(strings.NewReader("")), 0, nil
 	}
 	h.out.Store(out)
@@ -115,7 +115,7 @@ func (h *Request) answered(resp *http.Response) error {
 	if h.p.isClosed() { // the client's next request is for another server
 		h.w.Header().Set("Connection", "close")
 	}
-	// As long as a client has for a poll's answer of this server.
+	// A client has as much time for a poll's answer of this server.
 	patience := 2 * h.p.opts.WriteTimeout
 	h.p.opts.DeadlineSet(http.NewResponseController(h.w).SetWriteDeadline(time.Now().Add(patience)))
 	h.patience.Reset(patience + dialTimeout)
@@ -130,7 +130,7 @@ func (h *Request) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 		h.unreachable(errSilent)
 	case h.hijackErr != nil:
 		h.err = &websock.HijackError{Err: h.hijackErr}
-	case context.Cause(h.ctx) != nil: // of Cut, or of the body
+	case context.Cause(h.ctx) != nil: // from Cut, or from the body
 		h.err = context.Cause(h.ctx)
 	default:
 		h.unreachable(err)
@@ -142,17 +142,17 @@ func (h *Request) unreachable(err error) {
 	h.err = ErrUnreachable
 }
 
-// Context returns what ends with the request.
+// Context returns a context that ends with the request.
 func (h *Request) Context() context.Context { return h.ctx }
 
-// Drain ends the request because of a shutdown: a poll has its answer soon, so
-// that the session is not harmed; a WebSocket has to be cut off.
+// Drain ends the request because of a shutdown. A poll gets its answer soon, so that the
+// session is not harmed. A WebSocket is cut off.
 func (h *Request) Drain() {
 	p := h.p
 	p.mu.Lock()
 	poll := !h.webSocket && h.in.Method == http.MethodGet && p.open[h]
 	if poll {
-		p.opts.Running.Add(1) // it is not zero: the poll is open
+		p.opts.Running.Add(1) // it was not zero, because the poll is open
 	}
 	p.mu.Unlock()
 	switch {
@@ -163,7 +163,7 @@ func (h *Request) Drain() {
 	}
 }
 
-// release has the other server answer the poll.
+// release makes the other server answer the poll.
 func (h *Request) release() {
 	defer h.p.opts.Running.Done()
 	for h.ctx.Err() == nil {

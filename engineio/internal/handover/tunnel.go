@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tunnelBuffer is what each direction of a tunnel has, in bytes.
+// tunnelBuffer is the buffer of each direction of a tunnel, in bytes.
 const tunnelBuffer = 8 << 10
 
 // tunnelWriter is the ResponseWriter of a WebSocket handshake that is handed
@@ -20,8 +20,8 @@ type tunnelWriter struct {
 	h *Request
 }
 
-// Hijack returns a connection that does not wait for a client for ever, which
-// the proxy would.
+// Hijack returns a connection that has a time limit for the client. The proxy alone would
+// wait for ever.
 func (w *tunnelWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
@@ -39,7 +39,7 @@ func (w *tunnelWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // which either side is silent for too long.
 type tunnel struct {
 	net.Conn
-	in      *bufio.Reader // what the client has sent ahead comes first
+	in      *bufio.Reader // has what the client has sent ahead
 	timeout time.Duration
 	h       *Request
 }
@@ -53,8 +53,7 @@ func (t *tunnel) Write(p []byte) (int, error) {
 	return t.Conn.Write(p)
 }
 
-// ReadFrom and WriteTo are what io.Copy uses: without them its buffers are four
-// times as large.
+// io.Copy uses ReadFrom and WriteTo. Without them its buffers are four times as large.
 func (t *tunnel) ReadFrom(r io.Reader) (int64, error) {
 	return copyThrough(struct{ io.Writer }{t}, r)
 }
@@ -67,7 +66,7 @@ func copyThrough(w io.Writer, r io.Reader) (int64, error) {
 	return io.CopyBuffer(w, r, make([]byte, tunnelBuffer))
 }
 
-// copyBuffers are the buffers through which answers to polls go.
+// copyBuffers are the buffers for answers to polls.
 type copyBuffers struct{}
 
 var copyBufferPool = sync.Pool{New: func() any { return new([tunnelBuffer]byte) }}

@@ -10,32 +10,31 @@ import (
 )
 
 // SmallBody is how many bytes are allocated for a body before any has come, unless its
-// reader has a buffer. What is allocated later is at most twice what has come.
+// reader has a buffer. Later allocations are at most twice as large as what has come.
 const SmallBody = 4 << 10
 
-// ErrTooLarge is a body of more than Budget.MaxSize, or than what Allow allows.
+// ErrTooLarge: the body is longer than Budget.MaxSize, or than Body.Allow allows.
 var ErrTooLarge = errors.New("engineio: body too large")
 
-// past is a deadline that has passed: it ends the reads under way.
+// past is a deadline that has passed. It ends the reads under way.
 var past = time.Unix(1, 0)
 
-// Budget bounds the memory of all bodies that are being read or handled. When it is
-// used up by bodies that are being read, the one that began first is cut off, since
-// whoever sends at an ordinary speed has long finished by then. When bodies that
-// have been read and are being handled take more than half of it, it is not the
-// clients that are slow: then those that are being read wait, if they can (see
-// Body.Await). Bodies of up to SmallBody bytes do not count.
+// Budget bounds the memory of all bodies that are being read or handled. When bodies
+// that are being read use it up, the one that began first is cut off, because a client of
+// ordinary speed has long finished by then. When bodies that have been read and are being
+// handled take more than half of it, the clients are not the slow ones: then those that are
+// being read wait, if they can (see Body.Await). Bodies of up to SmallBody bytes do not count.
 //
 // The exported fields are set before the first use and not changed.
 type Budget struct {
 	// Limit is the budget, in bytes: at least twice MaxSize.
 	Limit int
-	// MaxSize is the most that a body may have, in bytes.
+	// MaxSize is the longest body, in bytes.
 	MaxSize int
 	// Timeout is how long a client may take to send a body.
 	Timeout time.Duration
-	// Exceeded is called for each body that is cut off because the budget is used up,
-	// and returns why.
+	// Exceeded is called for each body that is cut off because the budget is used up. It
+	// returns the cause.
 	Exceeded func() error
 	// DeadlineSet, unless nil, is called with the result of setting the read deadline.
 	DeadlineSet func(error)
@@ -44,7 +43,7 @@ type Budget struct {
 	held    int           // bytes
 	handled int           // bytes of them in bodies that are being handled and cannot be cut off
 	order   list.List     // of *Body: those that began first are in front
-	room    chan struct{} // closed when bytes are given back, if somebody waits for that
+	room    chan struct{} // closed when bytes are given back, if a body waits for that
 }
 
 // Body is the body of a request while it is read, by the goroutine of the request, and
@@ -55,8 +54,8 @@ type Body struct {
 
 	mu       sync.Mutex // protects the following; held while a deadline is set, which does not wait
 	deadline time.Time
-	read     bool        // the network connection is for net/http again
-	cause    error       // of Cut
+	read     bool        // the network connection belongs to net/http again
+	cause    error       // from Cut
 	onCut    func(error) // see AfterRead
 
 	waiter  Waiter // see Await
@@ -77,9 +76,9 @@ func (s *Budget) New(w http.ResponseWriter) *Body {
 	return b
 }
 
-// Allow has the body be longer than Budget.MaxSize, because it is longer than what it
-// stands for: up to so many times as long, but not more than half of the budget. It is
-// called before ReadAll.
+// Allow lets the body be up to so many times as long as Budget.MaxSize, but not longer than
+// half of the budget, because its encoding is longer than its content. Call it before
+// ReadAll.
 func (b *Body) Allow(times int) {
 	most := b.budget.Limit / 2
 	if b.budget.MaxSize <= most/times {
@@ -88,8 +87,8 @@ func (b *Body) Allow(times int) {
 	b.maxSize = max(most, b.budget.MaxSize)
 }
 
-// Recycle has New use the memory of b again. The caller has called Release, and nobody
-// calls a method of b any more.
+// Recycle lets New use the memory of b again. The caller has called Release, and no method
+// of b is called any more.
 func (b *Body) Recycle() {
 	if !b.counted {
 		*b = Body{}
@@ -97,9 +96,9 @@ func (b *Body) Recycle() {
 	}
 }
 
-// ReadAll reads the body of r to the end. The result is in buf as long as it
-// is small. The error is ErrTooLarge, what Cut was called with, or that of the
-// network. The caller calls Release when the bytes are of no use any more.
+// ReadAll reads the body of r to the end. A small result is in buf. The error is
+// ErrTooLarge, the cause given to Cut, or that of the network. The caller calls Release
+// when it does not need the bytes any more.
 func (b *Body) ReadAll(buf []byte, r *http.Request) ([]byte, error) {
 	if r.ContentLength > int64(b.maxSize) {
 		r.Body = spoiled{}
@@ -125,7 +124,7 @@ func (b *Body) ReadAll(buf []byte, r *http.Request) ([]byte, error) {
 
 func (b *Body) fill(buf []byte, r *http.Request) ([]byte, error) {
 	limit := b.maxSize
-	whole := limit + 1 // one more, to meet the end without growing
+	whole := limit + 1 // one more, so that the end needs no larger buffer
 	if n := r.ContentLength; n >= 0 {
 		whole = int(n) + 1
 	}
@@ -153,8 +152,8 @@ func (b *Body) fill(buf []byte, r *http.Request) ([]byte, error) {
 	}
 }
 
-// Until has the read end at t, unless it ends earlier. It may be called before the
-// read begins.
+// Until ends the read at t, if it has not ended before. It may be called before the read
+// begins.
 func (b *Body) Until(t time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -165,18 +164,18 @@ func (b *Body) Until(t time.Time) error {
 	return b.rc.SetReadDeadline(t)
 }
 
-// AfterRead has Cut call f when the body has been read already and is being handled.
-// It is called before ReadAll.
+// AfterRead makes Cut call f if the body has been read already and is being handled. Call
+// it before ReadAll.
 func (b *Body) AfterRead(f func(cause error)) { b.onCut = f }
 
 // Waiter waits for room in the budget. AwaitRoom returns when the channel is closed, or
 // earlier if Body.Cut was called.
 type Waiter interface{ AwaitRoom(room <-chan struct{}) }
 
-// Await has the body wait for room in the budget. It is called before ReadAll.
+// Await lets the body wait for room in the budget. Call it before ReadAll.
 func (b *Body) Await(w Waiter) { b.waiter = w }
 
-// renew gives the client its time anew after a wait, which was not its fault. It
+// renew begins the client's time again after a wait that was not the client's fault. It
 // returns the cause if the body was cut off meanwhile.
 func (b *Body) renew() error {
 	b.mu.Lock()
@@ -223,14 +222,14 @@ func (b *Body) finish() error {
 	return b.cause
 }
 
-// Release gives back what the body counts in the budget. It may be called twice.
+// Release gives the bytes of the body back to the budget. It may be called twice.
 func (b *Body) Release() {
 	b.budget.mu.Lock()
 	b.budget.dropLocked(b)
 	b.budget.mu.Unlock()
 }
 
-// hold counts a body as having n bytes, for which it may have to wait.
+// hold counts n bytes for a body. It may have to wait for them.
 func (s *Budget) hold(b *Body, n int) error {
 	var victims []*Body
 	s.mu.Lock()

@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// dropTime is how long a client may take to send a small body that is not
-	// wanted and, if it does not, to read the answer before the network connection
-	// ends, which may lose it.
+	// dropTime is how long a client may take to send a small body that is not wanted. If
+	// the client takes longer, it has as much time again to read the answer, which may be
+	// lost when the network connection ends.
 	dropTime = time.Second
-	// dropSize is how many bytes are small.
+	// dropSize is the largest small body, in bytes.
 	dropSize = 4 << 10
 )
 
-// Drop gives up a request's body. net/http would wait for it, before the
-// answer or after it, for as long as the client likes. A small one is thrown away if
-// it comes soon; with any other the network connection ends soon after the
-// answer. HTTP/2 resets the stream by itself.
+// Drop gives up a request's body. net/http would wait for it, before the answer or after
+// it, for as long as the client likes. Drop reads a small body that comes soon. After any
+// other, the network connection ends soon after the answer. HTTP/2 resets the stream by
+// itself.
 func Drop(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 || !Exists(r) {
 		return
@@ -39,7 +39,7 @@ func Drop(w http.ResponseWriter, r *http.Request) {
 // Exists reports whether a request has a body.
 func Exists(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// spoiled takes the place of a body of which the rest is not worth waiting for.
+// spoiled replaces a body whose rest is not waited for.
 type spoiled struct{}
 
 func (spoiled) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

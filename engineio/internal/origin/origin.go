@@ -15,18 +15,18 @@ import (
 type Policy struct {
 	Allowed           []string // canonical patterns: see CheckPattern and Canonical
 	CredentialsForAny bool     // pages that only "*" or "null" allows may use cookies
-	NoCredentials     bool     // Access-Control-Allow-Credentials is not sent
+	NoCredentials     bool     // do not send Access-Control-Allow-Credentials
 	TrustForwarded    bool     // X-Forwarded-Host and X-Forwarded-Proto decide what the own origin is
 	// Ask, unless nil, is asked about origins that Allowed does not allow.
 	Ask func(r *http.Request, origin string) bool
 }
 
-// Refused says that a page must not connect, and what to do about it.
+// Refused says that a page must not connect, and how to allow it.
 type Refused struct{ Advice string }
 
 func (e *Refused) Error() string { return e.Advice }
 
-// CheckPattern refuses patterns that could never match.
+// CheckPattern returns an error for a pattern that can never match.
 func CheckPattern(s string) error {
 	s = strings.TrimSpace(s)
 	if s == "*" || s == "null" {
@@ -44,8 +44,8 @@ func CheckPattern(s string) error {
 	return nil
 }
 
-// Canonical makes origins comparable: ws means http and wss https, letter
-// case, spaces around and default ports do not matter.
+// Canonical returns an origin in a form that can be compared: ws becomes http and wss https,
+// letters become lower case, surrounding spaces and default ports go.
 func Canonical(s string) string {
 	s = strings.ToLower(strings.TrimSpace(s))
 	scheme, host, ok := strings.Cut(s, "://")
@@ -56,7 +56,7 @@ func Canonical(s string) string {
 	return scheme + "://" + withoutDefaultPort(scheme, host)
 }
 
-// httpScheme is the scheme, in lower case, by which a page knows that of a WebSocket.
+// httpScheme returns the scheme of pages, in lower case, for that of a WebSocket.
 func httpScheme(s string) string {
 	switch s = strings.ToLower(strings.TrimSpace(s)); s {
 	case "ws":
@@ -72,7 +72,7 @@ func isHTTP(scheme string) bool {
 	return s == "http" || s == "https"
 }
 
-// trust is what the pages of an origin may do.
+// trust says what the pages of an origin may do.
 type trust int
 
 const (
@@ -81,7 +81,8 @@ const (
 	trusted          // connect
 )
 
-// trust returns what the pages of an origin may do, which is given as it was sent.
+// trust returns what the pages of an origin may do. The origin is in the form in which the
+// client sent it.
 func (p *Policy) trust(r *http.Request, sent string) trust {
 	origin := Canonical(sent)
 	if p.own(r, origin) {
@@ -90,7 +91,7 @@ func (p *Policy) trust(r *http.Request, sent string) trust {
 	anyone := false
 	for _, pattern := range p.Allowed {
 		switch {
-		case pattern == "*" || pattern == "null" && origin == "null": // which any page can have, in a sandbox
+		case pattern == "*" || pattern == "null" && origin == "null": // any page can have it, in a sandbox
 			anyone = true
 		case pattern == origin:
 			return trusted
@@ -113,8 +114,8 @@ func (p *Policy) trust(r *http.Request, sent string) trust {
 }
 
 // own reports whether a canonical origin is this server's. Without TLS the scheme is
-// not compared: behind a proxy that ends TLS the server cannot know it, and the
-// host is what another site cannot have.
+// not compared: behind a proxy that ends TLS the server cannot know it, and another site
+// cannot have the same host.
 func (p *Policy) own(r *http.Request, origin string) bool {
 	scheme, host, ok := strings.Cut(origin, "://")
 	if !ok || host == "" {
@@ -146,7 +147,7 @@ func (p *Policy) Scheme(r *http.Request) string {
 	return ""
 }
 
-// firstValue returns the entry of the outermost proxy, the one the client spoke to.
+// firstValue returns the entry of the outermost proxy, to which the client is connected.
 func firstValue(list string) string {
 	v, _, _ := strings.Cut(list, ",")
 	return strings.TrimSpace(v)
@@ -197,7 +198,7 @@ func (p *Policy) Check(h http.Header, r *http.Request) (withoutCookies bool, ref
 	return false, nil
 }
 
-var varyOrigin = []string{"Origin"} // shared, so that an answer allocates none
+var varyOrigin = []string{"Origin"} // shared, to save an allocation for each answer
 
 // advice says how an origin could be allowed.
 func advice(r *http.Request, origin string) string {
@@ -210,8 +211,8 @@ func advice(r *http.Request, origin string) string {
 }
 
 // Preflight answers an OPTIONS request of an allowed origin as the reference
-// server does. The methods are more than an endpoint takes, so that a page can
-// read how it refuses the others.
+// server does. It lists more methods than an endpoint takes, so that a page can read how
+// the endpoint refuses the others.
 func Preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE")

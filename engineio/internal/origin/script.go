@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// CheckScript is Check for the requests of script elements (JSONP). Any page can send one,
-// with the user's cookies, and read the answer; an Origin header it does not have. So the
-// page is found out by other headers:
+// CheckScript is Check for the requests of script elements (JSONP). Any page can send such a
+// request with the user's cookies, and read the answer. The request has no Origin header, so
+// other headers show which page has sent it:
 //
-//   - Sec-Fetch-Site, which pages cannot change, says that it is of this server, or
-//   - Referer names it. A page can leave out the header but not name another page.
+//   - Sec-Fetch-Site, which pages cannot change, says whether the page is of this server.
+//   - Referer names the page. A page can leave out the header, but cannot name another page.
 //
 // A page that leaves out its name has the origin "null". A client that sends neither header
-// may be none in a browser, or one in a browser that is older than the first of them: it
-// must not use the user's cookies.
+// is perhaps no browser, or a browser that is older than the first of them. It must not use
+// the user's cookies.
 func (p *Policy) CheckScript(h http.Header, r *http.Request) (withoutCookies bool, refused *Refused) {
 	if r.Header.Get("Origin") != "" { // a form that is posted has one
 		return p.Check(h, r)
@@ -39,8 +39,8 @@ func (p *Policy) CheckScript(h http.Header, r *http.Request) (withoutCookies boo
 	return false, nil
 }
 
-// pageOrigin returns the origin of the page that sent a request, "" if Referer does not
-// say it.
+// pageOrigin returns the origin of the page that sent a request, "" without a usable
+// Referer.
 func pageOrigin(r *http.Request) string {
 	u, err := url.Parse(r.Header.Get("Referer"))
 	if err != nil || u.Scheme == "" || u.Host == "" {

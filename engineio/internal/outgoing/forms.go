@@ -8,12 +8,12 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
-// Form is how messages are written to a client. Only binary messages differ.
+// Form is the form of binary messages for a client. Text messages have one form.
 type Form uint8
 
 // The forms.
 const (
-	Current Form = iota // of revision 4: binary messages as they are
+	Current Form = iota // of revision 4: binary messages without a type
 	Typed               // of revision 3: binary messages with their type in front
 	Base64              // of revision 3 for clients that cannot read binary data: as text
 )

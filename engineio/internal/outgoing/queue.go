@@ -2,18 +2,18 @@ package outgoing
 
 import "github.com/seed-d124fa34/socketio/internal/budget"
 
-// uncounted is how many bytes may wait in a queue that are not counted in the budget.
+// uncounted is how many bytes may wait in a queue without being counted in the budget.
 const uncounted = 64 << 10
 
-// Queue is what waits to be sent to one client. Its user holds a lock while it calls
-// any method, the same for all of them.
+// Queue has the units that wait to be sent to one client. Its user holds the same lock
+// during all calls of its methods.
 //
-// Units are taken from the queue by one writer at a time: Take, then Wrote when it
-// has written them, or cannot.
+// One writer at a time takes units from the queue. It calls Take, and then Wrote when it has
+// written them, or cannot.
 //
-// What the network takes at once is not counted in the budget, so that it costs nothing:
-// a queue begins to count when the network has not taken something (CountAll), or when
-// more than 64 KiB that are not counted wait already.
+// Bytes that the network takes at once are not counted in the budget, because counting
+// costs time. A queue begins to count when the network has not taken everything (CountAll),
+// or when more than 64 KiB that are not counted wait already.
 type Queue struct {
 	share *budget.Share
 
@@ -23,27 +23,26 @@ type Queue struct {
 	out   uint64  // bytes that have been handed to the network, or dropped at the end
 	waits *Wait   // the first of those that wait, linked
 
-	// counted: what is in units counts in the budget. writeCounted: so does the write
-	// under way.
+	// counted: units counts in the budget. writeCounted: the write under way does, too.
 	counted, writeCounted bool
 }
 
-// Wait is somebody who waits until what was queued has been written.
+// Wait is a wait until everything that was queued before it has been written.
 type Wait struct {
-	// Done is closed when it has been, or when the queue is closed.
+	// Done is closed when everything has been written, or when the queue is closed.
 	Done chan struct{}
-	out  uint64 // what Queue.out has to be
+	out  uint64 // the value of Queue.out that ends the wait
 	next *Wait
 }
 
-// Init makes the queue ready. What is queued counts in the budget from the start,
-// until CountNoMore is called.
+// Init makes the queue ready. Units count in the budget from the start, until CountNoMore is
+// called.
 func (q *Queue) Init(share *budget.Share) { q.share, q.counted = share, share.Limited() }
 
 // Empty reports whether nothing waits for a writer.
 func (q *Queue) Empty() bool { return len(q.units) == 0 }
 
-// Size returns how many bytes wait, those of the write under way included.
+// Size returns how many bytes wait, including those of the write under way.
 func (q *Queue) Size() int { return q.size }
 
 // Fits reports whether u and what waits already are at most limit. A unit of any size
@@ -102,7 +101,7 @@ func (q *Queue) Wrote(batch []*Unit, size int) {
 // Reuse gives back an empty batch.
 func (q *Queue) Reuse(batch []*Unit) { q.spare = batch }
 
-// Drop drops what no writer has taken.
+// Drop drops all units that no writer has taken.
 func (q *Queue) Drop() {
 	size := 0
 	for _, u := range q.units {
@@ -129,13 +128,13 @@ func (q *Queue) removed(size int) {
 	}
 }
 
-// Wait returns a Wait for all that is queued now. Its caller calls EndWait afterwards.
+// Wait returns a Wait for everything that is queued now. The caller must call EndWait.
 func (q *Queue) Wait() *Wait {
 	q.waits = &Wait{Done: make(chan struct{}), out: q.out + uint64(q.size), next: q.waits}
 	return q.waits
 }
 
-// EndWait ends a Wait, and reports whether all that it was for has been written.
+// EndWait ends a Wait, and reports whether everything has been written.
 func (q *Queue) EndWait(w *Wait) (written bool) {
 	for p := &q.waits; *p != nil; p = &(*p).next {
 		if *p == w {
@@ -146,7 +145,7 @@ func (q *Queue) EndWait(w *Wait) (written bool) {
 	return q.out >= w.out
 }
 
-// EndWaits ends all that wait.
+// EndWaits ends all Waits.
 func (q *Queue) EndWaits() {
 	for w := q.waits; w != nil; w = w.next {
 		close(w.Done)
@@ -172,7 +171,7 @@ func (q *Queue) discount(batch []*Unit) {
 	}
 }
 
-// Count has the budget count what is queued from now on.
+// Count makes units that are queued from now on count in the budget.
 func (q *Queue) Count() {
 	if q.counted || !q.share.Limited() {
 		return
@@ -183,8 +182,8 @@ func (q *Queue) Count() {
 	}
 }
 
-// CountAll has the budget count what waits for the network: the batch that it has
-// not taken at once, and what is behind it.
+// CountAll makes everything that waits for the network count in the budget: the batch that
+// the network has not taken at once, and the units behind it.
 func (q *Queue) CountAll(batch []*Unit) {
 	if !q.share.Limited() {
 		return
@@ -198,5 +197,5 @@ func (q *Queue) CountAll(batch []*Unit) {
 	}
 }
 
-// CountNoMore ends the counting of an empty queue until what is pushed has to wait.
+// CountNoMore ends the counting of an empty queue until units have to wait again.
 func (q *Queue) CountNoMore() { q.counted = false }
