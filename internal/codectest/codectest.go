@@ -1,5 +1,5 @@
-// Package codectest has the tests that every JSON codec of a parser must pass that
-// claims to read and write what encoding/json does ([parser.StandardCodec]).
+// Package codectest has the tests for JSON codecs of a parser that claim to read and write
+// the same as encoding/json ([parser.StandardCodec]).
 package codectest
 
 import (
@@ -23,8 +23,8 @@ import (
 // Subject is a codec to test, and where it may differ from encoding/json.
 type Subject struct {
 	Codec parser.StandardCodec
-	// Depth is how deep it decodes nested values at least. Deeper ones may be an error. 0: as deep
-	// as a parser lets them be.
+	// Depth is the depth of nesting that the codec must decode. Deeper values may be an error. 0:
+	// the depth that a parser allows.
 	Depth int
 	// Differs reports whether the codec may do something else with an argument and a type to
 	// decode it into, or with a type to encode, for which text is "". It may be nil.
@@ -78,7 +78,7 @@ type plain struct{}
 func (plain) Marshal(v any) ([]byte, error)      { return parser.Standard.Marshal(v) }
 func (plain) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
 
-// maxDepth is the most that Limits.Depth can allow.
+// maxDepth is the largest Limits.Depth.
 const maxDepth = 10_000
 
 // bind decodes an argument of an event into v. ok is false if the packet is refused.
@@ -93,8 +93,8 @@ func bind(t testing.TB, p parser.Parser, arg string, v any) (ok bool, err error)
 	return true, packet.Args.Bind(0, v)
 }
 
-// checkDecode compares what the codec makes of an argument, for targets of all kinds, with
-// what encoding/json does.
+// checkDecode compares the codec with encoding/json: they decode an argument into targets of
+// all kinds.
 func (s Subject) checkDecode(t testing.TB, text string) {
 	t.Helper()
 	p := parser.New(s.Codec)
@@ -126,8 +126,8 @@ func (s Subject) checkDecode(t testing.TB, text string) {
 	}
 }
 
-// checkEncode compares what the codec makes of a value with what encoding/json does:
-// the same tokens in the same order, in valid UTF-8.
+// checkEncode compares the codec with encoding/json: they encode a value to the same tokens
+// in the same order, in valid UTF-8.
 func (s Subject) checkEncode(t testing.TB, v any) {
 	t.Helper()
 	event := parser.Header{Type: parser.Event}
@@ -148,7 +148,7 @@ func (s Subject) checkEncode(t testing.TB, v any) {
 	assert.NotContains(t, string(got), "\\u003c", "no HTML escaping")
 }
 
-// tokens returns what a JSON text consists of, with its strings decoded.
+// tokens returns the tokens of a JSON text, with its strings decoded.
 func tokens(t testing.TB, text []byte) (all []json.Token) {
 	t.Helper()
 	require.True(t, json.Valid(text), "%q", text)
@@ -235,7 +235,7 @@ func (s Subject) testAttachments(t *testing.T) {
 	assert.Error(t, packet.Args.Bind(0, &wrong), "an attachment is no string")
 }
 
-// testHostile checks what a client may send to do harm.
+// testHostile checks texts that a client may send to do harm.
 func (s Subject) testHostile(t *testing.T) {
 	for name, text := range map[string]string{
 		"long string":   `"` + strings.Repeat("x", 1<<20) + `"`,
@@ -260,7 +260,7 @@ func (s Subject) testHostile(t *testing.T) {
 	}
 }
 
-// compare has the codec and encoding/json decode a text.
+// compare decodes a text with the codec and with encoding/json.
 func (s Subject) compare(t *testing.T, text string, typ reflect.Type) {
 	t.Helper()
 	got, want := reflect.New(typ), reflect.New(typ)

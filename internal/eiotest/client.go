@@ -70,7 +70,7 @@ type Client struct {
 	heartbeat *time.Timer
 	hushed    bool // Hush was called
 	messages  int  // how many have arrived
-	ponged    int  // how many had when the last ping was answered
+	ponged    int  // how many had arrived when the last ping was answered
 }
 
 // Dial connects to h, which may be nil if opts has a Transport. ctx bounds the handshake (and the upgrade) only.
@@ -153,7 +153,7 @@ func (hs *Handshake) patience() time.Duration {
 // Handshake returns the content of the open packet.
 func (c *Client) Handshake() Handshake { return c.hs }
 
-// Raw returns the means to send single requests on this session, beside what the client does.
+// Raw returns a Raw for single requests on this session, besides those of the client.
 func (c *Client) Raw() *Raw {
 	r := c.raw
 	return &r
@@ -179,7 +179,7 @@ func (c *Client) SendBinary(data []byte) error {
 	return c.queue(packet{packetMessage, append([]byte{}, data...), true})
 }
 
-// SendPacket queues a packet as it stands in a polling payload, such as "3" for a pong.
+// SendPacket queues a packet in the form of a polling payload, such as "3" for a pong.
 func (c *Client) SendPacket(s string) error {
 	p, err := parsePacket(s)
 	if err != nil {
@@ -264,8 +264,8 @@ func (c *Client) Wait() {
 }
 
 // Close sends what is queued and leaves as a client should: with a close packet over long-polling, with the close
-// handshake of WebSocket. It waits for an upgrade under way and for the client's goroutines. What takes longer than 10
-// seconds is aborted.
+// handshake of WebSocket. It waits for an upgrade under way and for the client's goroutines. After 10 seconds it
+// aborts.
 func (c *Client) Close() {
 	ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
 	defer cancel()
@@ -314,7 +314,7 @@ func (c *Client) end(why *CloseError) {
 	c.cancel()
 }
 
-// violation ends the connection because of what the server did.
+// violation ends the connection because the server has violated the protocol.
 func (c *Client) violation(format string, args ...any) {
 	c.end(&CloseError{Kind: CloseProtocol, Err: fmt.Errorf(format, args...)})
 }

@@ -10,7 +10,7 @@ import (
 // CloseKind says how a Client's connection ended.
 type CloseKind string
 
-// ErrClosed is returned by the methods of a closed Client; what it is wrapped in is a *CloseError.
+// ErrClosed is returned by the methods of a closed Client, wrapped in a *CloseError.
 var ErrClosed = errors.New("eiotest: client closed")
 
 // The ways a connection ends.

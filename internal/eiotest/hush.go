@@ -1,6 +1,6 @@
 package eiotest
 
-// Hush has the client answer no more pings, as one that has lost its connection without
+// Hush stops the client's answers to pings, as if the client had lost its connection without
 // the server noticing.
 func (c *Client) Hush() {
 	c.mu.Lock()
@@ -8,8 +8,8 @@ func (c *Client) Hush() {
 	c.hushed = true
 }
 
-// Ponged returns how many messages had arrived when the client answered a ping last: the
-// server knows that it has these.
+// Ponged returns how many messages had arrived when the client last answered a ping. The
+// server knows that the client has these.
 func (c *Client) Ponged() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

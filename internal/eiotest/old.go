@@ -27,7 +27,7 @@ const (
 // OldModes are all the ways to connect with revision 3.
 var OldModes = []Mode{OldPolling, OldBase64, OldJSONP, OldWebSocket, OldBase64WebSocket, OldUpgrade}
 
-// old is how a client of revision 3 speaks; nil is revision 4.
+// old is the format of a client of revision 3; nil is revision 4.
 type old struct {
 	base64, jsonp bool
 }
@@ -46,7 +46,7 @@ func (m Mode) Revision() int {
 	return 4
 }
 
-// revision3 returns the mode of revision 4 that corresponds to a mode, and how to speak.
+// revision3 returns the mode of revision 4 that corresponds to a mode, and the format.
 func revision3(m Mode) (Mode, *old) {
 	switch m {
 	case OldPolling:
@@ -215,8 +215,8 @@ func (o *old) message(data []byte, text bool) (packet, error) {
 	return packet{packetMessage, data[1:], true}, nil
 }
 
-// oldMaxPayload is the most that a client of revision 3 puts in a POST, in bytes: the default of the server's limit, of
-// which it is not told.
+// oldMaxPayload is the largest POST of a client of revision 3, in bytes. The server does not send its limit, so this
+// follows from the default.
 const oldMaxPayload = 1_000_000 / 2 // forms take more
 
 // ping is the client's heartbeat.
@@ -231,7 +231,7 @@ func (c *Client) ping() {
 	c.heartbeat = time.AfterFunc(time.Duration(c.hs.PingTimeout)*time.Millisecond, func() { c.end(&CloseError{Kind: CloseTimeout}) })
 }
 
-// schedulePing is called with the mutex held when the server was heard.
+// schedulePing is called with the mutex held when a packet of the server has come.
 func (c *Client) schedulePing() {
 	if c.heartbeat != nil {
 		c.heartbeat.Stop()
@@ -261,7 +261,7 @@ func (c *Client) openPollingOld(resp *Response) error {
 	return nil
 }
 
-// revision is that of the protocol.
+// revision returns the revision of the protocol.
 func (c *Client) revision() int {
 	if c.old != nil {
 		return 3

@@ -38,7 +38,7 @@ func (p packet) String() string {
 	return fmt.Sprintf("%c%q", p.kind, p.data)
 }
 
-// appendText appends the packet as it stands in a polling payload.
+// appendText appends the packet in the form of a polling payload.
 func (p packet) appendText(b []byte) []byte {
 	if p.binary {
 		return base64.StdEncoding.AppendEncode(append(b, 'b'), p.data)
@@ -46,7 +46,7 @@ func (p packet) appendText(b []byte) []byte {
 	return append(append(b, p.kind), p.data...)
 }
 
-// textLen is what appendText appends.
+// textLen returns how many bytes appendText appends.
 func (p packet) textLen() int {
 	if p.binary {
 		return 1 + base64.StdEncoding.EncodedLen(len(p.data))

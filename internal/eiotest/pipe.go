@@ -14,7 +14,7 @@ import (
 const DefaultBuffer = 64 << 10
 
 // conn is one end of an in-memory connection with a bounded buffer in each direction. It is like a TCP connection in
-// what matters here: a write returns once the bytes are in the buffer and blocks when it is full, what was written
+// these respects: a write returns once the bytes are in the buffer and blocks when it is full, what was written
 // before a close can still be read after it, and deadlines wake what is blocked.
 type conn struct {
 	in, out       *stream
@@ -80,7 +80,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", c.out.setDeadline(&c.out.writeDeadline, &c.out.writeClosed, t))
 }
 
-// opError dresses an error as package net does. io.EOF stays bare.
+// opError wraps an error as package net does. It returns io.EOF unchanged.
 func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err

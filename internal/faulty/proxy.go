@@ -18,22 +18,22 @@ const (
 	Both = Up | Down
 )
 
-// Link is what happens to the bytes that go in one direction. TCP hides what
-// a network loses: the application sees that everything behind waits until it
-// has been sent again. That is what Loss does.
+// Link is what happens to the bytes in one direction. TCP hides the losses of a network:
+// the application sees that everything behind a lost chunk waits until the chunk has been
+// sent again. Loss does the same.
 type Link struct {
 	Delay      time.Duration // of each chunk
-	Jitter     time.Duration // up to so much more, at random
+	Jitter     time.Duration // the largest further delay, which is random
 	Loss       float64       // share of the chunks that are lost, 0 to 1
 	Retransmit time.Duration // how much later a lost chunk arrives, with all behind it
-	Bandwidth  int           // bytes per second and connection; 0 means any number
+	Bandwidth  int           // bytes per second and connection; 0 means no limit
 }
 
 // Conditions are the links of all connections.
 type Conditions struct{ Up, Down Link }
 
-// Proxy forwards TCP connections to a target, as badly as it is told to. Its
-// methods may be called from any goroutine.
+// Proxy forwards TCP connections to a target, with the faults that its methods set. They
+// may be called from any goroutine.
 //
 // Goroutines: accept, and four a connection (a reader and a writer for each
 // direction, and before them connect). Close ends all of them.
@@ -54,8 +54,7 @@ type Proxy struct {
 	accepted   uint64
 }
 
-// NewProxy starts a proxy to target, a host and port. What it does by chance
-// depends on seed.
+// NewProxy starts a proxy to target, a host and port. seed determines its random choices.
 func NewProxy(target string, seed uint64) (*Proxy, error) { return NewWiredProxy(target, seed, Wire{}) }
 
 // NewWiredProxy is NewProxy on a network of another kind than loopback.
@@ -72,7 +71,7 @@ func NewWiredProxy(target string, seed uint64, wire Wire) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where clients connect to: host and port.
+// Addr returns the host and port to which clients connect.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Close resets all connections and waits until nothing is left.
@@ -83,7 +82,7 @@ func (p *Proxy) Close() {
 	p.wg.Wait()
 }
 
-// Set changes the conditions, also of the connections that there are.
+// Set changes the conditions, also for existing connections.
 func (p *Proxy) Set(c Conditions) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +92,7 @@ func (p *Proxy) Set(c Conditions) {
 // Reset ends all connections with a reset on both sides.
 func (p *Proxy) Reset() { p.ResetSome(1, rand.New(rand.NewPCG(0, 0))) }
 
-// ResetSome does so with a share of them, chosen by r.
+// ResetSome resets a share of the connections, chosen by r.
 func (p *Proxy) ResetSome(share float64, r *rand.Rand) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,9 +103,8 @@ func (p *Proxy) ResetSome(share float64, r *rand.Rand) {
 	}
 }
 
-// HalfOpen forwards nothing more in a direction on the connections that there
-// are, not even their end, and closes none: each side must find out by itself.
-// New connections work.
+// HalfOpen forwards nothing more in a direction on existing connections, not even their
+// end, and closes none: each side must find out by itself. New connections work.
 func (p *Proxy) HalfOpen(d Direction) {
 	p.change(func() {
 		for c := range p.pairs {
@@ -115,9 +113,9 @@ func (p *Proxy) HalfOpen(d Direction) {
 	})
 }
 
-// Abandon resets the client's side of the connections that there are and leaves
-// the server's side open: nothing more arrives there, not even the end, as when
-// a client changes its network. New connections work.
+// Abandon resets the client's side of existing connections and leaves the server's side
+// open. Nothing more arrives at the server, not even the end, as when a client changes its
+// network. New connections work.
 func (p *Proxy) Abandon() {
 	p.change(func() {
 		for c := range p.pairs {
@@ -127,22 +125,22 @@ func (p *Proxy) Abandon() {
 	})
 }
 
-// Refuse resets new connections as soon as they come, until it is called with
-// false. It changes nothing for those that there are.
+// Refuse resets new connections as soon as they come, until it is called with false. It
+// does not change existing ones.
 func (p *Proxy) Refuse(on bool) { p.change(func() { p.refusing = on }) }
 
-// SetTarget has new connections go to another server.
+// SetTarget sets the server for new connections.
 func (p *Proxy) SetTarget(target string) { p.change(func() { p.target = target }) }
 
-// destination is where a new connection goes to, if anywhere.
+// destination returns the target of a new connection, and whether it is refused.
 func (p *Proxy) destination() (target string, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.target, p.refusing
 }
 
-// Silence forwards nothing in a direction until Resume, which delivers what was
-// sent meanwhile. It is so for new connections too.
+// Silence forwards nothing in a direction until Resume, which delivers what was sent
+// meanwhile. It applies to new connections, too.
 func (p *Proxy) Silence(d Direction) { p.change(func() { p.silent |= d }) }
 
 // Resume ends Silence.
@@ -176,7 +174,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// connect goes on to the server. Where there is none, the client is reset.
+// connect connects to the server. If that fails, it resets the client.
 func (p *Proxy) connect(client *net.TCPConn) {
 	target, refused := p.destination()
 	if refused {
@@ -276,10 +274,10 @@ type stream struct {
 	direction Direction
 	from, to  *net.TCPConn
 	chance    *rand.Rand
-	queue     chan chunk // what is on its way
+	queue     chan chunk // on their way
 }
 
-// chunk is what one read gave, or the end of the stream.
+// chunk is the result of one read, or the end of the stream.
 type chunk struct {
 	data []byte
 	due  time.Time

@@ -12,13 +12,13 @@ import (
 // has to wait for its network.
 const EthernetSegment = 1460
 
-// Wire is what a proxy's connections are made of, to both sides.
+// Wire has the properties of a proxy's connections, to both sides.
 type Wire struct {
 	// Segment bounds the TCP segments, in bytes; 0 means those of loopback. Windows
 	// ignores it.
 	Segment int
-	// Buffer bounds each receive buffer of the proxy, in bytes, so that whoever
-	// sends to it notices soon that it does not read; 0 means the system's default.
+	// Buffer bounds each receive buffer of the proxy, in bytes, so that a
+	// sender notices soon that the proxy does not read; 0 means the system's default.
 	Buffer int
 }
 

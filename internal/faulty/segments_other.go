@@ -2,7 +2,7 @@
 
 package faulty
 
-// Here the segments are those of the loopback interface.
+// limitSegments does nothing: the segments are those of the loopback interface.
 func limitSegments(uintptr, int) error { return nil }
 
 func limitBuffer(uintptr, int) error { return nil }

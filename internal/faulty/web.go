@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Habits are what an HTTP proxy does to what passes it.
+// Habits are what an HTTP proxy does to requests and answers.
 type Habits struct {
-	// BufferBodies holds a request back until its whole body is in, and an
-	// answer until the whole of the server's is.
+	// BufferBodies holds a request or an answer back until its whole body has
+	// arrived.
 	BufferBodies bool
 	// CutWebSocket ends a WebSocket so long after its handshake, without a
 	// close frame; 0 means never.
 	CutWebSocket time.Duration
-	// StripUpgrade drops the headers that ask for WebSocket, as a proxy does
-	// that has not been told of it.
+	// StripUpgrade drops the headers that ask for WebSocket, as a proxy without
+	// the configuration for it does.
 	StripUpgrade bool
 }
 
@@ -78,7 +78,7 @@ func buffer(body *io.ReadCloser) error {
 	return err
 }
 
-// Addr is where clients connect to: host and port.
+// Addr returns the host and port to which clients connect.
 func (w *Web) Addr() string { return w.listener.Addr().String() }
 
 // Close cuts all connections and waits until nothing is left.

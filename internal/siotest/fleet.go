@@ -72,7 +72,7 @@ func (f *Fleet) Emitter(opts *socketio.EmitterOptions) *socketio.Emitter {
 	return m
 }
 
-// Parsers are options of servers whose packets are, and are not, what the queue has.
+// Parsers are options of servers, with packets in the format of the queue and in another one.
 var Parsers = map[string]*socketio.Options{
 	"default": nil,
 	"own":     {Parser: ownParser{parser.New(nil)}},

@@ -25,7 +25,7 @@ type Peer struct {
 	srv http.Handler // nil if Options.Transport led to it
 }
 
-// NewPeer returns a client with a connection that it has already.
+// NewPeer returns a client with an existing connection.
 func NewPeer(t testing.TB, c *eiotest.Client) *Peer { return &Peer{t: t, Client: c} }
 
 // DialWith connects a client to a server, which may be nil if opts has a Transport. It is in no
@@ -58,7 +58,7 @@ func Join(t testing.TB, srv http.Handler, mode eiotest.Mode, namespaces ...strin
 	return p
 }
 
-// prefix is how a packet begins, behind its type, that is of a namespace.
+// prefix returns the beginning, behind the type, of the packets of a namespace.
 func prefix(ns string) string {
 	if ns == "/" {
 		return ""
@@ -95,7 +95,7 @@ func (p *Peer) Send(packets ...string) {
 	}
 }
 
-// Try sends packets of which the first may end the connection.
+// Try sends packets. The first may end the connection.
 func (p *Peer) Try(packets ...string) {
 	for _, s := range packets {
 		_ = p.send(s)
@@ -145,7 +145,7 @@ func (p *Peer) WantAckEvent(rest string) (id string) {
 	return m[2]
 }
 
-// Quiet expects that nothing has been sent that was not received yet. It
+// Quiet expects that no packet is waiting to be received. It
 // works in a synctest bubble only.
 func (p *Peer) Quiet() {
 	p.t.Helper()
@@ -157,7 +157,7 @@ func (p *Peer) Quiet() {
 	}
 }
 
-// Received returns what has arrived and was not received yet. It works in a
+// Received returns the packets that are waiting to be received. It works in a
 // synctest bubble only.
 func (p *Peer) Received() (all []string) {
 	p.t.Helper()

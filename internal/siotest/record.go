@@ -38,7 +38,7 @@ func (r *Record) Len() int {
 	return len(r.lines)
 }
 
-// Want expects lines, exactly these and in this order, when all is quiet. It
+// Want expects lines, exactly these and in this order, when all goroutines are blocked. It
 // works in a synctest bubble only.
 func (r *Record) Want(t testing.TB, lines ...string) {
 	t.Helper()

@@ -27,7 +27,7 @@ type Returner struct {
 	Header    http.Header    // of the handshake
 	NoPongs   bool           // pings of connections made from now on are not answered, so that the server does not learn what the client has
 
-	// What the server has said.
+	// What the server has sent.
 	SID, PID, Offset string
 	Recovered        bool   // the last CONNECT was answered with the same PID
 	Refused          string // the last CONNECT was answered with this CONNECT_ERROR
@@ -85,7 +85,7 @@ func (r *Returner) SendConnect() {
 	require.NoError(r.t, r.client.Send(text))
 }
 
-// Connect makes a connection and has the CONNECT answered.
+// Connect makes a connection, sends a CONNECT packet and waits for the answer.
 func (r *Returner) Connect() *Returner {
 	r.t.Helper()
 	r.Dial()
@@ -176,7 +176,7 @@ func (r *Returner) Arrived() int {
 
 var packetText = regexp.MustCompile(`(?s)^([0-6])(?:(\d+)-)?(/[^,]*,)?(\d*)(.*)$`)
 
-// Look has the client look at n messages that have arrived. The rest is lost if the connection is.
+// Look makes the client look at n messages that have arrived. The rest is lost with the connection.
 func (r *Returner) Look(n int) {
 	r.t.Helper()
 	for n > 0 {
@@ -213,7 +213,7 @@ func (r *Returner) Look(n int) {
 	}
 }
 
-// event does with an event what the official client does.
+// event handles an event like the official client.
 func (r *Returner) event(id, list, shown string) {
 	var args []json.RawMessage
 	require.NoError(r.t, json.Unmarshal([]byte(list), &args), list)
@@ -261,14 +261,14 @@ func (r *Returner) DropAfter(share float64) {
 	r.Drop()
 }
 
-// LookAt has the client look at a share of what has arrived, as DropAfter does.
+// LookAt makes the client look at a share of what has arrived, as DropAfter does.
 func (r *Returner) LookAt(share float64) {
 	r.t.Helper()
 	n := int(share * float64(r.Arrived()+1))
 	r.Look(min(max(n, r.client.Ponged()-r.taken), len(r.in)))
 }
 
-// Abandon leaves the connection as it is, but for its pongs: the server believes it to be alive
+// Abandon stops the pongs on the connection, and nothing else: the server takes it for alive
 // until it misses them.
 func (r *Returner) Abandon() {
 	r.client.Hush()
@@ -278,7 +278,7 @@ func (r *Returner) Abandon() {
 // Client returns the connection.
 func (r *Returner) Client() *eiotest.Client { return r.client }
 
-// Leave forgets the connection without cutting it: the server believes it to be alive, as its
+// Leave forgets the connection without cutting it: the server takes it for alive, because its
 // pings are answered.
 func (r *Returner) Leave() *eiotest.Client {
 	r.in = nil

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// NewServer returns a server that is shut down when the test ends, by when it
-// has to have forgotten everything. Its log is silent unless opts has a Logger.
+// NewServer returns a server that is shut down when the test ends. It must have forgotten
+// everything then. Its log is silent unless opts has a Logger.
 func NewServer(t testing.TB, opts *socketio.Options) *socketio.Server {
 	t.Helper()
 	var o socketio.Options

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// Channel is on which servers publish, unless options say another.
+// Channel is the default channel of servers.
 const Channel = "flask-socketio"
 
 // Tap reads and writes a fleet's channel as a foreign server does.
@@ -30,7 +30,7 @@ type Tap struct {
 // NewTap begins to record what is published.
 func NewTap(f *Fleet) *Tap {
 	f.T.Helper()
-	p := &Tap{t: f.T, broker: f.Service.Connect(), sent: map[string]bool{"{}": true}} // what means nothing is not noted
+	p := &Tap{t: f.T, broker: f.Service.Connect(), sent: map[string]bool{"{}": true}} // empty messages are not noted
 	go p.broker.Subscribe(context.Background(), []string{Channel}, func() {}, func(_ string, data []byte) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -52,7 +52,7 @@ func (p *Tap) Publish(msg string) {
 	require.NoError(p.t, p.broker.Publish(p.t.Context(), Channel, []byte(msg)))
 }
 
-// Published returns the messages since the last call, but those that p published.
+// Published returns the messages since the last call, except those that p published.
 func (p *Tap) Published() (all []map[string]any) {
 	p.t.Helper()
 	synctest.Wait()

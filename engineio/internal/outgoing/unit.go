@@ -16,35 +16,35 @@ const (
 )
 
 // Unit is one or more messages that are sent together, encoded once for any
-// number of connections. It is immutable, but for NeverCompress, and safe for
-// concurrent use.
+// number of connections. It does not change after NeverCompress, and may be used from any
+// goroutine.
 type Unit struct {
 	wire     []byte // WebSocket frames, headers included, one after the other
 	first    uint8  // where the text at the beginning starts in wire; 0: there is none
 	compress bool
 	several  *several    // if there are several messages, or the first is binary
-	counted  budget.Item // once, whatever the number of its queues
+	counted  budget.Item // counts the unit once, whatever the number of its queues
 }
 
-// several is what most units do not need: they are one short text.
+// several has fields that most units do not need, because they are one short text.
 type several struct {
 	frames []frame
-	room   [2]frame // what frames is made of, if it is enough
+	room   [2]frame // the memory of frames, if it is enough
 	// textLast: the last message, behind others, is text. See Append.
 	textLast bool
 
 	once    sync.Once
-	payload []byte // the form for polling, made when first asked for
+	payload []byte // the form for polling, made when it is first needed
 	old     atomic.Pointer[oldForms]
 	forms   budget.Growth // what all of these take
 }
 
-// frame is where a payload stands in Unit.wire. All but a text at the beginning, and one
-// at the end if that is said, are binary.
+// frame is the position of a payload in Unit.wire. All are binary, except a text at the
+// beginning, and one at the end if textLast is set.
 type frame struct{ start, end int }
 
-// Init makes u, which is zero, of a text message, if hasText is set, and of the
-// binary messages that follow it, at least one message in all. It copies them.
+// Init fills u, which is zero, with copies of a text message, if hasText is set, and of the
+// binary messages that follow it. There must be at least one message.
 func Init[T string | []byte](u *Unit, text T, hasText bool, binary [][]byte) {
 	total, size, header := 0, len(text)+1, 0 // with the packet type
 	if hasText {
@@ -94,27 +94,27 @@ func NewPacket(packet string) *Unit {
 	return &Unit{wire: append(wire, packet...), first: uint8(h)}
 }
 
-// NeverCompress has the unit never be compressed. It must not be called once the
-// unit has been sent.
+// NeverCompress excludes the unit from compression. Do not call it after the unit has been
+// sent.
 func (u *Unit) NeverCompress() { u.compress = false }
 
 // Compress reports whether the unit may be compressed.
 func (u *Unit) Compress() bool { return u.compress }
 
-// Wire returns the unit as WebSocket frames. It must not be changed.
+// Wire returns the unit as WebSocket frames. The caller must not change them.
 func (u *Unit) Wire() []byte { return u.wire }
 
-// Size is what the unit counts in a queue, in bytes.
+// Size returns how many bytes the unit counts in a queue.
 func (u *Unit) Size() int { return len(u.wire) }
 
-// overhead is what a message takes in memory besides its bytes, about.
+// overhead is about how many bytes of memory a message takes besides its own.
 const overhead = 96
 
-// Cost is what the unit counts in a budget, in bytes, without the forms that are made of
-// it later.
+// Cost returns how many bytes the unit counts in a budget, without the forms that are made
+// of it later.
 func (u *Unit) Cost() int64 { return int64(len(u.wire)) + overhead }
 
-// Count is how many packets the unit is.
+// Count returns how many packets the unit has.
 func (u *Unit) Count() int {
 	if u.several == nil {
 		return 1
@@ -137,8 +137,8 @@ func (u *Unit) Messages(yield func(payload []byte, binary bool) bool) {
 	}
 }
 
-// Append makes u, which is zero, of the messages of another unit and of a last one. Of
-// the unit with the last one only the first message is taken.
+// Append fills u, which is zero, with the messages of another unit and with the first
+// message of last.
 func Append(u, before, last *Unit) {
 	u.first, u.compress = before.first, before.compress
 	u.wire = append(make([]byte, 0, len(before.wire)+len(last.wire)), before.wire...)
@@ -159,8 +159,8 @@ func Append(u, before, last *Unit) {
 	u.wire, u.several = append(u.wire, last.wire[:end]...), all
 }
 
-// Payload is the form for long-polling (protocol: "Payload encoding"): binary
-// messages in base64, packets joined by the separator. It must not be changed.
+// Payload returns the form for long-polling (protocol: "Payload encoding"): binary messages in
+// base64, packets joined by the separator. The caller must not change it.
 func (u *Unit) Payload() []byte {
 	if u.several == nil {
 		return u.wire[u.first:]

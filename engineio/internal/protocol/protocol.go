@@ -1,5 +1,5 @@
-// Package protocol is what Engine.IO, revision 4, looks like: the types of packets,
-// the query of a request, session ids and the payload of the open packet.
+// Package protocol has the wire format of Engine.IO, revision 4: the types of packets, the
+// query of a request, session ids and the payload of the open packet.
 package protocol
 
 import (
@@ -15,7 +15,7 @@ import (
 // request.
 const Version = "4"
 
-// The packet types (protocol: "Packet types"), as they stand on the wire.
+// The packet types (protocol: "Packet types"), as bytes on the wire.
 const (
 	Open    = '0'
 	Close   = '1'
@@ -29,13 +29,13 @@ const (
 	Separator = 0x1e // between the packets of a payload
 )
 
-// Handshake is what the open packet says.
+// Handshake is the content of the open packet.
 type Handshake struct {
 	SID          string
 	Upgrades     []string
 	PingTimeout  time.Duration
 	PingInterval time.Duration
-	MaxPayload   int // bytes; 0: revision 3, which does not have it
+	MaxPayload   int // bytes; 0 leaves it out, as in revision 3
 }
 
 // Packet returns the open packet. Its keys have the order of Flask-SocketIO.
@@ -50,29 +50,29 @@ func (h *Handshake) Packet() string {
 	return string(Open) + string(b)
 }
 
-// IDLength is the length of what NewID returns.
+// IDLength is the length of the session ids that NewID returns.
 const IDLength = 22
 
-// NewID returns a session id: 128 random bits. Who knows it can poll the session.
+// NewID returns a session id: 128 random bits. Anyone who knows it can poll the session.
 func NewID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// Query is what matters in the query of a request.
+// Query has the parameters of the query of a request that the protocol defines.
 type Query struct {
 	Transport, SID, Version string
-	// Revision 3 only: what cannot read binary data asks for base64, and what polls with
-	// script elements (JSONP) names its callback by a number. To other transports that
-	// parameter is one of the application's.
+	// Revision 3 only: a client that cannot read binary data asks for base64, and one that
+	// polls with script elements (JSONP) gives the number of its callback. With other
+	// transports that parameter belongs to the application.
 	Base64 bool
 	JSONP  bool
 	Index  string
 }
 
-// ParseQuery reads a query without a map: every poll has one.
-// What is no escape in it is text, as browsers and the reference server have it.
+// ParseQuery reads a query. It makes no map, because every poll has a query. An escape that
+// is not valid is text, as for browsers and the reference server.
 func ParseQuery(raw string) (q Query) {
 	escaped := strings.ContainsAny(raw, "%+")
 	var transport, sid, version, index, base64 bool // the first of each counts

@@ -1,6 +1,5 @@
-// Package rawconn reads and writes network connections through their file
-// descriptors, where the system has them: a reader that waits holds no buffer, and a
-// writer hands over what the network takes at once, without waiting. For any other
-// connection, such as one with TLS, an Inbox reads as usual, and nothing can be written at
-// once.
+// Package rawconn reads and writes network connections through their file descriptors, on
+// systems that have them. A reader that waits holds no buffer, and a writer writes what the
+// network takes at once, without waiting. Any other connection, such as one with TLS, is
+// read as usual, and cannot be written without waiting.
 package rawconn

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// BurstSize is how much is read at a time, in bytes, into a buffer that an Inbox
-	// has only while there is something in it.
+	// BurstSize is how many bytes one read takes. The buffer for them exists only while
+	// there is something in it.
 	BurstSize = 4 << 10
-	// waitingSize is the buffer of a connection whose file descriptor is out of
-	// reach: it is held while waiting.
+	// waitingSize is the buffer, in bytes, of a connection whose file descriptor cannot
+	// be used. The reader holds it while it waits.
 	waitingSize = 1 << 10
 )
 
-// ErrCutOff is the end of a network connection. A WebSocket library would take
-// io.EOF in the middle of a message for the end of the message.
+// ErrCutOff: the network connection has ended. It is not io.EOF, which a WebSocket library
+// would take for the end of the message.
 var ErrCutOff = errors.New("engineio: the network connection ended without a close frame")
 
 func cutOff(err error) error {
@@ -30,20 +30,20 @@ func cutOff(err error) error {
 
 var burstPool = sync.Pool{New: func() any { return new([BurstSize]byte) }}
 
-// Inbox is what has been read from a network connection and not been used up. It is
-// used by the goroutine that reads.
+// Inbox has the bytes that have been read from a network connection and not been used up.
+// Only the goroutine that reads uses it.
 type Inbox struct {
 	conn net.Conn
-	raw  syscall.RawConn       // nil if the file descriptor is out of reach
+	raw  syscall.RawConn       // nil if the file descriptor cannot be used
 	f    func(fd uintptr) bool // burst, made once
 	err  error                 // of the last read
 
 	buf        []byte // nil if there is raw and nothing is buffered
-	begin, end int32  // what is buffered
+	begin, end int32  // of the bytes in buf that have not been used up
 }
 
-// NewInbox returns the Inbox of a connection from which before has been read. raw is
-// that of Access.
+// NewInbox returns the Inbox of a connection from which the bytes before have been read. raw
+// comes from Access.
 func NewInbox(conn net.Conn, raw syscall.RawConn, before []byte) Inbox {
 	in := Inbox{conn: conn, raw: raw}
 	if raw == nil {
@@ -61,14 +61,14 @@ func (in *Inbox) Conn() net.Conn { return in.conn }
 // Raw returns access to its file descriptor, or nil.
 func (in *Inbox) Raw() syscall.RawConn { return in.raw }
 
-// Buffered returns what has been read. It is memory of the Inbox, valid until the
-// next Fill, ReadInto or Discard.
+// Buffered returns the bytes that have been read. They are memory of the Inbox, valid until
+// the next Fill, ReadInto or Discard.
 func (in *Inbox) Buffered() []byte { return in.buf[in.begin:in.end] }
 
-// Room returns how much can be buffered without another buffer, in bytes.
+// Room returns how many bytes can be buffered without another buffer.
 func (in *Inbox) Room() int { return len(in.buf) }
 
-// Advance notes that the first n bytes of what is buffered have been used up.
+// Advance notes that the first n buffered bytes have been used up.
 func (in *Inbox) Advance(n int) { in.begin += int32(n) }
 
 // Empty reports whether nothing is buffered.
@@ -80,7 +80,7 @@ func (in *Inbox) Err() error { return in.err }
 // HoldsBuffer reports whether there is a buffer that could be given up.
 func (in *Inbox) HoldsBuffer() bool { return in.raw != nil && in.buf != nil }
 
-// Fill waits for more. There is room for it.
+// Fill waits for more bytes. The caller has made sure that there is room.
 func (in *Inbox) Fill() error {
 	if in.begin > 0 {
 		in.end = int32(copy(in.buf, in.buf[in.begin:in.end]))
@@ -100,7 +100,7 @@ func (in *Inbox) Fill() error {
 	return err
 }
 
-// Release gives up the buffer if nothing is in it and it can be had again.
+// Release gives up the buffer if it is empty and can be allocated again.
 func (in *Inbox) Release() {
 	if in.begin < in.end || in.raw == nil || in.buf == nil {
 		return
@@ -111,14 +111,14 @@ func (in *Inbox) Release() {
 	in.buf, in.begin, in.end = nil, 0, 0
 }
 
-// Discard throws away what is buffered.
+// Discard throws the buffered bytes away.
 func (in *Inbox) Discard() {
 	in.begin = in.end
 	in.Release()
 }
 
-// ReadInto reads into p past the buffer, which is empty or waits for the same bytes:
-// so a part of a large message goes where it belongs.
+// ReadInto reads into p instead of the buffer, which is empty. So a part of a large message
+// is not copied.
 func (in *Inbox) ReadInto(p []byte) (int, error) {
 	in.Release()
 	n, err := in.conn.Read(p)

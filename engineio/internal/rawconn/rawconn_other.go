@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Access returns nil: file descriptors are out of reach on this system.
+// Access returns nil: file descriptors cannot be used on this system.
 func Access(net.Conn) syscall.RawConn { return nil }
 
 func (*Inbox) burst(uintptr) bool { return true } // never called

@@ -23,8 +23,8 @@ func Access(conn net.Conn) syscall.RawConn {
 	return raw
 }
 
-// burst is the callback of Inbox.raw: it reads what has arrived, or reports that
-// nothing has. An Inbox that waits with nothing in it gives up its buffer.
+// burst is the callback of Inbox.raw. It reads what has arrived, or reports that nothing
+// has. An Inbox that waits with nothing in it gives up its buffer.
 func (in *Inbox) burst(fd uintptr) bool {
 	if in.buf == nil {
 		in.buf = burstPool.Get().(*[BurstSize]byte)[:]
@@ -50,9 +50,9 @@ func (in *Inbox) burst(fd uintptr) bool {
 	}
 }
 
-// writer is what WriteAtOnce needs besides the connection.
+// writer is the state of one WriteAtOnce.
 type writer struct {
-	f func(fd uintptr) bool // made once: a closure for each write would be garbage
+	f func(fd uintptr) bool // made once, to save a closure for each write
 
 	p   []byte
 	n   int
@@ -65,16 +65,16 @@ var writers = sync.Pool{New: func() any {
 		for {
 			w.n, w.err = syscall.Write(int(fd), w.p)
 			if w.err != syscall.EINTR {
-				return true // written or not, do not wait
+				return true // in any case, so that RawConn does not wait
 			}
 		}
 	}
 	return w
 }}
 
-// WriteAtOnce writes as much of p as the network takes without waiting, and returns how
-// much that was; less than all is no error. raw is not nil. A deadline for writes that
-// has passed is an error.
+// WriteAtOnce writes as many bytes of p as the network takes without waiting, and returns
+// their number; less than all is no error. raw is not nil. A deadline for writes that has
+// passed is an error.
 func WriteAtOnce(raw syscall.RawConn, p []byte) (int, error) {
 	w := writers.Get().(*writer)
 	w.p, w.n, w.err = p, 0, nil

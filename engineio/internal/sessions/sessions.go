@@ -8,10 +8,11 @@ import (
 	"sync/atomic"
 )
 
-// shardCount is how many parts a Table has. Requests of different sessions seldom meet in one.
+// shardCount is how many parts a Table has, so that requests of different sessions seldom wait
+// for the same lock.
 const shardCount = 64
 
-// Table holds values by session id. It is made by New. Its methods may be called from any
+// Table holds values by session id. Make it with New. Its methods may be called from any
 // goroutine, except that Put and Delete of one id must not run at the same time.
 type Table[V any] struct {
 	seed   maphash.Seed
@@ -28,7 +29,7 @@ type shard[V any] struct {
 // New returns an empty table.
 func New[V any]() *Table[V] { return &Table[V]{seed: maphash.MakeSeed()} }
 
-// The ids of clients that do not belong to a session are unknown text: the seed keeps them from
+// shard returns the part for an id. Clients can send any text as an id: the seed keeps them from
 // choosing a shard.
 func (t *Table[V]) shard(id string) *shard[V] {
 	return &t.shards[maphash.String(t.seed, id)%shardCount]

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ClientFrame returns a frame as clients send it; first is its first byte.
+// ClientFrame returns a frame in the form in which clients send it. first is its first byte.
 func ClientFrame(first byte, payload string) []byte {
 	b := []byte{first}
 	switch n := len(payload); {
@@ -28,7 +28,7 @@ func ClientFrame(first byte, payload string) []byte {
 	return b
 }
 
-// ParseFrames reads unmasked, unfragmented frames as RFC 6455 has them.
+// ParseFrames reads unmasked, unfragmented frames of RFC 6455.
 func ParseFrames(t testing.TB, wire []byte) (ops []byte, payloads [][]byte) {
 	t.Helper()
 	for len(wire) > 0 {
