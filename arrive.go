@@ -19,8 +19,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
-// How sessions come from another server: with what their clients had missed when they left, and what the
-// servers have said since. Then they are like any other whose client is away.
+// How sessions come from another server: with the events that their clients had missed when they left it,
+// and with the messages of all servers since. After that they are like any session whose client is away.
 
 var (
 	errElsewhere = errors.New("socketio: the client was connected to another server")
@@ -44,15 +44,15 @@ func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Ca
 	return g
 }
 
-// arrivals are sessions that have come from another server. First they are in no room. When enter
-// has put them into their rooms, they get what is emitted from then on, and later, before that, what
-// this server had published before and has not got back from the broker.
+// arrivals are sessions that have come from another server. First they are in no room. After enter has
+// put them into their rooms, they get all events that are emitted from then on. Events that this server
+// had published before that are inserted in front of these when they come back from the broker.
 type arrivals struct {
 	srv     *Server
 	capture *cluster.Capture
 	all     []*newcomer
 	entered bool // see enter
-	marks   int  // how often Settle was called
+	marks   int  // how often Settle has been called
 	moved   bool // rooms were joined or left since enter, in Settle
 }
 
@@ -65,25 +65,26 @@ var (
 // broker after that.
 var belated = new(place)
 
-// newcomer is one of them.
+// newcomer is one session of arrivals.
 type newcomer struct {
 	s *Socket
-	// has are the offsets of the events that came with it: what the other server emitted itself comes
-	// by the broker, too.
+	// has are the offsets of the events that came with the session, because some of them come through the
+	// broker, too: those that the other server emitted itself.
 	has map[recovery.Offset]struct{}
 	// own is the newest event of the other server that the client had confirmed there, see recovery.Log.
 	own  recovery.Offset
-	ends bool // it was disconnected meanwhile
-	// owner is that of its record, if its server was killed, see broker.RecordStore.
+	ends bool // the socket was disconnected meanwhile
+	// owner is the owner of the record, if the session's server was killed, see broker.RecordStore.
 	owner string
-	kept  int // how many events its log had in enter, or when Settle was called last
-	// changed are the rooms that were joined or left since enter, as long as what was asked for before may come.
+	kept  int // how many events the log had in enter, or in the last call of Settle
+	// changed are the rooms that were joined or left since enter: earlier commands for them, which may still come,
+	// have no effect.
 	changed map[string]bool
 }
 
 var errNoSession = errors.New("the message is not complete")
 
-// adopt makes a socket of a session. It is known by its key, and by nothing else yet.
+// adopt makes a socket of a session. It can be found by its key only.
 func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	ns, err := handlers.Namespace(m.Namespace)
 	if err != nil || !sessionid.Is(m.SID) || len(m.Key) != len(recovery.Key{}) || len(m.Rooms) > srv.opts.Limits.MaxRooms {
@@ -111,7 +112,7 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	a := &newcomer{s: s, owner: known.Owner, has: make(map[recovery.Offset]struct{})}
 	if !srv.recovery.Adopt(&r.session, s, recovery.Key(m.Key)) {
 		srv.workers.End()
-		return nil, errors.New("it is here already, or this server shuts down")
+		return nil, errors.New("this server has it already, or shuts down")
 	}
 	s.mu.Lock()
 	for _, room := range m.Rooms {
@@ -137,7 +138,7 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	return a, nil
 }
 
-// resumeQuestions has the answers of the client go to the server that waits for them.
+// resumeQuestions makes the answers of the client go to the server that waits for them.
 func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	srv := s.srv()
 	for _, q := range questions {
@@ -154,13 +155,13 @@ func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	}
 }
 
-// raiseTo makes a counter at least n.
+// raiseTo raises a counter to n, if it is lower.
 func raiseTo(counter *atomic.Uint64, n uint64) {
 	for last := counter.Load(); last < n && !counter.CompareAndSwap(last, n); last = counter.Load() {
 	}
 }
 
-// enter puts the sockets into their rooms. From now on all that is emitted to them reaches them.
+// enter puts the sockets into their rooms. From now on they get every event that is emitted to them.
 func (g *arrivals) enter() {
 	g.entered, g.moved = true, false
 	arrival := g.srv.arrived.Load() + 1
@@ -181,13 +182,14 @@ func (g *arrivals) enter() {
 			s.Disconnect()
 		}
 	}
-	g.srv.arrived.Store(arrival) // there is one enter at a time
+	g.srv.arrived.Store(arrival) // enter runs once at a time
 }
 
 // Settle makes the sessions wait for their clients. The goroutine that receives calls it.
 //
-// If rooms were joined or left because of what came now, this server has perhaps emitted to these rooms
-// since enter, and has missed the sockets. So all that it has emitted before now is waited for, too.
+// If the messages that came now joined or left rooms, events that this server has emitted to these rooms since
+// enter may have missed the sockets. So Settle asks for another call, after everything that this server has
+// emitted before now has come back.
 func (g *arrivals) Settle() (again bool) {
 	for _, a := range g.all {
 		a.beginSettling()
@@ -214,7 +216,7 @@ func (g *arrivals) Settle() (again bool) {
 	return false
 }
 
-// beginSettling notes what has reached a socket since enter.
+// beginSettling notes the events that have reached a socket since enter.
 func (a *newcomer) beginSettling() {
 	s, r := a.s, a.s.recovery
 	s.mu.Lock()
@@ -231,7 +233,7 @@ func (a *newcomer) beginSettling() {
 	}
 }
 
-// insertBelated puts the events into the log that this server emitted before those that the socket got at once.
+// insertBelated inserts the belated events into the log, in front of those that the socket got at once.
 func (a *newcomer) insertBelated() {
 	s, r := a.s, a.s.recovery
 	s.sending.Lock()
@@ -267,7 +269,7 @@ func (a *newcomer) settle() {
 	}
 }
 
-// End ends the sessions, unless Settle has been called: some of what was emitted to them may be lost.
+// End ends the sessions, unless Settle has been called, because events for them may be lost.
 func (g *arrivals) End() {
 	g.capture.End() // waits for Settle
 	g.fail()
@@ -298,7 +300,7 @@ func (a *newcomer) isIn(e *wire.Event) bool {
 	return e.Everyone || a.s.inOneOf(e.Rooms, true)
 }
 
-// had reports whether the client has an event already, or it is kept.
+// had reports whether an event is kept, or the client has it already.
 func (a *newcomer) had(offset recovery.Offset) bool {
 	_, has := a.has[offset]
 	return has || offset.UpTo(a.own)
@@ -339,7 +341,7 @@ func (g *arrivals) Command(c wire.Command) error {
 	return nil
 }
 
-// Order carries out what all servers are asked to do.
+// Order carries out an order to all servers.
 func (g *arrivals) Order(content []byte) {
 	var q census.Question
 	if json.Unmarshal(content, &q) != nil || q.Do != census.Move && q.Do != census.Disconnect || q.NeedsRoom() {

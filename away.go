@@ -7,11 +7,11 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/goargs"
 )
 
-// The life of a socket whose client can come back: admitFirst lets it in; lose, which
-// stands in for leave, has it wait for its client; a CONNECT with its pid (comeBack)
-// leads to the connect handler once more (runReturn), and readmit attaches it to the new
-// connection; end ends it while its client is away. What happens in its mailbox is, for each
-// connection, connect, events, disconnect, and in the end expired.
+// The life of a socket whose client can come back. admitFirst lets it in. When the connection
+// is lost, lose makes it wait for its client, instead of leave. A CONNECT packet with its pid
+// (comeBack) calls the connect handler once more (runReturn), and readmit attaches the socket
+// to the new connection. end ends a socket whose client is away. Its mailbox gets, for each
+// connection, connect, events and disconnect, and in the end expired.
 
 // lose notes that the connection with a seat is lost: the client may come back by another
 // one. It has no effect if the socket is not on that connection now.
@@ -56,7 +56,7 @@ func (s *Socket) lose(st *seat, reason Reason, cause error) {
 // s.mu and cl.mu.
 func (s *Socket) waitUnlock(claim uint64, cl *client, st *seat) {
 	r, lost := s.recovery, s.recovery.lost
-	waits := r.session.Wait(claim) || !r.session.Current(claim) // it is back already
+	waits := r.session.Wait(claim) || !r.session.Current(claim) // the client is back already
 	cancel := s.cancel
 	s.mu.Unlock()
 	if st.sock == s {
@@ -71,8 +71,8 @@ func (s *Socket) waitUnlock(claim uint64, cl *client, st *seat) {
 	}
 }
 
-// leaveSeat is leave because of what came from the connection of a seat or, if lost is set, because of the
-// end of that connection.
+// leaveSeat is leave because of a packet from the connection of a seat or, if lost is set, because of the end
+// of that connection.
 func (s *Socket) leaveSeat(st *seat, reason Reason, cause error, drop, lost bool) {
 	if s.recovery == nil {
 		s.leave(reason, cause, drop)
@@ -82,7 +82,7 @@ func (s *Socket) leaveSeat(st *seat, reason Reason, cause error, drop, lost bool
 	back := s.recovery.back
 	ours := back == nil && s.at.Load() == st && s.state.Load() != stateAway || back != nil && back.seat == st
 	elsewhere := reason == ReasonServerShutdown && s.srv().mover != nil // it comes back to another server
-	comesBack := s.announced && (!drop || elsewhere)                    // it knows the id by which it can
+	comesBack := s.announced && (!drop || elsewhere)                    // the client knows the pid
 	s.mu.Unlock()
 	switch {
 	case lost && comesBack:
@@ -96,7 +96,7 @@ func (s *Socket) leaveSeat(st *seat, reason Reason, cause error, drop, lost bool
 }
 
 // end ends the session of a client that is away. It reports false if the client is not.
-// Without a reason it is the one for which the connection was lost.
+// An empty reason means the reason for which the connection was lost.
 func (s *Socket) end(why Expiry, reason Reason, cause error) bool {
 	s.mu.Lock()
 	if s.reason != "" || s.state.Load() != stateAway {
@@ -139,7 +139,7 @@ func (s *Socket) endUnlock(why Expiry, reason Reason, cause error) {
 	}
 }
 
-// expiryOf says why a session ends that is made to leave while its client is away.
+// expiryOf returns why the session of a client that is away ends when leave is called with a reason.
 func expiryOf(reason Reason) Expiry {
 	switch reason {
 	case ReasonServerDisconnect:
@@ -158,7 +158,7 @@ func (s *Socket) expiryLocked() Expiry {
 	return s.recovery.why
 }
 
-// lostOrLeft returns how the last connection ended, on which the client came back in vain.
+// lostOrLeft returns how the last connection ended, after its client came back in vain.
 func (s *Socket) lostOrLeft() *DisconnectError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,8 +176,8 @@ func (s *Socket) box() *box {
 	return s.at.Load().box
 }
 
-// hearsFrom reports whether what comes on a connection is the socket's: its connect handler
-// has accepted that connection.
+// hearsFrom reports whether packets of a connection are for the socket: its connect handler has
+// accepted that connection.
 func (s *Socket) hearsFrom(cl *client) bool {
 	return s.recovery == nil || s.recovery.admitted.Load() == cl
 }
@@ -195,7 +195,8 @@ func (cl *client) awaySockets() (all []*Socket) {
 	return all
 }
 
-// Confirmed forgets what the client has received. The engine calls it when a pong shows that.
+// Confirmed forgets the events that the client has received, as a pong has shown. The engine calls
+// it.
 func (cl *client) Confirmed(n uint64) {
 	if !cl.recoverable {
 		return
@@ -210,7 +211,7 @@ func (cl *client) Confirmed(n uint64) {
 			continue
 		}
 		s.sending.Lock()
-		if s.state.Load() == stateJoined && s.at.Load() == st { // numbers are those of a connection
+		if s.state.Load() == stateJoined && s.at.Load() == st { // each connection counts anew
 			ask = s.recovery.session.Log.Confirm(n) || ask
 		}
 		s.sending.Unlock()
@@ -220,7 +221,7 @@ func (cl *client) Confirmed(n uint64) {
 	}
 }
 
-// runExpired tells the application that a session has ended while its client was away.
+// runExpired calls OnExpired and the hooks after a session has ended while its client was away.
 func (s *Socket) runExpired() {
 	defer s.finish() // whatever the handler does
 	s.events.Wait()
@@ -304,7 +305,7 @@ func (s *Socket) admitFirst() (accepted bool) {
 	if !r.startsAt.IsZero() {
 		r.session.Log.StartsAt(r.startsAt)
 	}
-	_ = cl.conn.SendAnyway(first.Frames()) // if the connection is closed, the socket is about to hear of it
+	_ = cl.conn.SendAnyway(first.Frames()) // if the connection is closed, Closed is about to be called
 	for _, p := range s.takeHeld() {
 		if p.Kept == nil {
 			_ = cl.conn.SendAnyway(p.Frames())

@@ -9,11 +9,11 @@ import (
 
 // How a client comes back: see away.go.
 
-// arrival is a CONNECT packet that is to be decided.
+// arrival is a CONNECT packet that waits for a decision.
 type arrival struct {
 	packets.Credentials
 	c       *Context // the connect event; its socket is not known yet
-	fetched bool     // the other servers have been asked for the session
+	fetched bool     // the session has been fetched from another server, or no server has it
 }
 
 // arrival takes what the client says about its session out of the payload of its CONNECT packet.
@@ -37,19 +37,19 @@ type comeback struct {
 	seat   *seat
 	claim  uint64 // see recovery.Store
 	offset recovery.Offset
-	pid    string // as the client sent it, which compares it with the answer
+	pid    string // as the client sent it: it compares the pid in the answer with that
 }
 
 // enter seats a client that has sent a CONNECT packet: in its session if it comes back,
-// or else in a new one. The event has been counted.
+// otherwise in a new one. The event has been counted.
 func (cl *client) enter(st *seat, in arrival) {
 	if in.PID == "" || !cl.comeBack(st, in) {
 		cl.enterNew(st, in)
 	}
 }
 
-// comeBack has a client come back to its session. If it reports false, the client gets a
-// new one.
+// comeBack seats a client in the session to which it comes back. If it reports false, the
+// client gets a new session.
 func (cl *client) comeBack(st *seat, in arrival) bool {
 	if cl.fetch(st, in, true) {
 		return true
@@ -80,9 +80,9 @@ func (cl *client) comeBack(st *seat, in arrival) bool {
 	}
 }
 
-// fetch has the session come here that a client names, if another server may have it, and then seats the
-// client. It reports false if there is nothing to be waited for. With underWay, that is so unless the
-// session is being fetched already.
+// fetch fetches the session that a client names from another server, and then seats the client. It reports
+// false if no other server can have the session. With underWay it only waits for a fetch of the session that
+// is under way, and reports false if there is none.
 func (cl *client) fetch(st *seat, in arrival, underWay bool) bool {
 	srv := cl.srv
 	if srv.mover == nil || in.fetched {
@@ -102,7 +102,7 @@ func (cl *client) fetch(st *seat, in arrival, underWay bool) bool {
 	return false
 }
 
-// fetched seats a client whose session has come, or has not.
+// fetched seats a client after fetch, whether the session has come or not.
 func (cl *client) fetched(st *seat, in arrival) {
 	entering := cl.entering()
 	entering.Lock()
@@ -120,9 +120,9 @@ func (cl *client) fetched(st *seat, in arrival) {
 	cl.enter(st, in)
 }
 
-// takeOver ends the connection of the socket, which its client has lost without the server
-// noticing, for another one. It reports false if it is that one: nobody knows then what
-// the client has received of it.
+// takeOver ends the connection of the socket because its client uses another one: it has lost
+// this one, and the server has not noticed. It reports false if both are the same connection:
+// the server does not know then what the client has received.
 func (s *Socket) takeOver(cl *client) bool {
 	for s.state.Load() == stateJoined {
 		st := s.at.Load()
@@ -143,10 +143,10 @@ func (s *Socket) canResume(in arrival) bool {
 	return !in.UnknownOffset && !r.overflowed && (r.session.Log.Resume(in.Offset) || r.resumeUnpublished(in.Offset))
 }
 
-// awaitHandler has the connect handler called for a client that comes back. A CONNECT before
-// this one that has not been decided is forgotten; if there is a newer one, this one is. It
-// reports false if the session has ended. overtaken is set, and nothing else has happened, if the
-// connect handler of a CONNECT before this one has accepted the client meanwhile.
+// awaitHandler queues the call of the connect handler for a client that comes back. Of several
+// CONNECTs that have not been decided, only the newest counts. seated is false if the session has
+// ended. overtaken is set, and nothing else has happened, if the connect handler has accepted the
+// client for an earlier CONNECT meanwhile.
 func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) (seated, overtaken bool) {
 	r := s.recovery
 	cl.mu.Lock()
@@ -190,8 +190,8 @@ func (s *Socket) awaitHandler(cl *client, back *comeback, c *Context) (seated, o
 	return true, false
 }
 
-// comesBackAs reports whether a CONNECT packet is about the session that is about to come back
-// to a seat already.
+// comesBackAs reports whether a CONNECT packet names the session that is already about to come back
+// to a seat.
 func (s *Socket) comesBackAs(in arrival, st *seat) bool {
 	if s.recovery == nil || in.PID == "" || s.recovery.session.Key() != in.ID.Key() {
 		return false
@@ -201,7 +201,7 @@ func (s *Socket) comesBackAs(in arrival, st *seat) bool {
 	return s.reason == "" && s.recovery.back != nil && s.recovery.back.seat == st
 }
 
-// outcome is what becomes of a client that comes back.
+// outcome is the result of runReturn.
 type outcome int
 
 const (
@@ -213,7 +213,7 @@ const (
 // runReturn calls the connect handler for a client that comes back.
 func (s *Socket) runReturn(c *Context) {
 	back := s.comebackOf(c.id)
-	if back == nil { // there is a newer one, or the connection is lost again
+	if back == nil { // there is a newer CONNECT, or the connection is lost again
 		c.from().handled(c)
 		return
 	}
@@ -258,7 +258,7 @@ func (s *Socket) runReturn(c *Context) {
 	}
 }
 
-// comebackOf returns the comeback with a claim, nil if the socket does not await it any more.
+// comebackOf returns the comeback with a claim, nil if the socket does not wait for it any more.
 func (s *Socket) comebackOf(claim uint64) *comeback {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -307,10 +307,10 @@ func (s *Socket) readmit(back *comeback) outcome {
 		s.endUnlock(ExpiredOffset, r.lost.Reason, errOffset)
 		return outcomeMissed
 	}
-	_ = cl.conn.SendAnyway(first.Frames()) // if the connection is closed, the socket is about to hear of it
+	_ = cl.conn.SendAnyway(first.Frames()) // if the connection is closed, Closed is about to be called
 	ask := r.session.Log.Replay(func(p *packets.KeptPacket) (n uint64, keep bool) {
 		if p.Payload.Ask != 0 && s.acks[p.Payload.Ask] == nil {
-			return 0, false // it is answered, or nobody waits any more
+			return 0, false // it has been answered, or the wait has ended
 		}
 		n, _ = cl.conn.SendNumberedAnyway(p.Payload.Frames)
 		return n, true
@@ -320,7 +320,7 @@ func (s *Socket) readmit(back *comeback) outcome {
 	r.back, r.claim = nil, back.claim
 	r.admitted.Store(cl)
 	srv.index.SetAway(&s.membership, false)
-	var rooms []string // that hooks have not heard of
+	var rooms []string // for which Joined has not been called
 	if r.came {
 		r.came, rooms = false, s.membership.Rooms()
 	}
@@ -344,11 +344,11 @@ func (s *Socket) refuseReturn(back *comeback, e *Error) {
 		s.endUnlock(ExpiredRefused, ReasonServerDisconnect, nil)
 	case ours && s.disconnected():
 		s.mu.Unlock()
-	default: // there is a newer connection, or nobody to be told
+	default: // there is a newer connection, or the connection has ended
 		s.mu.Unlock()
 		return
 	}
-	back.seat.vacate(s) // before the client is told, which may connect again at once
+	back.seat.vacate(s) // before the client gets the refusal, because it may connect again at once
 	if joined {
 		s.sendDisconnect()
 	} else {

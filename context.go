@@ -81,9 +81,9 @@ func (c *Context) Args() Args { return goargs.Decode(c.args) }
 // If Options.Parser does not support Raw, RawArgs decodes the arguments as Args does.
 func (c *Context) RawArgs() Args { return parser.RawArgs(c.args) }
 
-// NumArgs returns how many arguments the event has. It decodes none of them. With it, a
-// handler that has more parameters finds out which ones the client left out; with
-// [Options].StrictArgs such an event is an error.
+// NumArgs returns how many arguments the event has. It decodes none of them. A handler with
+// more parameters learns from it which ones the client left out. With [Options].StrictArgs
+// such an event is an error.
 func (c *Context) NumArgs() int { return c.args.Len() }
 
 // Bind decodes the arguments, in order, into the variables that vs point to.

@@ -247,17 +247,16 @@ func (f *fanout) endEmit(cb *ackCallback) {
 	}
 }
 
-// step is what is left to be done at the end of an event that is a step in the order of the server.
+// step has the work that waits for the end of an event that is a step in the order of the server.
 type step struct {
 	head    parser.Header
-	reached []*Socket // of whom hooks are to hear
-	full    []*Socket // whose connections are to be closed
-	ending  []*Socket // whose sessions are to end
+	reached []*Socket // for which hooks will be called
+	full    []*Socket // whose connections will be closed
+	ending  []*Socket // whose sessions will end
 }
 
-// begin makes the event a step in the order of the server, until end, if sessions are written down: it
-// is sent to all clients here and handed to the outbox before the next one. No code of the
-// application runs meanwhile.
+// begin makes the event a step in the order of the server, if sessions are written down. Until end no other
+// event is sent to the clients of this server or handed to the outbox, and no code of the application runs.
 func (f *fanout) begin(h parser.Header) {
 	q := f.srv.sequence
 	if q == nil || f.volatile || f.packet.Forms == nil {
@@ -280,14 +279,14 @@ func (f *fanout) beginReceived() {
 	f.packet.WithStep(q.Now().Step())
 }
 
-// release unlocks what a panic has left locked.
+// release unlocks the sequence after a panic.
 func (f *fanout) release() {
 	if f.step != nil {
 		f.srv.sequence.Unlock()
 	}
 }
 
-// endStep ends begin, and does what can run code of the application.
+// endStep ends begin, and does the work that can run code of the application.
 func (f *fanout) endStep() {
 	st := f.step
 	f.step = nil
@@ -303,8 +302,8 @@ func (f *fanout) endStep() {
 	}
 }
 
-// record publishes the event for the history, if clients here may need it, and the other servers do
-// not get it as it is.
+// record publishes the event for the history, if clients of this server may need it after the server was
+// killed, and the event is not published for other servers in a form that has it.
 func (f *fanout) record(out *wire.Event, event string, data any) {
 	if f.step == nil || !f.packet.IsKept() {
 		return
@@ -318,7 +317,7 @@ func (f *fanout) record(out *wire.Event, event string, data any) {
 	}
 }
 
-// recorded returns whom an event is for.
+// recorded returns the recipients of an event, for record.
 func (e *emitOptions) recorded(direct bool, self *Socket) *wire.Event {
 	out := &wire.Event{Namespace: e.ns, Everyone: !e.targeted && !direct, Rooms: e.rooms, Skip: e.skip, Except: e.except, NoCompress: e.noCompress}
 	switch {

@@ -39,9 +39,9 @@ type Hooks struct {
 	// connect handler. With Options.AlwaysConnect, a connect handler that fails
 	// disconnects the client, and Refused is not called.
 	Refused func(c Connection, namespace string, e *Error)
-	// SocketConnected is called when a socket has been accepted, and its client has
-	// been sent that or has left meanwhile, by the goroutine of its handlers. It comes
-	// before the first event of the socket is handled. Joined follows for the rooms that
+	// SocketConnected is called when a socket has been accepted, after the CONNECT packet
+	// has been sent to its client, by the goroutine of its handlers. It comes before the
+	// first event of the socket is handled, and also if the client has left meanwhile. Joined follows for the rooms that
 	// its connect handler joined.
 	SocketConnected func(s *Socket)
 	// SocketDisconnected is called once for each socket that was accepted, when
@@ -54,8 +54,8 @@ type Hooks struct {
 	// ([Options].Recovery), after the handler of OnExpired has returned, by the goroutine of
 	// the socket's handlers. Left precedes it for each of its rooms.
 	Expired func(s *Socket, why Expiry)
-	// Moved is called instead of Expired when the session goes on on another server, where
-	// SocketConnected follows when the client is back. The Socket here is of no more use.
+	// Moved is called instead of Expired, by the same goroutine, when the session has gone to
+	// another server, which calls SocketConnected later. This Socket is of no more use.
 	Moved func(s *Socket)
 
 	// Joined is called when a socket has joined a room and was not in it before, by

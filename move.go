@@ -23,15 +23,16 @@ import (
 )
 
 // Sessions move between servers (Options.Recovery with Options.Cluster.Broker): a client has come
-// back to another server than its own, or its server shuts down. Package migration has who asks whom.
-// The client waits until its session has come (client.fetch). The server that had the session takes it
-// from the rooms at once, so that from then on all that is for it goes through the broker, and hands it
-// over when its handlers have returned. How the other server takes it is in arrive.go.
+// back to another server than its own, or its server shuts down. Package migration has the messages
+// between the servers. The client waits until its session has come (client.fetch). The server that had the
+// session takes the socket out of its rooms at once, so that all later events for it go through the broker,
+// and hands the session over when its handlers have returned. arrive.go has the other side.
 //
-// With a broker that keeps a history and records, sessions go on whose server was killed: it has written
-// them down (socketSource), and another server makes them of that and of the history (standby.Restorer).
+// With a broker that keeps a history and records, sessions go on after their server was killed. That server
+// has written them down (socketSource), and another one makes them of the record and of the history
+// (standby.Restorer).
 
-// moveHost is a server as its Mover sees it.
+// moveHost is a Server in the form of a migration.Host.
 type moveHost struct {
 	srv *Server
 	*standby.Restorer
@@ -39,22 +40,22 @@ type moveHost struct {
 
 var _ migration.Host = moveHost{}
 
-// errMoved is why a socket is not here any more.
+// errMoved is why a socket has left this server.
 var errMoved = errors.New("socketio: the client has come back to another server")
 
-// expiryMoved stands in recoverable.why for a session that goes on elsewhere. Nobody hears of it.
+// expiryMoved is recoverable.why of a session that goes on on another server. OnExpired is not called.
 const expiryMoved Expiry = "moved"
 
-// departure is where a session goes.
+// departure says where a session goes.
 type departure struct {
 	to    string
 	claim uint64 // of the other server, see recovery.Store
 	give  func(*migration.Session)
 }
 
-// entering returns the lock that is held while a client whose session has come from another server is
-// seated, and while gone is set: it is seated before the end of the connection, or not at all. Clients
-// share these locks, so that each needs no memory for one.
+// entering returns a lock that is held while a client whose session has come from another server is seated,
+// and while gone is set, so that the client is seated before the end of the connection or not at all.
+// Clients share these locks, so that none needs memory for its own.
 func (cl *client) entering() *sync.Mutex {
 	return &cl.srv.entering[int(cl.slot)%len(cl.srv.entering)]
 }
@@ -78,7 +79,7 @@ func (h moveHost) Give(key recovery.Key, to string, give func(*migration.Session
 	return ok && s.sendOff(&departure{to, claim, give})
 }
 
-// GiveWaiting takes one whose client is away.
+// GiveWaiting takes a session whose client is away from this server, see migration.Host.
 func (h moveHost) GiveWaiting(to string, give func(*migration.Session)) (key recovery.Key, size int64, ok bool) {
 	for {
 		s, claim, ok := h.srv.recovery.ClaimWaiting()
@@ -92,21 +93,21 @@ func (h moveHost) GiveWaiting(to string, give func(*migration.Session)) (key rec
 	}
 }
 
-// Has reports whether a session is here.
+// Has reports whether this server has a session.
 func (h moveHost) Has(key recovery.Key) bool { return h.srv.recovery.Has(key) }
 
 // Waiting returns how many clients are away.
 func (h moveHost) Waiting() int { return h.srv.recovery.Waiting() }
 
 // sendOff takes the socket out of everything, for another server. It reports false if the session has ended,
-// or the client has come back here since the other server asked for it.
+// or the client has come back to this server since the other one asked for it.
 func (s *Socket) sendOff(d *departure) bool {
 	for {
 		s.takeOver(nil)
 		if gone, joined := s.leaveFor(d); !joined {
 			return gone
 		}
-		// The connect handler of an earlier connection has accepted the client in this moment.
+		// The connect handler of an earlier connection has just accepted the client.
 	}
 }
 
@@ -127,16 +128,16 @@ func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 	r.moved.Store(true)
 	s.sending.Unlock()
 	r.session.End()
-	r.recorder.Stop() // what is emitted from now on is not in the order of this server
+	r.recorder.Stop() // events from now on are not in the order of this server
 	index := s.srv().index
 	index.Withdraw(&s.membership)
-	index.Forget(&s.membership) // what is for its session id goes through the broker
+	index.Forget(&s.membership) // events for its session id go through the broker now
 	s.mu.Unlock()
 	if s.srv().debugs() {
 		s.srv().log.Debug("socketio: a session goes to another server", "namespace", s.name, "sid", short(s.sid))
 	}
 	s.srv().queue(r.box, &Context{Socket: s, kind: kindExpired, event: "disconnect", args: goargs.Args{s.reason}, details: &contextDetails{}})
-	if back != nil { // a connection here that the client has lost since
+	if back != nil { // a connection to this server, which the client has lost since
 		back.seat.vacate(s)
 		back.seat.client.conn.Close(ReasonTransportClose, errTakenOver)
 	}
@@ -146,8 +147,8 @@ func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 // movedAway reports whether the session goes on on another server.
 func (s *Socket) movedAway() bool { return s.recovery != nil && s.recovery.moved.Load() }
 
-// awaitsMove reports whether the session is about to go on on another server: the handlers here have not
-// returned.
+// awaitsMove reports whether the session is about to go to another server: its handlers on this one have
+// not returned.
 func (s *Socket) awaitsMove() bool { return s.movedAway() && s.state.Load() == stateLeaving }
 
 // handOver hands the session over. Its handlers have returned.
@@ -157,7 +158,7 @@ func (s *Socket) handOver() {
 	d.give(s.export(d.to))
 }
 
-// export returns what another server gets of the session.
+// export returns the session in the form in which another server gets it.
 func (s *Socket) export(to string) *migration.Session {
 	r := s.recovery
 	key := r.session.Key()
@@ -179,14 +180,14 @@ func (s *Socket) export(to string) *migration.Session {
 	defer s.sending.Unlock()
 	start, confirmed := r.session.Log.Start()
 	m.Start, m.Confirmed, m.Own = start.String(), confirmed, r.session.Log.TrimmedOwn().String()
-	for p := range r.session.Log.All() { // answered questions, too: the client may say their offsets
+	for p := range r.session.Log.All() { // including answered ones: the client may send their offsets
 		m.Packets = append(m.Packets, packets.ToMove(p))
 	}
 	return m
 }
 
-// relayAnswers has the client's acknowledgements come from another server. Whoever waits for them here
-// goes on waiting.
+// relayAnswers makes the other server pass on the client's acknowledgements to this one, whose waits for them
+// go on.
 func (s *Socket) relayAnswers(asked map[uint64]ackTarget, to string) (questions []migration.Question) {
 	for _, id := range slices.Sorted(maps.Keys(asked)) {
 		q := migration.Question{Ask: id, Answer: s.srv().ackIDs.Add(1)}
@@ -207,7 +208,7 @@ func (s *Socket) relayAnswers(asked map[uint64]ackTarget, to string) (questions 
 	return questions
 }
 
-// relay passes on what a client answered on another server, to which it went before it did.
+// relay passes on the answer of a client that has moved to another server before it answered.
 type relay struct {
 	s  *Socket
 	id uint64
@@ -222,8 +223,8 @@ func (a *relay) Failed(_ string, err error) {
 	}
 }
 
-// pidText returns a private id as its client gets it. With a broker it names the server, so that others
-// know whom to ask.
+// pidText returns a private id in the form in which its client gets it. With a broker it includes the id of
+// this server, so that other servers know which one to ask.
 func (srv *Server) pidText(id recovery.PID) string {
 	if srv.mover == nil {
 		return id.Secret()
@@ -231,8 +232,8 @@ func (srv *Server) pidText(id recovery.PID) string {
 	return id.Secret() + "." + srv.host
 }
 
-// startSurvival has sessions written down, and has those restored whose server was killed, if the broker
-// can do both.
+// startSurvival makes this server write sessions down, and restore those of servers that were killed, if the
+// broker keeps a history and records.
 func (srv *Server) startSurvival() {
 	history, keeps := srv.opts.Cluster.Broker.(broker.History)
 	store, stores := srv.opts.Cluster.Broker.(broker.RecordStore)
@@ -262,7 +263,7 @@ func (srv *Server) startSurvival() {
 	}
 }
 
-// restoreMemory is how many bytes sessions that are restored together may have missed.
+// restoreMemory bounds the events that sessions which are restored together have missed, in bytes.
 const restoreMemory = 64 << 20
 
 // endSurvival writes what waits, because of Shutdown.
@@ -272,7 +273,7 @@ func (srv *Server) endSurvival(ctx context.Context) {
 	}
 }
 
-// surviveLocked has the session written down from now on. The sequence and s.mu are locked.
+// surviveLocked writes the session down from now on. The sequence and s.mu are locked.
 func (s *Socket) surviveLocked(owner string) {
 	if w := s.srv().snapshots; w != nil {
 		s.recovery.recorder.Start(w, s.srv().sequence, s.recovery.session.Key(), owner, socketSource{s})
@@ -303,7 +304,7 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 	}
 }
 
-// socketSource is a socket as it is written down.
+// socketSource is a Socket in the form of a standby.Source.
 type socketSource struct{ s *Socket }
 
 var _ standby.Source = socketSource{}
@@ -332,7 +333,7 @@ func (src socketSource) Snapshot() []byte {
 	return form
 }
 
-// snapshot returns the present state, nil if it cannot go on elsewhere. The sequence is locked.
+// snapshot returns the present state, nil if another server cannot go on with it. The sequence is locked.
 func (s *Socket) snapshot() *standby.Snapshot {
 	srv, r := s.srv(), s.recovery
 	if !srv.sequence.Started() {
@@ -351,7 +352,7 @@ func (s *Socket) snapshot() *standby.Snapshot {
 	}
 	start, confirmed := r.session.Log.Start()
 	m.Start, m.Confirmed = start.String(), confirmed
-	var oldest uint64 // that is not in the base
+	var oldest uint64 // the step of the oldest event that is not in the base
 	for p := range r.session.Log.All() {
 		switch {
 		case r.recorder.IsInBase(p.Payload.Step):
@@ -365,7 +366,7 @@ func (s *Socket) snapshot() *standby.Snapshot {
 	return snap
 }
 
-// Taken ends the session here: another server has it.
+// Taken ends the session on this server, because another one has it.
 func (src socketSource) Taken() {
 	s := src.s
 	if _, claim, ok := s.srv().recovery.ClaimKey(s.recovery.session.Key()); ok {
@@ -373,11 +374,11 @@ func (src socketSource) Taken() {
 	}
 }
 
-// askMargin is how many acknowledgements a server may have asked for since it wrote a session down.
+// askMargin is how many acknowledgements a server may have asked for after it wrote a session down.
 const askMargin = 1 << 24
 
-// encodeMissed returns an event of the history as a client gets it. Nobody waits for an acknowledgement
-// any more.
+// encodeMissed returns an event of the history in the form in which a client gets it. The wait for its
+// acknowledgements has ended with its server.
 func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
 	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
 	if asks {

@@ -34,8 +34,8 @@ type Options struct {
 	// has no auth: "connect" handlers get the query with which it asked for a namespace,
 	// strings by name, and nothing for "/", where c.Request().URL has the query of the
 	// connection. A refusal reaches it as [Error].Data, or Message if there is none. Its
-	// session ids are made of the id of its connection, as it expects; who gets to know
-	// one can receive and send in its name while it polls. Do not show them to others.
+	// session ids contain the id of its connection, as it expects: anyone who knows one can
+	// receive and send in its name while it polls. Do not show them to others.
 	// [Connection.Revision] tells such clients apart. Off by default: they are refused.
 	AllowEIO3 bool
 	// DisableUpgrades keeps clients that began with polling on polling.

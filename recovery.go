@@ -13,18 +13,18 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/standby"
 )
 
-// Recovery lets clients come back that have lost their connection: in the same
-// session, with its session id, rooms and [Session] values, and with every event
-// that was emitted to them meanwhile, each once and in order. See [Options].Recovery.
+// Recovery lets clients that have lost their connection come back: to the same session,
+// with its session id, rooms and [Session] values, and with every event that was emitted
+// to them meanwhile, each once and in order. See [Options].Recovery.
 //
 // While its client is away, a socket stays a member of its rooms: it can join and
-// leave rooms, events are kept for it, and acknowledgements are waited for. It is
-// not counted among the clients that are connected, see [IncludeAway], and
+// leave rooms, the server keeps events for it, and waits for its acknowledgements. It
+// is not counted among the clients that are connected, see [IncludeAway], and
 // [Socket.Away] is true. The disconnect handler runs when the connection is lost,
 // and the connect handler when the client is back, with [Socket.Recovered] true: it
 // checks the client as any other, and an error ends the session.
 //
-// Only what happens by accident can be recovered from: the connection ends with
+// A client can come back only after an accident: the connection ends with
 // [ReasonTransportClose], [ReasonTransportError] or [ReasonPingTimeout], or the client
 // closes it without leaving the namespace. A client that leaves, or that the server makes
 // leave, comes back as a new one.
@@ -89,32 +89,32 @@ func (s *settings) checkRecovery() error {
 	return nil
 }
 
-// Expiry says why a session ended whose client was away.
+// Expiry says why the session of a client that was away has ended.
 type Expiry string
 
 const (
 	// ExpiredWindow: the client has not come back within [Recovery].Window.
 	ExpiredWindow Expiry = "window"
-	// ExpiredSessionLimit: more was emitted to it than [Recovery].SessionLimit.
+	// ExpiredSessionLimit: more than [Recovery].SessionLimit was emitted to the client.
 	ExpiredSessionLimit Expiry = "session limit"
-	// ExpiredBudget: [Recovery].Budget was used up, and most was kept for it.
+	// ExpiredBudget: [Recovery].Budget was used up, and most was kept for this client.
 	ExpiredBudget Expiry = "budget"
 	// ExpiredOffset: the client is back, but some of what it has missed is not kept any more.
 	ExpiredOffset Expiry = "offset"
 	// ExpiredRefused: the client is back, and the connect handler has refused it.
 	ExpiredRefused Expiry = "refused"
-	// ExpiredClientDisconnect: the client has left, or did not accept its session, when it was about to be back.
+	// ExpiredClientDisconnect: the client has left while it came back, or its CONNECT packet did not fit its session.
 	ExpiredClientDisconnect Expiry = "client disconnect"
 	// ExpiredServerDisconnect: [Socket.Disconnect] or [Socket.CloseConnection] was called.
 	ExpiredServerDisconnect Expiry = "server disconnect"
 	// ExpiredShutdown: [Server.Shutdown] was called, and no other server has taken the session.
 	ExpiredShutdown Expiry = "server shutdown"
-	// ExpiredMove: the session came from another server, and not all could be kept that was
-	// emitted to the client meanwhile.
+	// ExpiredMove: the session came from another server, and what was emitted to the client
+	// meanwhile could not be kept.
 	ExpiredMove Expiry = "move"
 )
 
-// expiries are all there are.
+// expiries are all values of Expiry.
 var expiries = [...]Expiry{
 	ExpiredWindow, ExpiredSessionLimit, ExpiredBudget, ExpiredOffset,
 	ExpiredRefused, ExpiredClientDisconnect, ExpiredServerDisconnect, ExpiredShutdown, ExpiredMove,
@@ -158,13 +158,13 @@ func (s *Socket) Recovered() bool {
 	return s != nil && s.recovery != nil && s.recovery.recovered.Load()
 }
 
-// recoverable is what a socket has besides, whose client can come back.
+// recoverable has the fields of a socket whose client can come back.
 type recoverable struct {
 	session   recovery.Session[*Socket, packets.Kept] // Log is guarded by Socket.sending
 	values    *Session
 	order     *standby.Order  // nil unless its server was killed; written before the session can be claimed
 	box       *box            // for the events of all its connections
-	startsAt  recovery.Offset // what the client takes for its offset when the session begins
+	startsAt  recovery.Offset // the offset that the client has when the session begins
 	recovered atomic.Bool
 	// losing: the disconnect handler or hook of a lost connection runs.
 	losing atomic.Bool
@@ -175,19 +175,19 @@ type recoverable struct {
 	overflowed bool
 	// belated are events of arrivals that are about to go into the log. Guarded by Socket.sending.
 	belated recovery.Pending[packets.Kept]
-	// moved: it goes on on another server. Written with Socket.mu and Socket.sending locked.
+	// moved: the session goes on on another server. Written with Socket.mu and Socket.sending locked.
 	moved atomic.Bool
 
 	// Guarded by Socket.mu.
-	departure *departure       // it goes to another server; nil: it does not
-	came      bool             // from another server, and its client is not back yet
-	arrival   uint64           // Server.arrived when it came; written before it is in the index
+	departure *departure       // nil unless the session goes to another server
+	came      bool             // the session has come from another server, and its client is not back yet
+	arrival   uint64           // Server.arrived when the session came; written before the socket is in the index
 	changed   map[string]bool  // rooms joined or left since then; nil unless that matters, see arrivals
 	recorder  standby.Recorder // records nothing unless the session is written down
 	claim     uint64           // of the connection that the socket is on, see recovery.Store
 	back      *comeback        // the client is about to be back; nil if not
 	lost      *DisconnectError // how the connection was lost last
-	why       Expiry           // the session has ended while the client was away
+	why       Expiry           // why the session has ended, if the client was away
 }
 
 // startRecovery makes the server keep sessions, if Options.Recovery says so.
@@ -231,7 +231,7 @@ func (srv *Server) endRecovery() {
 	}
 }
 
-// audience says how the clients of an emit are to get it.
+// audience says which clients an emit is for, as far as its encoding depends on that.
 func (srv *Server) audience(e *emitOptions) packets.Audience {
 	switch {
 	case srv.recovery == nil:
@@ -262,9 +262,9 @@ func (s *Socket) overBudget() {
 	}
 }
 
-// deliverKept is deliver for a socket whose client can come back. What is not volatile
-// is kept in the order in which it is sent; while the client is away it is only kept. With once,
-// nothing is done if the socket has the event already.
+// deliverKept is deliver for a socket whose client can come back. An event that is not volatile
+// is kept, in the order of sending. While the client is away it is only kept. With once, nothing
+// happens if the socket has the event already.
 func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (sent bool, err error) {
 	if !volatile {
 		p = p.Fixed()
@@ -322,13 +322,13 @@ func (r *recoverable) keep(p *packets.KeptPacket, via *place) (ok bool) {
 	return r.session.Log.Keep(p)
 }
 
-// has reports whether the client has an event, or it is kept, with Socket.sending locked.
+// has reports whether an event is kept, or the client has it, with Socket.sending locked.
 func (r *recoverable) has(offset recovery.Offset) bool {
 	return r.belated.Has(offset) || r.session.Log.Has(offset)
 }
 
-// sendKept sends a packet and keeps it, with s.sending locked. ask is set if the client is
-// to be asked what it has.
+// sendKept sends a packet and keeps it, with s.sending locked. ask is set if the client must be
+// asked what it has received.
 func (s *Socket) sendKept(conn *engineio.Conn, k *packets.KeptPacket) (sent, ask bool, err error) {
 	log := &s.recovery.session.Log
 	n, err := conn.SendNumbered(k.Payload.Frames)
@@ -338,7 +338,7 @@ func (s *Socket) sendKept(conn *engineio.Conn, k *packets.KeptPacket) (sent, ask
 	case !errors.Is(err, engineio.ErrClosed):
 		return false, false, err
 	}
-	// The connection has ended, and the socket is about to hear of it.
+	// The connection has ended, and Closed is about to be called.
 	if !log.Keep(k) {
 		s.recovery.overflowed = true
 	}

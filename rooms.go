@@ -153,7 +153,7 @@ func (n *namespace) Rooms(sid string) []string {
 }
 
 // Members returns the session ids in a room on this server, in no particular order. A
-// session id is a room with that socket alone. The error is [ErrRoomName] for an empty
+// session id names a room that has this socket alone. The error is [ErrRoomName] for an empty
 // name; [Namespace.Sockets] is for everyone.
 func (n *namespace) Members(room string, opts ...QueryOption) ([]string, error) {
 	if err := n.checkRoom(room); err != nil {

@@ -142,8 +142,8 @@ var outages = []outage{
 	{"the broker stops", func(f *siotest.Fleet, near, far *link) { f.Service.Stop() }, socketio.ErrBrokerUnavailable, "", 0},
 	{"this server is interrupted", func(f *siotest.Fleet, near, far *link) { near.interrupt(false) }, socketio.ErrBrokerUnavailable, "", 0},
 	{"the other server is interrupted", func(f *siotest.Fleet, near, far *link) { far.interrupt(false) }, nil, "lost its connection", 10 * time.Second},
-	{"the other server is cut off", func(f *siotest.Fleet, near, far *link) { far.interrupt(true); far.breakPublishing(true) }, nil, "not been heard of", 20 * time.Second},
-	{"the other server crashes", func(f *siotest.Fleet, near, far *link) { far.vanish() }, nil, "not been heard of", 20 * time.Second},
+	{"the other server is cut off", func(f *siotest.Fleet, near, far *link) { far.interrupt(true); far.breakPublishing(true) }, nil, "no sign of life", 20 * time.Second},
+	{"the other server crashes", func(f *siotest.Fleet, near, far *link) { far.vanish() }, nil, "no sign of life", 20 * time.Second},
 	{"the other server shuts down", func(f *siotest.Fleet, near, far *link) { go f.Servers[1].Close() }, socketio.ErrClosed, "", time.Minute},
 }
 
