@@ -59,17 +59,17 @@ func newRecoveryRig(b *testing.B, clients int, recovery *Recovery) *rig {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	defer ln.Close()
-	far, err := net.Dial("tcp", ln.Addr().String())
+	conn, err := net.Dial("tcp", ln.Addr().String())
 	require.NoError(b, err)
 	r.near, err = ln.Accept()
 	require.NoError(b, err)
 	ended := make(chan struct{})
 	go func() { // ends when the connection does
 		defer close(ended)
-		r.count(far)
+		r.count(conn)
 	}()
 	b.Cleanup(func() {
-		far.Close() // the end of every client
+		conn.Close() // the end of every client
 		if err := r.srv.Shutdown(b.Context()); err != nil && b.Context().Err() == nil {
 			b.Error(err)
 		}
@@ -107,10 +107,10 @@ func (r *rig) confirm() {
 // receive hands a message to the server as if it came from a client.
 func (r *rig) receive(s *Socket, message []byte) { s.client().Message(message, false) }
 
-func (r *rig) count(far net.Conn) {
+func (r *rig) count(conn net.Conn) {
 	buf := make([]byte, 1<<20)
 	for {
-		n, err := far.Read(buf)
+		n, err := conn.Read(buf)
 		r.mu.Lock()
 		r.got += int64(n)
 		r.changed.Broadcast()

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
 
-// watch records what hooks are told, with a letter for each sid.
+// watch records the calls of hooks, with one character for each sid.
 func watch(srv *socketio.Server, rec *siotest.Record) (remove func()) {
 	sid := func(s *socketio.Socket) string { return s.Namespace().Name() }
 	handler := func(what string) func(context.Context, *socketio.Context) (context.Context, func(socketio.Args, error)) {
@@ -181,8 +181,8 @@ func TestHooksContext(t *testing.T) {
 	})
 }
 
-// What comes through the broker is emitted here, too.
-func TestHooksElsewhere(t *testing.T) {
+// An event that comes through the broker calls the hook Emitted, too.
+func TestHooksOfEventsFromOtherServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rec siotest.Record
 		memory := new(brokertest.Memory)

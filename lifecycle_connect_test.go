@@ -259,7 +259,7 @@ func TestDisconnectInConnectHandler(t *testing.T) {
 	})
 }
 
-// The client goes while its connect handler decides: whoever was accepted is also told to have left.
+// The client goes while its connect handler decides: a client that was accepted gets its disconnect handler, too.
 func TestClientLeavesWhileConnecting(t *testing.T) {
 	for _, accept := range []bool{true, false} {
 		eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {

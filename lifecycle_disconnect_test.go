@@ -208,7 +208,7 @@ func TestWaitingEventsAtTheEnd(t *testing.T) {
 }
 
 // Disconnect may be called anywhere: in an acknowledgement callback, a disconnect handler, another goroutine.
-func TestDisconnectAnywhere(t *testing.T) {
+func TestDisconnectFromAnyGoroutine(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		srv := siotest.NewServer(t, nil)
 		var rec siotest.Record

@@ -19,7 +19,7 @@ import (
 )
 
 // Calls of another server that have timed out do not count against what a client may
-// owe: the server of the client is told the deadline.
+// owe: the server of the client knows the deadline.
 func TestRemoteCallsThatTimeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := siotest.NewFleet(t, 2, &socketio.Options{Limits: socketio.Limits{MaxPendingAcks: 50}})

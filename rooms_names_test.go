@@ -72,8 +72,8 @@ func TestAnEmptyRoomIsAnError(t *testing.T) {
 	})
 }
 
-// Everyone has names of its own, here and on all servers.
-func TestEveryoneIsSaidInSoManyWords(t *testing.T) {
+// There are methods of their own for everyone, on this server and on all servers.
+func TestEveryoneHasMethodsOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := siotest.NewFleet(t, 2, nil)
 		one, two := f.Servers[0], f.Servers[1]

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// Mode says how much the page is told.
+// Mode says how much the page shows.
 type Mode string
 
 const (
@@ -198,7 +198,7 @@ func (ui *UI) config() config {
 }
 
 // connect lets a page in. Nothing has reached it before, whatever the options of
-// the server: what pages are told goes to a room that it joins last.
+// the server: what pages get is emitted to a room that it joins last.
 func (ui *UI) connect(c *socketio.Context) error {
 	if ui.closed() {
 		return &socketio.Error{Message: "the admin UI has been closed"}

@@ -74,31 +74,31 @@ func TestFeed(t *testing.T) {
 		require.Equal(t, []string{late.ID()}, connected.Rooms)
 		require.Equal(t, "polling", connected.Transport)
 		id := late.ID()
-		require.Equal(t, []string{fmt.Sprintf(`room_joined["/","lobby",%q]`, id)}, told(t, c))
+		require.Equal(t, []string{fmt.Sprintf(`room_joined["/","lobby",%q]`, id)}, received(t, c))
 		late.Upgrade()
-		require.Equal(t, []string{fmt.Sprintf(`socket_updated[{"id":%q,"nsp":"/","transport":"websocket"}]`, id)}, told(t, c))
+		require.Equal(t, []string{fmt.Sprintf(`socket_updated[{"id":%q,"nsp":"/","transport":"websocket"}]`, id)}, received(t, c))
 		late.Emit("join", "den")
 		require.Equal(t, []string{
 			fmt.Sprintf(`event_received["/",%q,["join","den"]]`, id), fmt.Sprintf(`room_joined["/","den",%q]`, id),
-		}, told(t, c))
+		}, received(t, c))
 		late.Emit("say", map[string]any{"n": 1})
-		got := told(t, c)
+		got := received(t, c)
 		require.Equal(t, fmt.Sprintf(`event_received["/",%q,["say",{"n":1}]]`, id), got[0])
 		require.ElementsMatch(t, []string{
 			fmt.Sprintf(`event_sent["/",%q,["said",{"n":1}]]`, id), fmt.Sprintf(`event_sent["/",%q,["said",{"n":1}]]`, early.ID()),
 		}, got[1:])
 		late.Emit("say", make([]byte, 10_000))
-		got = told(t, c)
+		got = received(t, c)
 		require.Contains(t, got[0], "bytes, not shown")
 		srv.LeaveRoom(id, "den")
-		require.Equal(t, []string{fmt.Sprintf(`room_left["/","den",%q]`, id)}, told(t, c))
+		require.Equal(t, []string{fmt.Sprintf(`room_left["/","den",%q]`, id)}, received(t, c))
 		late.Disconnect()
 		require.Equal(t, []string{
 			fmt.Sprintf(`room_left["/","lobby",%q]`, id), fmt.Sprintf(`room_left["/",%q,%[1]q]`, id),
 			fmt.Sprintf(`socket_disconnected["/",%q,"client disconnect"]`, id),
-		}, told(t, c))
+		}, received(t, c))
 		page(t, srv).Disconnect()
-		require.Empty(t, told(t, c), "nothing of the admin namespace")
+		require.Empty(t, received(t, c), "nothing of the admin namespace")
 	})
 }
 
@@ -111,7 +111,7 @@ func TestFeedOfRecovery(t *testing.T) {
 		ann := socketiotest.Connect(t, srv, nil)
 		id := ann.ID()
 		require.NoError(t, srv.JoinRoom(id, "den"))
-		told(t, c)
+		received(t, c)
 		ann.Drop()
 		synctest.Wait()
 		require.NoError(t, srv.JoinRoom(id, "attic"))
@@ -119,7 +119,7 @@ func TestFeedOfRecovery(t *testing.T) {
 		require.Equal(t, []string{
 			fmt.Sprintf(`room_left["/",%q,%[1]q]`, id), fmt.Sprintf(`room_left["/","den",%q]`, id),
 			fmt.Sprintf(`socket_disconnected["/",%q,"transport close"]`, id),
-		}, told(t, c))
+		}, received(t, c))
 		require.Empty(t, allSockets(t, loggedIn(t, srv)))
 
 		ann = ann.Reconnect()
@@ -129,7 +129,7 @@ func TestFeedOfRecovery(t *testing.T) {
 		e.Bind(&back, nil)
 		require.Equal(t, []string{id, "attic"}, back.Rooms)
 		require.Equal(t, map[string]any{"revision": 4.0, "recovered": true}, back.Data)
-		require.Empty(t, told(t, c))
+		require.Empty(t, received(t, c))
 
 		old := socketiotest.Connect(t, srv, &socketiotest.Options{EIO3: true})
 		var other shown
@@ -138,9 +138,9 @@ func TestFeedOfRecovery(t *testing.T) {
 		require.Equal(t, map[string]any{"revision": 3.0}, other.Data)
 		ann.Drop()
 		synctest.Wait()
-		told(t, c)
+		received(t, c)
 		time.Sleep(5 * time.Minute)
-		for _, line := range told(t, c) {
+		for _, line := range received(t, c) {
 			require.NotContains(t, line, id, "the page has forgotten it")
 		}
 	})
@@ -162,10 +162,10 @@ func TestFeedIsBounded(t *testing.T) {
 		for range 3000 {
 			require.NoError(t, srv.Emit("tick", nil))
 		}
-		require.Len(t, told(t, c), 1000, "a second's")
+		require.Len(t, received(t, c), 1000, "a second's")
 		time.Sleep(time.Second)
 		require.NoError(t, srv.Emit("tick", nil))
-		require.Len(t, told(t, c), 1)
+		require.Len(t, received(t, c), 1)
 
 		for i := range 4000 { // more than wait: those of one goroutine, all in no time
 			require.NoError(t, srv.JoinRoom(client.ID(), fmt.Sprintf("room%d", i)))
@@ -230,7 +230,7 @@ func TestProduction(t *testing.T) {
 		require.EqualValues(t, 1, counts["rawDisconnectiontransport close"])
 		require.NotZero(t, counts["bytesIn"])
 		require.NotZero(t, counts["packetsOut"])
-		require.Empty(t, told(t, c))
+		require.Empty(t, received(t, c))
 	})
 }
 

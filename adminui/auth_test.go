@@ -98,7 +98,7 @@ func TestNothingBeforeLoginWithAlwaysConnect(t *testing.T) {
 		client := socketiotest.Connect(t, srv, nil)
 		admin := socketiotest.Connect(t, srv, &socketiotest.Options{Namespace: "/admin", Auth: credentials()})
 		time.Sleep(11 * time.Second)
-		require.NotEmpty(t, told(t, admin))
+		require.NotEmpty(t, received(t, admin))
 
 		stranger := socketiotest.Connect(t, srv, &socketiotest.Options{Namespace: "/admin", Auth: auth{"username": "admin", "password": "wrong"}})
 		for range 9 {
@@ -111,7 +111,7 @@ func TestNothingBeforeLoginWithAlwaysConnect(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, stranger.Received())
 		require.Equal(t, 1, srv.Namespace("/admin").Count())
-		require.Contains(t, strings.Join(told(t, admin), "\n"), "secret")
+		require.Contains(t, strings.Join(received(t, admin), "\n"), "secret")
 	})
 }
 

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// maxWaiting and maxWaitingBytes bound what waits to be told to the pages.
+	// maxWaiting and maxWaitingBytes bound what waits to be sent to the pages.
 	maxWaiting      = 2048
 	maxWaitingBytes = 1 << 20
-	// maxTraffic is how many events that clients send and get the pages are
-	// told of in a second.
+	// maxTraffic is how many events of clients, in both directions, the pages
+	// get in a second.
 	maxTraffic = 1000
-	// maxArgs is how many bytes of an event's arguments they are told.
+	// maxArgs is how many bytes of an event's arguments the pages get.
 	maxArgs = 8 << 10
 )
 
@@ -53,7 +53,7 @@ type item struct {
 
 func newFeed(ui *UI) *feed { return &feed{ui: ui, wake: make(chan struct{}, 1)} }
 
-// own reports whether a namespace is that of the pages, of which they are not told.
+// own reports whether a namespace is that of the pages, which they do not see.
 func (f *feed) own(ns string) bool { return ns == f.ui.ns.Name() }
 
 func (f *feed) watches(ns string) bool { return f.pages.Load() > 0 && !f.own(ns) }
@@ -139,7 +139,7 @@ func (f *feed) hooks() socketio.Hooks {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
-// admit reports whether one more event of a client is told of in this second.
+// admit reports whether the pages get one more event of a client in this second.
 func (f *feed) admit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -236,6 +236,6 @@ func (f *feed) emit(it item) {
 		data = f.allSockets()
 	}
 	if err := f.ui.ns.Emit(it.event, data, socketio.Local(), socketio.To(to)); err != nil {
-		f.ui.log.Debug("adminui: not told", "event", it.event, "error", err)
+		f.ui.log.Debug("adminui: the pages do not get an event", "event", it.event, "error", err)
 	}
 }

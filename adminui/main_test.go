@@ -79,8 +79,8 @@ func page(t *testing.T, srv *socketio.Server) *socketiotest.Client {
 	return c
 }
 
-// told are the events that a page has got, but server_stats and times.
-func told(t *testing.T, c *socketiotest.Client) []string {
+// received returns the events that a page has got, but server_stats and times.
+func received(t *testing.T, c *socketiotest.Client) []string {
 	t.Helper()
 	synctest.Wait()
 	var all []string

@@ -19,7 +19,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
-// What was queued before Close arrives, what comes after it is refused, and the client is told.
+// What was queued before Close arrives, later sends are refused, and the client gets the end.
 func TestServerCloses(t *testing.T) {
 	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		h := newHost(t, nil, nil)

@@ -108,7 +108,7 @@ func (w *wrapped) Message(data []byte, binary bool) <-chan struct{} {
 	return w.Receiver.Message(data, binary)
 }
 
-// A Receiver that is wrapped is still told of everything.
+// A Receiver that is wrapped still gets every call.
 func TestReceiverIsWrapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, nil, nil)

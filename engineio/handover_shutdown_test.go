@@ -38,7 +38,7 @@ func TestShutdownOfTheServerThatHandedOver(t *testing.T) {
 		q.isOpenEcho(upgraded)
 
 		time.Sleep(time.Second)
-		r.to(2) // as a balancer does that has been told
+		r.to(2) // as a load balancer does after the server has gone
 		begin := time.Now()
 		require.NoError(t, r.hosts[1].srv.Shutdown(t.Context()))
 		assert.LessOrEqual(t, time.Since(begin), time.Second)
@@ -88,7 +88,7 @@ func TestHandOverAfterShutdown(t *testing.T) {
 	})
 }
 
-// Shutdown does not wait longer than it is told for a server that does not release the polls.
+// Shutdown waits no longer than its context for a server that does not release the polls.
 func TestShutdownWithASilentPeer(t *testing.T) {
 	inRing(t, 2, nil, func(t *testing.T, r *ring) {
 		raw, p := r.raw()
@@ -111,7 +111,7 @@ func TestShutdownWithASilentPeer(t *testing.T) {
 	})
 }
 
-// The server that has the session shuts down: its clients are told as ever.
+// The server that has the session shuts down. Its clients get the end as without a hand-over.
 func TestShutdownOfTheServerWithTheSession(t *testing.T) {
 	for _, mode := range []eiotest.Mode{eiotest.Polling, eiotest.Upgrade} {
 		t.Run(string(mode), func(t *testing.T) {

@@ -84,7 +84,7 @@ func (p *peer) isOpenEcho(c *eiotest.Client) {
 	wantMessages(p.h.t, c, "text there")
 }
 
-// The server closes; the client is told through another one.
+// The server closes the connection. The client gets the end through another server.
 func TestHandOverOfTheEnd(t *testing.T) {
 	eiotest.RunSyncAll(t, func(t *testing.T, mode eiotest.Mode) {
 		r := newRing(t, 2, nil)

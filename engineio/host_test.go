@@ -24,7 +24,7 @@ const patience = time.Minute
 
 // host is a server under test in memory, and the connections it has.
 //
-// At the end of the test it sees to it that every accepted connection was told of its end exactly once, and that the
+// At the end of the test it checks that Closed was called exactly once for every accepted connection, and that the
 // server is left without connections and goroutines.
 type host struct {
 	t     *testing.T

@@ -100,7 +100,7 @@ func TestViolationAfterTheEnd(t *testing.T) {
 
 // What the server sends to a namespace before it learns that the client has
 // left is ignored, also when the client joins again meanwhile.
-func TestWhatIsUnderWayIsIgnored(t *testing.T) {
+func TestPacketsUnderWayAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := script([]string{`40{"sid":"s"}`}, map[string][]string{
 			"40/b,": {`40/b,{"sid":"t"}`},

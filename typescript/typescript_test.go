@@ -186,7 +186,7 @@ func TestOwnTypes(t *testing.T) {
 	assert.Contains(t, out, "paid: (arg1: `${number}`, arg2: `${number}`[], arg3: `${number}` | null) => void")
 }
 
-func TestWhatCannotBeWritten(t *testing.T) {
+func TestTypesThatCannotBeWritten(t *testing.T) {
 	srv := socketio.NewServer(nil)
 	srv.Namespace("/chat").On("bad", func(*socketio.Context, struct{ Inner struct{ C chan int } }) {})
 	var b strings.Builder

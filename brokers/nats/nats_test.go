@@ -207,7 +207,7 @@ func TestHalfOpenConnection(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
-// A subscriber that does not keep up is told so: nothing is left out in between.
+// A subscriber that does not keep up gets a gap: no message is left out without one.
 func TestSlowSubscriber(t *testing.T) {
 	s := startNATS(t, &server.Options{MaxPending: 1 << 30})
 	b := newBroker(t, s.url())

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/clientaddr"
 )
 
-func TestOf(t *testing.T) {
+func TestAddressOfARequest(t *testing.T) {
 	for name, tt := range map[string]struct {
 		remote    string
 		forwarded []string

@@ -108,7 +108,7 @@ func TestReplayIsCut(t *testing.T) {
 }
 
 // What was only of use at its time is left out, and the age of an event is known.
-func TestWhatIsNotReplayed(t *testing.T) {
+func TestMessagesThatAreNotReplayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, s := startOn(t, &brokertest.Memory{Keep: 1000}, "a", "b")
 		service.Cut(s[1].broker)

@@ -52,9 +52,9 @@ func TestAskOneThatGoes(t *testing.T) {
 	}
 }
 
-// A question that names its moment is called back for when it has come round, before what is published
-// after it arrives, and it is asked once however long the answer takes.
-func TestPassed(t *testing.T) {
+// Question.Passed is called when the question has come back from the broker, before later messages arrive.
+// The question is asked once, however long the answer takes.
+func TestQuestionThatNamesItsMoment(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		a, other := b.servers[0], b.servers[1]
 		a.mu.Lock()
@@ -137,9 +137,9 @@ func TestAskSelf(t *testing.T) {
 	})
 }
 
-// Who asks an urgent question does not wait for a server that has vanished, but does for one that takes its
-// time. Once one is overdue, it is not waited for again before it gives a sign of life.
-func TestUrgent(t *testing.T) {
+// An urgent question does not wait for a server that has vanished, but it does for a slow one. After a
+// server was overdue, the next question does not wait for it until it gives a sign of life.
+func TestUrgentQuestion(t *testing.T) {
 	inBus(t, 3, func(t *testing.T, b *bus) {
 		a, slow, gone := b.servers[0], b.servers[1], b.servers[2]
 		slow.later = func(answer func()) { time.AfterFunc(10*time.Second, answer) }

@@ -186,9 +186,9 @@ func TestGoroutines(t *testing.T) {
 	})
 }
 
-// A wait ends with the last that is alive, those included that came while it waited, or
-// with its context.
-func TestWait(t *testing.T) {
+// A wait ends when nothing is alive any more, including what began during the wait, or with its
+// context.
+func TestWaitForAllThatIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ws := NewWorkers[*errand]()
 		require.NoError(t, ws.Wait(t.Context()))

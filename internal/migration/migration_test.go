@@ -29,8 +29,8 @@ func session() *Session {
 	}
 }
 
-// What one server writes the other reads, however long it is.
-func TestForm(t *testing.T) {
+// A server reads what another one has written, whatever its length.
+func TestFormOfSessions(t *testing.T) {
 	long := session()
 	for _, c := range []string{"x", "é", "\U0001f600"} { // cut within no character
 		long.Packets = append(long.Packets, Packet{Offset: "o", Text: strings.Repeat(c, 2*chunkSize)})

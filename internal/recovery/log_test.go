@@ -155,9 +155,9 @@ func TestSessionLimit(t *testing.T) {
 	assert.False(t, l.Keep(NewPacket("", st.NextOffset(), 20*cost)))
 }
 
-// A confirmation is asked for after 256 packets, or half of the limit, and again when
-// as much is left after one.
-func TestAsks(t *testing.T) {
+// The log asks for a confirmation after 256 packets, or after half of the limit, and again when as
+// much is left after one.
+func TestLogAsksForConfirmations(t *testing.T) {
 	store, u := newUser(Options[*user]{SessionLimit: 1 << 20})
 	st := &testStore{store}
 	l := &u.Log

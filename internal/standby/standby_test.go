@@ -207,8 +207,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// What is not certain is an error.
-func TestUncertain(t *testing.T) {
+// A session of which anything is uncertain is an error.
+func TestUncertainSessionsAreErrors(t *testing.T) {
 	for want, change := range map[error]func(s *server){
 		ErrEnded: func(s *server) {
 			s.put(channel, flask.New("other", channel).Command(wire.Command{Do: wire.Disconnect, Namespace: "/", SID: sid}).Data)
@@ -346,7 +346,7 @@ func (s *source) set(form string) {
 	s.form = form
 }
 
-func TestPlaces(t *testing.T) {
+func TestPlacesAreOrdered(t *testing.T) {
 	places := []Place{{2, 1}, {1, 2}, {1, 1}, {0, 5}}
 	slices.SortFunc(places, Place.Compare)
 	require.Equal(t, []Place{{0, 5}, {1, 1}, {1, 2}, {2, 1}}, places)

@@ -68,7 +68,7 @@ func wantMissing(t *testing.T, c called, is error, why string, missing ...*siote
 
 // A client that leaves between the choice and the question is missing: Call does not wait for it,
 // and reports it. One that comes meanwhile is not asked.
-func TestCallOfWhoLeavesMeanwhile(t *testing.T) {
+func TestCallToAClientThatLeavesMeanwhile(t *testing.T) {
 	for _, everyone := range []bool{false, true} {
 		t.Run(fmt.Sprint("everyone ", everyone), func(t *testing.T) {
 			siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {

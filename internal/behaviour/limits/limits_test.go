@@ -203,7 +203,7 @@ func TestTransportLimits(t *testing.T) {
 	})
 }
 
-// A burst passes; what comes faster is dropped, told and counted, and what comes in time again passes.
+// A burst passes. Faster events are dropped, reported and counted. Events at an ordinary rate pass again.
 func TestEventRate(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		var rec siotest.Record
@@ -285,7 +285,7 @@ func TestEventRateSustained(t *testing.T) {
 	})
 }
 
-// The error handler is told which events were dropped, in order with the others, and may decide otherwise about the client.
+// The error handler gets the events that were dropped, in order with the others, and may decide otherwise about the client.
 func TestEventRateAndErrorHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rec siotest.Record

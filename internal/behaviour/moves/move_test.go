@@ -73,8 +73,8 @@ func TestMove(t *testing.T) {
 	})
 }
 
-// What is emitted, joined and left while the session is under way counts, in order, each once.
-func TestMeanwhile(t *testing.T) {
+// Events, joins and leaves while the session moves have their effect in order, each once.
+func TestEventsAndRoomsDuringTheMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3, nil)
 		a, b, third := f.Servers[0], f.Servers[1], f.Servers[2]

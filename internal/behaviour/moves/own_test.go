@@ -138,7 +138,7 @@ func TestConfirmedEventsComeLate(t *testing.T) {
 }
 
 // The client is not seated before that, and hears of it if the subscription is lost meanwhile.
-func TestBrokerIsLostUnderWay(t *testing.T) {
+func TestBrokerIsLostDuringTheMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, brokers := slowFleet(t, 2)
 		c, release := underWay(t, f)
@@ -156,8 +156,8 @@ func TestBrokerIsLostUnderWay(t *testing.T) {
 	})
 }
 
-// A client that connects once more while its session settles is in it.
-func TestTwiceWhileItSettles(t *testing.T) {
+// A client that connects once more while its session settles gets that session.
+func TestConnectAgainWhileTheSessionSettles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, brokers := slowFleet(t, 2)
 		b := f.Servers[1]
@@ -178,7 +178,7 @@ func TestTwiceWhileItSettles(t *testing.T) {
 }
 
 // A session that is disconnected by the server while it settles ends.
-func TestDisconnectWhileItSettles(t *testing.T) {
+func TestDisconnectWhileTheSessionSettles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, brokers := slowFleet(t, 2)
 		b := f.Servers[1]
@@ -225,7 +225,7 @@ func TestOwnRoomsComeLate(t *testing.T) {
 
 // An emit that has looked for its recipients when the session comes, and is published only after that, reaches
 // the client, too.
-func TestEmitWhileItArrives(t *testing.T) {
+func TestEmitWhileTheSessionArrives(t *testing.T) {
 	for _, seated := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			f, brokers := slowFleet(t, 2)

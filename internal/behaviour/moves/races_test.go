@@ -36,7 +36,7 @@ func underWay(t *testing.T, f *fleet) (c *siotest.Returner, release func()) {
 }
 
 // A client that is cut while its session is under way finds it where it was going.
-func TestCutUnderWay(t *testing.T) {
+func TestConnectionCutDuringTheMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3, nil)
 		c, release := underWay(t, f)
@@ -87,8 +87,8 @@ func TestTwoArrivals(t *testing.T) {
 	}
 }
 
-// When the server with the session ends while it hands it over, the client gets a new session and is told so.
-func TestServerEndsUnderWay(t *testing.T) {
+// When the server with the session ends while it hands it over, the client gets a new session.
+func TestServerEndsDuringTheMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2, nil)
 		c, release := underWay(t, f)
@@ -138,9 +138,8 @@ func TestServerVanishes(t *testing.T) {
 	})
 }
 
-// When more is emitted meanwhile than can be kept, the session ends, and the client is told that it was not
-// recovered.
-func TestTooMuchUnderWay(t *testing.T) {
+// When more is emitted meanwhile than can be kept, the session ends, and the client gets a new one.
+func TestTooManyEventsDuringTheMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{QueueLimit: 64 << 10}})
 		c, release := underWay(t, f)
@@ -157,7 +156,7 @@ func TestTooMuchUnderWay(t *testing.T) {
 }
 
 // A session that is disconnected while it is under way ends.
-func TestDisconnectUnderWay(t *testing.T) {
+func TestDisconnectDuringTheMove(t *testing.T) {
 	for name, disconnect := range map[string]func(f *fleet, sid string) error{
 		"by sid": func(f *fleet, sid string) error { return f.Servers[0].Disconnect(sid) },
 		"by room": func(f *fleet, sid string) error {
@@ -178,8 +177,8 @@ func TestDisconnectUnderWay(t *testing.T) {
 	}
 }
 
-// The connect handler where the client comes back may refuse it: its session ends.
-func TestRefusedThere(t *testing.T) {
+// The connect handler of the server to which the client comes back may refuse it. Its session ends.
+func TestRefusedByTheOtherServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2, nil)
 		c := siotest.NewReturner(t, f.Servers[0], eiotest.WebSocket).Connect()
@@ -227,7 +226,7 @@ func TestForgedOnFleet(t *testing.T) {
 }
 
 // Events of Flask-SocketIO's servers have no ids; they come once, too.
-func TestFlaskUnderWay(t *testing.T) {
+func TestFlaskServersDuringTheMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3, nil)
 		b := f.Service.Connect()

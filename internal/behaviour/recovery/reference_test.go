@@ -44,7 +44,7 @@ var promises = []behaviour.Row{
 	{"P15", "bounded: what the client surely has is not kept", "TestPongsConfirm", ""},
 	{"P16", "private: forged and foreign ids and offsets begin new sessions; the id is in no log", "TestForgedAndForeign TestOffsetThatIsNoString", ""},
 	{"P17", "private: the connect handler gets auth without what the client added to it", "TestAuthWithoutPID", ""},
-	{"P18", "old clients: For decides who gets offsets", "TestFor TestOldClientsTakeNoPart", ""},
+	{"P18", "old clients: For decides who gets offsets", "TestClientsThatDoNotTakePart TestOldClientsTakeNoPart", ""},
 	{"P19", "volatile events are not kept, and never taken for an offset", "TestVolatileEvents", ""},
 	{"P20", "other packet formats and AsyncHandlers", "TestOwnParser TestAsyncHandlers", ""},
 }

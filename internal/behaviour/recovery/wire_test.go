@@ -41,8 +41,8 @@ func TestAuthWithoutPID(t *testing.T) {
 	})
 }
 
-// Whose client does not take part sees no argument more, and gets no private id.
-func TestFor(t *testing.T) {
+// A client that does not take part gets no additional argument and no private id.
+func TestClientsThatDoNotTakePart(t *testing.T) {
 	opts := socketio.Options{Recovery: &socketio.Recovery{For: func(r *http.Request) bool { return r.Header.Get("Recover") != "" }}}
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		srv := newServer(t, opts)

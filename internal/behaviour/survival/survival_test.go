@@ -105,8 +105,8 @@ func TestNotPublished(t *testing.T) {
 	})
 }
 
-// A client that is there at once gets its session too, and one that has received nothing everything.
-func TestAtOnce(t *testing.T) {
+// A client that comes back at once gets its session, too. A client that has received nothing gets every event.
+func TestClientThatIsBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2, 10_000)
 		c := siotest.NewReturner(t, f.Servers[0], eiotest.WebSocket).Connect()
@@ -142,8 +142,8 @@ func TestLater(t *testing.T) {
 	})
 }
 
-// A session that ended in good order, or too long ago, is over.
-func TestOver(t *testing.T) {
+// A session that ended in good order, or too long ago, is not restored.
+func TestSessionsThatHaveEndedAreNotRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 2, 10_000)
 		a, b := f.Servers[0], f.Servers[1]

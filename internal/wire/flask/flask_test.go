@@ -161,9 +161,9 @@ func TestOwnMessages(t *testing.T) {
 	require.Equal(t, receiver{}, *r)
 }
 
-// An event for nobody here is not read to its end, if the payload comes last; what is
-// not read is not complained about.
-func TestNobody(t *testing.T) {
+// An event that reaches no client of this server is not read to its end, if the payload comes
+// last. Errors in what is not read are not reported.
+func TestEventWithoutRecipientsIsNotReadToItsEnd(t *testing.T) {
 	const address = `"method":"emit","host_id":"h","namespace":"/","room":"empty"`
 	r := new(receiver)
 	own, err := flask.New("reader", "channel").Read("channel", []byte(`{`+address+`,"event":"e","data":broken`), r)
