@@ -37,7 +37,6 @@ func TestStranger(t *testing.T) {
 	}
 
 	// From here on nothing knows the repository.
-	root := r.modules[0].path
 	stranger := &sandbox{cache: t.TempDir()}
 	stranger.env = append(box.env,
 		"GIT_CONFIG_COUNT=0", "GONOPROXY=none", "GOMODCACHE="+stranger.cache, "GOFLAGS=-mod=mod -modcacherw -trimpath",
@@ -46,10 +45,13 @@ func TestStranger(t *testing.T) {
 	program, err := os.ReadFile("testdata/stranger/main.go")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), program, 0o600))
+	var all []string
+	for _, m := range r.modules {
+		all = append(all, m.path+"@"+r.version)
+	}
 	for _, args := range [][]string{
 		{"mod", "init", "example.com/stranger"},
-		{"get", root + "@" + r.version, root + "/brokers/redis@" + r.version, root + "/parsers/msgpack@" + r.version,
-			root + "/adminui@" + r.version, root + "/metrics/prometheus@" + r.version},
+		append([]string{"get"}, all...),
 		{"build", "-o", "stranger.exe", "."},
 	} {
 		_, err := stranger.goCommand(t.Context(), dir, args...)
@@ -57,11 +59,14 @@ func TestStranger(t *testing.T) {
 	}
 	list, err := stranger.goCommand(t.Context(), dir, "list", "-m", "all")
 	require.NoError(t, err)
-	assert.Contains(t, list, root+"/brokers/redis "+r.version)
+	for _, m := range r.modules {
+		assert.Contains(t, list, m.path+" "+r.version, "it does not use this module")
+	}
 	assert.NotContains(t, list, "v0.0.0\n")
 
 	address := start(t, dir)
 	assert.Regexp(t, `^0\{"sid":"`, get(t, address+"/socket.io/?EIO=4&transport=polling"))
+	assert.Regexp(t, `^0\{"sid":"`, get(t, address+"/second/?EIO=4&transport=polling"))
 	assert.Contains(t, get(t, address+"/metrics"), `socketio_connections{transport="polling"} 1`)
 }
 
