@@ -1,5 +1,6 @@
-// Package sonic is a JSON codec on github.com/bytedance/sonic, which encodes objects in about a
-// third of the time of encoding/json, and decodes them into an any in about half.
+// Package sonic is a JSON codec on github.com/bytedance/sonic, for servers that send many maps
+// or large structs: it encodes a map of a kilobyte with an eighth of the allocations of
+// encoding/json.
 //
 //	srv := socketio.NewServer(&socketio.Options{JSON: sonic.New()})
 //
