@@ -39,7 +39,7 @@ func oldHandlers(srv *socketio.Server) {
 			return c.Emit("answered", socketio.Args{answer, data})
 		}))
 	})
-	srv.On("number", func(c *socketio.Context, n int) error { return c.Emit("number", n) })
+	srv.On("number", func(c *socketio.Context, n any) error { return c.Emit("number", n) })
 	srv.On("size", func(c *socketio.Context, v any) int {
 		switch v := v.(type) {
 		case string:
@@ -73,9 +73,14 @@ func oldHandlers(srv *socketio.Server) {
 // serveOld serves oldServer, and pages with an old client.
 func serveOld(t *testing.T, addr string) *running {
 	t.Helper()
+	return serveOldPages(t, addr, oldServer())
+}
+
+// serveOldPages serves srv, and pages that go through the list.
+func serveOldPages(t *testing.T, addr string, srv *socketio.Server) *running {
+	t.Helper()
 	listener, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
-	srv := oldServer()
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
 	mux.HandleFunc("/page", func(w http.ResponseWriter, r *http.Request) {

@@ -35,6 +35,75 @@ func startReference(t *testing.T, allow string) (url string) {
 	return server.next("its URL")
 }
 
+// oldDifferences is what old clients observe otherwise than of the reference server, and why.
+var oldDifferences = map[string]struct{ reference, ours, why string }{
+	"open packet": {
+		`{"sid":"SID","upgrades":["websocket"],"pingInterval":400,"pingTimeout":60000,"maxPayload":1000000}`,
+		`{"sid":"SID","upgrades":["websocket"],"pingTimeout":60000,"pingInterval":400}`,
+		"maxPayload is of revision 4, and the order that of Flask-SocketIO",
+	},
+	"POST of a wrong length": {
+		"200 text/html ok", `400 application/json {"code":3,"message":"Bad request"}`,
+		"both end the session; ours says why",
+	},
+	"text that is not ASCII": {
+		`200 text/plain; charset=UTF-8 "8:431[\"Ã©\"]"`, `200 application/octet-stream "\u0000\tÿ431[\"Ã©\"]"`,
+		"clients of version 1 misread it in plain text, and with the reference server lose their connection",
+	},
+	"base64, text that is not ASCII": {
+		`200 text/plain; charset=UTF-8 "8:432[\"Ã©\"]"`, `200 text/plain; charset=UTF-8 "13:432[\"\\u00e9\"]"`, "likewise",
+	},
+	"PONG to a PING with data": {
+		`200 text/plain; charset=UTF-8 "1:3"`, `200 text/plain; charset=UTF-8 "6:3probe"`,
+		"the protocol's document has the same data in the answer",
+	},
+	"a script": {
+		`200 text/plain; charset=UTF-8 "___eio[3](\"14:433[\\\"a\\\\nb</\\u2028\\\"]\");"`,
+		`200 text/javascript; charset=UTF-8 "___eio[3](\"19:433[\\\"a\\\\nb\\u003c/\\\\u2028\\\"]\");"`,
+		"a script that says it is one, and cannot end the element that it stands in; its text is ASCII",
+	},
+	"PONG of the client": {
+		"200 text/html ok", `400 application/json {"code":3,"message":"Bad request"}`,
+		"both end the session; ours says why",
+	},
+	"a poll after CLOSE": {
+		`400 application/json "{\"code\":1,\"message\":\"Session ID unknown\"}"`, `200 text/plain; charset=UTF-8 "1:6"`,
+		"a poll that was on its way is no error",
+	},
+	"a poll after CONNECT for /": {
+		`200 text/plain; charset=UTF-8 "1:61:1"`, `200 text/plain; charset=UTF-8 "5:430[]"`,
+		"the reference server closes the connection of a client that asks for what it has been given; ours bears it",
+	},
+}
+
+// TestOldClientsObserveTheSame has clients of Socket.IO 2 do the same with the reference server and with ours, and look at
+// the wire. Those of Socket.IO 1 lose their connection to the reference server with the first text that is not ASCII.
+func TestOldClientsObserveTheSame(t *testing.T) {
+	enable(t)
+	t.Parallel()
+	reference := startReference(t, "yes")
+	for _, client := range oldClients[1:] {
+		t.Run(client, func(t *testing.T) {
+			// What goes over the wire has no PINGs: nothing may take as long as a session lives without.
+			srv := socketio.NewServer(&socketio.Options{AllowEIO3: true, PingInterval: 400 * time.Millisecond, PingTimeout: time.Minute})
+			oldHandlers(srv)
+			ours := observeOld(t, serveOldPages(t, "127.0.0.1:0", srv).url(), client, "yes")
+			theirs := observeOld(t, reference, client, "yes")
+			assert.Len(t, ours, len(theirs))
+			for what, want := range theirs {
+				if d, ok := oldDifferences[what]; ok {
+					assert.Equal(t, d.reference, want, "the reference: %s", what)
+					want = d.ours
+				}
+				assert.Equal(t, want, ours[what], what)
+			}
+			for what := range oldDifferences {
+				assert.Contains(t, theirs, what)
+			}
+		})
+	}
+}
+
 // TestOldClientsAreRefused has old clients connect where the option is off: they observe the same of both servers.
 func TestOldClientsAreRefused(t *testing.T) {
 	enable(t)

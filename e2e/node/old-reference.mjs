@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 
 const web = createServer();
-const io = new Server(web, { allowEIO3: process.env.ALLOW !== "no", pingInterval: 400, pingTimeout: 8000 });
+const io = new Server(web, { allowEIO3: process.env.ALLOW !== "no", pingInterval: 400, pingTimeout: 60000 });
 const echo = (...args) => args.pop()(...args);
 io.on("connection", (socket) => {
   socket.emit("welcome", socket.id, socket.handshake.query.token ?? "");
