@@ -155,7 +155,7 @@ func TestOnAckShapesThatAreRefused(t *testing.T) {
 			require.Contains(t, message, "want func(*socketio.Context[, error][, args...]) [error]")
 		}
 	}
-	require.Contains(t, panicOf(t, func() { socketio.OnAck(socketio.FuncAck(func(ctx, int) (int, error) { return 0, nil })) }), "nobody receives")
+	require.Contains(t, panicOf(t, func() { socketio.OnAck(socketio.FuncAck(func(ctx, int) (int, error) { return 0, nil })) }), "its results are not sent to the client")
 }
 
 // The error of an Emit to one client says all; a callback without an error
