@@ -260,7 +260,7 @@ func (cl *client) dropSeat() bool {
 // How a packet gets to the client: it is handed to the connection, held until the client is
 // in the namespace, and kept if the client can come back (Socket.deliverKept).
 
-// errLogFull: the client is away, and there is more for it than can be kept. Its session is to be ended.
+// errLogFull: the client is away, and there is more for it than can be kept. The caller ends its session.
 var errLogFull = errors.New("socketio: more than can be kept")
 
 // errLeftRoom: the socket has left the room that a packet was for.

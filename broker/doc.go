@@ -4,7 +4,7 @@
 //
 // Programs that use a broker do not need this package: they take an
 // implementation, brokers/redis or brokers/nats, and give it to
-// socketio.Options. Who implements one starts here, and checks it with package
+// socketio.Options. To implement one, start with this package, and check it with package
 // brokertest:
 //
 //   - [Broker] is required. It publishes and subscribes.

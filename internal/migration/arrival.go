@@ -67,7 +67,7 @@ func (m *Mover) letPass(a *arrival) {
 	}
 }
 
-// awaitBatches waits until what other servers hand over now is here.
+// awaitBatches waits until the sessions that other servers are handing over have arrived.
 func (m *Mover) awaitBatches(ctx context.Context) {
 	var running []chan struct{}
 	m.mu.Lock()

@@ -59,7 +59,7 @@ type Servers interface {
 	NewCapture() *cluster.Capture
 }
 
-// Mover has sessions move between servers: it asks for those whose clients have come here, and
+// Mover moves sessions between servers: it asks for those whose clients have come to this one, and
 // answers the questions of others. It has a goroutine for each session that is under way, and Close
 // ends them.
 type Mover struct {
@@ -78,7 +78,7 @@ type Mover struct {
 	leaving  bool // nothing is taken any more
 	waiting  int  // fetches that run or wait
 	arrivals map[recovery.Key]*arrival
-	batches  map[*arrival]struct{}   // what other servers hand over here
+	batches  map[*arrival]struct{}   // sessions that other servers hand over to this one
 	handed   map[recovery.Key]string // to which server HandOver has given a session
 }
 
@@ -102,7 +102,7 @@ func (m *Mover) Close() {
 	m.running.Wait()
 }
 
-// Fetch has a session come here that another server may have, home if it has not moved. done is called
+// Fetch fetches a session that another server may have: home if it has not moved. done is called
 // when that has happened, or cannot, by a goroutine of the Mover. ok is false if nothing is tried: then
 // done is not called.
 func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
@@ -138,7 +138,7 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 	return true
 }
 
-// fetch has a session come here from the server that has it. It reports false if there is none, or none that
+// fetch fetches a session from the server that has it. It reports false if there is none, or none that
 // answers: nobody has the session.
 func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
@@ -170,8 +170,8 @@ func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
 	return false
 }
 
-// mayAskAll waits until the next question to all servers may be asked: anybody who connects can bring
-// one about.
+// mayAskAll waits until the next question to all servers may be asked: any client that connects can
+// cause one.
 func (m *Mover) mayAskAll(ctx context.Context) bool {
 	if !hold(ctx, m.broad) {
 		return false

@@ -13,7 +13,7 @@ import (
 const (
 	maxRestores = 1000 // sessions that are restored at once; more wait
 	maxClaims   = 32   // Restorer.Claim that run at once
-	// gatherTime is how long sessions that are to be restored are gathered: all clients of a server that was killed
+	// gatherTime is how long sessions are gathered before they are restored: all clients of a server that was killed
 	// come at the same time, and the history is read once for all that are there.
 	gatherTime = 20 * time.Millisecond
 )
@@ -31,7 +31,7 @@ type Restorer interface {
 	Restore(ctx context.Context, claims []Claim) (sessions []*Session, at broker.Position, later []Claim)
 }
 
-// Claim is a session that is to be restored. Only the Restorer knows what it is.
+// Claim is a session that will be restored. Only the Restorer knows its type.
 type Claim any
 
 // restores are the sessions that are being restored. Mover.mu guards waiting and running.
@@ -58,8 +58,8 @@ func hold(ctx context.Context, slots chan struct{}) bool {
 	}
 }
 
-// restore makes a session go on here that no server has, if its server has written it down. It waits until
-// that has happened, or cannot.
+// restore makes a session that no server has go on on this one, if its server has written it down. It waits
+// until that has happened, or cannot.
 func (m *Mover) restore(key recovery.Key) {
 	r := &m.restores
 	if !hold(m.ctx, r.slots) {

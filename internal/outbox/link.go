@@ -29,7 +29,7 @@ type Link struct {
 	since         time.Time
 	outages       uint64
 	droppedBefore uint64    // dropped when the outage began
-	warned        time.Time // when the log was last told of trouble on the channel
+	warned        time.Time // when trouble on the channel was last logged
 }
 
 // newLink returns the state of a link before its first connection. It has a
@@ -134,7 +134,7 @@ func (l *Link) Ignore(data []byte, err error) {
 	}
 }
 
-// CountIgnored counts a message that cannot be used and that the log has been told of.
+// CountIgnored counts a message that cannot be used, and that has been logged.
 func (l *Link) CountIgnored() { l.ignored.Add(1) }
 
 // status is the state but for what waits.

@@ -58,7 +58,7 @@ type Outbox struct {
 	waits    bool // the goroutine looks at the queue only when it is woken
 	away     bool // the last attempt failed
 	retry    bool // the next attempt need not wait
-	overflew bool // a message was dropped for want of room, and the log has not been told
+	overflew bool // a message was dropped for want of room, which has not been logged
 	closing  bool // nothing is accepted any more
 }
 
@@ -248,7 +248,7 @@ func (o *Outbox) publish(ctx context.Context, messages []message) (n int, err er
 	return n, err
 }
 
-// next waits for what is to be published: messages, or, while the broker is away,
+// next waits for something to publish: messages, or, while the broker is away,
 // a probe when it is time. ok is false when the outbox is to end.
 func (o *Outbox) next(ctx context.Context, failures int) (messages []message, ok bool) {
 	var pause <-chan time.Time

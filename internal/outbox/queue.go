@@ -56,7 +56,7 @@ func (q *queue) putBack(messages []message) {
 // maxSpare is how many messages the memory that is used again has room for.
 const maxSpare = 4 << 10
 
-// take removes what is to be published next: one message, or as many of the same
+// take removes what is published next: one message, or as many of the same
 // channel as go into a batch. The caller may use and change the messages until the next
 // call of take.
 func (q *queue) take(batches bool) []message {

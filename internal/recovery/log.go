@@ -73,7 +73,7 @@ type Log[P any] struct {
 	begin, end  int       // of the entries, in first and last
 	len         int
 	size        int64 // bytes that count against logs.limit
-	pending     int64 // bytes that are to be counted in share; negative: taken off
+	pending     int64 // bytes to count in share; negative: to take off
 
 	newLen  int   // entries since the last request for a confirmation
 	newSize int64 // their bytes
@@ -125,7 +125,7 @@ func (l *Log[P]) Sent(p *Packet[P], number uint64) (ask bool) {
 }
 
 // Keep keeps a packet that has not been sent. ok is false if the log is larger than
-// its limit then: the session is to be ended.
+// its limit then: the caller ends the session.
 func (l *Log[P]) Keep(p *Packet[P]) (ok bool) {
 	if l.logs == nil {
 		return true

@@ -77,7 +77,7 @@ type Offsets struct {
 	last   atomic.Uint64
 }
 
-// NewOffsets returns one whose offsets nobody else makes.
+// NewOffsets returns an Offsets whose offsets are unique on all servers.
 func NewOffsets() *Offsets {
 	os := new(Offsets)
 	os.init()

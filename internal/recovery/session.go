@@ -19,7 +19,7 @@ type Session[S comparable, P any] struct {
 	key   Key
 
 	// Store.mu protects the following.
-	pid        PID // zero: nobody has said it, see Adopt
+	pid        PID // zero: not known, see Adopt
 	claims     uint64
 	ended      bool
 	arriving   bool           // it was adopted, and Arrive has not been called

@@ -68,7 +68,7 @@ func (revision4) Decoder(d parser.Decoder, textual bool) parser.Decoder {
 	return foreign{d}
 }
 
-// SID returns what the client takes for its session id, although nobody tells it.
+// SID returns the session id that the client computes for itself.
 func (revision4) SID(namespace, connection string) string {
 	if namespace == "/" {
 		return connection

@@ -30,7 +30,7 @@ type Rebuild struct {
 	changes  []Change
 	size     int
 	err      error
-	later    bool // it is to be read once more
+	later    bool // it must be read once more
 }
 
 // placedEvent is an event in the order of the session's server.

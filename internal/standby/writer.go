@@ -178,7 +178,7 @@ func (w *Writer) run(ctx context.Context) {
 	}
 }
 
-// take returns what is to be written next.
+// take returns the records to write next.
 func (w *Writer) take() (batch []*Entry, closing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -203,7 +203,7 @@ func (w *Writer) again(batch []*Entry) {
 	}
 }
 
-// look queues what is to be refreshed, or has other values.
+// look queues the sessions that must be refreshed, or whose values have changed.
 func (w *Writer) look() {
 	now := time.Now()
 	w.mu.Lock()

@@ -72,7 +72,7 @@ const (
 	recoveredKey = attribute.Key("socketio.recovered") // true: the client has come back to its session
 )
 
-// Instrument adds hooks to a server and registers what is to be read of it,
+// Instrument adds hooks to a server and registers its metrics,
 // until remove is called. The error is that of the MeterProvider.
 func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) {
 	var o Options
