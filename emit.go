@@ -64,10 +64,7 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 		if elsewhere {
 			err = srv.emitElsewhere(e, self, p, event, data, cb)
 		}
-		if !e.published {
-			f.record(e.recorded(e.direct(from), self), event, data)
-		}
-		f.endEmit(cb)
+		f.endOrdered(e, self, event, data, cb)
 	}
 	switch {
 	case e.direct(from) && failed == errAlreadyFailed:
@@ -300,6 +297,14 @@ func (f *fanout) endStep() {
 	for _, s := range st.ending {
 		s.end(ExpiredSessionLimit, "", errSessionLimit)
 	}
+}
+
+// endOrdered is endEmit for an event that is a step in the order of the server.
+func (f *fanout) endOrdered(e *emitOptions, self *Socket, event string, data any, cb *ackCallback) {
+	if !e.published {
+		f.record(e.recorded(e.direct(f.from), self), event, data)
+	}
+	f.endEmit(cb)
 }
 
 // record publishes the event for the history, if clients of this server may need it after the server was
