@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/semver"
 )
 
 // unreleased are the folders whose modules are programs of this repository. They get
@@ -133,6 +134,21 @@ func (m *goModule) addSums(repo git, lines []string) error {
 	if old := strings.TrimSpace(string(text)); old != "" {
 		lines = append(strings.Split(old, "\n"), lines...)
 	}
-	slices.Sort(lines)
+	slices.SortFunc(lines, compareSums)
 	return os.WriteFile(name, []byte(strings.Join(slices.Compact(lines), "\n")+"\n"), 0o644)
+}
+
+// compareSums orders lines of go.sum as the go command does: by path, then by version, v1.9.0
+// before v1.10.0, and the sum of a module before that of its go.mod.
+func compareSums(a, b string) int {
+	pathA, restA, _ := strings.Cut(a, " ")
+	pathB, restB, _ := strings.Cut(b, " ")
+	versionA, _, _ := strings.Cut(restA, " ")
+	versionB, _, _ := strings.Cut(restB, " ")
+	return cmp.Or(
+		cmp.Compare(pathA, pathB),
+		semver.Compare(strings.TrimSuffix(versionA, "/go.mod"), strings.TrimSuffix(versionB, "/go.mod")),
+		cmp.Compare(versionA, versionB),
+		cmp.Compare(a, b),
+	)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -310,4 +311,20 @@ func TestChangelog(t *testing.T) {
 	assert.Equal(t, released, readFile(t, repo, "CHANGELOG.md"))
 	require.NoError(t, openChangelog(repo.dir))
 	assert.Equal(t, strings.Replace(released, "## 0.2.0", "## Unreleased\n\n## 0.2.0", 1), readFile(t, repo, "CHANGELOG.md"))
+}
+
+// Sums are where go mod tidy puts them, which a release checks.
+func TestOrderOfSums(t *testing.T) {
+	want := []string{
+		"a.example/m v1.2.0 h1:1=",
+		"a.example/m v1.2.0/go.mod h1:2=",
+		"a.example/m v1.10.0 h1:3=",
+		"a.example/m v1.10.0/go.mod h1:4=",
+		"a.example/m/n v1.0.0 h1:5=",
+	}
+	got := slices.Clone(want)
+	slices.Sort(got)
+	assert.NotEqual(t, want, got)
+	slices.SortFunc(got, compareSums)
+	assert.Equal(t, want, got)
 }
