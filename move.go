@@ -247,7 +247,7 @@ func (srv *Server) startSurvival() {
 	srv.snapshots = standby.NewWriter(store, window, srv.log)
 	srv.restorer = &standby.Restorer{
 		Store: store, Taken: 2 * window,
-		History: standby.History{
+		History: standby.HistoryReader{
 			After: func(ctx context.Context, at broker.Position, to broker.Subscriber) error {
 				return history.SubscribeAfter(ctx, at, []string{channel, members, journal}, to)
 			},

@@ -362,7 +362,7 @@ func (hs *hooks) expired(s *Socket, rooms []string, why Expiry) {
 // resumeUnpublished is Log.Resume for the offset of an event that a server has not published before it was
 // killed. Socket.sending is locked.
 func (r *recoverable) resumeUnpublished(offset recovery.Offset) bool {
-	if r.order == nil || !r.session.Log.Resume(r.order.Known(offset)) {
+	if r.order == nil || !r.session.Log.Resume(r.order.KnownOffset(offset)) {
 		return false
 	}
 	r.session.Log.Restart(offset, true)

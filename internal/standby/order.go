@@ -6,25 +6,26 @@ import "github.com/seed-d124fa34/socketio/internal/recovery"
 type Order struct {
 	prefix string
 	base   Place           // what is before it is known
-	first  recovery.Offset // of the last event before
-	events []placed
+	before recovery.Offset // of the last event before base
+	events []placedOffset
 }
 
-type placed struct {
+// placedOffset is the offset of an event, and where the event is.
+type placedOffset struct {
 	Place
 	offset recovery.Offset
 }
 
-// Known returns the offset that a log has instead of one that it has not: that of an event which was
-// emitted before the server was killed, and not published. A client that has it has all that was
-// emitted before.
-func (o *Order) Known(offset recovery.Offset) recovery.Offset {
+// KnownOffset returns the offset of the newest event that a client has had which returns with an offset. The
+// two differ if the client has last had an event that its server emitted before it was killed, and did not
+// publish: such a client has all that was emitted before.
+func (o *Order) KnownOffset(offset recovery.Offset) recovery.Offset {
 	prefix, number, received, ok := recovery.ReadPlace(offset.Append(nil))
 	place := Place{received, number}
 	if !ok || prefix != o.prefix || place.Compare(o.base) <= 0 {
 		return offset
 	}
-	known := o.first
+	known := o.before
 	for _, e := range o.events {
 		if e.Compare(place) > 0 {
 			break

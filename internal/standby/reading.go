@@ -11,8 +11,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
 
-// History is how Read reads the broker's history.
-type History struct {
+// HistoryReader reads the broker's history for sessions whose server was killed.
+type HistoryReader struct {
 	// After has a subscriber receive what was published after a position, see broker.History.
 	After func(ctx context.Context, at broker.Position, to broker.Subscriber) error
 	// Any reads the messages of all servers, and Host returns what reads those for one server alone.
@@ -38,13 +38,13 @@ const entrySize = 256
 //
 // If the history does not reach back far enough for a session, it is read from a later Base: a gap for
 // one is none for those whose Base is later.
-func (h History) Read(ctx context.Context, sessions []*Rebuild) (at broker.Position, later []*Rebuild) {
+func (h HistoryReader) Read(ctx context.Context, sessions []*Rebuild) (at broker.Position, later []*Rebuild) {
 	all := slices.Clone(sessions)
 	slices.SortStableFunc(all, func(a, b *Rebuild) int { return strings.Compare(string(a.snap.Base.At), string(b.snap.Base.At)) })
 	for len(all) > 0 {
 		r := newReading(h, all)
 		at := r.run(ctx)
-		if r.gap == nil {
+		if r.startGap == nil {
 			return at, append(later, r.postponed()...)
 		}
 		oldest := all[0].snap.Base.At
@@ -53,7 +53,7 @@ func (h History) Read(ctx context.Context, sessions []*Rebuild) (at broker.Posit
 			n = len(all)
 		}
 		for _, s := range slices.Concat(later, all[:n]) { // Base of later is not newer
-			s.err = r.gap
+			s.err = r.startGap
 		}
 		rest := all[n:]
 		later, all = rest[:len(rest)/2], rest[len(rest)/2:]
@@ -63,30 +63,30 @@ func (h History) Read(ctx context.Context, sessions []*Rebuild) (at broker.Posit
 
 // reading is one reading of the history, for some sessions.
 type reading struct {
-	History
-	all   []*Rebuild // those with the oldest Base first
-	begun int        // how many have a Base before the message
-	left  int        // how many need more messages
-	size  int        // what they have missed, see History.Memory
-	hosts map[string]wire.Wire
-	gap   error // the history does not reach back to the first Base
-	lost  error // messages before the next one are missing
+	HistoryReader
+	all        []*Rebuild // those with the oldest Base first
+	begun      int        // how many have a Base before the message
+	unfinished int        // how many need more messages
+	size       int        // what they have missed, see HistoryReader.Memory
+	hosts      map[string]wire.Wire
+	startGap   error // the history does not reach back to the first Base
+	lostBefore error // messages before the next one are missing
 
 	// Of the message that is being read.
-	position broker.Position
-	journal  bool
-	host     string // its clients alone get it; empty: nothing is known of that
-	event    *event // made when the first session needs it
-	useless  bool   // it cannot be made
+	position    broker.Position
+	journal     bool
+	host        string // its clients alone get it; empty: nothing is known of that
+	event       *event // made when the first session needs it
+	unencodable bool   // it cannot be made
 }
 
-func newReading(h History, all []*Rebuild) *reading {
-	r := &reading{History: h, all: all, hosts: make(map[string]wire.Wire)}
+func newReading(h HistoryReader, all []*Rebuild) *reading {
+	r := &reading{HistoryReader: h, all: all, hosts: make(map[string]wire.Wire)}
 	for _, s := range all {
-		if s.begin(); s.err != nil {
+		if s.reset(); s.err != nil {
 			continue
 		}
-		r.left++
+		r.unfinished++
 		if host := s.snap.Host; r.hosts[host] == nil {
 			r.hosts[host] = h.Host(host)
 		}
@@ -105,7 +105,7 @@ func (r *reading) run(ctx context.Context) (at broker.Position) {
 			}
 		},
 		Ready: func(now broker.Position) {
-			if at, r.position = now, now; r.lost != nil {
+			if at, r.position = now, now; r.lostBefore != nil {
 				r.failBegun()
 			}
 			cancel()
@@ -114,14 +114,14 @@ func (r *reading) run(ctx context.Context) (at broker.Position) {
 			switch {
 			case at != "":
 			case r.position == "":
-				r.gap = err
+				r.startGap = err
 				cancel()
 			default:
-				r.lost = err
+				r.lostBefore = err
 			}
 		},
 	})
-	if at == "" && r.gap == nil {
+	if at == "" && r.startGap == nil {
 		if err == nil {
 			err = errNotRead
 		}
@@ -134,7 +134,7 @@ func (r *reading) run(ctx context.Context) (at broker.Position) {
 
 // fail ends a session, if that has not happened.
 func (r *reading) fail(s *Rebuild, err error) {
-	if !s.reads() {
+	if !s.needsMessages() {
 		return
 	}
 	s.err = err
@@ -143,7 +143,7 @@ func (r *reading) fail(s *Rebuild, err error) {
 
 // forget forgets what a session has missed.
 func (r *reading) forget(s *Rebuild) {
-	r.left--
+	r.unfinished--
 	for _, e := range s.events {
 		r.size -= entrySize
 		if e.holders--; e.holders == 0 {
@@ -157,9 +157,9 @@ func (r *reading) forget(s *Rebuild) {
 func (r *reading) failBegun() {
 	r.advance()
 	for _, s := range r.all[:r.begun] {
-		r.fail(s, r.lost)
+		r.fail(s, r.lostBefore)
 	}
-	r.lost = nil
+	r.lostBefore = nil
 }
 
 func (r *reading) advance() {
@@ -170,8 +170,8 @@ func (r *reading) advance() {
 
 // message takes the next message. It reports false when it is of no use to go on.
 func (r *reading) message(m broker.Message) (useful bool) {
-	r.position, r.journal, r.event, r.useless = m.Position, m.Channel == r.Journal, nil, false
-	if r.lost != nil {
+	r.position, r.journal, r.event, r.unencodable = m.Position, m.Channel == r.Journal, nil, false
+	if r.lostBefore != nil {
 		r.failBegun()
 	}
 	r.advance()
@@ -181,7 +181,7 @@ func (r *reading) message(m broker.Message) (useful bool) {
 		}
 	}
 	if m.Channel == r.Members {
-		r.order(m.Data)
+		r.takeOrder(m.Data)
 	} else if own, _ := r.Any.Read(m.Channel, m.Data, (*receiver)(r)); own { // what cannot be read reaches nobody
 		for host, w := range r.hosts {
 			r.host = host
@@ -192,11 +192,11 @@ func (r *reading) message(m broker.Message) (useful bool) {
 	if r.size > r.Memory {
 		r.postpone()
 	}
-	return r.gap == nil && r.left > 0
+	return r.startGap == nil && r.unfinished > 0
 }
 
-// order takes an order to all servers.
-func (r *reading) order(data []byte) {
+// takeOrder takes an order to all servers.
+func (r *reading) takeOrder(data []byte) {
 	_, order, ok := fleet.ReadOrder(data)
 	if !ok || !r.Moves(order) {
 		return
@@ -211,11 +211,11 @@ func (r *reading) order(data []byte) {
 // postpone leaves sessions to another reading, the last first, until what the others have missed is not
 // too much. One of them stays.
 func (r *reading) postpone() {
-	keep := (r.left + 1) / 2
-	for i := len(r.all) - 1; i >= 0 && r.left > 1 && (r.left > keep || r.size > r.Memory); i-- {
-		if s := r.all[i]; s.reads() {
+	keep := (r.unfinished + 1) / 2
+	for i := len(r.all) - 1; i >= 0 && r.unfinished > 1 && (r.unfinished > keep || r.size > r.Memory); i-- {
+		if s := r.all[i]; s.needsMessages() {
 			r.forget(s)
-			s.later = true
+			s.postponed = true
 		}
 	}
 }
@@ -223,17 +223,17 @@ func (r *reading) postpone() {
 // postponed returns the sessions that postpone has left to another reading.
 func (r *reading) postponed() (all []*Rebuild) {
 	for _, s := range r.all {
-		if s.later {
+		if s.postponed {
 			all = append(all, s)
 		}
 	}
 	return all
 }
 
-// takers calls f for the sessions that the message may be for, until f returns false.
-func (r *reading) takers(f func(s *Rebuild) bool) {
+// eachCandidate calls f for the sessions that the message may be for, until f returns false.
+func (r *reading) eachCandidate(f func(s *Rebuild) bool) {
 	for _, s := range r.all[:r.begun] {
-		if s.reads() && (r.host == "" || r.host == s.snap.Host) && !f(s) {
+		if s.needsMessages() && (r.host == "" || r.host == s.snap.Host) && !f(s) {
 			return
 		}
 	}
@@ -245,8 +245,8 @@ type receiver reading
 var _ wire.Receiver = (*receiver)(nil)
 
 func (r *receiver) Interested(e *wire.Event) (yes bool) {
-	(*reading)(r).takers(func(s *Rebuild) bool {
-		yes = s.isIn(e)
+	(*reading)(r).eachCandidate(func(s *Rebuild) bool {
+		yes = s.mayConcern(e)
 		return !yes
 	})
 	return yes
@@ -257,19 +257,19 @@ func (r *receiver) Event(e *wire.Event, q *wire.Question) error {
 		return nil
 	}
 	e.At = string(r.position)
-	(*reading)(r).takers(func(s *Rebuild) bool {
-		if s.isIn(e) {
-			(*reading)(r).take(s, e, q != nil)
+	(*reading)(r).eachCandidate(func(s *Rebuild) bool {
+		if s.mayConcern(e) {
+			(*reading)(r).keepEvent(s, e, q != nil)
 		}
 		return true
 	})
 	return nil
 }
 
-// take has a session take an event.
-func (r *reading) take(s *Rebuild, e *wire.Event, asks bool) {
+// keepEvent keeps an event for a session.
+func (r *reading) keepEvent(s *Rebuild, e *wire.Event, asks bool) {
 	place, ok := s.place(e, r.journal)
-	if !ok || !r.make(e, asks) {
+	if !ok || !r.encodeOnce(e, asks) {
 		return
 	}
 	if s.size += r.event.size; s.size > r.Limit {
@@ -283,13 +283,13 @@ func (r *reading) take(s *Rebuild, e *wire.Event, asks bool) {
 	}
 }
 
-// make makes the event of the message, once for all sessions.
-func (r *reading) make(e *wire.Event, asks bool) (ok bool) {
-	if r.event != nil || r.useless {
-		return !r.useless
+// encodeOnce makes the event of the message, once for all sessions. It reports false if that cannot be done.
+func (r *reading) encodeOnce(e *wire.Event, asks bool) (ok bool) {
+	if r.event != nil || r.unencodable {
+		return !r.unencodable
 	}
 	packet, err := r.Encode(e, asks)
-	if r.useless = err != nil; r.useless {
+	if r.unencodable = err != nil; r.unencodable {
 		return false // it has reached nobody
 	}
 	size := len(packet.Text)
@@ -303,7 +303,7 @@ func (r *reading) make(e *wire.Event, asks bool) (ok bool) {
 }
 
 func (r *receiver) Command(c wire.Command) error {
-	(*reading)(r).takers(func(s *Rebuild) bool {
+	(*reading)(r).eachCandidate(func(s *Rebuild) bool {
 		if err := s.command(c); err != nil {
 			(*reading)(r).fail(s, err)
 		}

@@ -77,7 +77,7 @@ func TestMemoryOfReading(t *testing.T) {
 		require.Less(t, len(later), len(rest))
 		held := 0
 		for _, r := range rest {
-			if !r.later {
+			if !r.postponed {
 				held += len(r.events)
 			} else {
 				require.Empty(t, r.events)

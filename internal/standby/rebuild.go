@@ -17,20 +17,20 @@ var (
 )
 
 // Rebuild makes a session of its snapshot and of the messages of the history since Snapshot.Base, in
-// order, which [Read] reads. One goroutine uses it.
+// order, which [HistoryReader.Read] reads. One goroutine uses it.
 type Rebuild struct {
 	// Owner is that of the record of the session, see broker.RecordStore.
 	Owner string
 
-	snap     *Snapshot
-	received uint64 // messages that the server would have received
-	ever     map[string]bool
-	events   []placedEvent
-	own      map[uint64]struct{} // numbers of own events that have been read
-	changes  []Change
-	size     int
-	err      error
-	later    bool // it must be read once more
+	snap      *Snapshot
+	received  uint64          // messages that the server would have received
+	ever      map[string]bool // rooms in which the client was at any time
+	events    []placedEvent
+	own       map[uint64]struct{} // numbers of own events that have been read
+	changes   []Change
+	size      int
+	err       error
+	postponed bool // it must be read once more
 }
 
 // placedEvent is an event in the order of the session's server.
@@ -51,8 +51,8 @@ type event struct {
 // NewRebuild begins with a snapshot, whose Session it changes.
 func NewRebuild(s *Snapshot, owner string) *Rebuild { return &Rebuild{Owner: owner, snap: s} }
 
-// begin forgets what has been read.
-func (r *Rebuild) begin() {
+// reset forgets what has been read.
+func (r *Rebuild) reset() {
 	s := r.snap
 	*r = Rebuild{
 		Owner: r.Owner, snap: s, received: s.Base.Received, ever: s.roomsAtBase(), own: make(map[uint64]struct{}),
@@ -66,11 +66,11 @@ func (r *Rebuild) begin() {
 	}
 }
 
-// reads reports whether the session needs more messages.
-func (r *Rebuild) reads() bool { return r.err == nil && !r.later }
+// needsMessages reports whether the session is to get the messages that follow.
+func (r *Rebuild) needsMessages() bool { return r.err == nil && !r.postponed }
 
-// isIn reports whether the client was ever in a room for which an event is.
-func (r *Rebuild) isIn(e *wire.Event) bool {
+// mayConcern reports whether the client was ever in a room for which an event is.
+func (r *Rebuild) mayConcern(e *wire.Event) bool {
 	if e.Namespace != r.snap.Session.Namespace {
 		return false
 	}
@@ -117,9 +117,9 @@ func (r *Rebuild) Finish() (*migration.Session, *Order, error) {
 	}
 	s := r.snap.Session
 	order := &Order{prefix: r.snap.Prefix, base: r.snap.Base.Place}
-	order.first, _ = recovery.ParseOffset(s.Start)
+	order.before, _ = recovery.ParseOffset(s.Start)
 	if n := len(s.Packets); n > 0 {
-		order.first, _ = recovery.ParseOffset(s.Packets[n-1].Offset)
+		order.before, _ = recovery.ParseOffset(s.Packets[n-1].Offset)
 	}
 	slices.SortStableFunc(r.events, func(a, b placedEvent) int { return a.Compare(b.Place) })
 	rooms, changes := r.snap.roomsAtBase(), r.changes
@@ -150,7 +150,7 @@ func (r *Rebuild) Finish() (*migration.Session, *Order, error) {
 	for _, e := range missed[confirmed:] {
 		s.Packets = append(s.Packets, e.packet)
 		offset, _ := recovery.ParseOffset(e.packet.Offset)
-		order.events = append(order.events, placed{e.Place, offset})
+		order.events = append(order.events, placedOffset{e.Place, offset})
 	}
 	return s, order, nil
 }

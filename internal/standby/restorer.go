@@ -17,7 +17,7 @@ type Restorer struct {
 	Store broker.RecordStore
 	// Taken is how long the store remembers that a record has been taken.
 	Taken   time.Duration
-	History History
+	History HistoryReader
 	// Claimed is called with each snapshot that has been taken, before its session is made.
 	Claimed func(*Snapshot)
 	// Lost is called with the reason why a session cannot go on.

@@ -87,8 +87,8 @@ func (s *server) snapshot(rooms ...string) *Snapshot {
 }
 
 // reads returns how the history of the server is read, of which the service keeps what is after a position.
-func (s *server) reads(kept broker.Position) History {
-	return History{
+func (s *server) reads(kept broker.Position) HistoryReader {
+	return HistoryReader{
 		After: func(ctx context.Context, at broker.Position, to broker.Subscriber) error {
 			s.readings++
 			if at < kept {
@@ -183,10 +183,10 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, []string{"one", "two", "2b", "three", "four", "five"}, names(m))
 	require.Equal(t, []string{"y"}, m.Rooms)
 	for _, known := range [][]byte{first, []byte("other-00B"), fourth, []byte("other-00C"), inX, []byte("unknown")} {
-		assert.Equal(t, offset(known), order.Known(offset(known)))
+		assert.Equal(t, offset(known), order.KnownOffset(offset(known)))
 	}
-	assert.Equal(t, offset(inX), order.Known(offset(inR)), "what was not for the client comes after what was")
-	assert.Equal(t, offset(inX), order.Known(offset(s.id())), "it was not published")
+	assert.Equal(t, offset(inX), order.KnownOffset(offset(inR)), "what was not for the client comes after what was")
+	assert.Equal(t, offset(inX), order.KnownOffset(offset(s.id())), "it was not published")
 
 	// What the client has confirmed is left out.
 	for start, want := range map[string][]string{
@@ -202,7 +202,7 @@ func TestOrder(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, names(m), start)
 		if start == string(fourth) {
-			assert.Equal(t, offset(first), order.Known(offset(first)), "it is before what is known")
+			assert.Equal(t, offset(first), order.KnownOffset(offset(first)), "it is before what is known")
 		}
 	}
 }
@@ -280,7 +280,7 @@ func FuzzDecode(f *testing.F) {
 		s.reads("").Read(t.Context(), []*Rebuild{r})
 		_, order, err := r.Finish()
 		require.NoError(t, err)
-		order.Known(offset([]byte(snap.Session.Start)))
+		order.KnownOffset(offset([]byte(snap.Session.Start)))
 	})
 }
 
