@@ -30,8 +30,9 @@ var (
 // Take makes sessions of another server this server's, see migration.Host.
 func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Capture) migration.Arrivals {
 	g := &arrivals{srv: h.srv, capture: c}
+	var events packets.Moved
 	for _, m := range sessions {
-		a, err := h.srv.adopt(m, from)
+		a, err := h.srv.adopt(m, from, &events)
 		if err != nil {
 			h.srv.log.Warn("socketio: a session could not be moved here from another server: its client gets a new session", "error", err)
 			continue
@@ -85,7 +86,7 @@ type newcomer struct {
 var errNoSession = errors.New("the message is not complete")
 
 // adopt makes a socket of a session. It can be found by its key only.
-func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
+func (srv *Server) adopt(m *migration.Session, from string, events *packets.Moved) (*newcomer, error) {
 	ns, err := handlers.Namespace(m.Namespace)
 	if err != nil || !sessionid.Is(m.SID) || len(m.Key) != len(recovery.Key{}) || len(m.Rooms) > srv.opts.Limits.MaxRooms {
 		return nil, errors.Join(errNoSession, err)
@@ -128,7 +129,7 @@ func (srv *Server) adopt(m *migration.Session, from string) (*newcomer, error) {
 	a.own, _ = recovery.ParseOffset(m.Own)
 	r.session.Log.Restart(start, m.Confirmed)
 	for _, p := range m.Packets {
-		kept, ok := packets.Moved(p)
+		kept, ok := events.Event(p)
 		if !ok || !r.session.Log.Keep(kept) {
 			r.overflowed = true // canResume says so
 			continue

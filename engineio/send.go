@@ -16,8 +16,14 @@ type Frames struct{ unit outgoing.Unit }
 // follow it. It copies all of them. An empty text is a message, too.
 func TextFrames[T string | []byte](text T, binary ...[]byte) *Frames {
 	f := new(Frames)
-	outgoing.Init(&f.unit, text, true, binary)
+	InitTextFrames(f, text, binary...)
 	return f
+}
+
+// InitTextFrames makes f, which is zero, what [TextFrames] returns: f can be a field of something that
+// is allocated with it.
+func InitTextFrames[T string | []byte](f *Frames, text T, binary ...[]byte) {
+	outgoing.Init(&f.unit, text, true, binary)
 }
 
 // BinaryFrames returns the frames of one binary message or more. It copies them.

@@ -52,6 +52,12 @@ type Kept struct {
 // KeptPacket is an event that is kept.
 type KeptPacket = recovery.Packet[Kept]
 
+// keptFrames is an event that is kept and its frames, allocated together.
+type keptFrames struct {
+	KeptPacket
+	frames engineio.Frames
+}
+
 // Encoder encodes the packets of a server. The fields do not change; the methods may
 // be called from any goroutine.
 type Encoder struct {
@@ -96,7 +102,7 @@ const clientAttachments = 10
 // Encode encodes a packet.
 func (e *Encoder) Encode(h parser.Header, args []any, compress bool) (Packet, error) {
 	sc := scratches.Get().(*scratch)
-	p, err := e.encode(sc, recovery.Offset{}, h, args, compress)
+	p, err := e.encode(sc, nil, recovery.Offset{}, h, args, compress)
 	scratches.Put(sc)
 	return p, err
 }
@@ -128,18 +134,19 @@ func (e *Encoder) EventFor(to Audience, h parser.Header, event string, args []an
 
 // Event encodes an EVENT packet.
 func (e *Encoder) Event(h parser.Header, event string, args []any, compress bool) (Packet, error) {
-	return e.event(recovery.Offset{}, h, event, args, compress)
+	return e.event(nil, recovery.Offset{}, h, event, args, compress)
 }
 
 // EventToKeep encodes an EVENT packet that is mostly for clients that can come back, and does not
 // ask for an acknowledgement. With OwnParser it is only for these.
 func (e *Encoder) EventToKeep(h parser.Header, event string, args []any, compress bool) (Packet, error) {
-	offset := e.NextOffset()
-	p, err := e.event(offset, h, event, args, compress)
+	offset, kept := e.NextOffset(), new(keptFrames)
+	p, err := e.event(&kept.frames, offset, h, event, args, compress)
 	if err != nil {
 		return Packet{}, err
 	}
-	p.Kept = recovery.NewPacket(Kept{Frames: p.frames}, offset, p.Size)
+	kept.Init(Kept{Frames: p.frames}, offset, p.Size)
+	p.Kept = &kept.KeptPacket
 	if e.OwnParser {
 		return p, nil
 	}
@@ -148,8 +155,8 @@ func (e *Encoder) EventToKeep(h parser.Header, event string, args []any, compres
 	return p, nil
 }
 
-// event encodes an EVENT packet, with an offset unless it is zero.
-func (e *Encoder) event(offset recovery.Offset, h parser.Header, event string, args []any, compress bool) (Packet, error) {
+// event encodes an EVENT packet, with an offset unless it is zero. See newPacket for into.
+func (e *Encoder) event(into *engineio.Frames, offset recovery.Offset, h parser.Header, event string, args []any, compress bool) (Packet, error) {
 	sc := scratches.Get().(*scratch)
 	if name, ok := sc.name.(string); !ok || name != event {
 		sc.name = event
@@ -158,13 +165,13 @@ func (e *Encoder) event(offset recovery.Offset, h parser.Header, event string, a
 	if !offset.IsZero() && e.OwnParser {
 		sc.args = append(sc.args, offset.String())
 	}
-	p, err := e.encode(sc, offset, h, sc.args, compress)
+	p, err := e.encode(sc, into, offset, h, sc.args, compress)
 	clear(sc.args)
 	scratches.Put(sc)
 	return p, err
 }
 
-func (e *Encoder) encode(sc *scratch, offset recovery.Offset, h parser.Header, args []any, compress bool) (p Packet, err error) {
+func (e *Encoder) encode(sc *scratch, into *engineio.Frames, offset recovery.Offset, h parser.Header, args []any, compress bool) (p Packet, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			p, err = Packet{}, e.Panicked(v, h)
@@ -183,21 +190,29 @@ func (e *Encoder) encode(sc *scratch, offset recovery.Offset, h parser.Header, a
 	if len(attachments) > clientAttachments && !e.OwnParser {
 		e.ManyAttachments(h, len(attachments), clientAttachments)
 	}
-	return New(text, attachments, compress), nil
+	return newPacket(into, text, attachments, compress), nil
 }
 
 // New makes a packet of copies of encoded messages. The text may be empty if there
 // are attachments.
 func New(text []byte, attachments [][]byte, compress bool) Packet {
+	return newPacket(nil, text, attachments, compress)
+}
+
+// newPacket is New, with frames that have been allocated: they are used unless they are nil or the text is
+// empty.
+func newPacket(frames *engineio.Frames, text []byte, attachments [][]byte, compress bool) Packet {
 	size := len(text)
 	for _, a := range attachments {
 		size += len(a)
 	}
-	var frames *engineio.Frames
-	if len(text) > 0 || len(attachments) == 0 {
-		frames = engineio.TextFrames(text, attachments...)
-	} else {
+	switch {
+	case len(text) == 0 && len(attachments) > 0:
 		frames = engineio.BinaryFrames(attachments[0], attachments[1:]...)
+	case frames == nil:
+		frames = engineio.TextFrames(text, attachments...)
+	default:
+		engineio.InitTextFrames(frames, text, attachments...)
 	}
 	if !compress {
 		frames.WithoutCompression()

@@ -112,21 +112,22 @@ func (f *Forms) keep() *KeptPacket {
 	if f.kept != nil {
 		return f.kept
 	}
-	offset := f.theOffset()
-	k := Kept{Frames: f.withOffset(offset), Step: f.step}
+	offset, kept := f.theOffset(), new(keptFrames)
+	k := Kept{Frames: f.withOffset(&kept.frames, offset), Step: f.step}
 	if k.Frames == nil {
 		k.Frames = f.followed(offset)
 	}
 	if f.head.HasID {
 		k.Ask = f.head.ID
 	}
-	f.kept = recovery.NewPacket(k, offset, f.plain.Size)
+	kept.Init(k, offset, f.plain.Size)
+	f.kept = &kept.KeptPacket
 	return f.kept
 }
 
 // withOffset returns the event with its offset as an additional last argument. It returns nil for an
-// event that asks for an acknowledgement, and if the parser fails.
-func (f *Forms) withOffset(offset recovery.Offset) *engineio.Frames {
+// event that asks for an acknowledgement, and if the parser fails. See newPacket for into.
+func (f *Forms) withOffset(into *engineio.Frames, offset recovery.Offset) *engineio.Frames {
 	if f.head.HasID {
 		return nil
 	}
@@ -135,7 +136,7 @@ func (f *Forms) withOffset(offset recovery.Offset) *engineio.Frames {
 	}
 	text, attachments := f.plain.frames.Message()
 	longer := appendOffset(append(make([]byte, 0, len(text)+offsetRoom), text...), offset)
-	return New(longer, attachments, f.compress).frames
+	return newPacket(into, longer, attachments, f.compress).frames
 }
 
 // offsetRoom is the largest number of bytes that an offset adds to a packet.

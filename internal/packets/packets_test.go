@@ -82,8 +82,17 @@ func TestForms(t *testing.T) {
 			require.Equal(t, offset("o"), fixed.Offset())
 			require.Same(t, fixed.Kept, p.Fixed().Kept, "one value for all recipients")
 
-			moved, ok := packets.Moved(packets.ToMove(fixed.Kept))
+			var all packets.Moved
+			moved, ok := all.Event(packets.ToMove(fixed.Kept))
 			require.True(t, ok)
+			again, ok := all.Event(packets.ToMove(fixed.Kept))
+			require.True(t, ok)
+			require.Same(t, moved, again, "one value for all sessions that come together")
+			other := packets.ToMove(fixed.Kept)
+			other.Ask++
+			again, ok = all.Event(other)
+			require.True(t, ok)
+			require.NotSame(t, moved, again)
 			require.Equal(t, test.kept, messages(moved.Payload.Frames), "on another server")
 			require.Equal(t, test.head.ID, moved.Payload.Ask)
 		})
@@ -119,7 +128,7 @@ func TestOffsetsOfOtherServers(t *testing.T) {
 	require.Equal(t, []string{`2["e","theirs"]`}, messages(fixed.Kept.Payload.Frames))
 	m := packets.ToMove(fixed.Kept)
 	m.Offset = ""
-	_, ok := packets.Moved(m)
+	_, ok := new(packets.Moved).Event(m)
 	require.False(t, ok)
 }
 

@@ -22,7 +22,14 @@ type Packet[P any] struct {
 
 // NewPacket returns a packet for an event of a number of bytes. offset must not be zero.
 func NewPacket[P any](payload P, offset Offset, size int) *Packet[P] {
-	return &Packet[P]{Payload: payload, Offset: offset, cost: int64(size) + packetOverhead}
+	p := new(Packet[P])
+	p.Init(payload, offset, size)
+	return p
+}
+
+// Init makes p, which is zero, what [NewPacket] returns.
+func (p *Packet[P]) Init(payload P, offset Offset, size int) {
+	p.Payload, p.Offset, p.cost = payload, offset, int64(size)+packetOverhead
 }
 
 const (

@@ -79,3 +79,41 @@ func TestManyComeBack(t *testing.T) {
 		f.Service.Restore(f.Brokers[0].(*counting).history)
 	})
 }
+
+// What many clients have missed is kept once for all of them, also after their server was killed: it does not use
+// up the budget.
+func TestManyMissTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, events, size = 30, 10, 50 << 10
+		f := newFleet(t, 0, 10_000)
+		for range 2 {
+			f.add(&socketio.Options{Recovery: &socketio.Recovery{SessionLimit: 1 << 20, Budget: 4 << 20}})
+		}
+		b := f.Servers[1]
+		var all []*siotest.Returner
+		for range clients {
+			all = append(all, siotest.NewReturner(t, f.Servers[0], eiotest.WebSocket).Connect())
+		}
+		time.Sleep(time.Second) // sessions are written behind
+		f.kill(0, all...)
+		var want []string
+		for i := range events {
+			text := strings.Repeat(string(rune('a'+i)), size)
+			require.NoError(t, b.Emit("e", text))
+			want = append(want, `["e","`+text+`"]`)
+		}
+		for _, c := range all {
+			c.To(b).Dial()
+			c.SendConnect()
+		}
+		time.Sleep(30 * time.Second)
+		require.Empty(t, b.Stats().Recovery.Expired[socketio.ExpiredBudget])
+		require.Less(t, b.Stats().Recovery.KeptBytes, int64(2*events*size))
+		for _, c := range all {
+			c.Answered()
+			require.True(t, c.Recovered)
+			c.Want(want...)
+		}
+		f.Service.Restore(f.Brokers[0])
+	})
+}
