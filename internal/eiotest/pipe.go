@@ -46,8 +46,8 @@ func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.closeOnce.Do(func() {
 		err = nil
+		c.in.closeRead() // first: the peer may answer the end of the other direction
 		c.out.closeWrite()
-		c.in.closeRead()
 		if c.onClose != nil {
 			c.onClose()
 		}
