@@ -16,7 +16,7 @@ type Frames struct{ unit outgoing.Unit }
 // follow it. It copies all of them. An empty text is a message, too.
 func TextFrames[T string | []byte](text T, binary ...[]byte) *Frames {
 	f := new(Frames)
-	InitTextFrames(f, text, binary...)
+	outgoing.Init(&f.unit, text, true, binary)
 	return f
 }
 

@@ -91,3 +91,20 @@ func TestClaimWaiting(t *testing.T) {
 		assert.False(t, ok)
 	})
 }
+
+// A session that has left for another server and has come back is another Session. A second End of the one
+// before does not concern it.
+func TestEndAfterTheReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, _ := expiring()
+		left := add(st)
+		require.True(t, left.End())
+		back := new(user)
+		require.True(t, st.Adopt(&back.Session, back, left.Key()))
+		require.True(t, back.Arrive())
+		assert.False(t, left.End())
+		self, _, ok := st.ClaimKey(left.Key())
+		require.True(t, ok)
+		assert.Same(t, back, self)
+	})
+}

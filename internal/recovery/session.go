@@ -95,7 +95,9 @@ func (x *Session[S, P]) alive() bool {
 func (x *Session[S, P]) endLocked() {
 	x.unlinkLocked()
 	x.ended = true
-	delete(x.store.sessions, x.key)
+	if st := x.store; st.sessions[x.key] == x { // it may have come back from another server, as another Session
+		delete(st.sessions, x.key)
+	}
 }
 
 // linkLocked puts the session behind those that wait, unless it waits already.
