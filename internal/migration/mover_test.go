@@ -135,9 +135,27 @@ func (s *fakeServer) Has(key recovery.Key) bool {
 	return ok
 }
 
+// write writes a session down.
+func (s *fakeServer) write(key recovery.Key, sid string) {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
+	s.written[key] = &Session{Key: key[:], SID: sid}
+}
+
+// counter returns a function that counts its calls in n.
+func (n *network) counter(count *int) func() {
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		*count++
+	}
+}
+
 func (s *fakeServer) CanRestore() bool { return s.written != nil }
 
 func (s *fakeServer) Claim(_ context.Context, key recovery.Key) Claim {
+	s.n.mu.Lock()
+	defer s.n.mu.Unlock()
 	if m := s.written[key]; m != nil {
 		return m
 	}
@@ -215,7 +233,7 @@ func TestFetch(t *testing.T) {
 		n.servers["a"].sessions[testKey(1)] = "sid"
 		done := 0
 		fetch := func(to, home string) {
-			require.True(t, n.servers[to].Fetch(testKey(1), home, func() { done++ }))
+			require.True(t, n.servers[to].Fetch(testKey(1), home, n.counter(&done)))
 			synctest.Wait()
 			time.Sleep(broadPause)
 		}
@@ -227,7 +245,7 @@ func TestFetch(t *testing.T) {
 		assert.Equal(t, []string{"a"}, n.has(testKey(1)))
 		assert.Equal(t, 3, done)
 		assert.Equal(t, []string{"b a moveSession", "c a moveSession", "c  moveSession", "a  moveSession"}, n.asked)
-		require.True(t, n.servers["b"].Fetch(testKey(2), "nobody", func() { done++ }))
+		require.True(t, n.servers["b"].Fetch(testKey(2), "nobody", n.counter(&done)))
 		synctest.Wait()
 		assert.Equal(t, 4, done, "nobody has it")
 		n.servers["b"].Close()
