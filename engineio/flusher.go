@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
-	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/budget"
 )
@@ -20,8 +19,7 @@ import (
 type flusher struct {
 	srv     *Server
 	traffic traffic
-	budget  *budget.Share   // counts what waits for its connections
-	watcher rawconn.Watcher // of its connections whose clients are silent
+	budget  *budget.Share // counts what waits for its connections
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn
@@ -200,15 +198,6 @@ func (o *webSocketOwner) ControlQueued() {
 func (o *webSocketOwner) ControlFlood() {
 	c := (*Conn)(o)
 	c.awaitRoom(c.slowDown())
-}
-
-// Watcher returns what waits for the client while the connection is parked.
-func (o *webSocketOwner) Watcher() websock.Watcher { return &o.flusher.watcher }
-
-// Readable is called when the connection is parked no more.
-func (o *webSocketOwner) Readable() {
-	c := (*Conn)(o)
-	go c.serveWebSocket(c.ws, pong)
 }
 
 // endWritingLocked resets Conn.writing, and wakes whoever waits for that.

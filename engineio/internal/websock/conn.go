@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,17 +26,11 @@ type Owner interface {
 	// control frames than Options.ControlRate and Next cannot say so. What time it
 	// takes holds the client back.
 	ControlFlood()
-	// Watcher returns what waits for the client while the connection is parked: see
-	// Conn.Park. It is always the same.
-	Watcher() Watcher
-	// Readable is called when somebody has to read again after Conn.Park. It must not
-	// wait.
-	Readable()
 }
 
 // Conn is one WebSocket.
 //
-// One goroutine reads: Next, Park, Close and what waits for the client. One at a
+// One goroutine reads: Next, ReadUntil, Close and what waits for the client. One at a
 // time writes messages: TryWrite, Write, WriteAlone. Other methods may be called from
 // any goroutine.
 type Conn struct {
@@ -48,11 +43,14 @@ type Conn struct {
 	library   *library      // with permessage-deflate, instead of frames; else nil
 	controls  *pace.Limiter // of control frames
 	discarded int32         // bytes read since AwaitClose
-	place     rawconn.Place // in the Watcher of owner; 0: none
 
 	lastPong int32 // where the last pong in control starts; protected by mu
 
-	flags flags
+	// closeSent: a close frame has been written, or is in control, or the end has come: no
+	// message may follow; set with mu held.
+	closeSent    atomic.Bool
+	closeWritten atomic.Bool // the close frame has gone to the network
+	ending       atomic.Bool // AwaitClose was called
 
 	busy     bool // a write waits for the network, or has to: control frames are queued; protected by mu
 	opening  bool // control begins with the answer to the handshake, which goes with the first write; protected by mu
@@ -86,18 +84,16 @@ func (c *Conn) kernel() syscall.RawConn {
 
 // CloseSent reports whether a close frame has been written or is about to be, or
 // the connection has ended.
-func (c *Conn) CloseSent() bool { return c.flags.has(closeSent) }
+func (c *Conn) CloseSent() bool { return c.closeSent.Load() }
 
-// ReadUntil ends the waiting of whoever reads at t, if it is not zero. It has no effect
-// while the connection is parked.
+// ReadUntil ends the waiting of whoever reads at t, if it is not zero.
 func (c *Conn) ReadUntil(t time.Time) { _ = c.network().SetReadDeadline(t) }
 
 // AwaitClose gives the client CloseTimeout to end the connection, which is being
 // closed.
 func (c *Conn) AwaitClose() {
-	c.flags.set(ending)
+	c.ending.Store(true)
 	c.ReadUntil(time.Now().Add(CloseTimeout))
-	c.unpark()
 }
 
 // Cut ends the network connection at once. What the kernel holds for a client
@@ -108,7 +104,6 @@ func (c *Conn) Cut() {
 		_ = l.SetLinger(0)
 	}
 	_ = conn.Close()
-	c.unpark() // a Watcher does not hear of a descriptor that this process has closed
 }
 
 // below returns the connection that carries a connection, under TLS.

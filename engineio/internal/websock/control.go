@@ -14,7 +14,7 @@ const maxControl = 4 << 10
 // wait for the network.
 func (c *Conn) WriteControl(p []byte) error {
 	c.mu.Lock()
-	if c.flags.has(closeSent) { // this answers the close frame that answers ours
+	if c.closeSent.Load() { // this answers the close frame that answers ours
 		c.mu.Unlock()
 		return nil
 	}
@@ -25,7 +25,7 @@ func (c *Conn) WriteControl(p []byte) error {
 	}
 	c.lastPong = int32(len(c.control))
 	if p[0] == finClose {
-		c.flags.set(closeSent)
+		c.closeSent.Store(true)
 	}
 	c.control = append(c.control, p...)
 	err := c.tryControlLocked()
@@ -63,7 +63,7 @@ func (c *Conn) tryControlLocked() error {
 func (c *Conn) QueueClose(status wsframe.Status) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.flags.set(closeSent) {
+	if c.closeSent.Swap(true) {
 		return false
 	}
 	c.control = wsframe.AppendClose(c.control, status)
@@ -82,8 +82,8 @@ func (c *Conn) SendClose(status wsframe.Status) {
 
 // noteCloseLocked is called when something has been written.
 func (c *Conn) noteCloseLocked() {
-	if c.flags.has(closeSent) && len(c.control)+len(c.rest) == 0 {
-		c.flags.set(closeWritten)
+	if c.closeSent.Load() && len(c.control)+len(c.rest) == 0 {
+		c.closeWritten.Store(true)
 	}
 }
 

@@ -86,7 +86,7 @@ func (c *Conn) Release() {
 
 // more waits for more of what Next needs.
 func (c *Conn) more() error {
-	if c.in.Empty() && !c.flags.has(ending) {
+	if c.in.Empty() && !c.ending.Load() {
 		if p := c.frames.Space(rawconn.BurstSize); p != nil {
 			n, err := c.in.ReadInto(p)
 			if err != nil {
@@ -168,7 +168,7 @@ func (c *Conn) libraryError(err error) error {
 // readForLibrary is the library's Read.
 func (c *Conn) readForLibrary(p []byte) (int, error) {
 	for c.in.Empty() {
-		if len(p) >= rawconn.BurstSize && !c.flags.has(ending) {
+		if len(p) >= rawconn.BurstSize && !c.ending.Load() {
 			return c.in.ReadInto(p)
 		}
 		if err := c.fill(); err != nil {
@@ -183,11 +183,11 @@ func (c *Conn) readForLibrary(p []byte) (int, error) {
 
 // fill waits for more in the inbox: see discardAtOnce.
 func (c *Conn) fill() error {
-	if !c.flags.has(ending) {
+	if !c.ending.Load() {
 		return c.in.Fill()
 	}
 	if c.discarded >= discardAtOnce {
-		if c.flags.has(closeWritten) {
+		if c.closeWritten.Load() {
 			c.closeWrite() // the client need not wait for us
 		}
 		time.Sleep(discardPause)
@@ -239,12 +239,11 @@ func (c *Conn) DiscardAll() {
 func (c *Conn) Close() {
 	c.in.Discard()
 	c.frames.Release()
-	c.flags.set(closeSent)
+	c.closeSent.Store(true)
 	if c.library != nil {
 		_ = c.library.ws.CloseNow()
 	}
 	_ = c.network().Close()
-	c.leaveWatcher()
 }
 
 // readAll appends what r holds to b, which is empty. More than limit is

@@ -85,7 +85,7 @@ func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) 
 	switch {
 	case p != nil:
 		c.mu.Unlock()
-	case c.library != nil && !c.flags.has(closeSent):
+	case c.library != nil && !c.closeSent.Load():
 		c.busy = true
 		c.mu.Unlock()
 		p, n, buf, err = c.compress(batch)
@@ -132,7 +132,7 @@ func (c *Conn) takeFrontLocked(p []byte) []byte {
 // buf is nil.
 func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte) {
 	front := len(c.control)
-	closed := c.flags.has(closeSent)
+	closed := c.closeSent.Load()
 	switch {
 	case closed && front == 0:
 		return nil, len(batch), nil
