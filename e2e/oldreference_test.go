@@ -79,7 +79,7 @@ var oldDifferences = map[string]struct{ reference, ours, why string }{
 // TestOldClientsObserveTheSame has clients of Socket.IO 2 do the same with the reference server and with ours, and look at
 // the wire. Those of Socket.IO 1 lose their connection to the reference server with the first text that is not ASCII.
 func TestOldClientsObserveTheSame(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	reference := startReference(t, "yes")
 	for _, client := range oldClients[1:] {
