@@ -13,7 +13,7 @@ import (
 
 const flaskDoc = "from-flask-socketio.md"
 
-// row is one of a table: what Flask-SocketIO has, and what is here.
+// row is one of a table: what Flask-SocketIO has, and what this package has.
 type row struct{ theirs, ours string }
 
 // rows returns the rows of the table under a heading.
@@ -25,7 +25,7 @@ func rows(t *testing.T, heading string) (all []row) {
 	require.True(t, ok, "no heading %q", heading)
 	section, _, _ = strings.Cut(section, "\n## ")
 	for line := range strings.SplitSeq(section, "\n") {
-		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || line == "| Flask-SocketIO | here |" {
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || line == "| Flask-SocketIO | this package |" {
 			continue
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
