@@ -1,9 +1,11 @@
 package otel_test
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,14 +160,16 @@ func TestAcknowledgementsAreMeasured(t *testing.T) {
 	assert.Positive(t, h.DataPoints[0].Count)
 }
 
-// The document's list is what is measured.
+// The document's list is what is measured, with the attributes of each instrument.
 func TestDocumentNamesWhatIsMeasured(t *testing.T) {
 	text, err := os.ReadFile("../../docs/observability.md")
 	require.NoError(t, err)
 	_, section, ok := strings.Cut(string(text), "\n## OpenTelemetry\n")
 	require.True(t, ok)
 	section, _, _ = strings.Cut(section, "\n## ")
-	r := newRig(t, &socketio.Options{Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}}, otel.Options{})
+	r := newRig(t, &socketio.Options{
+		Recovery: new(socketio.Recovery), Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()},
+	}, otel.Options{})
 	r.srv.On("ask", func(c *socketio.Context) error {
 		return c.Emit("question", nil, socketio.OnAck(func(*socketio.Context) {}))
 	})
@@ -178,16 +182,38 @@ func TestDocumentNamesWhatIsMeasured(t *testing.T) {
 	silent.Call("ask")
 	silent.Disconnect()
 	<-left
-	var named, measured []string
+	named := map[string]string{} // the cell with the attributes, by instrument
 	for row := range strings.Lines(section) {
 		if cells := strings.Split(row, "|"); len(cells) > 2 {
 			for _, m := range regexp.MustCompile("`(.+?)`").FindAllStringSubmatch(cells[1], -1) {
-				named = append(named, m[1])
+				named[m[1]] = strings.ReplaceAll(cells[2], "namespace", "`messaging.destination.name`")
 			}
 		}
 	}
-	for name := range r.collect() {
-		measured = append(measured, name)
+	measured := r.collect()
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(measured)), slices.Collect(maps.Keys(named)))
+	for name, m := range measured {
+		for _, key := range attributeKeys(m) {
+			assert.Contains(t, named[name], "`"+key+"`", name)
+		}
 	}
-	assert.ElementsMatch(t, measured, named)
+}
+
+// attributeKeys returns the names of the attributes that a metric has.
+func attributeKeys(m metricdata.Metrics) (keys []string) {
+	switch data := m.Data.(type) {
+	case metricdata.Sum[int64]:
+		for _, p := range data.DataPoints {
+			for _, a := range p.Attributes.ToSlice() {
+				keys = append(keys, string(a.Key))
+			}
+		}
+	case metricdata.Histogram[float64]:
+		for _, p := range data.DataPoints {
+			for _, a := range p.Attributes.ToSlice() {
+				keys = append(keys, string(a.Key))
+			}
+		}
+	}
+	return keys
 }
