@@ -23,6 +23,7 @@ func TestPages(t *testing.T) {
 		"auth-jwt":   {"-life", "5m"},
 		"cluster":    nil,
 		"typescript": nil,
+		"recovery":   nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -58,6 +58,17 @@ const does = {
     await seen("a very long note").waitFor();
     return seen("a very long note");
   },
+  async recovery() {
+    await seen("connected, in a new session").waitFor();
+    await page.locator("#last").getByText(/^\d+$/).waitFor();
+    await page.getByRole("button", { name: "Lose the connection" }).click();
+    await seen("recovered, without a gap").waitFor();
+    await page.getByRole("button", { name: "Restart the server" }).click();
+    await seen("trying again").waitFor();
+    await seen("recovered, without a gap").waitFor();
+    assert.equal(await page.locator("#missing").textContent(), "none");
+    return seen("recovered, without a gap");
+  },
   async frameworks() {
     return page.locator("body");
   },

@@ -1,16 +1,16 @@
-// Command auth-jwt lets clients in that present a JSON Web Token: where it is
-// verified, what is done when it expires while the client is connected, how the
-// client renews it without connecting again, and which of the client's events it
-// allows.
+// Command auth-jwt is a server whose clients log in with a JSON Web Token. It shows
+// where the server verifies the token, what happens when the token expires while the
+// client is connected, how the client renews it without connecting again, and how the
+// token decides which events the client may send.
 //
-//	cd examples/auth-jwt && go run .
+//	go run ./examples/auth-jwt
 //
-// Open http://127.0.0.1:5000 and log in as ann, who may write, or as bob, who
-// may only read; tokens are valid for half a minute, so that one sees them
-// expire. -addr and -life change that. Ctrl-C stops it.
+// Open http://127.0.0.1:5000. Log in as ann, who may write, or as bob, who may only
+// read. Tokens are valid for half a minute, so that you see them expire; -life changes
+// that. -addr changes the address. Ctrl-C stops the server.
 //
-// tokens.go issues and verifies tokens, as an identity provider would, sockets.go
-// is what an app has to do.
+// tokens.go issues and verifies tokens, as an identity provider would. sockets.go is
+// what an app has to do.
 package main
 
 import (

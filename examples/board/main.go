@@ -2,9 +2,9 @@
 //
 //	go run ./examples/board
 //
-// Open http://127.0.0.1:5000 in several windows. With Options.Recovery, who loses the
-// network for a moment comes back to the same session and gets what the others have drawn
-// meanwhile: the page needs no code for that. -addr changes the address. Ctrl-C stops it.
+// Open http://127.0.0.1:5000 in several windows. With Options.Recovery, a page that loses
+// the network for a moment comes back to the same session and gets what the others drew
+// meanwhile; it needs no code for that. -addr changes the address. Ctrl-C stops the server.
 package main
 
 import (

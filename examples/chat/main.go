@@ -2,20 +2,20 @@
 // rooms, direct messages, who is online, who is typing, and a history that
 // outlives the server.
 //
-//	cd examples/chat && go run .
+//	go run ./examples/chat
 //
-// Open http://127.0.0.1:5000, sign up, and again in a private window as
-// somebody else. What is written is kept in chat.db (-db names another file),
-// so that accounts, logins, rooms and messages are there after a restart;
-// without them, remove the file. Ctrl-C stops it.
+// Open http://127.0.0.1:5000 and sign up. Then open it in a private window, and sign
+// up as somebody else. The file chat.db in the present directory (-db names another
+// one) keeps accounts, logins, rooms and messages over a restart. Remove the file to
+// begin again. -addr changes the address. Ctrl-C stops the server.
 //
 // Where to look:
 //
 //	app.go         how the parts fit together, and every limit
 //	accounts.go    sign up, log in, log out: plain forms and a cookie
-//	sockets.go     who a socket belongs to, checked for every event
+//	sockets.go     whose socket it is, which is checked for every event
 //	rooms.go       joining and leaving, and who is online
-//	messages.go    saying, typing, history, and what a client has missed
+//	messages.go    messages, who is typing, history, and what a client has missed
 //	store*.go      the database, https://github.com/etcd-io/bbolt: one file, no server
 //	static/        the pages
 package main

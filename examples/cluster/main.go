@@ -1,13 +1,13 @@
-// Command cluster is a chat on two servers that are one: behind nginx, which
-// keeps each client on one of them, and connected by Redis. It starts all of it
-// on free ports, and ends it on Ctrl-C:
+// Command cluster is a chat on two servers, which Redis connects. In front of them is
+// nginx, which keeps each client on one server.
 //
-//	cd examples/cluster && go run .
+//	go run ./examples/cluster
 //
-// It needs redis-server and nginx. Open the page it names in several windows, or
-// with ?transport=polling or ?transport=websocket. -addr is where nginx listens;
-// -sticky how it keeps clients on their server, "cookie" or "ip", or "none" if it
-// does not; -print shows the configuration of nginx and ends.
+// It starts all of them, and Ctrl-C ends them. It needs the programs redis-server and
+// nginx. Open http://127.0.0.1:8080 in several windows; add ?transport=polling or
+// ?transport=websocket to choose a transport. The flag -addr says where nginx listens.
+// -sticky says how nginx keeps clients on their server: "cookie", "ip", or "none" if it
+// does not. -print prints the configuration of nginx and ends.
 package main
 
 import (
@@ -50,8 +50,8 @@ func main() {
 	}
 }
 
-// runCluster starts everything, and ends it when the context does or a part of
-// it has ended. It is long because a reader is to see all of it in its order.
+// runCluster starts all programs, and ends them when the context ends or one of the
+// programs has ended. The function is long, so that a reader sees all steps in their order.
 func runCluster(signalled context.Context, addr, sticky string) error {
 	if err := installed("redis-server", "nginx"); err != nil {
 		return err

@@ -25,7 +25,7 @@ func nginxConfig(addr, sticky string, nodes map[string]string) (string, error) {
 // that names it. Requests with the cookie go to that server, and to another one
 // if it is away. Without cookies, all clients of a network (ip_hash looks at the
 // first three numbers of an address) are on one server. With neither, each request
-// goes to the next server, and those hand over to each other.
+// goes to the next server, and the servers hand requests over to each other.
 var nginxTemplate = template.Must(template.New("nginx").Parse(`daemon off;
 pid nginx.pid;
 error_log stderr warn;

@@ -1,14 +1,14 @@
-// Command dashboard is a live dashboard. A worker, which has no connection with any client,
-// measures a shop (here it makes the figures up), keeps the last ones in Redis and emits them with a
-// [socketio.Emitter]; web servers, as many as needed, serve the pages.
+// Command dashboard is a live dashboard of a shop. A worker process, to which no client is
+// connected, measures the shop (this one makes the figures up). It keeps the last figures in
+// Redis, and emits new ones with a [socketio.Emitter]. One or more web servers serve the pages.
 //
-//	redis-server                                  # if none is running
-//	cd examples/dashboard && go run . web         # http://127.0.0.1:5000
-//	cd examples/dashboard && go run . worker      # in another terminal
+//	redis-server                            # if none is running
+//	go run ./examples/dashboard web         # http://127.0.0.1:5000
+//	go run ./examples/dashboard worker      # in another terminal
 //
 // With Options.Recovery, a page that loses the network for a moment gets the figures that it
-// has missed. -redis says where Redis is, -addr where the web server listens, -every how
-// often the worker measures. Ctrl-C stops each.
+// missed. -redis says where Redis is, -addr where the web server listens, and -every how
+// often the worker measures; flags come before "web" and "worker". Ctrl-C stops each process.
 package main
 
 import (
@@ -60,7 +60,7 @@ func run(ctx context.Context, role, url, addr string, every time.Duration) error
 	case "worker":
 		return work(ctx, every, broker, redisStore{client})
 	}
-	return fmt.Errorf("say which process this is: dashboard [flags] web|worker")
+	return fmt.Errorf("say which process to start: dashboard [flags] web|worker")
 }
 
 // serve is the web server.

@@ -1,24 +1,27 @@
-// Command frameworks mounts the same Socket.IO server in net/http, chi, gin, echo
-// and fiber, beside their own routes and behind their own middleware, one file
-// each.
+// Command frameworks mounts the same Socket.IO server in net/http, chi, gin, echo and
+// fiber, beside the framework's routes and behind its middleware. Each framework has
+// one file.
 //
-//	cd examples/frameworks && go run . -framework gin
+//	go run ./examples/frameworks -framework gin
 //
-// A server is an http.Handler: it goes where the framework takes one, for all
-// methods, at /socket.io/ and everything below. What the middleware has stored in
-// the request's context is there in every handler of the socket.
+// A server is an http.Handler. Mount it for all methods, at /socket.io/ and everything
+// below. What the middleware stores in the request's context is available in every
+// handler of the socket.
 //
-// Fiber is the exception, since it is not made of net/http, so there are two ways.
-// With net/http in front, which hands everything but /socket.io/ to fiber, nothing
-// is different for Socket.IO: -framework fiber. With fiber in front its adaptor is
-// in between, which lends out a request only until the handler has returned and
-// keeps one more goroutine for each WebSocket: -framework fiber-inside. fiber.go
-// says what that takes. Adaptors older than fasthttp 1.69, such as that of
-// fiber v2, let no WebSocket through: -framework polling is what a server sets
-// then, wherever it is, so that clients do not try.
+// Fiber is not made of net/http, so there are two ways:
 //
-// Open http://127.0.0.1:5000 to see that the framework's own route works; -addr
-// changes the address. Ctrl-C stops it.
+//   - -framework fiber: net/http is in front and passes everything but /socket.io/ to
+//     fiber. Nothing is different for Socket.IO.
+//   - -framework fiber-inside: fiber is in front, and its adaptor in between. The adaptor
+//     lends out a request only until the handler has returned, and keeps one more
+//     goroutine for each WebSocket. fiber.go says what to do about it.
+//
+// Adaptors older than fasthttp 1.69, such as that of fiber v2, let no WebSocket through.
+// A server behind such an adaptor offers polling only, so that clients do not try:
+// -framework polling shows the option.
+//
+// Open http://127.0.0.1:5000 to see that the framework's own route works. -addr changes
+// the address. Ctrl-C stops the server.
 package main
 
 import (

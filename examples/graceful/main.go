@@ -3,10 +3,10 @@
 //
 //	go run ./examples/graceful
 //
-// Clients ask it to do some work, by the event "work" with a number of
-// milliseconds, and are acknowledged when it is done. GET /ready is what a load
-// balancer asks: 200, or 503 when it should send nobody here any more. It
-// listens on 127.0.0.1:5000; -addr changes that.
+// A client sends the event "work" with a number of milliseconds, and gets the
+// acknowledgement when the work is done. A load balancer asks GET /ready: the answer is
+// 200, or 503 when it should send no more clients to this server. The server listens on
+// 127.0.0.1:5000; -addr changes that.
 package main
 
 import (

@@ -1,3 +1,9 @@
+// Command quickstart is the program that README.md shows: what is typed in one tab of the
+// browser appears in all of them.
+//
+//	go run ./examples/quickstart
+//
+// It listens on 127.0.0.1:5000. Ctrl-C stops it.
 package main
 
 import (

@@ -1,10 +1,9 @@
-// Command sessions is the sessions demo of Flask-SocketIO, in Go: what a
-// browser does over HTTP and over Socket.IO, in the app's own server-side
-// session (github.com/alexedwards/scs), which both share, and in the session
-// that the Socket.IO server manages, which begins as a copy and lives as long
-// as the connection.
+// Command sessions is the sessions demo of Flask-SocketIO, in Go. It has two kinds of
+// session. The app's own server-side session (github.com/alexedwards/scs) is shared by
+// HTTP and Socket.IO. The session that the Socket.IO server manages begins as a copy of
+// it, and lives as long as the connection.
 //
-//	cd examples/sessions && go run .
+//	go run ./examples/sessions
 //
 // It listens on 127.0.0.1:5000; -addr changes that. Ctrl-C stops it.
 package main

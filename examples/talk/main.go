@@ -1,6 +1,10 @@
-// Command talk is the small app that the guides for those who come from another server
-// show in both: clients say who they are when they connect, join rooms and talk there.
-// It listens on 127.0.0.1:5000.
+// Command talk is the small app that the guides "from Flask-SocketIO" and "from JavaScript"
+// show in both languages. Clients say who they are when they connect. Then they join rooms, and
+// talk in them.
+//
+//	go run ./examples/talk
+//
+// It has no page, and listens on 127.0.0.1:5000. Ctrl-C stops it.
 package main
 
 import (
@@ -49,5 +53,6 @@ func newServer() *socketio.Server {
 
 func main() {
 	http.Handle("/socket.io/", newServer())
+	log.Println("listening on http://127.0.0.1:5000")
 	log.Fatal(http.ListenAndServe("127.0.0.1:5000", nil))
 }

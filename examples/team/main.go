@@ -4,8 +4,8 @@
 //	go run ./examples/team                                                     # http://127.0.0.1:5000
 //	go run ./examples/team -addr 127.0.0.1:5001 -redis redis://127.0.0.1:6379  # one of several
 //
-// The servers of one fleet need the same SESSION_KEY in their environment, a long random text; one
-// server alone chooses a key itself. Ctrl-C stops a server.
+// The servers of one fleet need the same SESSION_KEY in their environment, a long random text. A
+// server on its own chooses a key itself. Ctrl-C stops a server.
 package main
 
 import (

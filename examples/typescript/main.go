@@ -1,9 +1,9 @@
-// Command typescript is a small board of notes whose page is written in
-// TypeScript against the types of the server's handlers.
+// Command typescript is a small board of notes. Its page is written in TypeScript, with
+// the types of the server's handlers. From the repository's root:
 //
 //	go generate ./examples/typescript      # writes web/events.ts from the handlers
-//	cd examples/typescript/web && npm ci && npm run build
-//	go run ./examples/typescript           # from the repository's root
+//	(cd examples/typescript/web && npm ci && npm run build)
+//	go run ./examples/typescript
 //
 // It listens on 127.0.0.1:5000; -addr changes that. Ctrl-C stops it.
 package main

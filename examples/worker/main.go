@@ -1,17 +1,17 @@
-// Command worker is an app whose slow work is done by other processes. The web
-// server takes jobs and puts them on a list in Redis; workers, as many as needed,
-// take them from there and tell the user who asked how far they are, in every
-// tab and on every device where that user has the page open, although they hold
-// no connection with any client: they have a [socketio.Emitter].
+// Command worker is an app whose slow work is done by other processes. The web server
+// takes jobs and puts them on a list in Redis. One or more workers take the jobs from
+// the list. No client is connected to a worker; it uses a [socketio.Emitter] to show its
+// progress to the user who asked, in every tab and on every device where that user has
+// the page open.
 //
-//	redis-server                                        # if none is running
-//	cd examples/worker && go run . web                  # http://127.0.0.1:5000
-//	cd examples/worker && go run . worker               # in another terminal
-//	cd examples/worker && go run . -name second worker  # and another one
+//	redis-server                                  # if none is running
+//	go run ./examples/worker web                  # http://127.0.0.1:5000
+//	go run ./examples/worker worker               # in another terminal
+//	go run ./examples/worker -name second worker  # in a third one
 //
-// -redis says where Redis is, -addr where the web server listens, -name which
-// worker it is: one that is started again under its name does first what it had
-// not finished. Ctrl-C stops each.
+// -redis says where Redis is, -addr where the web server listens, and -name which worker
+// this is; flags come before "web" and "worker". A worker that is started again under
+// its name first does the job that it had not finished. Ctrl-C stops each process.
 package main
 
 import (
