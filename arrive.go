@@ -34,7 +34,7 @@ func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Ca
 	for _, m := range sessions {
 		a, err := h.srv.adopt(m, from, &events)
 		if err != nil {
-			h.srv.log.Warn("socketio: a session could not be moved here from another server: its client gets a new session", "error", err)
+			h.srv.log.Warn("socketio: a session could not be moved to this server from another one: its client gets a new session", "error", err)
 			continue
 		}
 		g.all = append(g.all, a)

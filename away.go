@@ -48,7 +48,7 @@ func (s *Socket) lose(st *seat, reason Reason, cause error) {
 		s.end(ExpiredSessionLimit, "", errSessionLimit)
 	}
 	if s.srv().debugs() {
-		s.srv().log.Debug("socketio: away", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
+		s.srv().log.Debug("socketio: connection lost: the client may come back to its session", "namespace", s.name, "sid", short(s.sid), "reason", reason, "error", cause)
 	}
 }
 

@@ -298,7 +298,7 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 	switch {
 	case n == 0:
 	case ctx.Err() != nil:
-		srv.log.Warn("socketio: sessions of clients that are away end with this server: Close hands none over, and Shutdown does until its context ends (Options.Recovery)", "sessions", n)
+		srv.log.Warn("socketio: sessions of clients that are away end with this server: Close moves none to other servers, and Shutdown stops moving them when its context ends (Options.Recovery)", "sessions", n)
 	default:
 		srv.log.Warn("socketio: sessions of clients that are away end with this server: no other server has taken them (Options.Recovery)", "sessions", n)
 	}

@@ -267,7 +267,7 @@ func (s *settings) checkLimits() error {
 		return errors.New("field Options.Limits.EventBurst is set without EventRate: set EventRate to the events a second that a client may send")
 	}
 	if s.Limits.EventRate > maxEventRate || s.Limits.EventBurst > maxEventRate || s.Limits.ControlRate > maxEventRate {
-		return fmt.Errorf("fields Options.Limits.EventRate, EventBurst and ControlRate can be at most %d; 0 means no limit", maxEventRate)
+		return fmt.Errorf("fields Options.Limits.EventRate, EventBurst and ControlRate can be at most %d", maxEventRate)
 	}
 	return nil
 }

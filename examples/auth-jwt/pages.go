@@ -49,7 +49,7 @@ func (a *app) token(w http.ResponseWriter, r *http.Request) {
 	}
 	acc, ok := accounts[who.User]
 	if subtle.ConstantTimeCompare([]byte(acc.password), []byte(who.Password)) != 1 || !ok {
-		http.Error(w, "user name or password are wrong", http.StatusUnauthorized)
+		http.Error(w, "user name or password is wrong", http.StatusUnauthorized)
 		return
 	}
 	token, err := a.tokens.issue(who.User, acc.scope)

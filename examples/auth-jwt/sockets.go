@@ -16,7 +16,7 @@ type app struct {
 	srv    *socketio.Server
 }
 
-// What clients are told. Why a token is not valid is for the log: it helps
+// What clients get. The reason why a token is not valid goes to the log only: it helps
 // those who forge them.
 var (
 	errToken  = &socketio.Error{Message: "token not valid"}

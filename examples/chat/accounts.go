@@ -15,7 +15,7 @@ import (
 const userKey = "user"
 
 var (
-	errWrong = errors.New("user name or password are wrong")
+	errWrong = errors.New("user name or password is wrong")
 	errBusy  = errors.New("too many people are logging in: try again in a moment")
 	errTries = errors.New("too many attempts: try again in a few minutes")
 )

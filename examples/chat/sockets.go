@@ -80,13 +80,13 @@ func userOf(c *socketio.Context) string {
 	return user
 }
 
-// told are the errors whose text is for the person who caused them.
-var told = []error{errUserName, errRoomName, errNick, errNickTaken, errNoUser, errRoomTaken, errNoRoom, errManyRooms, errManyOfYours,
+// shown are the errors whose text the person who caused them reads.
+var shown = []error{errUserName, errRoomName, errNick, errNickTaken, errNoUser, errRoomTaken, errNoRoom, errManyRooms, errManyOfYours,
 	errNotMember, errText}
 
 // answerError decides what the client reads; all else is in the log only.
 func answerError(c *socketio.Context, err error) any {
-	for _, e := range told {
+	for _, e := range shown {
 		if errors.Is(err, e) {
 			return &socketio.Error{Message: e.Error()}
 		}

@@ -41,7 +41,7 @@ var (
 var (
 	errUserTaken   = errors.New("this user name is taken")
 	errNickTaken   = errors.New("this nickname is taken")
-	errNoUser      = errors.New("there is nobody of this name")
+	errNoUser      = errors.New("there is nobody with this name")
 	errRoomTaken   = errors.New("this room exists already")
 	errNoRoom      = errors.New("there is no such room")
 	errManyRooms   = fmt.Errorf("there are %d rooms already, which is the limit", maxRooms)

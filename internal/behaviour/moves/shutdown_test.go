@@ -105,12 +105,12 @@ func TestRollingRestart(t *testing.T) {
 	})
 }
 
-// Without another server that takes them the sessions end, and whoever is interested hears of it. Close hands
-// none over. Those that had moved are not among them.
+// Without another server that takes them the sessions end, which OnExpired and the log report. Close moves
+// none. Sessions that had moved before are not among them.
 func TestShutdownAlone(t *testing.T) {
 	for want, end := range map[string]func(*socketio.Server) error{
 		"no other server has taken them": func(srv *socketio.Server) error { return srv.Shutdown(context.Background()) },
-		"Close hands none over":          (*socketio.Server).Close,
+		"Close moves none to other":      (*socketio.Server).Close,
 	} {
 		t.Run(want, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
