@@ -42,6 +42,13 @@
 // one goroutine emits arrives in that order. Nothing is emitted to a client before its
 // connect handler has accepted it, nor after it has left.
 //
+// # Recovery
+//
+// With [Options].Recovery a client that lost its connection comes back to its session: it
+// has its session id, rooms and [Session] values, and gets every event that it missed, once
+// and in order. Its connect handler runs again, with [Socket.Recovered] true. With a broker it may
+// come back to another server. Off by default.
+//
 // # Several servers
 //
 // With [Options].Cluster.Broker servers on several machines are one application: emits,

@@ -113,17 +113,41 @@ func TestReleaseCommands(t *testing.T) {
 
 // The commands of tutorial.md start the program with flags and a variable that it has.
 func TestTutorialCommands(t *testing.T) {
-	main := read(t, "../examples/team/main.go")
+	const run = `SESSION_KEY=secret ./team -addr 127\.0\.0\.1:500[01] -redis redis://127\.0\.0\.1:6379`
+	known := regexp.MustCompile(`^(mkdir team && cd team|go mod init team|go get ` + module + ` ` + module + `/brokers/redis|` +
+		`go run \.   # open http://127\.0\.0\.1:5000 .*|go build -o team \.|` + run + `)\n$`)
 	for _, b := range blocks(t, "tutorial.md") {
 		if b.info != "sh" {
 			continue
 		}
 		for command := range strings.Lines(b.src) {
-			assert.Regexp(t, `^(SESSION_KEY=secret )?go run \./examples/team( -addr \S+ -redis \S+|   # open http://127\.0\.0\.1:5000 .*)\n$`, command)
+			assert.Regexp(t, known, command)
 		}
 	}
+	main := read(t, "../examples/team/main.go")
 	for _, name := range []string{`flag.String("addr", "127.0.0.1:5000"`, `flag.String("redis"`, `os.Getenv("SESSION_KEY")`} {
 		assert.Contains(t, main, name)
+	}
+}
+
+// The blocks of tutorial.md, copied one after the other, are the program that e2e tests.
+func TestTutorialIsTheProgram(t *testing.T) {
+	files := map[string]string{}
+	for _, b := range blocks(t, "tutorial.md") {
+		if b.info == "html" {
+			b.info = "html examples/team/index.html"
+		}
+		if _, file, ok := strings.Cut(b.info, " "); ok {
+			files[file] += b.src + "\n"
+		}
+	}
+	assert.Len(t, files, 3)
+	for file, text := range files {
+		program := read(t, "../"+file)
+		if _, code, ok := strings.Cut(program, "package main\n"); ok { // without the comment in front
+			program = "package main\n" + code
+		}
+		assert.Equal(t, strings.Fields(program), strings.Fields(text), file)
 	}
 }
 

@@ -209,7 +209,8 @@ var others = []struct {
 	{"scaling.md", "json", 1, "docs/blocks_test.go TestUnknownSession", ""},
 	{"scaling.md", "text", 1, "", "a drawing"},
 	{"troubleshooting.md", "sh", 1, "e2e/documents_test.go TestCurl", ""},
-	{"tutorial.md", "sh", 2, "docs/blocks_test.go TestTutorialCommands", ""},
+	{"tutorial.md", "html", 1, "docs/blocks_test.go TestTutorialIsTheProgram", ""},
+	{"tutorial.md", "sh", 3, "docs/blocks_test.go TestTutorialCommands", ""},
 	{"../parsers/msgpack/README.md", "js", 1, "parsers/msgpack/interop_test.go TestReadme", ""},
 }
 
