@@ -45,9 +45,9 @@
 // # Recovery
 //
 // With [Options].Recovery a client that lost its connection comes back to its session: it
-// has its session id, rooms and [Session] values, and gets every event that it missed, once
-// and in order. Its connect handler runs again, with [Socket.Recovered] true. With a broker it may
-// come back to another server. Off by default.
+// has its session id, rooms and [Session] values, and gets every event that it missed,
+// once and in order. The connect handler runs again, with [Socket.Recovered] true. With a
+// broker the client may come back to another server. Off by default.
 //
 // # Several servers
 //
