@@ -4,7 +4,7 @@ import { look, sizes, visible } from "./look.mjs";
 
 const { NAME, PAGE_URL, IMAGES } = process.env;
 const browser = await browse();
-const tab = await Tab.open(browser, { offline: true });
+const tab = await Tab.open(browser, { offline: true, cdn: NAME === "recovery" });
 const { page } = tab;
 const submit = async (fields, button) => {
   for (const [label, value] of Object.entries(fields)) await page.getByLabel(label).fill(value);

@@ -72,12 +72,14 @@ export class Tab {
   mistakes = [];
 
   // open opens the page in a window of its own: Chromium gives hidden tabs only
-  // a frame a second. offline cuts it off from everything but the demo's server.
-  static async open(browser, { offline = false } = {}) {
+  // a frame a second. offline cuts it off from everything but the demo's server; cdn serves
+  // the client's file for a page that has it from the CDN only.
+  static async open(browser, { offline = false, cdn = false } = {}) {
     const tab = new Tab();
     const window = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light" });
     window.setDefaultTimeout(30_000);
     if (offline) await window.route("https://**", (route) => route.abort());
+    if (cdn) await serveClient(window); // before the route above
     tab.page = await window.newPage();
     tab.page.on("pageerror", (error) => tab.mistakes.push(error.message));
     tab.page.on("console", (message) => {

@@ -58,7 +58,7 @@ function add(name) {
 function show({ card, samples }) {
   const last = samples.at(-1);
   card.querySelector(".value").textContent = last.value.toFixed(1);
-  card.querySelector(".muted").textContent = `figure ${last.n}`;
+  card.querySelector(".muted").textContent = `measurement ${last.n}`;
   const points = samples.map(({ n, value }) => `${keep - 1 - (last.n - n)},${98 - value * 0.96}`);
   card.querySelector("polyline").setAttribute("points", points.join(" "));
 }
