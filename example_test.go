@@ -57,7 +57,7 @@ func ExampleServer_Handler() {
 }
 
 // What is sensible to set when anybody in the world may connect. All other
-// bounds have defaults: see SECURITY.md.
+// bounds have defaults: see docs/limits.md.
 func ExampleOptions() {
 	srv := socketio.NewServer(&socketio.Options{
 		AllowedOrigins: []string{"https://app.example.com"}, // and the server's own

@@ -13,9 +13,10 @@ import (
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
-// Every limit in SECURITY.md is an option, and every option that looks like a limit is there.
-func TestSecurityLimits(t *testing.T) {
-	text, err := os.ReadFile("../SECURITY.md")
+// Every limit in limits.md is an option, and every option that looks like a limit is there. Every limit
+// that is counted is there under its name.
+func TestLimits(t *testing.T) {
+	text, err := os.ReadFile("limits.md")
 	require.NoError(t, err)
 	named := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(string(text), -1) {
@@ -42,6 +43,12 @@ func TestSecurityLimits(t *testing.T) {
 	for f := range reflect.TypeFor[parser.Limits]().Fields() {
 		options["Packet."+f.Name] = true
 		assert.True(t, named["Packet."+f.Name], "Options.Limits.Packet.%s is missing", f.Name)
+	}
+	for f := range reflect.TypeFor[socketio.Recovery]().Fields() {
+		options["Recovery."+f.Name] = true
+	}
+	for name := range socketio.NewServer(nil).Stats().LimitHits {
+		assert.True(t, named[name], "%s is counted and missing", name)
 	}
 	require.Greater(t, len(named), 15)
 	for name := range named {
