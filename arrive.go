@@ -212,7 +212,7 @@ func (g *arrivals) Settle() (again bool) {
 	for _, a := range g.all {
 		a.settle()
 	}
-	g.srv.stats.recovery.movedHere.Add(uint64(len(g.all)))
+	g.srv.stats.recovery.movedIn.Add(uint64(len(g.all)))
 	g.all = nil
 	return false
 }

@@ -154,7 +154,7 @@ func (s *Socket) awaitsMove() bool { return s.movedAway() && s.state.Load() == s
 // handOver hands the session over. Its handlers have returned.
 func (s *Socket) handOver() {
 	d := s.recovery.departure
-	s.srv().stats.recovery.movedAway.Add(1)
+	s.srv().stats.recovery.movedOut.Add(1)
 	d.give(s.export(d.to))
 }
 

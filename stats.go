@@ -144,9 +144,9 @@ type RecoveryStats struct {
 	NotRecovered map[string]uint64
 	// Expired counts sessions that have ended while their client was away.
 	Expired map[Expiry]uint64
-	// MovedHere counts sessions that have come from other servers, and MovedAway those
-	// that have gone to other servers.
-	MovedHere, MovedAway uint64
+	// MovedIn counts sessions that this server has got from other servers, and MovedOut
+	// those that it has given to other servers.
+	MovedIn, MovedOut uint64
 }
 
 func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
@@ -158,7 +158,7 @@ func (srv *Server) recoveryStats(away map[string]int) RecoveryStats {
 		Away: away, KeptBytes: srv.recovery.Used(), Recovered: c.recovered.Load(),
 		NotRecovered: map[string]uint64{"unknown": c.unknown.Load(), "offset": c.badOffset.Load()},
 		Expired:      make(map[Expiry]uint64, len(expiries)),
-		MovedHere:    c.movedHere.Load(), MovedAway: c.movedAway.Load(),
+		MovedIn:      c.movedIn.Load(), MovedOut: c.movedOut.Load(),
 	}
 	for i, why := range expiries {
 		st.Expired[why] = c.expired[i].Load()
@@ -172,8 +172,8 @@ type recoveryStats struct {
 	unknown   atomic.Uint64 // not recovered: no such session, or not any more
 	badOffset atomic.Uint64 // not recovered: some of what it has missed is not kept
 	expired   [len(expiries)]atomic.Uint64
-	movedHere atomic.Uint64
-	movedAway atomic.Uint64
+	movedIn   atomic.Uint64
+	movedOut  atomic.Uint64
 }
 
 func (st *recoveryStats) countExpired(why Expiry) {

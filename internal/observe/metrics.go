@@ -103,10 +103,10 @@ var Metrics = []*Metric{
 				yield(string(why), int64(n))
 			}
 		})},
-	{"recovery.moved", "{session}", `Sessions that have moved between servers, by direction: "here" or "away".`, "direction", true,
+	{"recovery.moved", "{session}", `Sessions that have moved between servers, by direction: "in" to this server or "out" to another one.`, "direction", true,
 		ofRecovery(func(r *socketio.RecoveryStats, yield func(string, int64)) {
-			yield("here", int64(r.MovedHere))
-			yield("away", int64(r.MovedAway))
+			yield("in", int64(r.MovedIn))
+			yield("out", int64(r.MovedOut))
 		})},
 
 	{"broker.connected", "", "1 while messages go to the other servers and come from them, else 0.", "", false,

@@ -68,8 +68,8 @@ func TestMove(t *testing.T) {
 			require.Equal(t, sid, c.SID)
 			c.Want(`["n",` + string(rune('0'+i)) + `]`)
 		}
-		require.EqualValues(t, 3, a.Stats().Recovery.MovedHere)
-		require.EqualValues(t, 3, a.Stats().Recovery.MovedAway)
+		require.EqualValues(t, 3, a.Stats().Recovery.MovedIn)
+		require.EqualValues(t, 3, a.Stats().Recovery.MovedOut)
 	})
 }
 

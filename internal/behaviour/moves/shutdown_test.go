@@ -72,7 +72,7 @@ func TestShutdownHandsOver(t *testing.T) {
 					c.Want(want...)
 				}
 				require.Empty(t, b.Stats().Recovery.NotRecovered["unknown"])
-				require.EqualValues(t, n, a.Stats().Recovery.MovedAway)
+				require.EqualValues(t, n, a.Stats().Recovery.MovedOut)
 				require.Zero(t, a.Stats().Recovery.Expired[socketio.ExpiredShutdown])
 				require.NotContains(t, logs.String(), "end with this server")
 			})

@@ -75,7 +75,7 @@ func TestManyComeBack(t *testing.T) {
 		t.Logf("%d readings for %d clients", n, clients)
 		require.Positive(t, n)
 		require.LessOrEqual(t, n, int64(clients/20))
-		require.EqualValues(t, clients, b.Stats().Recovery.MovedHere)
+		require.EqualValues(t, clients, b.Stats().Recovery.MovedIn)
 		f.Service.Restore(f.Brokers[0].(*counting).history)
 	})
 }
