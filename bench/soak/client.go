@@ -178,7 +178,7 @@ func (c *client) leave() error {
 	switch {
 	case c.going:
 		return nil
-	case c.calm || c.dropping || c.link.upgrading() || c.busy() && c.goal != endDrop && c.goal != endVanish:
+	case c.frozen || c.dropping || c.link.upgrading() || c.busy() && c.goal != endDrop && c.goal != endVanish:
 		return c.later(200+c.rng.Int64N(800), c.leave)
 	}
 	c.going = true
@@ -289,7 +289,7 @@ func (c *client) gone() {
 func (c *client) comeBack(life int) {
 	switch {
 	case c.over || c.life != life || c.link != nil:
-	case c.calm:
+	case c.frozen:
 		c.After(200*time.Millisecond, func() { c.comeBack(life) })
 	default:
 		if err := c.connect(); err != nil {

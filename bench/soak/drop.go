@@ -14,7 +14,7 @@ func (c *client) drop() error {
 	switch {
 	case c.going || c.dropping || c.over:
 		return nil
-	case c.calm || c.link.upgrading() || c.busy():
+	case c.frozen || c.link.upgrading() || c.busy():
 		return c.later(200+c.rng.Int64N(800), c.drop)
 	}
 	c.dropping = true

@@ -264,7 +264,7 @@ func (s *socket) tell() error {
 }
 
 func (s *socket) wander() error {
-	if s.c.calm || s.moving > 0 {
+	if s.c.frozen || s.moving > 0 {
 		return nil
 	}
 	return s.move()
@@ -272,7 +272,7 @@ func (s *socket) wander() error {
 
 // again leaves the namespace and comes back.
 func (s *socket) again() error {
-	if s.c.calm || s.ns == "/" || s.moving > 0 || s.checked || s.c.link.upgrading() {
+	if s.c.frozen || s.ns == "/" || s.moving > 0 || s.checked || s.c.link.upgrading() {
 		return nil
 	}
 	return s.renew()

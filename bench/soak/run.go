@@ -68,7 +68,7 @@ type run struct {
 	connecting int
 	closing    int
 	dropping   int  // that are about to lose their connection, or have
-	calm       bool // nobody comes, goes or moves
+	frozen     bool // nobody comes, goes or moves
 	quiet      bool // nobody begins anything
 	over       bool // nobody comes back
 	material   []byte

@@ -131,79 +131,112 @@ func judge(j journals) Verdict {
 	return v
 }
 
-// owe replays the journals of the servers, and returns what each client is owed.
-func owe(v *Verdict, j journals, first map[seat]string) map[seat]map[event]debt {
-	type record struct {
-		server string
-		line
-	}
-	var records []record
+// record is a line of a server's journal.
+type record struct {
+	server string
+	line
+}
+
+// merge returns the journals of all servers as one, in the order of time.
+func (j journals) merge() (records []record) {
 	for server, lines := range j.servers {
 		var at int64
 		for _, l := range lines {
-			at = max(at, l.At) // the order within a server is that of its journal, if its clock goes back, too
+			at = max(at, l.At) // the order within a server is that of its journal, also if its clock goes back
 			l.At = at
 			records = append(records, record{server, l})
 		}
 	}
 	slices.SortStableFunc(records, func(a, b record) int { return cmp.Compare(a.At, b.At) })
-	type membership struct {
-		in    bool
-		rooms []string
+	return records
+}
+
+// ledger is what the clients are owed so far, while the journals of the servers are replayed.
+type ledger struct {
+	verdict *Verdict
+	first   map[seat]string  // the session id that the client heard first
+	killed  map[string]int64 // see journals
+	members map[seat]*membership
+	debts   map[seat]map[event]debt
+	answers map[event]int
+}
+
+// membership is the state of a client in a namespace.
+type membership struct {
+	in    bool
+	rooms []string
+}
+
+// owe replays the journals of the servers, and returns what each client is owed.
+func owe(v *Verdict, j journals, first map[seat]string) map[seat]map[event]debt {
+	g := &ledger{
+		verdict: v, first: first, killed: j.killed,
+		members: make(map[seat]*membership), debts: make(map[seat]map[event]debt), answers: make(map[event]int),
 	}
-	members := make(map[seat]*membership)
-	debts := make(map[seat]map[event]debt)
-	answers := make(map[event]int)
-	for _, r := range records {
-		s := seat{r.Client, r.NS}
-		m := members[s]
-		switch r.Kind {
-		case lineArrived:
-			switch {
-			case m == nil:
-				members[s] = &membership{}
-				debts[s] = make(map[event]debt)
-			case r.Recovered && !sameSet(r.Rooms, m.rooms):
-				v.fault("%s %s is back in %v, not in %v", r.Client, r.NS, r.Rooms, m.rooms)
-			}
-		case lineJoined:
-			if !m.in && r.SID == first[s] {
-				m.in, m.rooms = true, slices.Clone(r.Rooms)
-			}
-		case lineMoved:
-			m.rooms = append(slices.DeleteFunc(m.rooms, func(room string) bool { return room == r.From }), r.Room)
-		case lineEmitted:
-			e := event{r.server, r.N}
-			if r.Question {
-				v.Asked++
-			}
-			for s, m := range members {
-				if s.ns != r.NS {
-					continue
-				}
-				switch killed, ok := j.killed[r.server]; {
-				case r.Client != "" && r.Client != s.client,
-					r.To != "" && m.in && !slices.Contains(m.rooms, r.To):
-				case !m.in, r.Volatile, ok && r.At > killed:
-					debts[s][e] = maybe
-				default:
-					debts[s][e] = owed
-				}
-			}
-		case lineAnswered:
-			e := event{r.server, r.N}
-			answers[e]++
-			switch {
-			case answers[e] > 1:
-				v.fault("question %d to %s %s has %d answers", r.N, r.Client, r.NS, answers[e])
-			case r.Reason != "":
-				v.word("question %d to %s %s: %s", r.N, r.Client, r.NS, r.Reason)
-			default:
-				v.Answered++
-			}
+	for _, r := range j.merge() {
+		g.replay(r)
+	}
+	return g.debts
+}
+
+func (g *ledger) replay(r record) {
+	s := seat{r.Client, r.NS}
+	m := g.members[s]
+	switch r.Kind {
+	case lineArrived:
+		switch {
+		case m == nil:
+			g.members[s] = &membership{}
+			g.debts[s] = make(map[event]debt)
+		case r.Recovered && !sameSet(r.Rooms, m.rooms):
+			g.verdict.fault("%s %s is back in %v, not in %v", r.Client, r.NS, r.Rooms, m.rooms)
+		}
+	case lineJoined:
+		if !m.in && r.SID == g.first[s] {
+			m.in, m.rooms = true, slices.Clone(r.Rooms)
+		}
+	case lineMoved:
+		m.rooms = append(slices.DeleteFunc(m.rooms, func(room string) bool { return room == r.From }), r.Room)
+	case lineEmitted:
+		g.emitted(r)
+	case lineAnswered:
+		g.answered(r)
+	}
+}
+
+// emitted notes to whom an event is owed.
+func (g *ledger) emitted(r record) {
+	e := event{r.server, r.N}
+	if r.Question {
+		g.verdict.Asked++
+	}
+	for s, m := range g.members {
+		if s.ns != r.NS {
+			continue
+		}
+		switch killed, ok := g.killed[r.server]; {
+		case r.Client != "" && r.Client != s.client,
+			r.To != "" && m.in && !slices.Contains(m.rooms, r.To):
+		case !m.in, r.Volatile, ok && r.At > killed:
+			g.debts[s][e] = maybe
+		default:
+			g.debts[s][e] = owed
 		}
 	}
-	return debts
+}
+
+// answered counts the answer to a question, and finds a second one.
+func (g *ledger) answered(r record) {
+	e := event{r.server, r.N}
+	g.answers[e]++
+	switch {
+	case g.answers[e] > 1:
+		g.verdict.fault("question %d to %s %s has %d answers", r.N, r.Client, r.NS, g.answers[e])
+	case r.Reason != "":
+		g.verdict.word("question %d to %s %s: %s", r.N, r.Client, r.NS, r.Reason)
+	default:
+		g.verdict.Answered++
+	}
 }
 
 // compare judges one client.

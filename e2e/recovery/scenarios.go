@@ -79,74 +79,95 @@ func oneServer() []Scenario {
 		{Name: "1 s drop long after the last event, window 5 s", Window: 5 * time.Second, Play: longQuiet},
 		{Name: "cut three times during the replay", PingInterval: soon, PingTimeout: 2 * soon, Play: cutReplay},
 		{Name: "half-open, back by another path", Play: drops(func(st *Stage) { st.Abandon(nil) })},
-		{Name: "half-open three times", PingInterval: soon, PingTimeout: soon, Play: drops(func(st *Stage) {
-			for range 3 {
-				st.Abandon(nil)
-				st.Sleep(300 * time.Millisecond)
-			}
-		})},
+		{Name: "half-open three times", PingInterval: soon, PingTimeout: soon, Play: drops(abandonThrice)},
 		{Name: "cut as the upgrade begins", PingInterval: soon, PingTimeout: soon, Transports: withUpgrade, Play: cutUpgrade},
 		{Name: "server moves it to other rooms while away", Play: drops(moves)},
-		{Name: "events with acknowledgement", Play: func(st *Stage) {
-			st.Open()
-			st.Traffic(in(st.scenario.Namespaces, Plan{Event: "question", Every: 300, Each: true}, Plan{Event: "plain", Every: 500}))
-			st.Sleep(time.Second)
-			st.Drop(2*time.Second, nil)
-			st.Sleep(time.Second)
-		}},
-		{Name: "last event volatile, with a string argument", Play: func(st *Stage) {
-			st.Open()
-			st.Traffic(st.Feed(1))
-			st.Sleep(time.Second)
-			st.Quiet()
-			st.settle()
-			st.Burst(0, 1, in(st.scenario.Namespaces, Plan{Event: "volatile"})...)
-			st.settle()
-			st.DropInTraffic(time.Second)
-		}},
-		{Name: "binary events", Play: func(st *Stage) {
-			st.Open()
-			st.Traffic(append(st.Feed(1), in(st.scenario.Namespaces, Plan{Event: "binary", Every: 100, Size: 1000}, Plan{Event: "binary", Every: 300, Rooms: st.Rooms(), Size: 10})...))
-			st.Sleep(time.Second)
-			st.Drop(time.Second, nil)
-			st.Sleep(time.Second)
-			st.Drop(500*time.Millisecond, nil)
-			st.Sleep(time.Second)
-		}},
+		{Name: "events with acknowledgement", Play: questions},
+		{Name: "last event volatile, with a string argument", Play: volatileLast},
+		{Name: "binary events", Play: binaryEvents},
 		{Name: "three namespaces on a connection", Namespaces: []string{"/", "/news", "/chat"}, Play: drops(func(st *Stage) { st.Drop(time.Second, nil) })},
 		{Name: "cut in the middle of a large event", Play: cutLarge},
-		{Name: "refused again and again", Play: drops(func(st *Stage) {
-			st.Returning(func() {
-				for range 3 {
-					st.Each((*Seat).Cut)
-					st.Sleep(400 * time.Millisecond)
-					st.Admit(nil)
-					time.Sleep(rand.N(100 * time.Millisecond)) // some get through, to be cut again
-				}
-				st.Each((*Seat).Cut)
-				st.AwaitGone(st.seats...)
-				st.Admit(nil)
-			})
-		})},
-		{Name: "stalled until both sides give up", PingInterval: 300 * time.Millisecond, PingTimeout: 700 * time.Millisecond, Play: drops(func(st *Stage) {
-			st.Returning(func() {
-				st.Each(func(s *Seat) { s.Silence(faulty.Both) })
-				time.Sleep(1500 * time.Millisecond)
-				st.Each(func(s *Seat) { s.Resume() })
-			})
-		})},
-		{Name: "stalled at the return", Play: drops(func(st *Stage) {
-			st.Returning(func() {
-				st.Each((*Seat).Cut)
-				st.AwaitGone(st.seats...)
-				st.Each(func(s *Seat) { s.Silence(faulty.Both) })
-				st.Admit(nil)
-				st.Sleep(time.Second)
-				st.Each(func(s *Seat) { s.Resume() })
-			})
-		})},
+		{Name: "refused again and again", Play: drops(refused)},
+		{Name: "stalled until both sides give up", PingInterval: 300 * time.Millisecond, PingTimeout: 700 * time.Millisecond, Play: drops(stalled)},
+		{Name: "stalled at the return", Play: drops(stalledReturn)},
 		{Name: "dropped ten times at any moment", PingInterval: soon, PingTimeout: soon, Play: anyMoment},
 	}
+}
+
+// abandonThrice has the clients come back by another path, three times in a row.
+func abandonThrice(st *Stage) {
+	for range 3 {
+		st.Abandon(nil)
+		st.Sleep(300 * time.Millisecond)
+	}
+}
+
+// questions has a drop among events that ask for an acknowledgement.
+func questions(st *Stage) {
+	st.Open()
+	st.Traffic(in(st.scenario.Namespaces, Plan{Event: "question", Every: 300, Each: true}, Plan{Event: "plain", Every: 500}))
+	st.Sleep(time.Second)
+	st.Drop(2*time.Second, nil)
+	st.Sleep(time.Second)
+}
+
+// volatileLast has each client drop when the last event it got is one that is not kept.
+func volatileLast(st *Stage) {
+	st.Open()
+	st.Traffic(st.Feed(1))
+	st.Sleep(time.Second)
+	st.Quiet()
+	st.settle()
+	st.Burst(0, 1, in(st.scenario.Namespaces, Plan{Event: "volatile"})...)
+	st.settle()
+	st.DropInTraffic(time.Second)
+}
+
+// binaryEvents has two drops among events with attachments.
+func binaryEvents(st *Stage) {
+	st.Open()
+	st.Traffic(append(st.Feed(1), in(st.scenario.Namespaces, Plan{Event: "binary", Every: 100, Size: 1000}, Plan{Event: "binary", Every: 300, Rooms: st.Rooms(), Size: 10})...))
+	st.Sleep(time.Second)
+	st.Drop(time.Second, nil)
+	st.Sleep(time.Second)
+	st.Drop(500*time.Millisecond, nil)
+	st.Sleep(time.Second)
+}
+
+// refused cuts the clients several times on their way back.
+func refused(st *Stage) {
+	st.Returning(func() {
+		for range 3 {
+			st.Each((*Seat).Cut)
+			st.Sleep(400 * time.Millisecond)
+			st.Admit(nil)
+			time.Sleep(rand.N(100 * time.Millisecond)) // some get through, to be cut again
+		}
+		st.Each((*Seat).Cut)
+		st.AwaitGone(st.seats...)
+		st.Admit(nil)
+	})
+}
+
+// stalled lets nothing through until both sides have missed their heartbeats.
+func stalled(st *Stage) {
+	st.Returning(func() {
+		st.Each(func(s *Seat) { s.Silence(faulty.Both) })
+		time.Sleep(1500 * time.Millisecond)
+		st.Each(func(s *Seat) { s.Resume() })
+	})
+}
+
+// stalledReturn lets nothing through for the first second of the return.
+func stalledReturn(st *Stage) {
+	st.Returning(func() {
+		st.Each((*Seat).Cut)
+		st.AwaitGone(st.seats...)
+		st.Each(func(s *Seat) { s.Silence(faulty.Both) })
+		st.Admit(nil)
+		st.Sleep(time.Second)
+		st.Each(func(s *Seat) { s.Resume() })
+	})
 }
 
 // cutOnConnect cuts each client up to 50 ms after its first connect.

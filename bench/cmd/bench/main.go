@@ -29,68 +29,90 @@ func main() {
 	}
 }
 
-// command runs the command with its arguments, whose list makes it long.
+// command runs the command with its arguments.
 func command(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	var (
-		servers   = flags.String("servers", "", "which `servers`, separated by commas: bare, bare-queue, ours, npm, zishang, flask (default: these; with -quick the first three), ours-recovery, ours-jsonv2, ours-sonic, ours-go-json")
-		scenarios = flags.String("scenarios", "", "which `scenarios`, separated by commas, a size after @ (default: all, but for those of several servers: cross, elsewhere): "+strings.Join(loadgen.Names(), ", "))
-		quick     = flags.Bool("quick", false, "one short round of ours and the bare servers: under three minutes")
-		rounds    = flags.Int("rounds", 0, "how often to measure each server (default 5; with -quick 1)")
-		measure   = flags.Duration("measure", 0, "how long to measure each time (default 2s; with -quick 1s)")
-		warmup    = flags.Duration("warmup", 0, "how long to apply the load before (default 1s; with -quick 300ms)")
-		serverCPU = flags.Int("server-cpu", -1, "the `core` for the server (default: the last)")
-		loadCPU   = flags.Int("load-cpu", -1, "the `core` for the load generator (default: the first)")
-		profile   = flags.String("profile", "", "write CPU profiles of the Go servers into this `folder`, one for each scenario and round; slows them a little")
-		plotTo    = flags.String("plot", "", "draw the cost over the sizes of the scenarios, such as echo@100,echo@1000, into `name`.svg, and write it to name.csv")
-		output    = flags.String("o", "", "write the tables to this `file` (default: standard output)")
-	)
-	_ = flags.Parse(args) // it exits on errors
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	if *quick && *servers == "" {
-		*servers = "bare,bare-queue,ours"
-	}
-	b := bench{
-		rounds:  *rounds,
-		measure: *measure,
-		warmup:  *warmup,
-		profile: *profile,
-		logf:    log.Printf,
-	}
-	defaults(&b, *quick)
-	var err error
-	if b.scenarios, err = loadgen.Select(*scenarios, *quick); err != nil {
+	o, err := parse(args)
+	if err != nil {
 		return err
 	}
-	if b.servers, err = peer.Choose(*servers); err != nil {
+	b, err := o.bench()
+	if err != nil {
 		return err
-	}
-	if *plotTo != "" {
-		if err := b.plottable(); err != nil {
-			return err
-		}
-	}
-	if err := b.cores(*serverCPU, *loadCPU); err != nil {
-		return err
-	}
-	if *profile != "" {
-		if b.profile, err = filepath.Abs(*profile); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(b.profile, 0o755); err != nil {
-			return err
-		}
 	}
 	_ = peer.RaiseDescriptors(0) // large scenarios say what fails
-
 	if err := b.run(ctx); err != nil {
 		return err
 	}
+	return o.write(b)
+}
+
+// options are the flags of the command line.
+type options struct {
+	servers, scenarios    string
+	quick                 bool
+	rounds                int
+	measure, warmup       time.Duration
+	serverCPU, loadCPU    int
+	profile, plot, output string
+}
+
+func parse(args []string) (*options, error) {
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	var o options
+	flags.StringVar(&o.servers, "servers", "", "which `servers`, separated by commas: bare, bare-queue, ours, npm, zishang, flask (default: these; with -quick the first three), ours-recovery, ours-jsonv2, ours-sonic, ours-go-json")
+	flags.StringVar(&o.scenarios, "scenarios", "", "which `scenarios`, separated by commas, a size after @ (default: all, but for those of several servers: cross, elsewhere): "+strings.Join(loadgen.Names(), ", "))
+	flags.BoolVar(&o.quick, "quick", false, "one short round of ours and the bare servers: under three minutes")
+	flags.IntVar(&o.rounds, "rounds", 0, "how often to measure each server (default 5; with -quick 1)")
+	flags.DurationVar(&o.measure, "measure", 0, "how long to measure each time (default 2s; with -quick 1s)")
+	flags.DurationVar(&o.warmup, "warmup", 0, "how long to apply the load before (default 1s; with -quick 300ms)")
+	flags.IntVar(&o.serverCPU, "server-cpu", -1, "the `core` for the server (default: the last)")
+	flags.IntVar(&o.loadCPU, "load-cpu", -1, "the `core` for the load generator (default: the first)")
+	flags.StringVar(&o.profile, "profile", "", "write CPU profiles of the Go servers into this `folder`, one for each scenario and round; slows them a little")
+	flags.StringVar(&o.plot, "plot", "", "draw the cost over the sizes of the scenarios, such as echo@100,echo@1000, into `name`.svg, and write it to name.csv")
+	flags.StringVar(&o.output, "o", "", "write the tables to this `file` (default: standard output)")
+	_ = flags.Parse(args) // it exits on errors
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.quick && o.servers == "" {
+		o.servers = "bare,bare-queue,ours"
+	}
+	return &o, nil
+}
+
+// bench returns what the options choose.
+func (o *options) bench() (*bench, error) {
+	b := &bench{rounds: o.rounds, measure: o.measure, warmup: o.warmup, logf: log.Printf}
+	defaults(b, o.quick)
+	var err error
+	if b.scenarios, err = loadgen.Select(o.scenarios, o.quick); err != nil {
+		return nil, err
+	}
+	if b.servers, err = peer.Choose(o.servers); err != nil {
+		return nil, err
+	}
+	if o.plot != "" {
+		if err := b.plottable(); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.cores(o.serverCPU, o.loadCPU); err != nil {
+		return nil, err
+	}
+	if o.profile == "" {
+		return b, nil
+	}
+	if b.profile, err = filepath.Abs(o.profile); err != nil {
+		return nil, err
+	}
+	return b, os.MkdirAll(b.profile, 0o755)
+}
+
+// write writes what was measured. The error counts failed measurements.
+func (o *options) write(b *bench) error {
 	out := io.Writer(os.Stdout)
-	if *output != "" {
-		f, err := os.Create(*output)
+	if o.output != "" {
+		f, err := os.Create(o.output)
 		if err != nil {
 			return err
 		}
@@ -100,8 +122,8 @@ func command(ctx context.Context, args []string) error {
 	if _, err := io.WriteString(out, b.report(time.Now())); err != nil {
 		return err
 	}
-	if *plotTo != "" {
-		if err := b.writePlot(*plotTo); err != nil {
+	if o.plot != "" {
+		if err := b.writePlot(o.plot); err != nil {
 			return err
 		}
 	}
