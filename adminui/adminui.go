@@ -16,54 +16,54 @@ import (
 type Mode string
 
 const (
-	// Development tells of every socket, room and event as it happens.
+	// Development shows every socket, room and event as it happens.
 	Development Mode = "development"
-	// Production tells of servers and of counts only: nothing that is sent,
-	// and nobody's address. It costs the server nothing between two reports.
+	// Production shows servers and counts only: no events, and no addresses. It
+	// costs the server nothing between two reports.
 	Production Mode = "production"
 )
 
 // Options configures [Instrument].
 type Options struct {
-	// Namespace is where the page connects to. Zero means "/admin". It must
-	// have no other use.
+	// Namespace is the namespace to which the page connects. Zero means "/admin". The
+	// application must not use it.
 	Namespace string
-	// Username and PasswordHash are what to log in with; PasswordHash is the
-	// bcrypt hash of the password, as the command hashpassword writes it.
+	// Username and PasswordHash are the login. PasswordHash is the bcrypt hash of
+	// the password, as the command hashpassword writes it.
 	Username, PasswordHash string
-	// InsecureNoAuth lets everyone in who can connect to the server. It cannot
-	// be combined with Username and PasswordHash; without either, Instrument
-	// fails.
+	// InsecureNoAuth lets everyone in who can connect to the server. Either it or
+	// Username and PasswordHash must be set, not both: otherwise Instrument returns
+	// an error.
 	InsecureNoAuth bool
-	// ReadOnly takes no commands: the page does not offer them, and who sends
-	// them nevertheless is refused.
+	// ReadOnly refuses all commands, and the page does not offer them.
 	ReadOnly bool
 	// Mode is [Development] or [Production]. Zero means Production.
 	Mode Mode
 
-	// SessionKey signs the sessions that keep a page logged in when it is
-	// loaded again; servers with the same key, at least 32 bytes, and password
-	// take each other's. Zero means a random one, so that sessions end with the
-	// process. Another password ends all.
+	// SessionKey signs the sessions that keep a page logged in when it is loaded
+	// again. It has at least 32 bytes. Servers with the same key and login accept each
+	// other's sessions. Zero means a random key, so that sessions end with the process.
+	// A new password ends all sessions.
 	SessionKey []byte
 	// SessionLifetime is how long a login lasts. Zero means 24 h.
 	SessionLifetime time.Duration
-	// MaxFailures bounds the failed logins from one address: after that many
-	// in a minute it is refused without a look at the password until the minute
-	// is over. Zero means 5.
+	// MaxFailures is how many logins from one address may fail in a minute. Until the
+	// minute is over, the server refuses further ones without checking the password.
+	// Zero means 5.
 	MaxFailures int
-	// ClientIP says for MaxFailures where a request comes from: an IP address,
-	// of which a whole /64 network is one of IPv6, or any other string. Nil means
-	// the address of the network connection, which behind a proxy is that of all.
+	// ClientIP returns the address from which a request comes, for MaxFailures: an IP
+	// address, or any other string. IPv6 addresses of the same /64 network count as
+	// one. Nil means the address of the network connection; behind a proxy all requests
+	// have the same.
 	ClientIP func(r *http.Request) string
 
 	// ServerID names this server among others. Zero means its host's name and
 	// process id.
 	ServerID string
 	// StatsInterval is the time between two reports of the server's figures.
-	// Zero means 2 s. The page takes a server for ill after 10 s without.
+	// Zero means 2 s. The page shows a server as unhealthy after 10 s without a report.
 	StatsInterval time.Duration
-	// Logger gets logins and commands at level info, failed logins at warn.
+	// Logger gets logins and commands at level info, and failed logins at warn.
 	// Zero means [slog.Default].
 	Logger *slog.Logger
 }
@@ -74,7 +74,7 @@ type UI struct {
 	ns    *socketio.Namespace
 	opts  Options
 	auth  *authenticator // nil with InsecureNoAuth
-	room  string         // where pages are that have logged in, and nobody else ever
+	room  string         // the room of the pages that have logged in; nobody else is ever in it
 	host  string
 	began time.Time
 	log   *slog.Logger
@@ -83,12 +83,12 @@ type UI struct {
 	unhook  func()
 	closing chan struct{}
 	once    sync.Once
-	done    sync.WaitGroup // report's and the feed's goroutines; they end after Close
+	done    sync.WaitGroup // the goroutines of report and feed.run, which end after Close
 }
 
 // Instrument registers the admin namespace on a server and starts to report to
-// the pages that log in. It may be called before or after clients connect, once
-// for a namespace. An error says what to set.
+// the pages that log in. It may be called before or after clients connect, from any
+// goroutine, and once for a namespace. An error says which option to set.
 func Instrument(srv *socketio.Server, opts Options) (*UI, error) {
 	if err := opts.complete(); err != nil {
 		return nil, fmt.Errorf("adminui: %w", err)
@@ -156,9 +156,9 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// Close ends it: pages that are connected leave, others are refused, and what
-// Instrument started has ended when Close returns. Calling it again is fine.
-// Call it before [socketio.Server.Shutdown].
+// Close disconnects the pages and refuses new ones. The goroutines that Instrument
+// started have ended when Close returns. Call it before [socketio.Server.Shutdown].
+// Further calls do nothing.
 func (ui *UI) Close() {
 	ui.once.Do(func() {
 		close(ui.closing)
@@ -181,7 +181,7 @@ func (ui *UI) closed() bool {
 	}
 }
 
-// config tells the page what it may offer.
+// config is the event that says which functions the page may offer.
 type config struct {
 	SupportedFeatures []string `json:"supportedFeatures"`
 }
@@ -197,8 +197,8 @@ func (ui *UI) config() config {
 	return config{features}
 }
 
-// connect lets a page in. Nothing has reached it before, whatever the options of
-// the server: what pages get is emitted to a room that it joins last.
+// connect lets a page in. The page joins the room of the pages last, so nothing
+// reaches it before it has logged in, whatever the options of the server are.
 func (ui *UI) connect(c *socketio.Context) error {
 	if ui.closed() {
 		return &socketio.Error{Message: "the admin UI has been closed"}

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/clientaddr"
 )
 
-// login is what a page sends when it connects.
+// login is the auth payload of a page's CONNECT.
 type login struct {
 	Username  string `json:"username"`
 	Password  string `json:"password"`
@@ -28,13 +28,13 @@ type login struct {
 }
 
 var (
-	// errCredentials has the text at which the page asks for the password.
+	// errCredentials has the text that makes the page ask for the password.
 	errCredentials = &socketio.Error{Message: "invalid credentials"}
 	errTooMany     = &socketio.Error{Message: "too many failed logins: wait a minute"}
 	errBusy        = &socketio.Error{Message: "too many logins at once: try again"}
 )
 
-// maxPassword is how much of a password bcrypt takes.
+// maxPassword is how many bytes of a password bcrypt takes.
 const maxPassword = 72
 
 // authenticator decides who may see the admin namespace.
@@ -43,7 +43,7 @@ type authenticator struct {
 	hash     []byte
 	key      []byte
 	lifetime time.Duration
-	checking chan struct{} // held while a password is checked: one processor at most is kept busy by strangers
+	checking chan struct{} // held while a password is checked, so that strangers keep at most one processor busy
 	failures failures
 	clientIP func(*http.Request) string
 }
@@ -55,9 +55,9 @@ func newAuthenticator(o *Options) (*authenticator, error) {
 	key := o.SessionKey
 	if len(key) == 0 {
 		key = make([]byte, 32)
-		_, _ = rand.Read(key) // never fails
+		_, _ = rand.Read(key) // it never fails
 	}
-	// With the password in the key, a new one ends all sessions.
+	// The password is part of the key, so a new password ends all sessions.
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%q %q", o.Username, o.PasswordHash)
 	a := &authenticator{
@@ -70,9 +70,9 @@ func newAuthenticator(o *Options) (*authenticator, error) {
 	return a, nil
 }
 
-// pagesRoom is the name of the room of pages that have logged in. Servers with the
-// same login, on one broker, have the same; who does not know the login cannot
-// guess it, and so cannot be in it on a server where clients choose their rooms.
+// pagesRoom returns the name of the room of the pages that have logged in. It is the same on
+// all servers with the same login. Nobody can guess it without the login, so no client can
+// join it on a server where clients choose their rooms.
 func pagesRoom(o *Options) string {
 	if o.InsecureNoAuth {
 		return "adminui"
@@ -82,14 +82,14 @@ func pagesRoom(o *Options) string {
 	return "adminui-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// check returns a new session for a name and a password, "" for a session.
+// check checks a login. It returns a new session for a name and a password, and "" for a session.
 func (a *authenticator) check(ctx context.Context, r *http.Request, l login) (session string, err error) {
 	now := time.Now()
 	if l.SessionID != "" && a.valid(l.SessionID, now) {
 		return "", nil
 	}
 	if l.Username == "" && l.Password == "" {
-		return "", errCredentials // no guess, but a page with a session that is over
+		return "", errCredentials // not a guess: the session of the page has expired
 	}
 	from := clientaddr.Network(a.clientIP(r))
 	if !a.failures.begin(from, now) {
@@ -105,7 +105,7 @@ func (a *authenticator) check(ctx context.Context, r *http.Request, l login) (se
 		return "", errors.New("adminui: the client left before its login was checked")
 	}
 	defer func() { <-a.checking }()
-	// The password is looked at whatever the name is, so that the time tells nothing.
+	// The password is checked whatever the name is, so that the time that this takes reveals nothing.
 	password := l.Password[:min(len(l.Password), maxPassword)]
 	wrong := bcrypt.CompareHashAndPassword(a.hash, []byte(password)) != nil || len(l.Password) > maxPassword
 	name := sha256.Sum256([]byte(l.Username))
@@ -146,9 +146,9 @@ const (
 	maxAddresses  = 10_000
 )
 
-// failures counts logins that failed in the last minute by where they came
-// from. A login counts as failed until it has succeeded, so that many at once
-// are no more guesses.
+// failures counts the failed logins of the present minute by address. A login counts as
+// failed until it has succeeded, so that an address gets no more guesses by making many at
+// once.
 type failures struct {
 	most int
 
@@ -157,7 +157,7 @@ type failures struct {
 	from  map[string]int
 }
 
-// begin reports whether an address may try another time.
+// begin reports whether an address may try to log in. If so, it counts the login as failed.
 func (f *failures) begin(from string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -171,6 +171,7 @@ func (f *failures) begin(from string, now time.Time) bool {
 	return true
 }
 
+// succeeded forgets the failed logins of an address.
 func (f *failures) succeeded(from string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

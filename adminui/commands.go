@@ -12,8 +12,8 @@ var (
 	errOwn      = &socketio.Error{Message: "commands do not apply to the admin namespace"}
 )
 
-// answer is what a page reads of an error: its commands are its own, and so are
-// their faults. Who is not logged in reads nothing but refusals.
+// answer is the error handler of the admin namespace. It sends pages that have logged in the
+// text of every error. Whoever has not gets refusals only.
 func answer(c *socketio.Context, err error) any {
 	if c.Event() == "connect" {
 		return nil
@@ -24,8 +24,8 @@ func answer(c *socketio.Context, err error) any {
 	return &socketio.Error{Message: err.Error()}
 }
 
-// commands registers what pages may order. filter is a room or a session id;
-// "" is everyone in the namespace.
+// commands registers the handlers of the pages' commands. Their parameter filter is a room
+// or a session id; "" means all sockets in the namespace.
 func (ui *UI) commands() {
 	ui.ns.On("emit", func(c *socketio.Context, ns, filter, event string, args ...any) error {
 		target, err := ui.order(c, "emit", ns, filter, event)
@@ -46,7 +46,7 @@ func (ui *UI) commands() {
 		var failed error
 		for s := range selected(target, filter) {
 			if err := s.Join(room); err != nil && !gone(err) {
-				failed = err // an address that is full does not keep the others out
+				failed = err // the others still join
 			}
 		}
 		return failed
@@ -77,13 +77,13 @@ func (ui *UI) commands() {
 	})
 }
 
-// selected returns whom a command is for: to the page, no filter is everyone.
+// selected returns the sockets that a command is for.
 func selected(target *socketio.Namespace, filter string) iter.Seq[*socketio.Socket] {
 	if filter == "" {
 		return target.Sockets()
 	}
 	return func(yield func(*socketio.Socket) bool) {
-		sids, _ := target.Members(filter) // it has a name
+		sids, _ := target.Members(filter) // it fails for "" only
 		for _, sid := range sids {
 			if s := target.Socket(sid); s != nil && !yield(s) {
 				return

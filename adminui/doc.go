@@ -11,9 +11,9 @@
 //	}
 //	defer ui.Close()
 //
-// The page itself is static files, to be served from anywhere whose origin is
-// allowed (socketio.Options.AllowedOrigins): the project hosts it at
+// The page consists of static files, which any web server may serve if its origin is
+// allowed (socketio.Options.AllowedOrigins). The project hosts it at
 // https://admin.socket.io, and the npm package has it in ui/dist.
 //
-// The password is kept as a bcrypt hash, which the command hashpassword makes.
+// The server keeps a bcrypt hash of the password. The command hashpassword makes it.
 package adminui

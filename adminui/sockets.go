@@ -13,11 +13,10 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// maxShown bounds the sockets that a page is sent when it connects: more of
-// them it could not show.
+// maxShown is how many sockets a page gets when it connects: it cannot show more.
 const maxShown = 5000
 
-// shownSocket is a socket as the page knows it.
+// shownSocket is a socket in the form that the page expects.
 type shownSocket struct {
 	ID        string         `json:"id"`
 	ClientID  string         `json:"clientId"`
@@ -41,7 +40,7 @@ type handshake struct {
 
 func (f *feed) serialize(s *socketio.Socket) shownSocket {
 	r := s.Request()
-	at := f.ui.began // it was there before
+	at := f.ui.began // it connected before Instrument was called
 	if v, ok := f.since.Load(s.ID()); ok {
 		at = v.(time.Time)
 	}
@@ -60,8 +59,8 @@ func (f *feed) serialize(s *socketio.Socket) shownSocket {
 	}
 }
 
-// shownData is what the page shows as data: with which revision of Engine.IO the client speaks, 3 or 4,
-// and whether it has come back to its session.
+// shownData returns what the page shows as the socket's data: the revision of Engine.IO that the client
+// speaks, 3 or 4, and whether the client has come back to its session.
 func shownData(s *socketio.Socket) map[string]any {
 	data := map[string]any{"revision": s.Connection().Revision()}
 	if s.Recovered() {
@@ -70,13 +69,13 @@ func shownData(s *socketio.Socket) map[string]any {
 	return data
 }
 
-// clientID tells connections apart. Their own ids are secrets.
+// clientID returns an id by which the page can tell connections apart. Their Engine.IO ids are secrets.
 func clientID(c socketio.Connection) string {
 	sum := sha256.Sum256([]byte(c.ID()))
 	return hex.EncodeToString(sum[:6])
 }
 
-// secret matches the names of what a page is not to show.
+// secret matches the names of headers and parameters whose values the page does not show.
 var secret = regexp.MustCompile(`(?i)cookie|auth|token|secret|passw|session|key|jwt|signature|^sid$`)
 
 const hidden = "(hidden)"
@@ -108,7 +107,7 @@ func shownQuery(u *url.URL) (query map[string]string, text string) {
 	return query, u.Path + "?" + values.Encode()
 }
 
-// each visits the sockets of all namespaces but that of the pages.
+// each visits the sockets of all namespaces except that of the pages.
 func (f *feed) each(visit func(*socketio.Socket) bool) {
 	for name := range f.ui.srv.Stats().Sockets {
 		if f.own(name) {
@@ -126,7 +125,7 @@ func (f *feed) each(visit func(*socketio.Socket) bool) {
 func (f *feed) allSockets() []shownSocket {
 	all := []shownSocket{}
 	f.each(func(s *socketio.Socket) bool {
-		if shown := f.serialize(s); len(shown.Rooms) > 0 { // it has not left
+		if shown := f.serialize(s); len(shown.Rooms) > 0 { // otherwise it has just left
 			all = append(all, shown)
 		}
 		return len(all) < maxShown
@@ -134,8 +133,8 @@ func (f *feed) allSockets() []shownSocket {
 	return all
 }
 
-// upgraded tells of the transport of a connection's sockets. It has few, or
-// none yet: clients upgrade at once.
+// upgraded sends the pages the new transport of a connection's sockets. There are few, or
+// none yet, because clients upgrade right after they have connected.
 func (f *feed) upgraded(c socketio.Connection) {
 	for _, s := range c.Sockets() {
 		if ns := s.Namespace().Name(); !f.own(ns) {

@@ -26,7 +26,7 @@ type namespaceLen struct {
 	Sockets int    `json:"socketsCount"`
 }
 
-// count is how often something happened since the report before.
+// count is how often something happened since the previous report.
 type count struct {
 	Timestamp int64  `json:"timestamp"` // ms
 	Type      string `json:"type"`
@@ -34,8 +34,8 @@ type count struct {
 	Count     uint64 `json:"count"`
 }
 
-// report tells all pages that have logged in of the server's figures, those of other servers that
-// share the broker included, until Close.
+// report sends the server's figures to all pages that have logged in, until UI.Close is called. Pages that are
+// connected to other servers on the same broker get them, too.
 func (ui *UI) report(before socketio.Stats) {
 	tick := time.NewTicker(ui.opts.StatsInterval)
 	defer tick.Stop()
@@ -53,7 +53,7 @@ func (ui *UI) report(before socketio.Stats) {
 	}
 }
 
-// stats are the figures of now. The namespace of the pages is not among them.
+// stats returns the present figures, without the namespace of the pages.
 func (ui *UI) stats(st socketio.Stats, events []count) serverStats {
 	s := serverStats{
 		ServerID: ui.opts.ServerID, Hostname: ui.host, PID: os.Getpid(), Uptime: time.Since(ui.began).Seconds(),
@@ -72,7 +72,7 @@ func (ui *UI) stats(st socketio.Stats, events []count) serverStats {
 	return s
 }
 
-// changes are what the page draws.
+// changes returns what has happened between two reports: the page draws it as curves.
 func changes(before, now *socketio.Stats, at time.Time) []count {
 	all := []count{}
 	add := func(what, sub string, was, is uint64) {

@@ -20,7 +20,7 @@ func main() {
 	}
 }
 
-// cost is that of a hash: about a quarter of a second to check a password.
+// cost is the cost of a hash. With it checking a password takes about a quarter of a second.
 const cost = 12
 
 func run(in io.Reader, out io.Writer) error {
