@@ -13,26 +13,26 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// HistoryOptions says what a [History] keeps. The zero value, and nil, are the defaults.
-// All but Stream have an effect only when the stream is created: a stream that is there
-// already, with subjects of its name, is used as it is. The nats tool edits one.
+// HistoryOptions says what a [History] keeps. Nil and the zero value mean every default.
+// The fields except Stream have an effect only when the stream is created: a stream that
+// exists already is used as it is. To change one, use the nats tool.
 type HistoryOptions struct {
-	// Stream is the name of the stream in JetStream: letters, digits, "-" and "_". All
-	// servers and emitters of one application have the same, and different applications
-	// should have different ones. Messages have subjects that begin with it. Zero means
-	// "socketio".
+	// Stream is the name of the stream in JetStream: up to 200 letters, digits, "-" and
+	// "_". All servers and emitters of one application must have the same, and each
+	// application should have its own. The subjects of its messages begin with it. Zero
+	// means "socketio".
 	Stream string
 	// MaxMessages is how many messages are kept. Zero means 100,000.
 	MaxMessages int64
 	// MaxBytes is how many bytes of messages are kept. Zero means 256 MiB.
 	MaxBytes int64
-	// MaxAge is how long messages are kept, if they are not more than that. Zero means
-	// 5 minutes.
+	// MaxAge is how long messages are kept, within MaxMessages and MaxBytes. It must be at
+	// least a second. Zero means 5 minutes.
 	MaxAge time.Duration
-	// Replicas is on how many servers of a cluster of NATS the stream is. Zero means 1.
+	// Replicas is how many servers of a NATS cluster keep the stream. Zero means 1.
 	Replicas int
-	// InMemory keeps messages in memory instead of in files. They are then lost when the
-	// NATS server ends, and servers that missed some hear of a gap.
+	// InMemory keeps messages in memory instead of in files. They are lost when the NATS
+	// server ends; servers that missed some then get a [broker.ErrGap].
 	InMemory bool
 }
 
@@ -75,12 +75,12 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 }
 
 // History is a [broker.History] on a stream of NATS JetStream: a server that was cut off
-// from NATS gets what it missed. The servers of NATS must have JetStream enabled. The
-// stream is created when it is not there. All servers and emitters of an application use
-// a History, or all a [Broker]: they do not hear each other.
+// from NATS gets what it missed. The NATS servers must have JetStream enabled. The History
+// creates the stream if there is none. Either all servers and emitters of an application
+// use a History, or all use a [Broker]: a History does not get what a Broker publishes.
 //
-// It also keeps records of sessions, see [broker.RecordStore]: in a key-value bucket with
-// the name of the stream and "-sessions", which is created when it is needed.
+// A History is also a [broker.RecordStore]: its records are in a key-value bucket with the
+// name of the stream and "-sessions", which it creates when it is first needed.
 type History struct {
 	b       *Broker
 	opts    HistoryOptions
@@ -142,7 +142,7 @@ func (h *History) publish(ctx context.Context, l *link, subject string, messages
 		l.stream = js
 	}
 	acks := make([]jetstream.PubAckFuture, 0, len(messages))
-	var failed error // for the message after those of acks
+	var failed error // of the message after those in acks
 	for _, data := range messages {
 		if int64(len(data)) > l.conn.MaxPayload() {
 			failed = l.tooBig(data)
@@ -169,7 +169,7 @@ func (h *History) publish(ctx context.Context, l *link, subject string, messages
 	return len(acks), failed
 }
 
-// stream returns the stream, which it creates if need be.
+// stream returns the stream. It creates the stream if there is none.
 func (h *History) stream(ctx context.Context, l *link) (jetstream.JetStream, jetstream.Stream, error) {
 	js, err := jetstream.New(l.conn, jetstream.WithDefaultTimeout(askTimeout))
 	if err != nil {
@@ -212,10 +212,10 @@ func (h *History) Subscribe(ctx context.Context, channels []string, ready func()
 	})
 }
 
-// SubscribeAfter receives messages after a position, see [broker.History]. A subscription
-// whose connection does not answer pings is given up after 20 to 30 seconds. A call of
-// Gap after Ready means that handling is so slow that the stream has lost messages
-// meanwhile.
+// SubscribeAfter receives messages after a position, see [broker.History]. It returns an
+// error if the connection does not answer pings, within 20 to 30 seconds. A call of Gap
+// after Ready means that Handle is too slow: the stream has dropped messages before they
+// were read.
 func (h *History) SubscribeAfter(ctx context.Context, after broker.Position, channels []string, to broker.Subscriber) error {
 	return h.b.calls.Do(ctx, func(ctx context.Context) error {
 		l, err := h.b.connect(ctx, ctx)
@@ -236,5 +236,5 @@ func (h *History) SubscribeAfter(ctx context.Context, after broker.Position, cha
 }
 
 // Close ends the subscriptions and the connections, see [broker.Broker]. It waits until
-// the calls have returned: it is not to be called by one.
+// all calls have returned, so do not call it in a function of a Subscriber.
 func (h *History) Close() error { return errors.Join(h.b.Close(), h.records.b.Close()) }

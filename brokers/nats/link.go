@@ -14,23 +14,22 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// link is one connection, which is not made again when it is lost: the library
-// would do that behind the subscriber's back.
+// link is one connection. It does not reconnect: otherwise the library would subscribe
+// again, and the subscriber would not know that messages are missing.
 type link struct {
 	conn      *natsgo.Conn
-	ctx       context.Context // ends when the connection is lost or of no use any more; its cause is why
+	ctx       context.Context // ends when the connection is lost or no longer needed; its cause says why
 	cancel    context.CancelCauseFunc
 	confirmed map[string]bool     // subjects to which the user may publish
-	stream    jetstream.JetStream // set when the stream of a History is known to be there
+	stream    jetstream.JetStream // set when the stream of a History is known to exist
 }
 
-// maxConfirmed bounds the subjects that are remembered.
+// maxConfirmed is how many subjects a link remembers as confirmed.
 const maxConfirmed = 1000
 
 var errLost = errors.New("the connection is lost")
 
-// connect makes a connection, unless the context ends first. life is how long it
-// is of use.
+// connect makes a connection, unless ctx ends first. The connection is used until life ends.
 func (b *Broker) connect(ctx, life context.Context) (*link, error) {
 	l := &link{confirmed: make(map[string]bool)}
 	l.ctx, l.cancel = context.WithCancelCause(life)
@@ -73,12 +72,12 @@ func (b *Broker) connect(ctx, life context.Context) (*link, error) {
 	return l, nil
 }
 
-// tooBig says that a message is bigger than NATS takes.
+// tooBig returns the error for a message that is bigger than NATS takes.
 func (l *link) tooBig(data []byte) error {
 	return fmt.Errorf("%w: %d bytes, and NATS takes %d (max_payload)", broker.ErrTooBig, len(data), l.conn.MaxPayload())
 }
 
-// close ends the connection, and with it the library's goroutines.
+// close ends the connection and the goroutines that the library has for it.
 func (l *link) close() {
 	l.cancel(errLost)
 	if l.stream != nil {
@@ -87,8 +86,8 @@ func (l *link) close() {
 	l.conn.Close()
 }
 
-// confirm waits until NATS has looked at everything sent. The error is also what
-// it said about that.
+// confirm waits until NATS has processed everything that was sent. The error may be the answer
+// of NATS to any of it.
 func (l *link) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -98,8 +97,8 @@ func (l *link) confirm(ctx context.Context) error {
 	return l.conn.LastError()
 }
 
-// dialer is the library's dialer, which knows no contexts: the end of the
-// context ends what it has begun.
+// dialer dials for the library, which does not pass contexts: when ctx ends, the dialer
+// closes the connections that it has made, until done is called.
 type dialer struct {
 	ctx  context.Context
 	next natsgo.CustomDialer // the user's; nil for none
@@ -108,6 +107,7 @@ type dialer struct {
 	stops []func() bool
 }
 
+// Dial implements natsgo.CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	if err := d.ctx.Err(); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// done parts the connections made from the context.
+// done keeps the connections open when ctx ends.
 func (d *dialer) done() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// checkURL finds mistakes before the library does, whose errors may hold the
-// password.
+// checkURL finds mistakes before the library does, because the errors of the library may
+// contain the password.
 func checkURL(list string) error {
 	for one := range strings.SplitSeq(list, ",") {
 		scheme, rest, ok := strings.Cut(strings.TrimSpace(one), "://")
@@ -31,9 +31,9 @@ func checkURL(list string) error {
 	return nil
 }
 
-// subject returns the subject of a channel: its name, in which what subjects
-// cannot have, or what means something in them, is written as %XX. Different
-// channels have different subjects.
+// subject returns the subject of a channel: its name, with %XX instead of characters that
+// subjects cannot have, or that have a meaning in them. Different channels have different
+// subjects.
 func subject(channel string) string {
 	if channel == "" {
 		return "%"
@@ -43,7 +43,7 @@ func subject(channel string) string {
 		c := channel[i]
 		switch {
 		case c == '.' && (i == 0 || i == len(channel)-1 || channel[i-1] == '.'), // an empty token
-			c == '$' && i == 0, // NATS' own
+			c == '$' && i == 0, // the subjects of NATS itself
 			c <= ' ', c >= 0x7f, c == '*', c == '>', c == '%':
 			fmt.Fprintf(&b, "%%%02X", c)
 		default:

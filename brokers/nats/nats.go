@@ -8,11 +8,11 @@
 //	defer broker.Close() // after Shutdown
 //	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 //
-// [New] uses the core of NATS: nothing is stored, JetStream is not needed, and one
-// server serves as well as a cluster. [NewHistory] uses JetStream: a server that was
-// cut off from NATS gets what it missed. A message is at most as big as NATS takes,
-// by default 1 MiB (max_payload in its configuration). Flask-SocketIO
-// does not speak NATS: fleets with Python servers use brokers/redis.
+// [New] uses core NATS, a single server or a cluster: nothing is stored, and JetStream
+// is not needed. [NewHistory] uses JetStream: a server that was cut off from NATS gets
+// what it missed. NATS limits the size of a message, by default to 1 MiB (max_payload in
+// its configuration). Flask-SocketIO does not speak NATS: fleets with Python servers use
+// brokers/redis.
 package nats
 
 import (
@@ -29,24 +29,24 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
-// Broker publishes to NATS, on one connection, and receives, on one for each
-// subscription. Servers share it; it connects when it is needed, and again
-// whenever it has to.
+// Broker publishes to NATS on one connection, and receives on another one for each
+// subscription. Several servers of a process can share a Broker. It connects when it is
+// first used, and again after each outage.
 type Broker struct {
 	url     string
 	options []natsgo.Option
-	ping    time.Duration // between the questions whether a connection works
+	ping    time.Duration // between two pings
 	calls   *calls.Group  // of Publish and Subscribe
 
-	turn      chan struct{} // has an element while publisher is used
-	publisher *link         // nil, or lost, until it is needed
+	turn      chan struct{} // has an element while a call uses publisher
+	publisher *link         // nil or lost, until the next message is published
 }
 
 var _ broker.Broker = (*Broker)(nil)
 
 const (
-	// A connection with an unanswered ping is given up when the next is due: a
-	// silent one is noticed within 20 to 30 seconds.
+	// A connection is lost if a ping is unanswered when the next one is due, so a
+	// silent one is lost within 20 to 30 seconds.
 	pingInterval = 10 * time.Second
 	pingsOut     = 1
 
@@ -62,12 +62,12 @@ const (
 //	tls://host[:port]                    with TLS
 //	ws://host:port, wss://host:port      over WebSocket
 //
-// What a URL cannot say, such as certificates and credentials, goes to options
-// of the nats.go library: natsgo.RootCAs, natsgo.ClientCert,
-// natsgo.UserCredentials, natsgo.Nkey and others. Those about reconnecting,
-// pings and buffers have no effect, because the broker and the server see to
-// that. New does not connect: that NATS is away shows in
-// Server.BrokerStatus. The error is about the URL or the options.
+// For what a URL cannot say, such as certificates and credentials, there are the options
+// of the nats.go library: natsgo.RootCAs, natsgo.ClientCert, natsgo.UserCredentials,
+// natsgo.Nkey and others. Those about reconnecting, pings and buffers have no effect,
+// because the broker and the server take care of that. New does not connect:
+// Server.BrokerStatus says whether NATS can be reached. The error is about the URL or
+// the options.
 func New(url string, options ...natsgo.Option) (*Broker, error) {
 	if err := checkURL(url); err != nil {
 		return nil, fmt.Errorf("socketio: nats: %w", err)
@@ -85,15 +85,15 @@ func New(url string, options ...natsgo.Option) (*Broker, error) {
 }
 
 func explain(err error) error {
-	if strings.HasPrefix(err.Error(), "nats: ") { // most of the library's
+	if strings.HasPrefix(err.Error(), "nats: ") { // most errors of the library begin so
 		return fmt.Errorf("socketio: %w", err)
 	}
 	return fmt.Errorf("socketio: nats: %w", err)
 }
 
-// Publish publishes a message, see [broker.Broker]. It returns when the
-// message is on its way; only the first on a channel, after each connecting,
-// waits until NATS has confirmed that the user may publish there.
+// Publish publishes a message, see [broker.Broker]. It returns when the message is on its
+// way. Only the first message on a channel after each connect waits: until NATS has
+// confirmed that the user may publish there.
 func (b *Broker) Publish(ctx context.Context, channel string, data []byte) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error { return b.publish(ctx, channel, data) })
 }
@@ -117,8 +117,8 @@ func (b *Broker) publish(ctx context.Context, channel string, data []byte) error
 	})
 }
 
-// onLink calls f with the connection for publishing, one call at a time. A connection
-// on which something failed, unless a message was too big, is not used again.
+// onLink calls f with the connection for publishing, one call at a time. It closes the
+// connection if f fails, except because a message was too big.
 func (b *Broker) onLink(ctx context.Context, f func(l *link) error) error {
 	select {
 	case b.turn <- struct{}{}:
@@ -136,7 +136,7 @@ func (b *Broker) onLink(ctx context.Context, f func(l *link) error) error {
 	}
 	err := f(b.publisher)
 	if err != nil && !errors.Is(err, broker.ErrTooBig) {
-		b.hangUp() // the next message begins anew
+		b.hangUp() // the next message connects again
 	}
 	return err
 }
@@ -149,12 +149,12 @@ func (b *Broker) hangUp() {
 	}
 }
 
-// Subscribe receives messages, see [broker.Broker]. A subscription whose
-// connection does not answer pings is given up after 20 to 30 seconds, and one for
-// which 64 MiB wait because handle is slow, at once.
+// Subscribe receives messages, see [broker.Broker]. It returns an error if the connection
+// does not answer pings, within 20 to 30 seconds, and if 64 MiB of messages wait because
+// handle is slow.
 //
-// Ready means that the NATS server connected to knows: in a cluster of NATS
-// servers the others hear of it a moment later.
+// It calls ready when the NATS server to which it is connected knows of the subscription.
+// The other servers of a NATS cluster know of it a moment later.
 func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error { return b.subscribe(ctx, channels, ready, handle) })
 }
@@ -189,15 +189,15 @@ func (b *Broker) subscribe(ctx context.Context, channels []string, ready func(),
 	ready()
 	s.handle(l, handle)
 	cause := context.Cause(l.ctx)
-	l.cancel(cause) // ends collect
+	l.cancel(cause) // this ends collect
 	return cause
 }
 
-// Close ends the subscriptions and the connections, see [broker.Broker]. It
-// waits until the calls have returned: it is not to be called by one.
+// Close ends the subscriptions and the connections, see [broker.Broker]. It waits until all
+// calls have returned, so do not call it in handle.
 func (b *Broker) Close() error {
 	b.calls.Close()
-	b.turn <- struct{}{} // Close may be called twice at once
+	b.turn <- struct{}{} // two goroutines may call Close at once
 	defer func() { <-b.turn }()
 	b.hangUp()
 	return nil

@@ -16,27 +16,27 @@ import (
 const (
 	// prefetch is how many messages are asked for at once.
 	prefetch = 128
-	// lookAgain is how long a message of the past is waited for before it is found out
-	// whether it is still there.
+	// lookAgain is how long the reader waits for a message of the past before it asks
+	// whether the message is still in the stream.
 	lookAgain = time.Second
-	// forgetReader is how long NATS remembers a reader that has gone.
+	// forgetReader is how long NATS keeps the state of a reader that has gone.
 	forgetReader = 30 * time.Second
-	// endTimeout is how long the end of a subscription waits for NATS to forget it.
+	// endTimeout is how long a subscription that ends waits until NATS has deleted its state.
 	endTimeout = time.Second
 )
 
-// reader is one call of SubscribeAfter. It reads all messages of the stream, so that it
-// sees by their numbers whether one is missing.
+// reader is one call of SubscribeAfter. It reads the messages of all channels, so that their
+// numbers show whether one is missing.
 type reader struct {
 	h        *History
 	to       broker.Subscriber
 	channels map[string]string // by subject
 
-	created time.Time // of the stream; numbers of another one mean nothing
+	created time.Time // when the stream was created; numbers of another stream mean nothing
 	last    uint64    // the number of the message that was read last
 	ready   bool
 	target  uint64        // the number of the last message of the past
-	clock   time.Duration // how far the time of NATS is ahead of ours
+	clock   time.Duration // how far the clock of NATS is ahead of ours
 }
 
 func (r *reader) read(ctx context.Context, l *link, after broker.Position) error {
@@ -60,7 +60,7 @@ func (r *reader) read(ctx context.Context, l *link, after broker.Position) error
 		if l.conn.IsConnected() {
 			ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 			defer cancel()
-			_ = stream.DeleteConsumer(ending, consumer.CachedInfo().Name) // otherwise NATS forgets it in a while
+			_ = stream.DeleteConsumer(ending, consumer.CachedInfo().Name) // if this fails, NATS does so after forgetReader
 		}
 	}()
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(prefetch), jetstream.WithMessagesErrOnMissingHeartbeat(true))
@@ -88,7 +88,7 @@ func (r *reader) read(ctx context.Context, l *link, after broker.Position) error
 	}
 }
 
-// begin finds out where the reader and the stream are.
+// begin finds out where the stream ends, and at which message the reader begins.
 func (r *reader) begin(info *jetstream.StreamInfo, after broker.Position) {
 	first, last := info.State.FirstSeq, info.State.LastSeq
 	r.created, r.target = info.Created, last
@@ -102,7 +102,7 @@ func (r *reader) begin(info *jetstream.StreamInfo, after broker.Position) {
 	case !ok, created == r.created.UnixNano() && number > last: // the stream has lost messages
 		r.last = last
 		r.to.Gap(r.h.gap())
-	case created != r.created.UnixNano(): // all of this stream is new
+	case created != r.created.UnixNano(): // another stream: all its messages are new
 		r.last = before(first)
 		r.to.Gap(r.h.gap())
 	default:
@@ -113,8 +113,8 @@ func (r *reader) begin(info *jetstream.StreamInfo, after broker.Position) {
 
 func before(n uint64) uint64 { return max(n, 1) - 1 }
 
-// skipTo says that there is a gap if the message after last is not the one with the
-// number, and goes on there.
+// skipTo continues at the message with a number. It reports a gap unless that is the one after
+// last.
 func (r *reader) skipTo(number uint64) {
 	if r.last+1 < number {
 		r.to.Gap(r.h.gap())
@@ -122,7 +122,7 @@ func (r *reader) skipTo(number uint64) {
 	}
 }
 
-// next returns the next message. While it is one of the past it waits not for long.
+// next returns the next message. It waits for lookAgain only, as long as messages of the past are missing.
 func (r *reader) next(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
 	if !r.ready {
 		var cancel context.CancelFunc
@@ -132,8 +132,8 @@ func (r *reader) next(ctx context.Context, messages jetstream.MessagesContext) (
 	return messages.Next(jetstream.NextContext(ctx))
 }
 
-// lookForTarget finds out whether the messages of the past that have not come are still
-// in the stream.
+// lookForTarget asks NATS whether the messages of the past that have not come are still in
+// the stream.
 func (r *reader) lookForTarget(ctx context.Context, stream jetstream.Stream) error {
 	info, err := stream.Info(ctx)
 	if err == nil {
@@ -142,7 +142,7 @@ func (r *reader) lookForTarget(ctx context.Context, stream jetstream.Stream) err
 	return err
 }
 
-// hand hands one message over.
+// hand passes one message to the subscriber.
 func (r *reader) hand(m jetstream.Msg) error {
 	about, err := m.Metadata()
 	if err != nil {
@@ -167,7 +167,7 @@ func (r *reader) hand(m jetstream.Msg) error {
 	return nil
 }
 
-// beReady says, once, that there is no more of the past.
+// beReady calls Ready, once: the subscriber has all messages of the past.
 func (r *reader) beReady() {
 	if !r.ready {
 		r.ready = true
@@ -178,8 +178,8 @@ func (r *reader) beReady() {
 // digits is the length of each of the two numbers of a position.
 const digits = 16
 
-// position returns when the stream was created and the number of a message, in
-// hexadecimal digits of a fixed number, so that later ones are greater.
+// position returns the time when the stream was created and the number of a message, as a
+// fixed number of hexadecimal digits, so that later positions are greater strings.
 func (r *reader) position(number uint64) broker.Position {
 	return broker.Position(fmt.Sprintf("%016x%016x", uint64(r.created.UnixNano()), number))
 }
@@ -196,7 +196,7 @@ func readPosition(p broker.Position) (created int64, number uint64, ok bool) {
 	return created, number, err == nil
 }
 
-// gap says that messages were no longer in the stream.
+// gap returns the error for messages that were no longer in the stream.
 func (h *History) gap() error {
 	return fmt.Errorf("%w: the stream %q of NATS was created to keep %d messages, %d bytes and %v (HistoryOptions.MaxMessages, MaxBytes, MaxAge; later: nats stream edit), or NATS has lost it",
 		broker.ErrGap, h.opts.Stream, h.opts.MaxMessages, h.opts.MaxBytes, h.opts.MaxAge)

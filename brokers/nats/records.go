@@ -12,33 +12,33 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// Records are in a key-value bucket. Each is a mark, its owner, and the value.
+// A record in the bucket is one byte that says whether it is taken, its owner, and the value.
 const (
 	written = 'w'
 	taken   = 't'
 
-	ownerLen   = 26 // of rand.Text
+	ownerLen   = 26 // the length of rand.Text
 	recordHead = 1 + ownerLen
 
-	recordsAtOnce = 16 // that are written in parallel
-	recordTries   = 20 // how often a record is tried that others write at the same time
+	recordsAtOnce = 16 // how many records are written in parallel
+	recordTries   = 20 // how often a write is repeated because others write the same record
 )
 
-// bucket is where the records of a History are. It has a connection of its own, so that messages do
-// not wait for records.
+// bucket holds the records of a History. It has a connection of its own, so that messages do not wait
+// for records.
 type bucket struct {
 	b *Broker
 
-	// What follows belongs to whoever has the turn of b.
-	link *link // for which kv is
+	// Only the call that has the turn of b uses the following.
+	link *link // the connection of kv
 	kv   jetstream.KeyValue
 	ttl  time.Duration // of the bucket
 }
 
-// bucketName is that of the bucket that belongs to a stream.
+// bucketName returns the name of the bucket that belongs to the stream.
 func (h *History) bucketName() string { return h.opts.Stream + "-sessions" }
 
-// on calls f with the bucket, which keeps records for ttl at least.
+// on calls f with the bucket. The bucket keeps records for at least ttl.
 func (k *bucket) on(ctx context.Context, h *History, ttl time.Duration, f func(ctx context.Context, kv jetstream.KeyValue) error) error {
 	return k.b.onLink(ctx, func(l *link) error {
 		if k.link != l || k.ttl < ttl {
@@ -57,7 +57,7 @@ func (k *bucket) on(ctx context.Context, h *History, ttl time.Duration, f func(c
 	})
 }
 
-// open finds the bucket, or makes it. All records of a bucket are kept for the same time.
+// open finds the bucket, or creates it. A bucket keeps all records for the same time.
 func (k *bucket) open(ctx context.Context, h *History, l *link, ttl time.Duration) error {
 	js, err := jetstream.New(l.conn, jetstream.WithDefaultTimeout(askTimeout))
 	if err != nil {
@@ -67,7 +67,7 @@ func (k *bucket) open(ctx context.Context, h *History, l *link, ttl time.Duratio
 		Bucket: h.bucketName(), Description: "sessions of socketio servers", History: 1, TTL: ttl,
 		Replicas: h.opts.Replicas, Storage: h.config().Storage,
 	}
-	for range 2 { // another server may make it at the same time
+	for range 2 { // another server may create it at the same time
 		kv, err := js.KeyValue(ctx, c.Bucket)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {
 			kv, err = js.CreateKeyValue(ctx, c)
@@ -93,10 +93,10 @@ func (k *bucket) open(ctx context.Context, h *History, l *link, ttl time.Duratio
 	return jetstream.ErrBucketExists
 }
 
-// stored is a record as the bucket has it.
+// stored is a record in the bucket.
 type stored struct {
-	value    []byte // nil: it is not there
-	revision uint64 // 0: there has never been one
+	value    []byte // nil if there is none
+	revision uint64 // 0 if there has never been one
 }
 
 func (s stored) owner() string {
@@ -119,7 +119,7 @@ func get(ctx context.Context, kv jetstream.KeyValue, key string) (stored, error)
 	return stored{entry.Value(), entry.Revision()}, nil
 }
 
-// set writes a record if nobody else has done so meanwhile.
+// set writes a record unless somebody else has written it since it was read.
 func (s stored) set(ctx context.Context, kv jetstream.KeyValue, key string, value []byte) (ok bool, err error) {
 	if s.revision == 0 {
 		_, err = kv.Create(ctx, key, value)
@@ -132,7 +132,7 @@ func (s stored) set(ctx context.Context, kv jetstream.KeyValue, key string, valu
 	return err == nil, err
 }
 
-// overtaken reports whether an error means that somebody else has written a record.
+// overtaken reports whether an error means that somebody else has written the record.
 func overtaken(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
@@ -140,8 +140,8 @@ func overtaken(err error) bool {
 
 var errContended = errors.New("a record is written by others all the time")
 
-// change replaces a record by what f makes of it, until nobody else does so meanwhile. f returns nil if
-// it is to stay.
+// change replaces a record by what f returns for it. It repeats this if somebody else writes the record
+// at the same time. The record stays as it is if f returns nil.
 func change(ctx context.Context, kv jetstream.KeyValue, key string, f func(now stored) []byte) error {
 	for range recordTries {
 		now, err := get(ctx, kv, key)
@@ -171,7 +171,7 @@ func (h *History) PutRecords(ctx context.Context, records []*broker.Record, ttl 
 	})
 }
 
-// each calls f for all records, several at once, and returns the first error.
+// each calls f for all records, several at once. It returns the first error.
 func each(ctx context.Context, records []*broker.Record, f func(ctx context.Context, r *broker.Record) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

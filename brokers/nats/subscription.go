@@ -8,9 +8,9 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// subscription is one call of Subscribe. What the library has received goes
-// through one short queue, which keeps the order among the channels, to a longer
-// one, which is bounded in bytes.
+// subscription is one call of Subscribe. The library puts messages into a short queue, which
+// keeps the order among the channels. From there they go to a longer queue, which is bounded
+// in bytes.
 type subscription struct {
 	channels map[string]string // by subject
 	arrived  chan *natsgo.Msg
@@ -22,7 +22,7 @@ type subscription struct {
 }
 
 const (
-	maxBurst   = 16 << 10 // messages; when there are more, the library says that the consumer is slow
+	maxBurst   = 16 << 10 // messages; if more wait, the library reports a slow consumer
 	maxWaiting = 64 << 20 // bytes
 )
 
@@ -43,7 +43,7 @@ func (s *subscription) collect(l *link) {
 	}
 }
 
-// put reports false if the subscriber is too far behind.
+// put appends a message. It reports false if the subscriber is too far behind.
 func (s *subscription) put(m *natsgo.Msg) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *subscription) take() *natsgo.Msg {
 	return m
 }
 
-// handle hands the messages on until the link is lost.
+// handle passes the messages to the subscriber until the link is lost.
 func (s *subscription) handle(l *link, handle func(channel string, data []byte)) {
 	for {
 		select {

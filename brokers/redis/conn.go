@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// closing returns a dialer whose connections are closed when a context ends.
+// closing returns a dialer that closes its connections when a context ends.
 func closing(ctx context.Context, dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(dialing context.Context, network, addr string) (net.Conn, error) {
 		dialing, cancel := context.WithCancel(dialing)
@@ -22,12 +22,12 @@ func closing(ctx context.Context, dial func(ctx context.Context, network, addr s
 	}
 }
 
-// readerConn is the connection of one reader. The deadline of an answer moves on as long
-// as bytes of it arrive: a batch of big messages may take its time on a slow network.
+// readerConn is the connection of one reader. Its deadline moves on while bytes arrive, because
+// a batch of big messages may take long on a slow network.
 type readerConn struct {
 	net.Conn
 	stop func() bool
-	wait time.Duration // without a byte; 0: for ever. Whoever reads sets it
+	wait time.Duration // how long a read may get no byte; 0: for ever. The reader sets it
 }
 
 func (c *readerConn) SetReadDeadline(t time.Time) error {

@@ -13,17 +13,18 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// HistoryOptions says what a [History] keeps. The zero value, and nil, are the defaults.
+// HistoryOptions says what a [History] keeps. Nil and the zero value mean every default.
 type HistoryOptions struct {
 	// Stream is the key of the stream in Redis. All servers and emitters of one
-	// application have the same, and different applications should have different ones.
-	// Zero means "socketio".
+	// application must have the same, and each application should have its own. Zero means
+	// "socketio".
 	Stream string
 	// MaxLen is how many messages are kept. Redis keeps up to a few hundred more,
 	// because it drops them in groups. It must be at least 1000. Zero means 100,000.
 	MaxLen int64
-	// MaxAge is how long messages are kept, if there are not more than MaxLen. Older
-	// ones are dropped when others are published. Zero means 5 minutes.
+	// MaxAge is how long messages are kept, if there are not more than MaxLen. Redis drops
+	// older ones when new ones are published. It must be at least a second. Zero means
+	// 5 minutes.
 	MaxAge time.Duration
 }
 
@@ -59,21 +60,21 @@ func (o *HistoryOptions) complete() (HistoryOptions, error) {
 }
 
 // History is a [broker.History] on a Redis stream: a server that was cut off from Redis
-// gets what it missed. It is for fleets of servers of this package only: messages go
-// through the stream and not through publish/subscribe, where servers of Flask-SocketIO
-// listen.
+// gets what it missed. All servers and emitters of the fleet must use one, because the
+// messages go through the stream. Servers of Flask-SocketIO cannot be in the fleet: they
+// subscribe with publish/subscribe.
 //
-// The stream is on one node, also of a Cluster. Redis should not evict it: see
-// maxmemory-policy in its configuration. It stays in Redis when the application has
-// gone, until somebody deletes the key. Redis takes a message before its replicas have
-// it, so the last messages before a failover may be lost without a [broker.ErrGap].
+// The stream is on one node, also in a Cluster. Configure maxmemory-policy so that Redis
+// does not evict it. It stays in Redis when the application has ended, until somebody
+// deletes the key. Redis confirms a message before its replicas have it, so the last
+// messages before a failover may be lost without a [broker.ErrGap].
 //
-// It also keeps records of sessions, see [broker.RecordStore]: in keys that begin with the
-// name of the stream and ":session:", and expire.
+// A History is also a [broker.RecordStore]: its records are keys that begin with the name of
+// the stream and ":session:", and expire.
 type History struct {
 	b       *Broker
 	opts    HistoryOptions
-	trimmed atomic.Int64 // when old messages were dropped last, in ms of Redis's time
+	trimmed atomic.Int64 // when old messages were last dropped, in ms of Redis's clock
 }
 
 var (
@@ -96,9 +97,9 @@ func NewHistory(url string, o *HistoryOptions) (*History, error) {
 	return newHistory(b, opts), nil
 }
 
-// NewHistoryFromClient is [NewHistory] on a client, see [NewFromClient], which is a
-// *redis.Client or a *redis.ClusterClient of the go-redis library. Reading takes
-// connections of its own, with the client's options.
+// NewHistoryFromClient is [NewHistory] on a client, see [NewFromClient]. The client must be a
+// *redis.Client or a *redis.ClusterClient of the go-redis library. Each subscription has
+// a connection of its own, with the client's options.
 func NewHistoryFromClient(client goredis.UniversalClient, o *HistoryOptions) (*History, error) {
 	opts, err := o.complete()
 	if err != nil {
@@ -157,8 +158,8 @@ func (h *History) add(ctx context.Context, node goredis.Cmdable, channel string,
 	})
 }
 
-// trim drops messages that are older than MaxAge, every now and then. now is the id of a
-// new message, which has Redis's time.
+// trim drops messages that are older than MaxAge, unless it has done so lately. now is the
+// id of a new message: it contains Redis's time.
 func (h *History) trim(ctx context.Context, node goredis.Cmdable, now string) {
 	id, ok := parseID(now)
 	if !ok {
@@ -170,7 +171,7 @@ func (h *History) trim(ctx context.Context, node goredis.Cmdable, now string) {
 		return
 	}
 	oldest := entryID{ms: id.ms - uint64(maxAge)}
-	_ = node.XTrimMinIDApprox(ctx, h.opts.Stream, oldest.String(), 0).Err() // it is done again, and MaxLen holds anyway
+	_ = node.XTrimMinIDApprox(ctx, h.opts.Stream, oldest.String(), 0).Err() // the next call repeats it, and Redis enforces MaxLen anyway
 }
 
 // Subscribe receives messages, see [broker.Broker].
@@ -181,9 +182,9 @@ func (h *History) Subscribe(ctx context.Context, channels []string, ready func()
 	})
 }
 
-// SubscribeAfter receives messages after a position, see [broker.History]. A connection
-// that says nothing is given up after 20 seconds. A call of Gap after Ready means that
-// handling is so slow that the stream has lost messages meanwhile.
+// SubscribeAfter receives messages after a position, see [broker.History]. It returns an
+// error if the connection has been silent for 20 seconds. A call of Gap after Ready means
+// that Handle is too slow: the stream has dropped messages before they were read.
 func (h *History) SubscribeAfter(ctx context.Context, after broker.Position, channels []string, to broker.Subscriber) error {
 	return h.b.calls.Do(ctx, func(ctx context.Context) error {
 		client, err := h.dial(ctx)
@@ -197,14 +198,14 @@ func (h *History) SubscribeAfter(ctx context.Context, after broker.Position, cha
 		}
 		err = r.read(ctx, after)
 		if cluster, ok := h.b.client.(*goredis.ClusterClient); ok && ctx.Err() == nil {
-			cluster.ReloadState(ctx) // the node may not be one any more
+			cluster.ReloadState(ctx) // the node may have left the Cluster
 		}
 		return err
 	})
 }
 
-// dial returns a client for one subscription. It has one connection, which is closed when
-// the context ends: the library does not interrupt a command that waits.
+// dial returns a client for one subscription. The client has one connection. It is closed
+// when the context ends, because the library does not interrupt a command that waits.
 func (h *History) dial(ctx context.Context) (*goredis.Client, error) {
 	var client *goredis.Client
 	switch c := h.b.client.(type) {
@@ -225,10 +226,10 @@ func (h *History) dial(ctx context.Context) (*goredis.Client, error) {
 }
 
 // Close ends the subscriptions and the connections, see [broker.Broker]. It waits until
-// the calls have returned: it is not to be called by one.
+// all calls have returned, so do not call it in a function of a Subscriber.
 func (h *History) Close() error { return h.b.Close() }
 
-// gap says that messages were no longer in the stream.
+// gap returns the error for messages that were no longer in the stream.
 func (h *History) gap() error {
 	return fmt.Errorf("%w: the stream %q of Redis keeps %d messages and %v (HistoryOptions.MaxLen, MaxAge), or Redis has lost it",
 		broker.ErrGap, h.opts.Stream, h.opts.MaxLen, h.opts.MaxAge)

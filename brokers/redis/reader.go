@@ -14,10 +14,10 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// How many entries are read at once: as many as make a batch of a moderate size. No
-// stream is shorter than maxCount unless nothing has been dropped.
+// How many entries are read at once depends on their size, so that batches have a moderate
+// size. A stream that has dropped something has at least maxCount entries.
 const (
-	firstCount = minCount // until it is known how big they are
+	firstCount = minCount // until the reader knows how big they are
 	maxCount   = 1000
 	minCount   = 8
 
@@ -33,13 +33,13 @@ type reader struct {
 	channels map[string]bool
 
 	last   entryID   // the entry that was read last
-	behind bool      // there may be so many entries that some after last have been dropped
-	asked  time.Time // when the stream was asked last
+	behind bool      // there may be so many entries that Redis has dropped some after last
+	asked  time.Time // when the stream was last read
 	count  int64     // of entries to be read at once
 
 	ready  bool
 	target entryID       // the last entry of the past
-	clock  time.Duration // how far Redis's time is ahead of ours
+	clock  time.Duration // how far Redis's clock is ahead of ours
 }
 
 func (r *reader) read(ctx context.Context, after broker.Position) error {
@@ -63,7 +63,7 @@ func (r *reader) read(ctx context.Context, after broker.Position) error {
 	}
 }
 
-// begin finds out where the reader and the stream are.
+// begin finds out where the stream ends, and at which entry the reader begins.
 func (r *reader) begin(ctx context.Context, after broker.Position) error {
 	now, err := r.client.Time(ctx).Result()
 	if err != nil {
@@ -89,7 +89,7 @@ func (r *reader) begin(ctx context.Context, after broker.Position) error {
 	return nil
 }
 
-// newest returns the id of the last entry that there has been.
+// newest returns the id of the newest entry that has ever been in the stream.
 func (r *reader) newest(ctx context.Context, client goredis.Cmdable) (entryID, error) {
 	return newest(client.XInfoStream(ctx, r.h.opts.Stream).Result())
 }
@@ -108,8 +108,8 @@ func newest(info *goredis.XInfoStream, err error) (entryID, error) {
 	return id, nil
 }
 
-// create creates the stream, with an entry of two fields, which is no message: so that
-// there is a position.
+// create creates the stream, so that there is a position. The first entry has two fields,
+// so that it is no message.
 func (r *reader) create(ctx context.Context) (entryID, error) {
 	text, err := r.client.XAdd(ctx, &goredis.XAddArgs{Stream: r.h.opts.Stream, Values: []any{"socketio", "stream", "version", "1"}}).Result()
 	if err != nil {
@@ -119,9 +119,9 @@ func (r *reader) create(ctx context.Context) (entryID, error) {
 	return id, nil
 }
 
-// next returns entries after last, none if none have come for a while.
+// next returns entries after last, or none if none have come for a while.
 func (r *reader) next(ctx context.Context) (entries []goredis.XMessage, err error) {
-	slow := time.Since(r.asked) > r.h.opts.MaxAge/2 // meanwhile entries may have become too old
+	slow := time.Since(r.asked) > r.h.opts.MaxAge/2 // Redis may have dropped entries that have become too old
 	if r.behind || slow {
 		entries, err = r.catchUp(ctx)
 	} else {
@@ -131,8 +131,8 @@ func (r *reader) next(ctx context.Context) (entries []goredis.XMessage, err erro
 	return entries, err
 }
 
-// wait waits for entries. If there are many, there may have been more of them than the
-// stream keeps: then it leaves them to catchUp.
+// wait waits for entries. If many have come, the stream may have dropped some of them: then it
+// returns none, and catchUp reads them.
 func (r *reader) wait(ctx context.Context) ([]goredis.XMessage, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, r.h.b.ping+r.h.b.patience, errSilent)
 	defer cancel()
@@ -163,8 +163,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// catchUp reads entries from last on. If last is still in the stream, nothing after it
-// has been dropped.
+// catchUp reads entries from last on. If last is still in the stream, Redis has dropped
+// nothing after it.
 func (r *reader) catchUp(ctx context.Context) ([]goredis.XMessage, error) {
 	entries, err := r.client.XRangeN(ctx, r.h.opts.Stream, r.last.String(), "+", r.count+1).Result()
 	if err != nil {
@@ -184,7 +184,7 @@ func (r *reader) catchUp(ctx context.Context) ([]goredis.XMessage, error) {
 	return entries, nil
 }
 
-// adapt sets how many entries are read next time, by how big these are.
+// adapt chooses how many entries are read next time, from the size of these.
 func (r *reader) adapt(entries []goredis.XMessage) {
 	size := 0
 	for _, entry := range entries {
@@ -201,8 +201,8 @@ func (r *reader) adapt(entries []goredis.XMessage) {
 	}
 }
 
-// afterMissing reads entries after last, which is not in the stream any more, and says
-// that there is a gap unless last was the newest of all.
+// afterMissing reads entries after last, which is no longer in the stream. It reports a gap
+// unless last was the newest entry of all.
 func (r *reader) afterMissing(ctx context.Context) ([]goredis.XMessage, error) {
 	var info *goredis.XInfoStreamCmd
 	var rest *goredis.XMessageSliceCmd
@@ -228,7 +228,7 @@ func (r *reader) afterMissing(ctx context.Context) ([]goredis.XMessage, error) {
 	return rest.Val(), nil
 }
 
-// hand hands one entry over.
+// hand passes one entry to the subscriber.
 func (r *reader) hand(ctx context.Context, entry goredis.XMessage) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -255,7 +255,7 @@ func (r *reader) hand(ctx context.Context, entry goredis.XMessage) error {
 	return nil
 }
 
-// beReady says, once, that there is no more of the past.
+// beReady calls Ready, once: the subscriber has all entries of the past.
 func (r *reader) beReady() {
 	if !r.ready {
 		r.ready = true
@@ -288,8 +288,8 @@ func (id entryID) before(other entryID) bool {
 	return id.ms < other.ms || id.ms == other.ms && id.seq < other.seq
 }
 
-// position returns the id in hexadecimal digits of a fixed number, so that later ones are
-// greater.
+// position returns the id as a fixed number of hexadecimal digits, so that later positions
+// are greater strings.
 func (id entryID) position() broker.Position {
 	var b [2 * digits]byte
 	putHex(b[:digits], id.ms)

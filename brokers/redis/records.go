@@ -11,17 +11,17 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// A record is a string: a mark, its owner, and the value.
+// A record in Redis is a string: one byte that says whether it is taken, its owner, and the value.
 const (
 	written = "w"
 	taken   = "t"
 
-	ownerLen   = 26 // of rand.Text
+	ownerLen   = 26 // the length of rand.Text
 	recordHead = 1 + ownerLen
 )
 
 const (
-	// putRecord has the arguments owner before, mark, owner and value, and ttl in ms.
+	// putRecord has the arguments: the present owner; first byte, new owner and value; ttl in ms.
 	putRecord = `
 local now = redis.call('GETRANGE', KEYS[1], 0, 26)
 if now ~= '' then
@@ -33,14 +33,14 @@ if now ~= '' then
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`
-	// takeRecord has the arguments mark and owner, and ttl in ms.
+	// takeRecord has the arguments: first byte and new owner; ttl in ms.
 	takeRecord = `
 local now = redis.call('GET', KEYS[1])
 if now and string.sub(now, 1, 1) ~= 't' then
 	redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 end
 return now`
-	// deleteRecord has the argument owner.
+	// deleteRecord has one argument: the owner.
 	deleteRecord = `
 if string.sub(redis.call('GETRANGE', KEYS[1], 0, 26), 2) == ARGV[1] then
 	redis.call('DEL', KEYS[1])
@@ -48,11 +48,10 @@ end
 return 1`
 )
 
-// recordBatch is how many records go in one round trip.
+// recordBatch is how many records one round trip writes.
 const recordBatch = 256
 
-// recordKey returns where a record is. With a Cluster, all records are on the nodes that their keys
-// say.
+// recordKey returns the key of a record. In a Cluster the key decides on which node the record is.
 func (h *History) recordKey(key string) string { return h.opts.Stream + ":session:" + key }
 
 // PutRecords writes records, see [broker.RecordStore].

@@ -9,18 +9,18 @@
 //	defer broker.Close() // after Shutdown
 //	srv := socketio.NewServer(&socketio.Options{Cluster: socketio.ClusterOptions{Broker: broker}})
 //
-// Redis and what speaks its protocol (Valkey and others) serve alike, as a
-// single node, behind Sentinel, or as a Cluster; the number of the database does
+// It works with Redis and with whatever speaks its protocol (Valkey and others), as a
+// single node, behind Sentinel, or as a Cluster. The number of the database does
 // not matter for publish/subscribe. Nothing is stored.
 //
-// [NewHistory] is for fleets without servers of Flask-SocketIO: it uses a stream, and a
+// [NewHistory] is for fleets without servers of Flask-SocketIO. It uses a stream, and a
 // server that was cut off from Redis gets what it missed.
 //
-// An outage is logged by the server, twice: when it begins and when it ends. The
-// go-redis library writes lines of its own to standard error, "redis: ... failed to
-// dial", for every attempt in between. It has one logger for the whole process,
-// which only the application may replace: with SetLogger of the library, see the
-// example, or with Disable of its package logging, which drops the lines.
+// The server logs an outage twice: when it begins and when it ends. The go-redis
+// library writes lines of its own to standard error, "redis: ... failed to dial", for
+// every attempt in between. It has one logger for the whole process, which the
+// application may replace: with SetLogger of the library (see the example), or with
+// Disable of its package logging, which drops the lines.
 package redis
 
 import (
@@ -41,14 +41,14 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
-// Broker is a connection with Redis. Servers share it; it connects when it is
-// needed, and again whenever it has to.
+// Broker publishes and receives through Redis. Several servers of a process can share
+// one. It connects when it is first used, and again after each outage.
 type Broker struct {
 	client   goredis.UniversalClient
 	own      bool          // New made the client
-	node     string        // a key of the node of a Cluster that publishes
-	ping     time.Duration // how long a subscription may be silent before it is asked
-	patience time.Duration // how long the answer may take
+	node     string        // a key: its node of a Cluster is the one that gets what is published
+	ping     time.Duration // how long a subscription may be silent before it is pinged
+	patience time.Duration // how long the pong may take
 	calls    *calls.Group  // of Publish and Subscribe
 }
 
@@ -68,9 +68,9 @@ const (
 //
 // rediss+sentinel and rediss+cluster use TLS. In the form with Sentinel, as in
 // Flask-SocketIO's, user and password are those of Redis, and the name is that
-// of the master. What a URL cannot say, such as certificates or the password of
-// the Sentinels, goes to [NewFromClient]. New does not connect: that Redis is
-// away shows in Server.BrokerStatus. The error is about the URL.
+// of the master. For what a URL cannot say, such as certificates or the password of
+// the Sentinels, use [NewFromClient]. New does not connect: Server.BrokerStatus says
+// whether Redis can be reached. The error is about the URL.
 func New(url string) (*Broker, error) {
 	client, err := newClient(url)
 	if err != nil {
@@ -81,12 +81,12 @@ func New(url string) (*Broker, error) {
 	return b, nil
 }
 
-// NewFromClient returns a broker on a client of the go-redis library, which
-// stays the caller's to close, after the broker. The client's options are to be:
-// MaxRetries -1, or a message may arrive twice; ContextTimeoutEnabled true.
+// NewFromClient returns a broker on a client of the go-redis library. The caller closes
+// the client, after the broker. Of the client's options, set MaxRetries to -1, because
+// otherwise a message may arrive twice, and ContextTimeoutEnabled to true.
 func NewFromClient(client goredis.UniversalClient) *Broker {
 	return &Broker{
-		client: client, node: rand.Text(), // so that many brokers keep all nodes busy
+		client: client, node: rand.Text(), // random, so that many brokers use all nodes
 		ping: pingInterval, patience: pingPatience, calls: calls.New(explain),
 	}
 }
@@ -119,8 +119,8 @@ func (b *Broker) PublishBatch(ctx context.Context, channel string, messages [][]
 	return published, err
 }
 
-// publish goes through one node of a Cluster, the same for all messages: any
-// would do, but between several they could overtake each other.
+// publish publishes through one node of a Cluster. Any node would do, but it is the same for
+// all messages: through several nodes they could overtake each other.
 func (b *Broker) publish(ctx context.Context, through func(ctx context.Context, node goredis.Cmdable) error) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error {
 		cluster, ok := b.client.(*goredis.ClusterClient)
@@ -132,27 +132,26 @@ func (b *Broker) publish(ctx context.Context, through func(ctx context.Context, 
 			return err
 		}
 		if err = through(ctx, node); err != nil {
-			cluster.ReloadState(ctx) // the node may not be one any more
+			cluster.ReloadState(ctx) // the node may have left the Cluster
 		}
 		return err
 	})
 }
 
-// errSilent ends a subscription whose connection is only half there.
+// errSilent ends a subscription whose connection does not answer pings.
 var errSilent = errors.New("the connection is silent")
 
-// Subscribe receives messages, see [broker.Broker]. A connection that says
-// nothing is asked every 10 seconds, and given up when it has not answered
-// within 10 more.
+// Subscribe receives messages, see [broker.Broker]. It pings a silent connection
+// every 10 seconds, and returns an error if there is no answer within 10 seconds more.
 func (b *Broker) Subscribe(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
 	return b.calls.Do(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		s := &subscription{b: b, sub: b.client.Subscribe(ctx), cancel: cancel}
-		stop := context.AfterFunc(ctx, func() { _ = s.sub.Close() }) // what ends Receive
+		stop := context.AfterFunc(ctx, func() { _ = s.sub.Close() }) // this makes Receive return
 		var watch sync.WaitGroup
 		watch.Go(func() { s.watch(ctx) })
 		err := s.receive(ctx, channels, ready, handle)
-		cause := context.Cause(ctx) // before it is cancelled for another reason
+		cause := context.Cause(ctx) // before the next line cancels it
 		cancel(nil)
 		stop()
 		_ = s.sub.Close()
@@ -169,12 +168,12 @@ type subscription struct {
 	b      *Broker
 	sub    *goredis.PubSub
 	cancel context.CancelCauseFunc
-	heard  atomic.Int64 // counts what has arrived
+	heard  atomic.Int64 // how many messages have arrived
 	busy   atomic.Bool  // a message is being handled
 }
 
-// receive ends with the first failure: the library would subscribe again by
-// itself, and nobody would know of the gap.
+// receive returns at the first failure. The library would subscribe again by itself, and
+// nobody would know of the gap.
 func (s *subscription) receive(ctx context.Context, channels []string, ready func(), handle func(channel string, data []byte)) error {
 	if err := s.sub.Subscribe(ctx, channels...); err != nil {
 		return err
@@ -204,8 +203,8 @@ func (s *subscription) receive(ctx context.Context, channels []string, ready fun
 	}
 }
 
-// bytesOf returns the bytes of a string without copying them, for somebody who
-// does not change them, as Subscribe asks of handle.
+// bytesOf returns the bytes of a string without copying them. They must not be changed:
+// Subscribe demands this of handle.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // watch pings a silent connection, and ends it if there is no answer.
@@ -239,8 +238,8 @@ func (s *subscription) watch(ctx context.Context) {
 	}
 }
 
-// Close ends the subscriptions and the connections, see [broker.Broker]. It
-// waits until the calls have returned: it is not to be called by one.
+// Close ends the subscriptions and the connections, see [broker.Broker]. It waits until all
+// calls have returned, so do not call it in handle.
 func (b *Broker) Close() error {
 	if first := b.calls.Close(); !first || !b.own {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Whatever the kind of client: nothing is tried twice, because a message would
-// then arrive twice, and contexts count. The server does the trying again.
+// Every kind of client has these: nothing is tried twice, because a message would then
+// arrive twice. The server repeats what has failed.
 const (
 	retries     = -1
 	dials       = 1
@@ -23,8 +23,8 @@ const (
 	ioTimeout   = 5 * time.Second
 )
 
-// quiet turns off what is for a managed service's maintenance, and asks for
-// nothing that other services do not know.
+// quiet turns off the library's maintenance notifications, for which it would send commands
+// that only some services know.
 func quiet() *maintnotifications.Config {
 	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
@@ -42,52 +42,76 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 	default:
 		return nil, fmt.Errorf("the URL's scheme is %q: use one of redis, rediss, unix, redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster", scheme)
 	}
+	to, err := parseTarget(rest)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(scheme, "rediss") {
+		to.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if strings.HasSuffix(scheme, "+cluster") {
+		return newCluster(to)
+	}
+	return newFailover(to)
+}
 
+// target is what the URL of several servers says.
+type target struct {
+	addrs              []string
+	username, password string
+	path               string
+	tls                *tls.Config // nil without TLS
+}
+
+// parseTarget parses a URL behind its scheme: [user:password@]host:port,host:port[/path].
+func parseTarget(rest string) (*target, error) {
 	rest, path, _ := strings.Cut(rest, "/")
 	user, hosts, ok := cutLast(rest, "@")
 	if !ok {
 		user, hosts = "", rest
 	}
+	to := &target{path: path}
 	username, password, _ := strings.Cut(user, ":")
 	var err error
-	if username, err = url.PathUnescape(username); err == nil {
-		password, err = url.PathUnescape(password)
+	if to.username, err = url.PathUnescape(username); err == nil {
+		to.password, err = url.PathUnescape(password)
 	}
 	if err != nil {
 		return nil, errors.New("the URL's user or password is not escaped correctly: percent-encode both")
 	}
-	addrs, err := splitHosts(hosts)
-	if err != nil {
-		return nil, err
+	to.addrs, err = splitHosts(hosts)
+	return to, err
+}
+
+// newCluster returns a client of a Cluster.
+func newCluster(to *target) (goredis.UniversalClient, error) {
+	if to.path != "" {
+		return nil, errors.New("the URL of a cluster has a path: remove it, because a cluster has no numbered databases")
 	}
-	var config *tls.Config
-	if strings.HasPrefix(scheme, "rediss") {
-		config = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if strings.HasSuffix(scheme, "+cluster") {
-		if path != "" {
-			return nil, errors.New("the URL of a cluster has a path: remove it, because a cluster has no numbered databases")
-		}
-		return goredis.NewClusterClient(&goredis.ClusterOptions{
-			Addrs: addrs, Username: username, Password: password, TLSConfig: config,
-			MaxRetries: retries, DialerRetries: dials,
-			DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
-			ContextTimeoutEnabled: true, MaintNotificationsConfig: quiet(), DisableIdentity: true,
-		}), nil
-	}
-	db, master, ok := strings.Cut(path, "/")
+	return goredis.NewClusterClient(&goredis.ClusterOptions{
+		Addrs: to.addrs, Username: to.username, Password: to.password, TLSConfig: to.tls,
+		MaxRetries: retries, DialerRetries: dials,
+		DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
+		ContextTimeoutEnabled: true, MaintNotificationsConfig: quiet(), DisableIdentity: true,
+	}), nil
+}
+
+// newFailover returns a client of the master that Sentinels name.
+func newFailover(to *target) (goredis.UniversalClient, error) {
+	db, master, ok := strings.Cut(to.path, "/")
 	if !ok || master == "" || strings.Contains(master, "/") {
 		return nil, errors.New("the URL does not name the master: end it with /0/ and the name, for example /0/mymaster")
 	}
 	number := 0
 	if db != "" {
+		var err error
 		if number, err = strconv.Atoi(db); err != nil {
 			return nil, fmt.Errorf("the URL's database is %q: use a number", db)
 		}
 	}
 	return goredis.NewFailoverClient(&goredis.FailoverOptions{
-		SentinelAddrs: addrs, MasterName: master, DB: number,
-		Username: username, Password: password, TLSConfig: config,
+		SentinelAddrs: to.addrs, MasterName: master, DB: number,
+		Username: to.username, Password: to.password, TLSConfig: to.tls,
 		MaxRetries: retries, DialerRetries: dials,
 		DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
 		ContextTimeoutEnabled: true, DisableIdentity: true,
@@ -98,7 +122,7 @@ func newClient(rawURL string) (goredis.UniversalClient, error) {
 func newSingle(rawURL, scheme string) (goredis.UniversalClient, error) {
 	o, err := goredis.ParseURL(rawURL)
 	if err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), rawURL, scheme+"://...")) // there may be a password in it
+		return nil, errors.New(strings.ReplaceAll(err.Error(), rawURL, scheme+"://...")) // the URL may contain a password
 	}
 	o.MaxRetries, o.DialerRetries = retries, dials
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, ioTimeout, ioTimeout
@@ -114,7 +138,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// splitHosts returns the addresses in a list.
+// splitHosts returns the addresses in a list that is separated by commas.
 func splitHosts(hosts string) ([]string, error) {
 	addrs := strings.Split(hosts, ",")
 	for _, addr := range addrs {
