@@ -9,7 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// Batches are published as messages one by one are, and between them.
+// A batch is published like its messages one after another, and in order with other messages.
 func (s *suite) batches() {
 	b, ok := s.connect().(broker.BatchBroker)
 	if !ok {
@@ -31,7 +31,7 @@ func (s *suite) batches() {
 			s.Fatalf("PublishBatch of %d messages: %d, %v", size, n, err)
 		}
 		for _, m := range messages {
-			clear(m) // they are not kept
+			clear(m) // the broker must have copied them
 		}
 		s.publish(b, s.name, string(batch(1)[0]))
 	}

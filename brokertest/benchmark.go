@@ -8,8 +8,8 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// RunBenchmark measures what a message costs from Publish to handle: one after another, and
-// 100 that are on their way at once, in a batch if the broker has batches.
+// RunBenchmark measures what a message costs from Publish to handle: one message at a time, and
+// 100 at a time, in a batch if the broker is a [broker.BatchBroker].
 func RunBenchmark(b *testing.B, br broker.Broker) {
 	for _, batch := range []int{1, 100} {
 		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) { benchmark(b, br, batch) })

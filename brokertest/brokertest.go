@@ -14,30 +14,29 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// Service is what Run tests: a broker and the message service behind it.
+// Service is what [Run] tests: a broker and the message service behind it.
 type Service struct {
-	// Connect returns a new broker, connected to the service with the
-	// defaults that its users get. Brokers from several calls see each
-	// other's messages. Run closes them.
+	// Connect returns a new broker on the service, with the defaults that its
+	// users get. All brokers that it returns get each other's messages. Run
+	// closes them.
 	Connect func(t *testing.T) broker.Broker
-	// Stop makes the service go away, as a crash would, and Start makes it
-	// come back at the same address. Without them outages are not tested.
+	// Stop ends the service as a crash would. Start starts it again at the same
+	// address. If they are nil, Run does not test outages.
 	Stop, Start func()
 	// MaxMessage is the size in bytes of the largest message that the service
-	// takes. Zero means that it takes any: 8 MiB are tried.
+	// takes. Zero means that there is no limit; Run then tries 8 MiB.
 	MaxMessage int
 }
 
 // patience is how long a test waits for what should happen at once.
 const patience = 2 * time.Minute
 
-// bigMessage is the size tried when there is no limit.
+// bigMessage is the size of the message that is tried if there is no limit.
 const bigMessage = 8 << 20
 
-// Run checks what [broker.Broker] promises, in subtests. It needs the service for
-// itself only during the tests of outages; otherwise its channels have names that
-// nobody else uses. Package servertest checks that servers on the broker are one
-// application.
+// Run checks what [broker.Broker] promises, in subtests. Nobody else should use the service
+// during the tests of outages; the other tests use channels with random names. Package
+// servertest checks that servers on the broker are one application.
 func Run(t *testing.T, service Service) {
 	for _, test := range []struct {
 		name string
@@ -70,14 +69,13 @@ func Run(t *testing.T, service Service) {
 	}
 }
 
-// RoundTrip checks that a broker can publish and receive, and closes it: for each
-// way to connect, such as with TLS or credentials, where all of Run would be too
-// much.
+// RoundTrip checks that a broker can publish and receive, and closes it. It is a short test
+// for each way to connect, for example with TLS or with credentials.
 func RoundTrip(t *testing.T, b broker.Broker) {
 	t.Helper()
 	s := newSuite(t, Service{})
 	defer b.Close()
-	got := s.subscribe(b, s.name, s.name+"2", s.name+"2") // named twice, and received once
+	got := s.subscribe(b, s.name, s.name+"2", s.name+"2") // a channel that is named twice is received once
 	s.publish(b, s.name+"2", "hello")
 	s.publish(b, s.name, "bye")
 	got.want(s.name+"2", "hello")
@@ -147,8 +145,8 @@ func (s *suite) ownMessages() {
 	got.want(s.name, "mine")
 }
 
-// A subscription has several channels, in one order, and no others, not even
-// those whose names look like patterns of it.
+// A subscription gets the messages of its channels in one order, and none of other channels,
+// not even of those that its names would match as patterns.
 func (s *suite) channels() {
 	pub, sub := s.connect(), s.connect()
 	a, b := s.name+"-a", s.name+"-b*?[x].>#go"
@@ -173,15 +171,15 @@ func (s *suite) severalSubscriptions() {
 	for _, sub := range subs {
 		sub.want(s.name, "1", "2")
 	}
-	subs[0].cancel() // the others stay
+	subs[0].cancel() // the others go on
 	subs[0].end()
 	s.publish(y, s.name, "3")
 	subs[1].want(s.name, "3")
 	subs[2].want(s.name, "3")
 }
 
-// What is published while nobody has subscribed is lost. What is on its way between
-// the nodes of a service just then may arrive, but not every time.
+// A message that is published while nobody has subscribed is lost. One that is on its way
+// between the nodes of a service at that time may arrive, but not every time.
 func (s *suite) nobodySubscribed() {
 	b := s.connect()
 	for i := range 10 {
@@ -196,8 +194,8 @@ func (s *suite) nobodySubscribed() {
 	s.Fatal("a subscription gets what was published before it")
 }
 
-// Messages of one publisher stay in order, small ones behind large ones too,
-// while others publish.
+// The messages of one publisher stay in order while others publish, also small messages
+// behind large ones.
 func (s *suite) order() {
 	const count = 1000
 	sub := s.connect()
@@ -347,7 +345,7 @@ func (s *suite) close() {
 	}
 }
 
-// Everything at once. The race detector sees what is not safe.
+// Many goroutines call all methods at once. The race detector finds what is not safe.
 func (s *suite) concurrent() {
 	const publishers, each = 8, 100
 	x, y := s.connect(), s.connect()
@@ -363,7 +361,7 @@ func (s *suite) concurrent() {
 			}
 		})
 	}
-	for range 4 { // others come and go
+	for range 4 { // other subscriptions begin and end
 		all.Go(func() {
 			for range 5 {
 				ctx, cancel := context.WithCancel(context.Background())

@@ -1,5 +1,5 @@
-// Package brokertest checks implementations of [broker.Broker], and has one
-// for tests: [Memory]. The test of a broker is a call of [Run]:
+// Package brokertest tests implementations of [broker.Broker]. It also has a broker for
+// tests, [Memory]. The test of a broker calls [Run]:
 //
 //	func TestBroker(t *testing.T) {
 //		service := startService(t) // the real one, on a free port
@@ -10,6 +10,6 @@
 //		})
 //	}
 //
-// A broker that is a [broker.History] is checked by [RunHistory] as well, and one that is
-// a [broker.RecordStore] by [RunRecords].
+// Call [RunHistory] as well for a broker that is a [broker.History], and [RunRecords] for
+// one that is a [broker.RecordStore].
 package brokertest

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// Readers that are cut off again and again, whatever they are doing, get each
-// message of several publishers once, in order.
+// Readers that are cut off at random moments get each message of several publishers once and
+// in order.
 func (s *historySuite) cutAtRandom() {
 	const publishers, each = 3, 600
 	seed := rand.Uint64()
@@ -48,7 +48,7 @@ func (s *historySuite) cutAtRandom() {
 					s.Errorf("there is a gap: %v", err)
 				}, Handle: func(m broker.Message) {
 					if ctx.Err() != nil && got > cut {
-						return // cut, and therefore received again
+						return // the reader was cut off before it noted this message, so it gets it again
 					}
 					var p, i int
 					if _, err := fmt.Sscanf(string(m.Data), "%d %d", &p, &i); err != nil {
@@ -73,7 +73,7 @@ func (s *historySuite) cutAtRandom() {
 	all.Wait()
 }
 
-// If messages are no longer kept, the reader hears of it, and goes on with what is kept.
+// If messages are no longer kept, the reader gets a gap, and goes on with what is kept.
 func (s *historySuite) gap() {
 	b := s.connect()
 	start := s.read(b, "", s.name).wantReady(false)
@@ -92,7 +92,7 @@ func (s *historySuite) gap() {
 	s.read(b, last, s.name).wantReady(false).want(s.name, "311")
 }
 
-// What is no longer kept is not missing to a reader that has had it.
+// A reader that has received everything that is no longer kept gets no gap.
 func (s *historySuite) noGap() {
 	b := s.connect()
 	r := s.read(b, "", s.name).wantReady(false)
@@ -105,7 +105,7 @@ func (s *historySuite) noGap() {
 	r.want(s.name, "301")
 }
 
-// A position of another history is a gap, and never an endless wait.
+// The reader gets a gap for a position of another history. It does not wait for ever.
 func (s *historySuite) unknownPosition() {
 	b := s.connect()
 	r := s.read(b, "", s.name).wantReady(false)
@@ -174,8 +174,8 @@ func (s *historySuite) close() {
 	}
 }
 
-// After an outage of the service the reader gets everything, or hears that something
-// is missing, if the service has forgotten. Nothing comes twice.
+// After an outage of the service the reader gets everything, or a gap if the service has
+// forgotten something. It gets nothing twice.
 func (s *historySuite) outage() {
 	s.needsOutage()
 	b := s.connect()
@@ -202,7 +202,7 @@ func (s *historySuite) outage() {
 	var got []string
 	for m := ""; m != "10"; got = append(got, m) {
 		m = r.next().text[len(s.name)+1:]
-		for m == "lost" { // of a Publish that failed: it may have been kept
+		for m == "lost" { // a Publish that failed may have published its message
 			m = r.next().text[len(s.name)+1:]
 		}
 	}

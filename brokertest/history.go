@@ -6,18 +6,17 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// HistoryService is what RunHistory tests.
+// HistoryService is what [RunHistory] tests.
 type HistoryService struct {
-	// Service's Connect returns brokers that are each a broker.History. They keep at
-	// least the last 10,000 messages and those of the last minute.
+	// Service has a Connect that returns brokers which are each a [broker.History]. They
+	// keep at least the last 10,000 messages and those of the last minute.
 	Service
-	// Forget makes the service forget all messages that it keeps, as its limits would
-	// in time.
+	// Forget makes the service drop all messages that it keeps, as if they were too old.
 	Forget func()
 }
 
-// RunHistory checks what [broker.History] promises, in subtests. It needs the service
-// for itself. Run checks what such a broker promises as a [broker.Broker].
+// RunHistory checks what [broker.History] promises, in subtests. Nobody else should use the
+// service meanwhile. [Run] checks what such a broker promises as a [broker.Broker].
 func RunHistory(t *testing.T, service HistoryService) {
 	for _, test := range []struct {
 		name string

@@ -10,14 +10,13 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/calls"
 )
 
-// Memory is a message service inside the process: servers connected to it are
-// one application, as with a real broker, without one. It is for tests, and for
-// programs that run several servers. Its zero value is ready for use; all
-// methods may be called from any goroutine.
+// Memory is a message service inside the process: servers that are connected to it are one
+// application, as with a real broker. It is for tests, and for programs that run several
+// servers. Its zero value is ready for use. All methods may be called from any goroutine.
 type Memory struct {
 	// Keep is how many of the newest messages the service keeps. If it is not zero, the
-	// brokers are each a [broker.History] and a [broker.RecordStore]. It must not be changed after the first
-	// Connect.
+	// brokers are each a [broker.History] and a [broker.RecordStore]. It must not be
+	// changed after the first Connect.
 	Keep int
 
 	mu      sync.Mutex
@@ -33,7 +32,7 @@ var (
 	errBehind  = errors.New("brokertest: the subscriber does not keep up: 32 MiB wait for it")
 )
 
-// maxWaiting bounds, in bytes, what waits for one subscriber.
+// maxWaiting is how many bytes may wait for one subscriber.
 const maxWaiting = 32 << 20
 
 // Connect returns a new broker on the service.
@@ -45,8 +44,8 @@ func (m *Memory) Connect() broker.Broker {
 	return b
 }
 
-// Stop makes the service go away: subscriptions are lost, with what they have
-// not received, and nothing can be published until Start.
+// Stop begins an outage: subscriptions are lost, with the messages that they have not
+// received yet, and publishing fails until Start.
 func (m *Memory) Stop() {
 	m.mu.Lock()
 	subs := m.subs
@@ -57,15 +56,15 @@ func (m *Memory) Stop() {
 	}
 }
 
-// Start ends Stop.
+// Start ends the outage that Stop has begun.
 func (m *Memory) Start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stopped = false
 }
 
-// Cut cuts one broker off: its subscriptions are lost, with what they have not
-// received, and it cannot publish until Restore. The others go on.
+// Cut cuts one broker off: its subscriptions are lost, with the messages that they have not
+// received yet, and publishing fails until Restore. Other brokers go on.
 func (m *Memory) Cut(b broker.Broker) {
 	cut := brokerOf(b)
 	m.mu.Lock()
@@ -79,7 +78,7 @@ func (m *Memory) Cut(b broker.Broker) {
 	}
 }
 
-// Restore ends Cut.
+// Restore ends the outage that Cut has begun.
 func (m *Memory) Restore(b broker.Broker) {
 	cut := brokerOf(b)
 	m.mu.Lock()
@@ -87,7 +86,7 @@ func (m *Memory) Restore(b broker.Broker) {
 	cut.cut = false
 }
 
-// brokerOf returns what is behind a broker that Connect returned.
+// brokerOf returns the connection that is behind a broker of Connect.
 func brokerOf(b broker.Broker) *memoryBroker {
 	if h, ok := b.(memoryHistory); ok {
 		return h.memoryBroker
@@ -95,15 +94,15 @@ func brokerOf(b broker.Broker) *memoryBroker {
 	return b.(*memoryBroker)
 }
 
-// memoryBroker is one connection to a Memory. It starts no goroutine: a
-// subscription runs in its caller's.
+// memoryBroker is one connection to a Memory. It starts no goroutine: a subscription runs in
+// the goroutine of its caller.
 type memoryBroker struct {
 	service *Memory
 	calls   *calls.Group
 	cut     bool // guarded by service.mu
 }
 
-// reachable says why the service cannot be reached. Memory.mu is held.
+// reachable returns why the service cannot be reached, or nil. The caller holds Memory.mu.
 func (b *memoryBroker) reachable() error {
 	switch {
 	case b.service.stopped:
@@ -139,7 +138,7 @@ func (b *memoryBroker) publish(channel string, data []byte) error {
 		return err
 	}
 	var behind []*subscription
-	msg := broker.Message{Channel: channel, Data: slices.Clone(data)} // one copy for all: nobody changes it
+	msg := broker.Message{Channel: channel, Data: slices.Clone(data)} // one copy for all subscribers: none may change it
 	if m.Keep > 0 {
 		msg.Position = m.history.add(msg, m.Keep)
 	}
@@ -161,7 +160,7 @@ func (b *memoryBroker) Subscribe(ctx context.Context, channels []string, ready f
 	})
 }
 
-// subscribe receives what is published from now on.
+// subscribe receives the messages that are published from now on.
 func (b *memoryBroker) subscribe(ctx context.Context, channels []string, ready func(), handle func(broker.Message)) error {
 	b.service.mu.Lock()
 	s, err := b.add(channels)
@@ -174,7 +173,7 @@ func (b *memoryBroker) subscribe(ctx context.Context, channels []string, ready f
 	return s.run(ctx, handle)
 }
 
-// add begins a subscription. Memory.mu is held.
+// add begins a subscription. The caller holds Memory.mu.
 func (b *memoryBroker) add(channels []string) (*subscription, error) {
 	if err := b.reachable(); err != nil {
 		return nil, err
@@ -184,8 +183,7 @@ func (b *memoryBroker) add(channels []string) (*subscription, error) {
 	return s, nil
 }
 
-// Close waits until the calls of Subscribe have returned: do not call it in a
-// handler.
+// Close waits until all calls of Subscribe have returned, so do not call it in handle.
 func (b *memoryBroker) Close() error {
 	b.calls.Close()
 	return nil
@@ -197,7 +195,8 @@ func (m *Memory) remove(s *subscription) {
 	m.subs = slices.DeleteFunc(m.subs, func(o *subscription) bool { return o == s })
 }
 
-// subscription is what waits for one subscriber. Its lock comes after Memory's.
+// subscription is a subscription and the messages that wait for it. Whoever holds Memory.mu may
+// take its lock, and not the other way round.
 type subscription struct {
 	broker   *memoryBroker
 	channels []string
@@ -209,7 +208,7 @@ type subscription struct {
 	err     error // why it ended
 }
 
-// run hands over what arrives.
+// run passes the messages to the subscriber.
 func (s *subscription) run(ctx context.Context, handle func(broker.Message)) error {
 	for {
 		select {
@@ -230,7 +229,7 @@ func (s *subscription) run(ctx context.Context, handle func(broker.Message)) err
 	}
 }
 
-// put reports false if the subscriber is too far behind.
+// put appends a message. It reports false if the subscriber is too far behind.
 func (s *subscription) put(msg broker.Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

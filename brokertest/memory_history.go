@@ -10,10 +10,10 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// history is the newest messages of a Memory. Memory.mu guards it.
+// history holds the newest messages of a Memory. Memory.mu guards it.
 type history struct {
 	kept []keptMessage
-	last uint64 // the position of the newest message that there ever was
+	last uint64 // the position of the newest message that has ever been published
 }
 
 type keptMessage struct {
@@ -32,7 +32,7 @@ func (h *history) add(m broker.Message, keep int) broker.Position {
 
 func position(n uint64) broker.Position { return broker.Position(fmt.Sprintf("%016x", n)) }
 
-// after returns the messages of some channels after a position, with their ages.
+// after returns the messages of some channels after a position, with their ages, and the gap if some are missing.
 func (h *history) after(p broker.Position, channels []string) (missed []broker.Message, gap error) {
 	n, err := strconv.ParseUint(string(p), 16, 64)
 	if err != nil || n > h.last {
@@ -51,7 +51,7 @@ func (h *history) after(p broker.Position, channels []string) (missed []broker.M
 	return missed, gap
 }
 
-// Forget makes the service forget the messages that it keeps.
+// Forget makes the service drop the messages that it keeps.
 func (m *Memory) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,19 +11,19 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// records are what a Memory keeps for servers. Memory.mu guards them.
+// records holds the records of a Memory. Memory.mu guards it.
 type records struct {
 	all  map[string]storedRecord
-	last uint64 // the owner given last
+	last uint64 // the newest owner
 }
 
 type storedRecord struct {
-	value []byte // nil: it has been taken
+	value []byte // nil if the record has been taken
 	owner string
 	until time.Time
 }
 
-// get returns a record that is still kept.
+// get returns a record. It reports false if there is none, or none any more.
 func (rs *records) get(key string) (r storedRecord, ok bool) {
 	r, ok = rs.all[key]
 	if ok && !time.Now().Before(r.until) {
@@ -33,7 +33,7 @@ func (rs *records) get(key string) (r storedRecord, ok bool) {
 	return r, ok
 }
 
-// set writes a record, and returns its owner, a new one if owner is empty.
+// set writes a record and returns its owner. If owner is empty, it makes a new one.
 func (rs *records) set(key, owner string, value []byte, ttl time.Duration) string {
 	if rs.all == nil {
 		rs.all = make(map[string]storedRecord)
@@ -99,7 +99,7 @@ func (b memoryHistory) DeleteRecords(ctx context.Context, all []*broker.Record) 
 	})
 }
 
-// RecordValues returns the records that the service keeps, each as "key=value", sorted.
+// RecordValues returns the present records, each as "key=value", sorted.
 func (m *Memory) RecordValues() (all []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

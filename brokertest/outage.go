@@ -11,8 +11,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// closeEndsGoroutines looks for goroutines that a broker started and that
-// outlive it.
+// No goroutine that a broker has started goes on after Close.
 func (s *suite) closeEndsGoroutines() {
 	before := goroutines()
 	b := s.service.Connect(s.T)
@@ -33,7 +32,7 @@ func (s *suite) closeEndsGoroutines() {
 	})
 }
 
-// goroutines returns the stacks of all goroutines but the caller, by id.
+// goroutines returns the stacks of all goroutines except the caller, by id.
 func goroutines() map[string]string {
 	buf := make([]byte, 1<<20)
 	for {
@@ -77,8 +76,8 @@ func (s *suite) stop() (start func()) {
 	return start
 }
 
-// publishFails publishes until that fails, which it does soon after the service
-// has gone, and within the context's time.
+// publishFails publishes until Publish fails. It must fail soon after the service has gone, and
+// before the context ends.
 func (s *suite) publishFails(b broker.Broker) {
 	s.Helper()
 	s.eventually("Publish to fail", func() bool {
@@ -103,7 +102,7 @@ func (s *suite) publishFails(b broker.Broker) {
 	}
 }
 
-// comesBack subscribes and publishes until that works again, as servers do.
+// comesBack subscribes and publishes until both work again, as servers do.
 func (s *suite) comesBack(b broker.Broker) {
 	s.Helper()
 	var sub *subscriber
@@ -126,14 +125,14 @@ func (s *suite) comesBack(b broker.Broker) {
 		return b.Publish(ctx, s.name, []byte("back")) == nil
 	})
 	for m := sub.next(); m != s.name+" back"; m = sub.next() {
-		if m != s.name+" lost" { // of a Publish that failed: it may have been sent
+		if m != s.name+" lost" { // a Publish that failed may have published its message
 			s.Fatalf("got %s, want the message after the outage", brief(m))
 		}
 	}
 }
 
-// The subscriber hears that its subscription is lost, publishing fails, and both
-// work again when the service is back, with the same broker.
+// During an outage Subscribe returns and Publish fails. Both work again with the same broker
+// when the service is back.
 func (s *suite) outage() {
 	s.needsOutage()
 	b := s.connect()
@@ -151,7 +150,7 @@ func (s *suite) outage() {
 	}
 }
 
-// A broker made while the service is away works when it is there.
+// A broker that is made during an outage works when the service is back.
 func (s *suite) outageFirst() {
 	s.needsOutage()
 	start := s.stop()

@@ -22,11 +22,11 @@ type reader struct {
 	gap error
 }
 
-// arrival is what a reader has got.
+// arrival is a message that a reader has received.
 type arrival struct {
 	text string // "channel message"
 	at   broker.Position
-	late bool // before ready
+	late bool // it came before ready
 	age  time.Duration
 }
 
@@ -88,7 +88,7 @@ func (s *historySuite) read(b broker.History, after broker.Position, channels ..
 	return r
 }
 
-// wantReady waits for ready and checks whether there is a gap.
+// wantReady waits for ready, and checks whether there was a gap.
 func (r *reader) wantReady(gap bool) *reader {
 	r.Helper()
 	select {

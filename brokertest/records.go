@@ -14,14 +14,14 @@ import (
 )
 
 // RunRecords checks what [broker.RecordStore] promises, in subtests. Each broker that
-// Connect returns is one. The service has no records yet that are kept for long. It needs the service for itself only during the test of an
-// outage, which is left out if the service has no Stop and Start.
+// Connect returns must be one. The service must not have records yet that are kept for long.
+// Nobody else should use it during the test of an outage, which needs Stop and Start.
 func RunRecords(t *testing.T, service Service) {
 	for _, test := range []struct {
 		name string
 		run  func(*recordSuite)
 	}{
-		{"Expiry", (*recordSuite).expiry}, // first: a service may keep all records as long as any
+		{"Expiry", (*recordSuite).expiry}, // first, because a service may keep all records as long as the one with the longest ttl
 		{"PutAndTake", (*recordSuite).putAndTake},
 		{"Owners", (*recordSuite).owners},
 		{"OneTakes", (*recordSuite).oneTakes},
@@ -51,12 +51,12 @@ func (s *recordSuite) connect() broker.RecordStore {
 	return b
 }
 
-// record returns a record with a key of the test's own.
+// record returns a record whose key no other test uses.
 func (s *recordSuite) record(key, value, owner string) *broker.Record {
 	return &broker.Record{Key: s.name + "-" + key, Value: []byte(value), Owner: owner}
 }
 
-// put writes a record, which is taken or not.
+// put writes a record, and checks whether somebody else has taken it.
 func (s *recordSuite) put(b broker.RecordStore, r *broker.Record, taken bool) {
 	s.Helper()
 	if err := b.PutRecords(context.Background(), []*broker.Record{r}, recordTTL); err != nil {
@@ -70,7 +70,7 @@ func (s *recordSuite) put(b broker.RecordStore, r *broker.Record, taken bool) {
 	}
 }
 
-// take takes a record. An empty value is wanted if there is none.
+// take takes a record. want is its value, empty if there is none.
 func (s *recordSuite) take(b broker.RecordStore, key, want string) (owner string) {
 	s.Helper()
 	value, owner, err := b.TakeRecord(context.Background(), s.name+"-"+key, recordTTL)
@@ -98,7 +98,7 @@ func (s *recordSuite) putAndTake() {
 	}
 }
 
-// A server that has lost a record to another one hears of it, and changes nothing.
+// A server that has lost a record to another one cannot write it any more, and sees that.
 func (s *recordSuite) owners() {
 	x, y := s.connect(), s.connect()
 	r := s.record("a", "1", "")
@@ -117,10 +117,10 @@ func (s *recordSuite) owners() {
 	}
 	s.put(x, s.record("a", "5", owner), false)
 	s.take(y, "a", "5")
-	s.put(x, s.record("gone", "x", owner), false) // the service has forgotten it
+	s.put(x, s.record("gone", "x", owner), false) // the record has expired
 }
 
-// Of many that take a record at once, one gets it, also while it is written.
+// If many take a record at once, one of them gets it, also while its owner writes it.
 func (s *recordSuite) oneTakes() {
 	const servers, rounds = 4, 20
 	var brokers []broker.RecordStore
@@ -186,7 +186,7 @@ func (s *recordSuite) manyRecords() {
 	}
 }
 
-// What has another owner is not deleted.
+// A record with another owner is not deleted.
 func (s *recordSuite) deleteRecords() {
 	x, y := s.connect(), s.connect()
 	a, b, other := s.record("a", "1", ""), s.record("b", "2", ""), s.record("b", "3", "")
@@ -200,7 +200,7 @@ func (s *recordSuite) deleteRecords() {
 	s.take(x, "b", "3")
 }
 
-// A record that is not written again is gone in the end.
+// A record expires unless it is written again.
 func (s *recordSuite) expiry() {
 	b := s.connect()
 	r := s.record("a", "1", "")

@@ -17,7 +17,7 @@ func numbers(first, last int) (all []string) {
 	return all
 }
 
-// Without a position nothing is received that was published before.
+// Without a position the reader gets no message of the past.
 func (s *historySuite) nothingOfThePast() {
 	b := s.connect()
 	s.publish(b, s.name, "old")
@@ -26,7 +26,7 @@ func (s *historySuite) nothingOfThePast() {
 	r.want(s.name, "new")
 }
 
-// A reader that was away gets what it missed, then what comes.
+// A reader that was away gets what it missed, then new messages.
 func (s *historySuite) resume() {
 	pub, sub := s.connect(), s.connect()
 	r := s.read(sub, "", s.name).wantReady(false)
@@ -34,7 +34,7 @@ func (s *historySuite) resume() {
 	at := r.want(s.name, numbers(1, 10)...)
 	r.end()
 	s.publish(pub, s.name, numbers(11, 20)...)
-	r = s.read(s.connect(), at, s.name).wantReady(false) // the position is not of one connection
+	r = s.read(s.connect(), at, s.name).wantReady(false) // a position is good on any connection
 	for i := 11; i <= 20; i++ {
 		a := r.next()
 		if a.text != fmt.Sprint(s.name, " ", i) || !a.late {
@@ -52,7 +52,7 @@ func (s *historySuite) resume() {
 	r.want(s.name, "31")
 }
 
-// A reader that has got no message continues at the position that Ready has named.
+// A reader that has received no message continues at the position that Ready has passed.
 func (s *historySuite) resumeWhereNothingCame() {
 	b := s.connect()
 	s.publish(b, s.name, "old")
@@ -65,7 +65,7 @@ func (s *historySuite) resumeWhereNothingCame() {
 	r.want(s.name, numbers(1, 3)...)
 }
 
-// Reading does not use messages up.
+// Several readers can read the same messages.
 func (s *historySuite) resumeTwice() {
 	b := s.connect()
 	start := s.read(b, "", s.name).wantReady(false)
@@ -97,7 +97,7 @@ func (s *historySuite) severalReaders() {
 	}
 }
 
-// All channels have one order, and a reader gets only its own.
+// The messages of all channels have one order. A reader gets only those of its channels.
 func (s *historySuite) channels() {
 	b := s.connect()
 	x, y, z := s.name+"-x", s.name+"-y*?[x].>#go", s.name+"-z"
@@ -146,7 +146,7 @@ func (s *historySuite) publishMany(b broker.Broker, first, last int) {
 	}
 }
 
-// What was missed may be much.
+// A reader can miss thousands of messages.
 func (s *historySuite) manyMessages() {
 	const count = 5000
 	b := s.connect()
@@ -190,7 +190,7 @@ func (s *historySuite) bigMessages() {
 	s.read(b, start.at, s.name).wantReady(false).want(s.name, messages...)
 }
 
-// A message of the past has an age, and one that comes has none.
+// A message of the past has an age. A new one has none.
 func (s *historySuite) age() {
 	b := s.connect()
 	start := s.read(b, "", s.name).wantReady(false)

@@ -26,7 +26,7 @@ func newHistory(t testing.TB, s *natsServer, o *nats.HistoryOptions) *nats.Histo
 	return b
 }
 
-// admin returns the stream of a server, for the tests' own use.
+// admin returns the stream of a server, on a connection of the test.
 func admin(t testing.TB, s *natsServer, stream string) jetstream.Stream {
 	t.Helper()
 	conn, err := natsgo.Connect(s.url())
@@ -54,7 +54,7 @@ func TestHistory(t *testing.T) {
 	brokertest.RunRecords(t, service)
 }
 
-// What is kept in memory is lost with the NATS server, and readers hear of it.
+// Messages that are kept in memory are lost when the NATS server ends, and readers get a gap.
 func TestHistoryInMemory(t *testing.T) {
 	s := startJetStream(t)
 	service := brokertest.Service{
@@ -94,7 +94,7 @@ func TestHistoryWithoutJetStream(t *testing.T) {
 	require.ErrorContains(t, err, "enable JetStream")
 }
 
-// The stream is created as the options say, and one that is there is used as it is.
+// A stream is created as the options say. One that exists is used as it is.
 func TestHistoryStream(t *testing.T) {
 	s := startJetStream(t)
 	first := newHistory(t, s, &nats.HistoryOptions{Stream: "app", MaxMessages: 100, MaxAge: time.Minute, MaxBytes: 1 << 20})
@@ -111,7 +111,7 @@ func TestHistoryStream(t *testing.T) {
 	require.Equal(t, jetstream.FileStorage, config.Storage)
 }
 
-// A reader that is so slow that the stream loses messages hears of it.
+// A reader that is so slow that the stream drops messages gets a gap.
 func TestHistorySlowReader(t *testing.T) {
 	s := startJetStream(t)
 	b := newHistory(t, s, &nats.HistoryOptions{MaxMessages: 1000})

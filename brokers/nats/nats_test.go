@@ -47,7 +47,7 @@ func TestSingleServer(t *testing.T) {
 	})
 }
 
-// Of several servers one may be away.
+// A broker works if one of several servers is away.
 func TestSeveralURLs(t *testing.T) {
 	s := startNATS(t, nil)
 	run(t, brokertest.Service{
@@ -93,7 +93,7 @@ func TestCredentials(t *testing.T) {
 	brokertest.RoundTrip(t, newBroker(t, "nats://t0ken@"+token.addr()))
 }
 
-// What the user may not do is said, each time.
+// Publish and Subscribe return an error for what the user may not do, each time.
 func TestPermissions(t *testing.T) {
 	s := startNATS(t, &server.Options{Users: []*server.User{{Username: "ann", Password: "pw", Permissions: &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: []string{"a"}},
@@ -154,7 +154,7 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
-// Different channels have different subjects, which NATS takes.
+// Different channels have different subjects, and NATS takes all of them.
 func FuzzSubject(f *testing.F) {
 	f.Add("a.b", "a%2Eb")
 	f.Add("..", ".%2E")
@@ -171,7 +171,7 @@ func FuzzSubject(f *testing.F) {
 	})
 }
 
-// A connection that has gone silent, with nobody saying so, is given up.
+// Subscribe returns when its connection has gone silent without being closed.
 func TestHalfOpenConnection(t *testing.T) {
 	s := startNATS(t, nil)
 	proxy, err := faulty.NewProxy(s.addr(), 1)
@@ -186,7 +186,7 @@ func TestHalfOpenConnection(t *testing.T) {
 	}()
 	<-ready
 	require.NoError(t, b.Publish(t.Context(), "c", nil))
-	select { // pings keep it alive
+	select { // the answers to the pings keep it alive
 	case err := <-ended:
 		t.Fatalf("the subscription ended with %v although the connection works", err)
 	case <-time.After(time.Second):
@@ -199,7 +199,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		t.Fatal("the subscription goes on although nothing comes")
 	}
 
-	// Publishing does not wait for ever either, and Close for nothing.
+	// Publish ends with its context, and Close does not wait at all.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	start := time.Now()
@@ -207,7 +207,7 @@ func TestHalfOpenConnection(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
-// A subscriber that does not keep up gets a gap: no message is left out without one.
+// The subscription of a subscriber that does not keep up ends: no message is left out before that.
 func TestSlowSubscriber(t *testing.T) {
 	s := startNATS(t, &server.Options{MaxPending: 1 << 30})
 	b := newBroker(t, s.url())
@@ -245,12 +245,12 @@ func TestSlowSubscriber(t *testing.T) {
 	require.Less(t, next, 100)
 }
 
-// Dialing, and what follows, ends with the context and with Close.
+// Dialing and the handshake end when the context ends, and with Close.
 func TestDialingEnds(t *testing.T) {
 	silent, err := faulty.NewProxy(startNATS(t, nil).addr(), 1)
 	require.NoError(t, err)
 	defer silent.Close()
-	silent.Silence(faulty.Both) // it takes connections, and the server's greeting does not come
+	silent.Silence(faulty.Both) // it accepts connections, but the server's greeting does not arrive
 	b := newBroker(t, "nats://"+silent.Addr())
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// natsServer is a NATS server of the test's own, in its process.
+// natsServer is a NATS server in the process of the test.
 type natsServer struct {
 	t    testing.TB
 	opts server.Options
@@ -20,8 +20,8 @@ type natsServer struct {
 	server *server.Server
 }
 
-// startNATS starts a server on a free port of 127.0.0.1, which stays its own
-// when it is stopped and started again.
+// startNATS starts a server on a free port of 127.0.0.1. It has the same port when it is stopped
+// and started again.
 func startNATS(t testing.TB, opts *server.Options) *natsServer {
 	t.Helper()
 	s := &natsServer{t: t}

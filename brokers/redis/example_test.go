@@ -54,8 +54,8 @@ func (l libraryLog) Printf(ctx context.Context, format string, args ...any) {
 	l.DebugContext(ctx, "go-redis", "line", fmt.Sprintf(format, args...))
 }
 
-// What the library says goes to the application's log, at level debug, and not
-// to standard error. This is for the whole process: once, at its start.
+// The library logs to the application's logger, at level debug, instead of to standard
+// error. This is for the whole process: do it once, when the program starts.
 func Example_logging() {
 	goredis.SetLogger(libraryLog{slog.Default()})
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
-// runHistory checks a History as any broker, and what it keeps.
+// runHistory runs all tests of brokers on a History.
 func runHistory(t *testing.T, service brokertest.Service, forget func()) {
 	t.Helper()
 	run(t, service)
@@ -60,7 +60,7 @@ func TestHistoryOnDisk(t *testing.T) {
 	require.Equal(t, []string{"1", "2"}, got)
 }
 
-// receive receives messages of the channel "c" until it is ready and has that many.
+// receive receives messages of the channel "c" until it is ready and has n of them.
 func receive(t *testing.T, b broker.History, after broker.Position, n int) (at broker.Position, got []string, gap error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -128,7 +128,7 @@ func TestHistoryRetention(t *testing.T) {
 	require.ErrorContains(t, gap, "MaxLen")
 	require.Len(t, got, int(kept))
 
-	// What is too old goes when something is published.
+	// A message that is too old is dropped when another one is published.
 	require.Eventually(t, func() bool {
 		require.NoError(t, b.Publish(t.Context(), "c", []byte("new")))
 		return client.XLen(t.Context(), "app").Val() < 500
@@ -138,7 +138,7 @@ func TestHistoryRetention(t *testing.T) {
 	require.Less(t, len(got), 500)
 }
 
-// A reader that is so slow that the stream loses messages hears of it.
+// A reader that is so slow that the stream drops messages gets a gap.
 func TestHistorySlowReader(t *testing.T) {
 	server := startRedis(t)
 	b := newHistory(t, server.url(), &redis.HistoryOptions{MaxLen: 1000})
@@ -177,8 +177,8 @@ func TestHistorySlowReader(t *testing.T) {
 	require.Equal(t, 1, gaps)
 }
 
-// A connection that has gone silent, with nobody saying so, is given up; Close waits for
-// nothing.
+// SubscribeAfter returns when its connection has gone silent without being closed. Close does
+// not wait.
 func TestHistoryHalfOpenConnection(t *testing.T) {
 	server := startRedis(t)
 	proxy, err := faulty.NewProxy(server.addr, 1)
@@ -196,7 +196,7 @@ func TestHistoryHalfOpenConnection(t *testing.T) {
 		return ended
 	}
 	ended, closed := subscribe(), subscribe()
-	select { // pings keep them alive
+	select { // the answers to the pings keep them alive
 	case err := <-ended:
 		t.Fatalf("the subscription ended with %v although the connection works", err)
 	case <-time.After(time.Second):
@@ -211,7 +211,7 @@ func TestHistoryHalfOpenConnection(t *testing.T) {
 		}
 	}
 
-	// With the real patience Close ends what waits for a connection that is silent.
+	// Close ends a subscription that waits for a silent connection, however long it would wait.
 	proxy.Resume()
 	b.SetPing(time.Hour, time.Hour)
 	ended = subscribe()

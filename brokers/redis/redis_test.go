@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	logging.Disable() // of the library: outages are what is tested
+	logging.Disable() // the library would log every outage
 	leakcheck.Main(m)
 }
 
@@ -127,7 +127,7 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, client.XTrimMaxLen(t.Context(), "socketio", 0).Err())
 	}})
 
-	// Whatever the node a program of another kind publishes on.
+	// Another program may publish on any node.
 	b := newBroker(t, "redis+cluster://"+nodes[2].addr)
 	defer b.Close()
 	got := make(chan string, 3)
@@ -140,7 +140,7 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// The library has a logger that applications can replace, as the example does.
+// Applications can replace the logger of the library, as the example does.
 func TestLibraryLog(t *testing.T) {
 	var out strings.Builder
 	goredis.SetLogger(libraryLog{slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
@@ -151,7 +151,7 @@ func TestLibraryLog(t *testing.T) {
 	require.Contains(t, out.String(), "failed to dial")
 }
 
-// What is given to NewFromClient stays the caller's.
+// Close leaves the client of NewFromClient open.
 func TestNewFromClient(t *testing.T) {
 	server := startRedis(t)
 	client := dialRedis(server.addr)
@@ -191,7 +191,7 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// A connection that has gone silent, with nobody saying so, is given up.
+// Subscribe returns when its connection has gone silent without being closed.
 func TestHalfOpenConnection(t *testing.T) {
 	server := startRedis(t)
 	proxy, err := faulty.NewProxy(server.addr, 1)
@@ -206,7 +206,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		ended <- b.Subscribe(t.Context(), []string{"c"}, func() { close(ready) }, func(string, []byte) {})
 	}()
 	<-ready
-	select { // pings keep it alive
+	select { // the answers to the pings keep it alive
 	case err := <-ended:
 		t.Fatalf("the subscription ended with %v although the connection works", err)
 	case <-time.After(time.Second):
@@ -219,7 +219,7 @@ func TestHalfOpenConnection(t *testing.T) {
 		t.Fatal("the subscription goes on although nothing comes")
 	}
 
-	// Publishing does not wait for ever either, and Close for nothing.
+	// Publish ends with its context, and Close does not wait at all.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	start := time.Now()

@@ -28,7 +28,7 @@ func TestSentinelFailover(t *testing.T) {
 	require.NoError(t, os.WriteFile(config, []byte("sentinel monitor mymaster "+host+" "+port+" 1\n"+
 		"sentinel down-after-milliseconds mymaster 500\n"), 0o600))
 	sentinel := startRedis(t, config, "--sentinel")
-	require.Eventually(t, func() bool { // its first look may come too early; the next is ten seconds later
+	require.Eventually(t, func() bool { // it asks the master every ten seconds only
 		return strings.Contains(sentinel.do("SENTINEL", "REPLICAS", "mymaster"), replica.addr)
 	}, 30*time.Second, 20*time.Millisecond)
 
@@ -44,7 +44,7 @@ func TestSentinelFailover(t *testing.T) {
 	defer asks.Close()
 	master.Stop()
 	require.Eventually(t, func() bool {
-		role, err := asks.Do(t.Context(), "ROLE").Slice() // which fails when connections are cut in between
+		role, err := asks.Do(t.Context(), "ROLE").Slice() // it fails while connections are cut
 		return err == nil && role[0] == "master" && a.BrokerStatus().Outages > 0 && b.BrokerStatus().Outages > 0
 	}, 30*time.Second, 20*time.Millisecond)
 	connected(t, a)

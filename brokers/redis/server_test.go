@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// redisServer is a redis-server process of the test's own.
+// redisServer is a redis-server process of a test.
 type redisServer struct {
 	t    testing.TB
 	addr string // 127.0.0.1:port
@@ -28,8 +28,8 @@ type redisServer struct {
 	cmd *exec.Cmd
 }
 
-// startRedis starts a redis-server on a free port, with more arguments, the
-// first of which may be a configuration file. It is killed when the test ends.
+// startRedis starts a redis-server on a free port, and kills it when the test ends. The first
+// argument may be a configuration file.
 func startRedis(t testing.TB, args ...string) *redisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -93,7 +93,7 @@ func (s *redisServer) Stop() {
 	}
 }
 
-// dialRedis returns a client for the tests' own use.
+// dialRedis returns a client of the test.
 func dialRedis(addr string) *goredis.Client {
 	return goredis.NewClient(&goredis.Options{
 		Addr: addr, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true,

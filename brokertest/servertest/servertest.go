@@ -1,5 +1,5 @@
-// Package servertest checks that servers and emitters on a broker are one
-// application: what package brokertest, which knows no servers, cannot check.
+// Package servertest checks that servers and emitters on a broker are one application. Package
+// brokertest cannot check this, because it knows no servers.
 //
 //	func TestServers(t *testing.T) {
 //		servertest.Run(t, brokertest.Service{Connect: ..., Stop: ..., Start: ...})
@@ -25,9 +25,8 @@ import (
 // patience is how long a test waits for what should happen at once.
 const patience = 30 * time.Second
 
-// Run checks, in subtests, that servers on the service are one application. It
-// needs the service for itself only during the test of an outage, which is left
-// out if the service has no Stop and Start.
+// Run checks, in subtests, that servers on the service are one application. Nobody else should
+// use the service during the test of an outage, which needs Stop and Start.
 func Run(t *testing.T, service brokertest.Service) {
 	for _, test := range []struct {
 		name string
@@ -70,8 +69,8 @@ func (s *suite) eventually(what string, holds func() bool) {
 	}
 }
 
-// server starts a server on the service, and waits until it is connected. What
-// one of its clients says, the clients of all servers get.
+// server starts a server on the service, and waits until it is connected. It sends what one of
+// its clients says to the clients of all servers.
 func (s *suite) server(replay int) *socketio.Server {
 	s.Helper()
 	srv := socketio.NewServer(&socketio.Options{
@@ -148,7 +147,7 @@ func (s *suite) servers() {
 	bob.WaitDisconnect()
 }
 
-// They serve their own clients during an outage, and find each other afterwards.
+// Servers serve their own clients during an outage, and are one application again afterwards.
 func (s *suite) outage() {
 	if s.service.Stop == nil || s.service.Start == nil {
 		s.Skip("the service has no Stop and Start")
@@ -164,8 +163,8 @@ func (s *suite) outage() {
 	bob.Emit("say", "kept")
 	s.check("Emit", a.Emit("local", 1))
 	ann.Expect("local", 1)
-	// Published when the service is just back it would reach nobody: its server is
-	// to have tried in vain, and to keep it since.
+	// The server must have tried to publish in vain, and keep the message since. If it
+	// published the message when the service has just come back, nobody would receive it.
 	kept := 0
 	s.eventually("what is said to be kept", func() bool {
 		if kept++; b.BrokerStatus().Waiting == 0 {

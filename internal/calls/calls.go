@@ -1,5 +1,5 @@
-// Package calls keeps track of the calls of a broker's methods that are under way. The
-// broker's Close ends them and waits for them.
+// Package calls keeps track of the calls of a broker's methods that are under way, so that the
+// broker's Close can end them and wait for them.
 package calls
 
 import (
@@ -9,8 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/broker"
 )
 
-// Group is the calls of one broker. All methods may be called from any
-// goroutine.
+// Group is the calls of one broker. All methods may be called from any goroutine.
 type Group struct {
 	explain func(error) error
 	ctx     context.Context // ends with Close
@@ -20,19 +19,19 @@ type Group struct {
 	wg sync.WaitGroup
 }
 
-// New returns a group without calls. Do passes the error of a call through explain.
+// New returns a group. Do passes the errors of calls through explain.
 func New(explain func(error) error) *Group {
 	g := &Group{explain: explain}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
 
-// Context ends with Close.
+// Context returns a context that ends with Close.
 func (g *Group) Context() context.Context { return g.ctx }
 
-// Do calls f, unless the group is closed or the context has ended. The context
-// of f ends when either happens. The error is then ErrClosed or that of ctx,
-// whatever f returns.
+// Do calls f with a context that ends when the group is closed or ctx ends. If that has happened
+// already, it returns broker.ErrClosed or the error of ctx; so it does if that happens
+// during the call and f returns an error.
 func (g *Group) Do(ctx context.Context, f func(context.Context) error) error {
 	call, leave, err := g.enter(ctx)
 	if err != nil {
@@ -70,8 +69,8 @@ func (g *Group) enter(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// Close ends the calls and waits until they have returned. It reports whether it
-// was the first.
+// Close ends the calls and waits until they have returned. It reports whether this was the
+// first call of Close.
 func (g *Group) Close() (first bool) {
 	g.mu.Lock()
 	first = g.ctx.Err() == nil
