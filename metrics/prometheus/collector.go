@@ -3,15 +3,14 @@
 //
 //	registry.MustRegister(prometheus.New(srv, nil))
 //
-// It reads [socketio.Server.Stats] and [socketio.Server.BrokerStatus] at each scrape;
-// they cost nothing in between. Hooks observe how long the handlers of each namespace
-// and event take, and how they fail.
+// It reads [socketio.Server.Stats] and [socketio.Server.BrokerStatus] at each scrape,
+// which costs nothing between two scrapes. Hooks observe how long the handlers of each
+// namespace and event take, and how they fail.
 //
-// Clients cannot create series: events without a handler of their own are
-// counted as "*", and so are the namespaces that only clients have named, see
-// [socketio.Context.Pattern].
+// Clients cannot create series: an event without a handler of its own has the label "*",
+// and so has a namespace that only clients have named, see [socketio.Context.Pattern].
 //
-// Several servers of one process are told apart by a label:
+// If a process has several servers, give each a label:
 //
 //	client.WrapRegistererWith(client.Labels{"server": "public"}, registry).MustRegister(prometheus.New(srv, nil))
 package prometheus
@@ -25,12 +24,11 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
-// Options are the options of a [Collector]. Nil and the zero value mean every
-// default.
+// Options are the options of a [Collector]. Nil and the zero value mean every default.
 type Options struct {
-	// Buckets are the upper bounds, in seconds and ascending, of the histograms
-	// socketio_handler_duration_seconds and socketio_ack_duration_seconds. Each
-	// is a series for each event. Nil means 0.1 ms to 10 s in eleven steps.
+	// Buckets are the upper bounds of the histograms socketio_handler_duration_seconds
+	// and socketio_ack_duration_seconds, in seconds and ascending. Each bucket is a
+	// series for each event. Nil means 0.1 ms to 10 s in eleven steps.
 	Buckets []float64
 }
 
@@ -46,8 +44,8 @@ type Collector struct {
 
 var _ client.Collector = (*Collector)(nil)
 
-// New returns the collector of a server and adds its hooks to it. It panics if
-// the buckets are not ascending.
+// New returns a collector for a server, and adds hooks to the server. Register the collector with
+// a registry. New panics if the buckets are not ascending.
 func New(srv *socketio.Server, opts *Options) *Collector {
 	if opts == nil {
 		opts = &Options{}
@@ -61,8 +59,8 @@ func New(srv *socketio.Server, opts *Options) *Collector {
 	return c
 }
 
-// Close removes the hooks from the server. What they have observed, and what
-// the server tells itself, is collected all the same.
+// Close removes the hooks from the server. The collector still collects what they have observed, and
+// the state of the server.
 func (c *Collector) Close() { c.remove() }
 
 // Describe implements prometheus.Collector.
@@ -86,10 +84,10 @@ func (c *Collector) Collect(ch chan<- client.Metric) {
 	c.watched.collect(ch)
 }
 
-// prefix is what all names begin with.
+// prefix is the beginning of all names.
 const prefix = "socketio_"
 
-// descs are those of all metrics that are read at a scrape.
+// descs describes all metrics that are read at a scrape.
 var descs = describe()
 
 func describe() map[*observe.Metric]*client.Desc {
@@ -107,7 +105,7 @@ func describe() map[*observe.Metric]*client.Desc {
 	return descs
 }
 
-// labels is a label's name or value as client takes it, for metrics with one.
+// labels returns the label as a list, which is empty for metrics without one.
 func labels(m *observe.Metric, label string) []string {
 	if m.Label == "" {
 		return nil

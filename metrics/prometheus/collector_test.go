@@ -23,7 +23,7 @@ import (
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
-// rig is a server and the registry with its collector.
+// rig is a server, and a registry with its collector.
 type rig struct {
 	t        *testing.T
 	srv      *socketio.Server
@@ -46,7 +46,7 @@ func newRig(t *testing.T, opts *socketio.Options) *rig {
 	return r
 }
 
-// scrape returns the samples as a server of Prometheus reads them, by name and labels.
+// scrape returns the samples that Prometheus gets, by name and labels.
 func (r *rig) scrape() map[string]string {
 	r.t.Helper()
 	web := httptest.NewServer(promhttp.HandlerFor(r.registry, promhttp.HandlerOpts{Registry: r.registry}))
@@ -66,7 +66,7 @@ func (r *rig) scrape() map[string]string {
 	return samples
 }
 
-// expect compares some of the samples; "" is none.
+// expect checks some of the samples. "" means that there is none.
 func (r *rig) expect(want map[string]string) {
 	r.t.Helper()
 	got := r.scrape()
@@ -145,7 +145,7 @@ func TestHandlersAreObserved(t *testing.T) {
 	cl.Emit("count", "one")
 	cl.Emit("made up")
 	cl.Call("ask")
-	cl.Call("count", 1) // and the answer to the question has come before
+	cl.Call("count", 1) // by then the answer to the question has come
 	silent := socketiotest.Connect(t, r.srv, nil)
 	silent.Call("ask")
 	for _, c := range []*socketiotest.Client{cl, silent} {
@@ -185,7 +185,7 @@ socketio_event_errors_total{event="count",kind="limit",namespace="/"} 2
 	})
 }
 
-// Names that clients make up are no series.
+// Names that clients make up create no series.
 func TestClientsCreateNoSeries(t *testing.T) {
 	r := newRig(t, &socketio.Options{Namespaces: []string{"*"}})
 	r.srv.Namespace("*").On("*", func(*socketio.Context, string) {})
@@ -220,7 +220,7 @@ func TestCloseEndsWhatHooksObserve(t *testing.T) {
 	})
 }
 
-// Several servers have one registry.
+// Several servers can share a registry.
 func TestServersAreToldApartByALabel(t *testing.T) {
 	r := newRig(t, nil)
 	r.registry = client.NewPedanticRegistry()

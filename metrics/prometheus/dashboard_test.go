@@ -31,7 +31,7 @@ var (
 	legend   = regexp.MustCompile(`{{(\w+)}}`)
 )
 
-// collected returns the labels of every series that a scrape can have, by name.
+// collected returns the labels of every series that a scrape can contain, by name.
 func collected(t *testing.T) map[string][]string {
 	r := newRig(t, &socketio.Options{Recovery: new(socketio.Recovery), Cluster: socketio.ClusterOptions{Broker: new(brokertest.Memory).Connect()}})
 	r.srv.On("say", func(*socketio.Context) error { return &socketio.Error{Message: "no"} })
@@ -50,8 +50,7 @@ func collected(t *testing.T) map[string][]string {
 	return labels
 }
 
-// What the dashboard asks for exists, with the labels that it uses, and all
-// that is collected is on it.
+// The dashboard uses only series and labels that exist, and shows everything that is collected.
 func TestDashboardAsksForWhatIsCollected(t *testing.T) {
 	labels := collected(t)
 	text, err := os.ReadFile("../grafana/dashboard.json")
@@ -103,7 +102,7 @@ func TestDashboardAsksForWhatIsCollected(t *testing.T) {
 	}
 }
 
-// The document's table is what is collected.
+// The table in the document lists exactly what is collected.
 func TestDocumentNamesWhatIsCollected(t *testing.T) {
 	text, err := os.ReadFile("../../docs/observability.md")
 	require.NoError(t, err)
@@ -139,7 +138,7 @@ func TestDashboardPanelsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// family is the name of a metric without what a histogram's series add.
+// family returns the name of a metric: that of a series without the suffix of a histogram.
 func family(series string) string {
 	return regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(series, "")
 }

@@ -29,8 +29,8 @@ import (
 	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
-// idle are the series of the dashboard, by the metric and what the query demands of
-// it, that stay at zero in the test; all others are above.
+// idle lists the series of the dashboard that stay at zero in the test, by the metric and the
+// labels in the query. All others must be greater than zero.
 var idle = map[string]bool{
 	`socketio_connections_closed_total reason="slow client"`: true,
 	"socketio_volatile_events_dropped_total":                 true,
@@ -46,8 +46,8 @@ var idle = map[string]bool{
 	"socketio_broker_queue_bytes":                            true,
 }
 
-// TestDashboardInPrometheus has a Prometheus watch a server under load and asks it
-// what the dashboard asks.
+// TestDashboardInPrometheus lets a Prometheus scrape a server under load, and sends it the queries
+// of the dashboard.
 func TestDashboardInPrometheus(t *testing.T) {
 	if os.Getenv("CI") == "" && os.Getenv("E2E") == "" {
 		t.Skip("end-to-end tests are off: install prometheus, then E2E=1 go test in metrics/prometheus")
@@ -85,11 +85,11 @@ func TestDashboardInPrometheus(t *testing.T) {
 			}
 			return nil
 		})
-		variables = append(variables, "$"+v.Name, want) // one is chosen
+		variables = append(variables, "$"+v.Name, want) // the user has chosen one
 	}
 	asked := 0
 	for _, all := range []bool{false, true} {
-		if all { // what "All" stands for
+		if all { // the user has chosen "All"
 			variables = []string{"$__rate_interval", "3s", "$job", ".*", "$instance", ".*"}
 		}
 		for _, p := range dashboard.Panels {
@@ -133,8 +133,8 @@ func eventually(t *testing.T, f func() error) {
 	}
 }
 
-// underLoad starts a server to which all sorts of things happen until stop is
-// called, and returns where it is.
+// underLoad starts a server, and does everything to it that the dashboard shows, until stop is
+// called. It returns the address of the server.
 func underLoad(t *testing.T) (addr string, stop func()) {
 	service := new(brokertest.Memory)
 	r := newRig(t, &socketio.Options{
@@ -184,12 +184,12 @@ func underLoad(t *testing.T) (addr string, stop func()) {
 				return
 			}
 			_, _ = guest.TryJoin("/closed", nil)
-			guest.Emit("ask") // which it does not acknowledge
-			for range 30 {    // too many at once
+			guest.Emit("ask") // the server asks a question, which the client does not answer
+			for range 30 {    // more at once than a limit allows
 				guest.Emit("say")
 			}
 			guest.Disconnect()
-			if lost != nil { // it comes back in time, or too late
+			if lost != nil { // this client comes back in time or too late
 				lost, err = lost.TryReconnect()
 				if err != nil {
 					t.Error(err)
@@ -198,7 +198,7 @@ func underLoad(t *testing.T) (addr string, stop func()) {
 				lost.Drop()
 			}
 			if turn++; turn%50 == 0 {
-				lost = nil // it does not come back
+				lost = nil // this client does not come back
 			}
 			if lost == nil {
 				lost, err = socketiotest.TryConnect(t, r.srv, nil)
@@ -209,7 +209,7 @@ func underLoad(t *testing.T) (addr string, stop func()) {
 				lost.Drop()
 				stranded = append(stranded, lost)
 			}
-			if len(stranded) > 2 { // its session has ended long ago
+			if len(stranded) > 2 { // the session of this client has ended long ago
 				if late, err := stranded[0].TryReconnect(); err == nil {
 					late.Disconnect()
 				}
@@ -228,7 +228,7 @@ func underLoad(t *testing.T) (addr string, stop func()) {
 // server is a Prometheus.
 type server struct{ url string }
 
-// startPrometheus starts a Prometheus that asks target, as job "app", four times a second.
+// startPrometheus starts a Prometheus that scrapes target four times a second, as job "app".
 func startPrometheus(t *testing.T, target string) server {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
@@ -267,7 +267,7 @@ scrape_configs: [{job_name: app, static_configs: [{targets: ["%s"]}]}]
 	return prom
 }
 
-// get decodes the data of an answer of the API.
+// get sends a request to the API, and decodes the data of the answer.
 func (s server) get(path string, data any) error {
 	answer, err := http.Get(s.url + path)
 	if err != nil {
@@ -287,7 +287,7 @@ func (s server) get(path string, data any) error {
 	return json.Unmarshal(body.Data, data)
 }
 
-// query returns the greatest of the values that a query has now.
+// query returns the greatest present value of a query.
 func (s server) query(expr string) (float64, error) {
 	var data struct {
 		Result []struct{ Value [2]any }

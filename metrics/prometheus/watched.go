@@ -10,7 +10,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
-// watched is what hooks observe.
+// watched has the metrics that hooks observe.
 type watched struct {
 	durations *client.HistogramVec
 	errors    *client.CounterVec
@@ -40,7 +40,7 @@ func newWatched(buckets []float64) *watched {
 		}, []string{"reason"}),
 	}
 	for _, reason := range observe.UnansweredReasons {
-		w.unacked.WithLabelValues(reason) // series that exist before the first one
+		w.unacked.WithLabelValues(reason) // so that the series exists before it is first counted
 	}
 	return w
 }

@@ -12,13 +12,12 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
-// errNoHandler says what ErrNoHandler does, without the name that the client
-// made up.
+// errNoHandler replaces an ErrNoHandler, whose text contains the name that the client has made up.
 var errNoHandler = errors.New("socketio: no handler for the event")
 
-// record notes an error on the span and returns its kind. What a client sent
-// wrongly is described without quoting it. An error that the app tells the
-// client is no failure of the server, as 4xx are not with HTTP.
+// record records an error on the span, and returns its kind. It does not quote what a client has
+// sent. An error that the application sends to the client is no failure of the server, like 4xx
+// with HTTP.
 func record(span trace.Span, err error) (kind string) {
 	kind = observe.Kind(err)
 	var opts []trace.EventOption

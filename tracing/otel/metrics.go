@@ -12,8 +12,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
-// observeServer makes what there is to read of a server instruments of the
-// meter, which asks when it collects.
+// observeServer registers an instrument for each figure of the server. The meter reads them when it
+// collects.
 func observeServer(meter metric.Meter, srv *socketio.Server) (metric.Registration, error) {
 	observed := make(map[*observe.Metric]metric.Int64Observable)
 	var all []metric.Observable

@@ -21,7 +21,7 @@ import (
 	"github.com/seed-d124fa34/socketio/tracing/otel"
 )
 
-// collect returns what the meter has, by name.
+// collect returns the present metrics, by name.
 func (r *rig) collect() map[string]metricdata.Metrics {
 	r.t.Helper()
 	var all metricdata.ResourceMetrics
@@ -35,8 +35,7 @@ func (r *rig) collect() map[string]metricdata.Metrics {
 	return metrics
 }
 
-// sums returns the values of the sums, by name and attribute, and those that
-// only grow.
+// sums returns the values of the sums by name and attribute, and which of them never shrink.
 func (r *rig) sums() (values map[string]int64, totals map[string]bool) {
 	values, totals = map[string]int64{}, map[string]bool{}
 	for name, m := range r.collect() {
@@ -87,7 +86,7 @@ func TestServerIsObserved(t *testing.T) {
 	}
 	var values map[string]int64
 	var totals map[string]bool
-	// Until the client that has said goodbye is gone, and the one that polls has fetched what it has been sent.
+	// The first client must have gone, and the one that polls must have fetched everything.
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		values, totals = r.sums()
 		for series, want := range want {
@@ -127,7 +126,7 @@ func TestBrokerIsObserved(t *testing.T) {
 	assert.EqualValues(t, 1, values["socketio.broker.outages"])
 }
 
-// Several servers have one provider.
+// Several servers can share a provider.
 func TestServersOfAProviderAreCountedTogether(t *testing.T) {
 	r := newRig(t, nil, otel.Options{})
 	r.reader = sdkmetric.NewManualReader()
@@ -151,7 +150,7 @@ func TestAcknowledgementsAreMeasured(t *testing.T) {
 	})
 	cl := socketiotest.Connect(t, r.srv, &socketiotest.Options{Answer: func(socketiotest.Event) []any { return []any{} }})
 	cl.Call("ask")
-	cl.Call("ask") // and the answer to the first question has come before
+	cl.Call("ask") // by then the answer to the first question has come
 	m := r.collect()["socketio.ack.duration"]
 	assert.Equal(t, "s", m.Unit)
 	h, ok := m.Data.(metricdata.Histogram[float64])
@@ -160,7 +159,7 @@ func TestAcknowledgementsAreMeasured(t *testing.T) {
 	assert.Positive(t, h.DataPoints[0].Count)
 }
 
-// The document's list is what is measured, with the attributes of gauges and counters.
+// The list in the document is exactly what is measured, with the attributes of gauges and counters.
 func TestDocumentNamesWhatIsMeasured(t *testing.T) {
 	text, err := os.ReadFile("../../docs/observability.md")
 	require.NoError(t, err)

@@ -1,24 +1,23 @@
-// Package otel traces the events of a Socket.IO server with OpenTelemetry,
-// measures how long their handlers take, and exports
-// [socketio.Server.Stats] and [socketio.Server.BrokerStatus] as metrics.
+// Package otel traces the events of a Socket.IO server with OpenTelemetry, measures how
+// long their handlers take, and exports [socketio.Server.Stats] and
+// [socketio.Server.BrokerStatus] as metrics.
 //
 //	remove, err := otel.Instrument(srv, nil)
 //
-// Each event that a client sends is a span, "connect" and "disconnect" included,
-// and so is each callback of [socketio.OnAck]. It is a child of the span of the
-// handshake request: of the one that middleware around the server has put into
-// the request's context, or else of the one that its headers name. Handlers continue
-// the trace with [socketio.Context.Context]:
+// Each event that a client sends is a span, including "connect" and "disconnect", and so is
+// each callback of [socketio.OnAck]. Its parent is the span of the handshake request:
+// the one that middleware around the server has put into the request's context, or else the
+// one that the request's headers name. Handlers continue the trace with
+// [socketio.Context.Context]:
 //
 //	srv.On("order", func(c *socketio.Context, order string) error {
 //		return save(c.Context(), order) // its spans are children of the event's
 //	})
 //
-// Spans and measurements have the attributes of OpenTelemetry's semantic
-// conventions for messaging. Names are those that the server knows, never those
-// that clients make up, see [socketio.Context.Pattern]; payloads, the client's
-// address, its headers and its auth payload are not recorded, and of a session id
-// no more than logs have.
+// Spans and measurements have the attributes of OpenTelemetry's semantic conventions for
+// messaging. They contain names that the server knows, and never names that clients make up,
+// see [socketio.Context.Pattern]. They do not contain payloads, nor the client's address,
+// headers or auth payload. Of a session id they contain the beginning, as logs do.
 package otel
 
 import (
@@ -39,24 +38,23 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/observe"
 )
 
-// Options are the options of [Instrument]. Nil and the zero value mean every
-// default.
+// Options are the options of [Instrument]. Nil and the zero value mean every default.
 type Options struct {
 	// TracerProvider makes the spans. Nil means OpenTelemetry's global one.
 	TracerProvider trace.TracerProvider
-	// MeterProvider measures messaging.process.duration, in seconds, by
-	// namespace, event and kind of error, and socketio.ack.duration; whenever
-	// it collects, it reads the server's gauges and counters, such as
-	// socketio.connections. Servers with the same provider are counted
-	// together. Nil means OpenTelemetry's global one.
+	// MeterProvider gets messaging.process.duration, in seconds, by namespace, event
+	// and kind of error, and socketio.ack.duration, in seconds. Whenever it collects,
+	// it reads the server's gauges and counters, such as socketio.connections. Servers
+	// with the same provider are counted together. Nil means OpenTelemetry's global
+	// one.
 	MeterProvider metric.MeterProvider
 	// Propagator reads the trace from the headers of a handshake whose context
 	// has none. Nil means OpenTelemetry's global one, which reads nothing
 	// unless the program has set it.
 	Propagator propagation.TextMapPropagator
-	// NewTraces makes each event a trace of its own that is linked with the
-	// handshake's, instead of a part of that: a client may stay for days, and a
-	// sampler decides once for a trace.
+	// NewTraces makes each event a trace of its own, which is linked to the trace of the
+	// handshake, instead of a part of that trace. Use it if clients stay for days,
+	// because a sampler decides once for a whole trace.
 	NewTraces bool
 }
 
@@ -72,8 +70,8 @@ const (
 	recoveredKey = attribute.Key("socketio.recovered") // true: the client has come back to its session
 )
 
-// Instrument adds hooks to a server and registers its metrics,
-// until remove is called. The error is that of the MeterProvider.
+// Instrument adds hooks to a server and registers its metrics. remove undoes both. The error is
+// that of the MeterProvider.
 func Instrument(srv *socketio.Server, opts *Options) (remove func(), err error) {
 	var o Options
 	if opts != nil {
@@ -131,8 +129,7 @@ type instrument struct {
 	newTraces bool
 }
 
-// begin starts the span of an event, or of the callback of an event's
-// acknowledgement.
+// begin starts the span of an event, or of the callback of an acknowledgement.
 func (in *instrument) begin(ctx context.Context, c *socketio.Context, operation string) (context.Context, func(socketio.Args, error)) {
 	began := time.Now()
 	ns, event := c.Pattern()
@@ -168,24 +165,23 @@ func (in *instrument) begin(ctx context.Context, c *socketio.Context, operation 
 
 const system = "socketio"
 
-// buckets are those that the conventions advise, with finer ones below, since
-// most handlers are fast.
+// buckets are those that the semantic conventions recommend, and smaller ones, because most handlers
+// are fast.
 var buckets = metric.WithExplicitBucketBoundaries(.0001, .0005, .001, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10)
 
-// handshake returns a context with the span of the handshake request, if there
-// is one.
+// handshake returns a context with the span of the handshake request, if there is one.
 func (in *instrument) handshake(ctx context.Context, c *socketio.Context) context.Context {
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx // from middleware
 	}
 	headers := in.headers
 	if headers == nil {
-		headers = global.GetTextMapPropagator() // as it is now: programs set it late
+		headers = global.GetTextMapPropagator() // read now, because programs may set it after Instrument
 	}
 	return headers.Extract(ctx, propagation.HeaderCarrier(c.Request().Header))
 }
 
-// short is what is shown of a session id: enough to find it, too little to use it.
+// short returns the beginning of a session id: enough to find it in logs, too little to use it.
 func short(sid string) string {
 	if len(sid) <= 6 {
 		return sid

@@ -55,10 +55,10 @@ func newRig(t *testing.T, server *socketio.Options, opts otel.Options) *rig {
 	return r
 }
 
-// stop waits for all handlers, and so for their spans.
+// stop waits until all handlers have returned, so that their spans have ended.
 func (r *rig) stop() { assert.NoError(r.t, r.srv.Shutdown(context.Background())) }
 
-// span stops the server and returns the span of this name, which is to be the only one.
+// span stops the server, and returns the span with a name, of which there must be exactly one.
 func (r *rig) span(name string) tracetest.SpanStub {
 	r.t.Helper()
 	r.stop()
@@ -126,7 +126,7 @@ func TestEventsAreSpansOfTheHandshakesTrace(t *testing.T) {
 	}
 }
 
-// The events of a client that has come back to its session say so.
+// The spans of a client that has come back to its session say so.
 func TestRecoveredClients(t *testing.T) {
 	r := newRig(t, &socketio.Options{Recovery: new(socketio.Recovery)}, otel.Options{})
 	r.srv.On("before", func(*socketio.Context) {})
@@ -139,7 +139,7 @@ func TestRecoveredClients(t *testing.T) {
 	assert.Equal(t, "true", attributes(r.span("process / after").Attributes)["socketio.recovered"])
 }
 
-// Middleware of net/http that traces the handshake comes before its headers.
+// A span that middleware of net/http has put into the context takes precedence over the headers.
 func TestSpanInTheRequestsContextIsTheParent(t *testing.T) {
 	r := newRig(t, nil, otel.Options{})
 	r.srv.On("say", func(*socketio.Context) {})
@@ -213,7 +213,7 @@ func TestErrorsAreRecorded(t *testing.T) {
 	}
 }
 
-// Nothing that is secret, sent, or made up by a client gets into a span.
+// Spans contain no secrets, no payloads, and no names that clients make up.
 func TestSpansHoldNothingOfTheClients(t *testing.T) {
 	r := newRig(t, &socketio.Options{Namespaces: []string{"*"}, Limits: socketio.Limits{EventRate: 1000}}, otel.Options{})
 	r.srv.On("count", func(*socketio.Context, int) {})
@@ -231,7 +231,7 @@ func TestSpansHoldNothingOfTheClients(t *testing.T) {
 		cl.Emit("any", "s3cret")
 		cl.Emit("s3cret")
 		cl.Emit("limited")
-		cl.Call("bye") // and all of them have been handled
+		cl.Call("bye") // by then all of them have been handled
 		ids = append(ids, cl.ID())
 	}
 	r.stop()

@@ -6,10 +6,10 @@ import (
 	"errors"
 )
 
-// MaxIndex bounds the digits of the query parameter j, the number of a client's callback.
+// MaxIndex is how many digits the query parameter j may have. It is the number of a client's callback.
 const MaxIndex = 10
 
-// IsIndex reports whether a query parameter j is one: digits, which go into a script.
+// IsIndex reports whether j is a number. Only then is it safe to write it into a script.
 func IsIndex(j string) bool {
 	if j == "" || len(j) > MaxIndex {
 		return false
@@ -24,9 +24,9 @@ func IsIndex(j string) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// AppendScript appends the script that hands a payload of text to the client's callback.
-// index is one by IsIndex. Nothing in the payload can end the script, its string, or the
-// element that it may stand in.
+// AppendScript appends the script that passes a text payload to the client's callback. IsIndex
+// has reported true for index. Nothing in the payload can end the string, the script, or an
+// HTML element that contains it.
 func AppendScript(dst []byte, index string, payload []byte) []byte {
 	dst = append(append(append(dst, "___eio["...), index...), `]("`...)
 	done := 0
@@ -40,7 +40,7 @@ func AppendScript(dst []byte, index string, payload []byte) []byte {
 			escaped = append(room[:0], `\n`...)
 		case b < ' ' || b == '<' || b == 0x7f:
 			escaped = append(room[:0], '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
-		case b == 0xa8 || b == 0xa9: // U+2028 and U+2029 are ends of lines in older engines
+		case b == 0xa8 || b == 0xa9: // older JavaScript engines take U+2028 and U+2029 for ends of lines
 			if i >= done+2 && payload[i-2] == 0xe2 && payload[i-1] == 0x80 {
 				dst = append(append(dst, payload[done:i-2]...), `\u202`...)
 				dst = append(dst, '8'+b-0xa8)
@@ -56,8 +56,8 @@ func AppendScript(dst []byte, index string, payload []byte) []byte {
 	return append(append(dst, payload[done:]...), `");`...)
 }
 
-// MaxFormGrowth is how many times as long as its payload a form may be: a line feed that
-// JSON has escaped takes two bytes there and seven here.
+// MaxFormGrowth is how many times longer than its payload a form may be. A line feed that JSON
+// has escaped takes two bytes in the payload and seven in the form.
 const MaxFormGrowth = 4
 
 var (
@@ -65,9 +65,9 @@ var (
 	errEscape = errors.New("a form whose field d cannot be unescaped")
 )
 
-// FormPayload returns the payload of text in the form that a client posts which polls with
-// script elements: the field d, in which line feeds are written as \n, and a \n of the
-// payload as \\n. The payload takes the place of the form in its memory.
+// FormPayload returns the text payload of a form. Clients that poll with script elements post
+// forms: the field d has the payload, with \n instead of a line feed, and \\n instead of \n.
+// FormPayload overwrites body.
 func FormPayload(body []byte) ([]byte, error) {
 	for field := range bytes.SplitSeq(body, []byte("&")) {
 		value, ok := bytes.CutPrefix(field, []byte("d="))
@@ -83,7 +83,7 @@ func FormPayload(body []byte) ([]byte, error) {
 	return nil, errNoData
 }
 
-// unescape changes a value of a form to what it stands for.
+// unescape decodes a value of a form, in place.
 func unescape(value []byte) (text []byte, ok bool) {
 	text = value[:0]
 	for i := 0; i < len(value); i++ {
@@ -106,8 +106,9 @@ func unescape(value []byte) (text []byte, ok bool) {
 	return text, true
 }
 
-// unescapeLines changes text. An n behind one backslash is a line feed with it; behind
-// several, one of them was added by the client.
+// unescapeLines undoes in place what the client has done with line feeds. It replaces an n
+// behind one backslash, and that backslash, by a line feed. Of several backslashes in front
+// of an n it removes one.
 func unescapeLines(text []byte) []byte {
 	out, slashes := text[:0], 0
 	for _, b := range text {

@@ -31,7 +31,7 @@ func TestAppendScript(t *testing.T) {
 	}
 }
 
-// formOf is what official clients of versions 1 and 2 make of a payload.
+// formOf returns the form that official clients of versions 1 and 2 post for a payload.
 func formOf(payload string) string {
 	escaped := strings.ReplaceAll(payload, `\n`, "\\\n")
 	return "d=" + url.QueryEscape(strings.ReplaceAll(escaped, "\n", `\n`))
@@ -54,7 +54,7 @@ func TestFormPayload(t *testing.T) {
 	}
 }
 
-// No form of the official clients is longer than MaxFormGrowth times its payload, and reading it takes no memory.
+// A form of the official clients is at most MaxFormGrowth times as long as its payload. Reading it allocates nothing.
 func TestFormGrowth(t *testing.T) {
 	for _, part := range []string{`\n`, "\n", "é", "€", `"`, "😀", "\x00", `\\n`} {
 		payload := strings.Repeat(part, 1000)
@@ -67,7 +67,7 @@ func TestFormGrowth(t *testing.T) {
 	}
 }
 
-// What is unescaped is what net/url reads.
+// unescape and net/url agree.
 func FuzzUnescape(f *testing.F) {
 	for _, s := range []string{"d=4a", "d=%E2%82%AC+%5cn", "x&d=%zz", "d=%", "d=%4", "d=1%3A2&d=3"} {
 		f.Add(s)
@@ -90,8 +90,8 @@ func FuzzUnescape(f *testing.F) {
 	})
 }
 
-// A script is the payload as a string of JSON, which JavaScript reads as it is meant, and
-// leaves nothing that could end it.
+// A script contains the payload as a JSON string that JavaScript reads as the same text, and nothing
+// in it can end the script.
 func FuzzScript(f *testing.F) {
 	f.Add(`9:42["a\"b"]`)
 	f.Add("a\u2028</script>\x00😀")
@@ -111,8 +111,9 @@ func FuzzScript(f *testing.F) {
 	})
 }
 
-// A form never fails but for its escapes and the missing field, and what clients make of
-// a payload without a line feed behind a backslash, which JSON never has, comes back.
+// FormPayload fails only for a wrong escape and for a missing field. It returns the payload for which
+// a client has made the form, unless that has a line feed behind a backslash, which JSON never
+// has.
 func FuzzForm(f *testing.F) {
 	f.Add("d=2%3A4a", `42["a\nb"]`)
 	f.Fuzz(func(t *testing.T, body, payload string) {

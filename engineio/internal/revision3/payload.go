@@ -1,11 +1,11 @@
-// Package revision3 is what revision 3 of Engine.IO looks like where it differs from
+// Package revision3 encodes and decodes what revision 3 of Engine.IO writes differently from
 // revision 4: the payloads of long-polling, in three forms, and the binary messages of
-// WebSocket. It knows no connection.
+// WebSocket. It knows no connections.
 //
-// A payload is text ("LENGTH:PACKET", one after the other) or framed: each packet behind
-// a header in bytes. Text holds binary messages in base64. Clients that cannot read
-// binary data get text only, and say so with the query parameter b64 or, if they poll with
-// script elements, with j.
+// A payload is either text ("LENGTH:PACKET", one packet after the other) or framed, with a
+// binary header in front of each packet. A text payload has binary messages in base64.
+// Clients that cannot read binary data get text payloads only. They say so with the query
+// parameter b64 or, if they poll with script elements, with j.
 package revision3
 
 import (
@@ -15,14 +15,14 @@ import (
 	"unicode/utf8"
 )
 
-// Version is the revision, in the query parameter EIO of every request. Clients of some
-// early versions send another one, or none.
+// Version is the value of the query parameter EIO of every request. Some early clients send
+// another value, or none.
 const Version = "3"
 
-// message is the type of a message, as a number: it stands before binary data.
+// message is the packet type of a message. It is the byte in front of binary data.
 const message = 4
 
-// base64Message begins a text that holds a binary message.
+// base64Message is in front of a binary message in base64.
 const base64Message = "b4"
 
 const (
@@ -31,10 +31,10 @@ const (
 	headerEnd    = 255 // ends the header
 )
 
-// maxDigits bounds the digits of a length: no payload is longer.
+// maxDigits is how many digits a length may have. No payload is longer.
 const maxDigits = 10
 
-// What is wrong with a payload.
+// Errors of payloads.
 var (
 	errEmpty  = errors.New("an empty payload")
 	errLength = errors.New("a packet without a length, or with one that is none")
@@ -43,36 +43,35 @@ var (
 	errUTF8   = errors.New("a text packet that is not UTF-8")
 )
 
-// What is wrong with a binary message.
+// Errors of binary messages.
 var (
 	errType   = errors.New("binary data without the type of a message in front")
 	errBase64 = errors.New("a binary message that is not base64")
 )
 
-// AppendText appends a text packet as it stands in a payload of text. The packet is
-// UTF-8.
+// AppendText appends a text packet, which is UTF-8, to a text payload.
 func AppendText(dst, packet []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(utf16Len(packet)), 10)
 	return append(append(dst, ':'), packet...)
 }
 
-// AppendBase64 appends a binary message as it stands in a payload of text.
+// AppendBase64 appends a binary message to a text payload.
 func AppendBase64(dst, data []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(len(base64Message)+base64.StdEncoding.EncodedLen(len(data))), 10)
 	return AppendBase64Packet(append(dst, ':'), data)
 }
 
-// AppendBase64Packet appends a binary message as a text packet.
+// AppendBase64Packet appends a binary message as a text packet, without its length.
 func AppendBase64Packet(dst, data []byte) []byte {
 	return base64.StdEncoding.AppendEncode(append(dst, base64Message...), data)
 }
 
-// AppendFramedText appends a text packet as it stands in a framed payload.
+// AppendFramedText appends a text packet to a framed payload.
 func AppendFramedText(dst, packet []byte) []byte {
 	return append(appendHeader(dst, framedText, len(packet)), packet...)
 }
 
-// AppendFramedBinary appends a binary message as it stands in a framed payload.
+// AppendFramedBinary appends a binary message to a framed payload.
 func AppendFramedBinary(dst, data []byte) []byte {
 	return append(append(appendHeader(dst, framedBinary, 1+len(data)), message), data...)
 }
@@ -87,11 +86,11 @@ func appendHeader(dst []byte, kind byte, n int) []byte {
 	return append(dst, headerEnd)
 }
 
-// AppendBinary appends a binary message as it stands in a WebSocket message.
+// AppendBinary appends a binary message in the form of a WebSocket message.
 func AppendBinary(dst, data []byte) []byte { return append(append(dst, message), data...) }
 
-// Binary returns the data of a binary message: of a WebSocket message, or of a packet of a
-// framed payload.
+// Binary returns the data of a binary message. packet is a WebSocket message, or a binary packet
+// of a framed payload.
 func Binary(packet []byte) ([]byte, error) {
 	if len(packet) == 0 || packet[0] != message {
 		return nil, errType
@@ -99,7 +98,7 @@ func Binary(packet []byte) ([]byte, error) {
 	return packet[1:], nil
 }
 
-// Base64 returns the data of a binary message that came as the text packet, if it is one.
+// Base64 returns the data of a text packet that is a binary message in base64. is is false for other packets.
 func Base64(packet []byte) (data []byte, is bool, err error) {
 	if len(packet) == 0 || packet[0] != base64Message[0] {
 		return nil, false, nil
@@ -114,8 +113,8 @@ func Base64(packet []byte) (data []byte, is bool, err error) {
 	return data, true, nil
 }
 
-// Next returns the first packet of a payload of text, which is UTF-8, and the rest. The
-// packet may be empty: some clients send such a packet when they have nothing to say.
+// Next returns the first packet of a text payload, which is UTF-8, and the rest. The packet may
+// be empty, because some clients send an empty packet when they have nothing to send.
 func Next(payload []byte) (packet, rest []byte, err error) {
 	if len(payload) == 0 {
 		return nil, nil, errEmpty
@@ -132,8 +131,8 @@ func Next(payload []byte) (packet, rest []byte, err error) {
 	return payload[:end], payload[end:], nil
 }
 
-// NextFramed returns the first packet of a framed payload, and the rest. A binary packet
-// is for Binary.
+// NextFramed returns the first packet of a framed payload, and the rest. Binary decodes the
+// packet if it is binary.
 func NextFramed(payload []byte) (packet []byte, binary bool, rest []byte, err error) {
 	switch {
 	case len(payload) == 0:
@@ -157,8 +156,8 @@ func NextFramed(payload []byte) (packet []byte, binary bool, rest []byte, err er
 	return packet, binary, rest, nil
 }
 
-// number reads the decimal number at the beginning of p, whose digits count from zero.
-// Without digits, or with too many, digits is 0.
+// number reads the decimal number at the beginning of p. zero is the byte for the digit 0.
+// digits is the length of the number, or 0 if it has no digits or too many.
 func number(p []byte, zero byte) (n, digits int) {
 	for digits < len(p) && p[digits]-zero <= 9 {
 		if digits == maxDigits || n > (1<<31-1-9)/10 {
@@ -170,8 +169,8 @@ func number(p []byte, zero byte) (n, digits int) {
 	return n, digits
 }
 
-// IsASCII reports whether a text has nothing but ASCII in it: then its length in bytes is
-// that in UTF-16 code units.
+// IsASCII reports whether a text is ASCII. Its length in bytes is then its length in UTF-16 code
+// units.
 func IsASCII(p []byte) bool {
 	for _, b := range p {
 		if b >= utf8.RuneSelf {
@@ -181,22 +180,22 @@ func IsASCII(p []byte) bool {
 	return true
 }
 
-// utf16Len returns how many UTF-16 code units a text of UTF-8 has.
+// utf16Len returns the length of a UTF-8 text in UTF-16 code units.
 func utf16Len(p []byte) int {
 	n := 0
 	for _, b := range p {
-		if b&0xc0 != 0x80 { // not inside a character
+		if b&0xc0 != 0x80 { // the first byte of a character
 			n++
 		}
-		if b >= 0xf0 { // two surrogates
+		if b >= 0xf0 { // a character of two code units
 			n++
 		}
 	}
 	return n
 }
 
-// utf16Prefix returns how many bytes of a text of UTF-8 are n UTF-16 code units. It
-// reports false if there are fewer, or if they end between two surrogates.
+// utf16Prefix returns how many bytes of a UTF-8 text are n UTF-16 code units. It reports false
+// if the text is shorter, or if n ends between two surrogates.
 func utf16Prefix(p []byte, n int) (end int, ok bool) {
 	for n > 0 {
 		if end == len(p) {
@@ -215,9 +214,9 @@ func utf16Prefix(p []byte, n int) (end int, ok bool) {
 	return end, n == 0
 }
 
-// Undouble returns a text packet of a payload of text as it was meant. Clients of Socket.IO
-// 1 encode it in UTF-8 twice, which nothing in their requests tells: but a text that
-// is meant as it came has hardly ever nothing but pairs of characters that look like it.
+// Undouble decodes a text packet of a text payload that was encoded in UTF-8 twice, as clients
+// of Socket.IO 1 do. Their requests do not say so. Undouble decides by the text: if all its
+// characters outside of ASCII look like bytes of UTF-8, it was almost certainly encoded twice.
 func Undouble(packet []byte) []byte {
 	if IsASCII(packet) {
 		return packet

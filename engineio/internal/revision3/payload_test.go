@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The forms as the protocol document and the reference server have them.
+// The expected forms are those of the protocol document and of the reference server.
 func TestAppend(t *testing.T) {
 	assert.Equal(t, "6:4hello", string(AppendText(nil, []byte("4hello"))))
 	assert.Equal(t, "2:4€", string(AppendText(nil, []byte("4€"))), "code units, not bytes")
@@ -56,7 +56,7 @@ func TestNext(t *testing.T) {
 		{"1e1:4123456789", nil, errLength},
 		{"1:4x", []string{"4"}, errLength},
 		{"3:4a", nil, errShort},
-		{"2:4😀", nil, errShort}, // half of a pair
+		{"2:4😀", nil, errShort}, // ends between two surrogates
 		{"9999999999:4", nil, errLength},
 		{"99999999999:4", nil, errLength},
 		{"2147483639:4", nil, errShort},
@@ -115,7 +115,7 @@ func TestBinaryMessages(t *testing.T) {
 	}
 }
 
-// What is appended is found again, whatever it is, and lengths are those of JavaScript.
+// What is appended can be read again, whatever it is. Lengths are those of JavaScript.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("4hello", []byte{1}, "4€😀")
 	f.Add("2", []byte{}, "4\x00\xff")
@@ -146,7 +146,7 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// Any payload is read to its end, or to an error, in steps that get on.
+// Any payload can be read to its end or to an error, and each step reads something.
 func FuzzPayload(f *testing.F) {
 	for _, s := range []string{"6:4hello2:4€", "10:b4AQIDBA==", "0:", "\x00\x04\xff4€\x01\x03\xff\x04\x01\x02", "\x00\xff", "1:4\xff"} {
 		f.Add([]byte(s))

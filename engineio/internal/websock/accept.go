@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// libraryBuffer is what the library has for reading the header of a frame, in bytes.
+	// libraryBuffer is the size of the buffer with which the library reads the header of a frame, in bytes.
 	libraryBuffer = 16
 	// controlBuffer holds the largest control frame (RFC 6455, section 5.5), so
 	// that the library writes each with one call.
 	controlBuffer = 128
 )
 
-// Options are those of a connection. All but Form and those of compression must be set.
+// Options are the options of a connection. All must be set, except Form and those of compression.
 type Options struct {
 	WriteTimeout time.Duration // how long a client may take nothing of what is written to it
-	Limit        int           // of a message, in bytes
+	Limit        int           // the size of a message, in bytes
 	ControlRate  int           // control frames a second that a client may send
 	Form         outgoing.Form // of the messages to the client
 	// Deflate negotiates permessage-deflate, for messages of at least
@@ -35,10 +35,10 @@ type Options struct {
 	DeflateThreshold int
 }
 
-// Accept completes a handshake that Check has found to be good, unless before,
-// called when the connection can be taken over, returns an error, which Accept then
-// returns. The answer to the client is not written yet: it waits for the first write.
-// Other errors are a *BadHandshake or a *HijackError.
+// Accept completes a handshake for which Check has returned nil. It calls before when it
+// is certain that it can take the connection over; if before returns an error, Accept
+// returns that error and has not accepted. Other errors are a *BadHandshake or a
+// *HijackError. The first write to the connection sends the answer to the handshake, too.
 func Accept(w http.ResponseWriter, r *http.Request, opts *Options, before func() error) (*Conn, error) {
 	if p, _ := firstSubprotocol(r); p != "" && w.Header().Get(subprotocolHeader) == "" { // middleware may have chosen
 		w.Header().Set(subprotocolHeader, p)
@@ -51,7 +51,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options, before func()
 		hw.conn.open(appendAccept(make([]byte, 0, 192), key, w.Header()))
 		return hw.conn, nil
 	}
-	o := websocket.AcceptOptions{InsecureSkipVerify: true} // our user has checked the origin
+	o := websocket.AcceptOptions{InsecureSkipVerify: true} // the caller has checked the origin
 	if opts.Deflate {
 		o.CompressionMode = websocket.CompressionNoContextTakeover
 		o.CompressionThreshold = opts.DeflateThreshold
@@ -63,20 +63,20 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options, before func()
 		return nil, hw.failure(err)
 	}
 	if hw.deflate() {
-		ws.SetReadLimit(-1) // nextByLibrary has a limit
+		ws.SetReadLimit(-1) // nextByLibrary enforces the limit
 		hw.conn.library = &library{ws: ws}
 	}
 	return hw.conn, nil
 }
 
-// HijackError says that the network connection under a request cannot be taken over.
+// HijackError means that the network connection of a request cannot be taken over.
 type HijackError struct{ Err error }
 
 func (e *HijackError) Error() string { return e.Err.Error() }
 func (e *HijackError) Unwrap() error { return e.Err }
 
-// CanHijack reports whether the connection under w may be taken over, as far as that
-// can be known before it is tried.
+// CanHijack reports whether the connection of w can be taken over, as far as this is known
+// before it is tried.
 func CanHijack(w http.ResponseWriter) bool {
 	for {
 		switch t := w.(type) {
@@ -90,16 +90,15 @@ func CanHijack(w http.ResponseWriter) bool {
 	}
 }
 
-// hijackWriter is the ResponseWriter for websocket.Accept. It keeps the answer
-// back: that of a success until there is something to send with it, that of
-// a failure for our user to write.
+// hijackWriter is the ResponseWriter for websocket.Accept. It keeps the answer back: the
+// first write sends that of a success, and the caller of Accept writes that of a failure.
 type hijackWriter struct {
 	http.ResponseWriter
 	opts   *Options
 	before func() error // of Accept
 
 	conn   *Conn
-	failed error // of before, or of the hijacking
+	failed error // the error of before or of the hijacking
 	status int
 	text   bytes.Buffer
 }
@@ -107,7 +106,7 @@ type hijackWriter struct {
 func (h *hijackWriter) WriteHeader(status int)      { h.status = status }
 func (h *hijackWriter) Write(p []byte) (int, error) { return h.text.Write(p) }
 
-// Hijack is called by the library when it has found the handshake to be good.
+// Hijack implements http.Hijacker. The library calls it when it has found nothing wrong with the handshake.
 func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err := h.hijack(); err != nil {
 		return nil, nil, err
@@ -124,7 +123,7 @@ func (h *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // hijack takes the connection over, without the buffers of net/http.
 func (h *hijackWriter) hijack() error {
 	if !CanHijack(h.ResponseWriter) {
-		h.failed = &HijackError{http.ErrNotSupported} // before the application hears of the client
+		h.failed = &HijackError{http.ErrNotSupported} // before is not called
 		return h.failed
 	}
 	if h.failed = h.before(); h.failed != nil {
@@ -140,12 +139,12 @@ func (h *hijackWriter) hijack() error {
 	return nil
 }
 
-// deflate reports whether compression was negotiated.
+// deflate reports whether the handshake has negotiated compression.
 func (h *hijackWriter) deflate() bool {
 	return h.Header().Get("Sec-WebSocket-Extensions") != ""
 }
 
-// failure is why the handshake was not accepted.
+// failure returns why the handshake was not accepted.
 func (h *hijackWriter) failure(err error) error {
 	h.Header().Del("Connection")
 	h.Header().Del("Upgrade")
@@ -159,32 +158,32 @@ func (h *hijackWriter) failure(err error) error {
 	return &BadHandshake{http.StatusBadRequest, strings.TrimSpace(h.text.String())}
 }
 
-// NewConn returns a WebSocket on a network connection that was taken over, from which
-// before has been read. opts is not copied.
+// NewConn returns a WebSocket on a network connection that was taken over. before are bytes
+// that have been read from it already. The options are not copied.
 func NewConn(network net.Conn, opts *Options, before []byte) *Conn {
 	c := &Conn{opts: opts, in: rawconn.NewInbox(network, rawconn.Access(network), before)}
 	c.frames.Limit = opts.Limit
 	return c
 }
 
-// open queues the answer to the handshake, which goes with the first write.
+// open queues the answer to the handshake. The first write sends it.
 func (c *Conn) open(answer []byte) {
 	c.control, c.lastPong, c.opening = answer, int32(len(answer)), true
 }
 
-// libraryConn is the network connection as the WebSocket library has it.
+// libraryConn is the network connection that the WebSocket library uses.
 type libraryConn struct {
 	net.Conn
 	c *Conn
 }
 
-// Read is called on the goroutine that reads.
+// Read is called by the goroutine that reads.
 func (l libraryConn) Read(p []byte) (int, error) { return l.c.readForLibrary(p) }
 
-// Write is called with control frames, on the goroutine that reads, and with
-// compressed messages, in pieces, while collecting.
+// Write is called with control frames, by the goroutine that reads, and with pieces of
+// compressed messages, by collectMessage.
 func (l libraryConn) Write(p []byte) (int, error) { return l.c.writeForLibrary(p) }
 
-// Close is called by the WebSocket library as soon as it has handed over its
-// answer to a close frame, which may wait for a write. Conn.Close closes.
+// Close does nothing. The library calls it as soon as it has written its answer to a close
+// frame, and the answer may still wait to be sent. Conn.Close closes the connection.
 func (libraryConn) Close() error { return nil }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/wstest"
 )
 
-// The kernel does not hold several MiB for a client that does not read.
+// The kernel holds much less than it would by default for a client that does not read.
 func TestKernelHoldsLittle(t *testing.T) {
 	for name, secure := range map[string]bool{"TCP": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestKernelHoldsLittle(t *testing.T) {
 				server = handshake(t, client, server)
 			}
 			c := NewConn(server, &Options{WriteTimeout: time.Minute, Limit: 100, ControlRate: 1000}, nil)
-			c.WriteUntil(time.Now().Add(300 * time.Millisecond)) // by then nothing more goes
+			c.WriteUntil(time.Now().Add(300 * time.Millisecond)) // by then the network takes nothing more
 			held := 0
 			var err error
 			for piece := make([]byte, 16<<10); err == nil && held < 64<<20; held += len(piece) {
@@ -37,7 +37,7 @@ func TestKernelHoldsLittle(t *testing.T) {
 	}
 }
 
-// handshake returns the server's side of TLS on a connection.
+// handshake does a TLS handshake, and returns the server's side.
 func handshake(t *testing.T, client, server net.Conn) net.Conn {
 	https := httptest.NewTLSServer(nil) // for its certificate
 	https.Close()

@@ -9,14 +9,14 @@ const subprotocolHeader = "Sec-Websocket-Protocol"
 
 // BadHandshake is why a request cannot become a WebSocket.
 type BadHandshake struct {
-	Status  int    // of the HTTP answer
-	Message string // in the words of the WebSocket library of the reference server
+	Status  int    // the status of the HTTP response
+	Message string // as the WebSocket library of the reference server words it
 }
 
 func (e *BadHandshake) Error() string { return e.Message }
 
-// IsHandshake reports whether a request is what Node.js's http module takes for an
-// upgrade, and with it the reference server.
+// IsHandshake reports whether the http module of Node.js, and so the reference server, takes
+// a request for an upgrade.
 func IsHandshake(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 && headerHasToken(r.Header["Connection"], "upgrade")
 }
@@ -32,8 +32,7 @@ func headerHasToken(values []string, token string) bool {
 	return false
 }
 
-// Check returns what is wrong with a handshake (RFC 6455, section 4.2.1), nil if
-// nothing.
+// Check returns what is wrong with a handshake (RFC 6455, section 4.2.1), or nil.
 func Check(r *http.Request) *BadHandshake {
 	switch _, ok := firstSubprotocol(r); {
 	case r.Method != http.MethodGet:
@@ -57,8 +56,8 @@ func isHandshakeKey(s string) bool {
 }
 
 // firstSubprotocol returns the first subprotocol that a client offers, "" for none, and
-// whether the offer is well-formed. A browser that offers some closes a
-// WebSocket for which the server has chosen none.
+// whether the offer is well-formed. The server must choose one that is offered: otherwise a
+// browser closes the WebSocket.
 func firstSubprotocol(r *http.Request) (first string, ok bool) {
 	for _, v := range r.Header[subprotocolHeader] {
 		for p := range strings.SplitSeq(v, ",") {
@@ -74,7 +73,7 @@ func firstSubprotocol(r *http.Request) (first string, ok bool) {
 	return first, true
 }
 
-// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+// isToken reports whether s is a token (RFC 9110, section 5.6.2).
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

@@ -12,16 +12,16 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
 )
 
-// library is what a connection has that negotiated permessage-deflate.
+// library is the additional state of a connection that has negotiated permessage-deflate.
 type library struct {
 	ws         *websocket.Conn // reads and writes the messages
-	large      *[]byte         // holds the message that ws has read last, or nil; for the goroutine that reads
-	flooded    bool            // ws has read more control frames than it should have; likewise
-	collecting *[]byte         // where the writes of ws go while it compresses a message, or nil; protected by Conn.mu
+	large      *[]byte         // holds the message that ws has read last, or nil; only the goroutine that reads uses it
+	flooded    bool            // ws has read more control frames than Options.ControlRate allows; only the goroutine that reads uses it
+	collecting *[]byte         // gets what ws writes while it compresses a message, otherwise nil; protected by Conn.mu
 }
 
-// compress is assembleLocked for frames that may be compressed. It is called
-// without mu, which it holds for no longer than it takes to copy.
+// compress is assembleLocked for frames that may be compressed. The caller must not hold mu;
+// compress holds it only while it copies.
 func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, err error) {
 	buf = bufpool.Get()
 	c.mu.Lock()
@@ -38,7 +38,7 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 	c.mu.Lock()
 	c.library.collecting = nil
 	p = *buf
-	// The library's answer to a close frame may be among what it wrote.
+	// The library may have written its answer to a close frame, too.
 	if end := closeFrameEnd(p[front:]); end > 0 {
 		c.closeSent.Store(true)
 		p = p[:front+end]
@@ -47,8 +47,8 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 	return p, n, buf, err
 }
 
-// closeFrameEnd returns where the first close frame among whole, unmasked frames
-// ends, 0 if there is none.
+// closeFrameEnd returns the end of the first close frame among whole, unmasked frames, or 0
+// if there is none.
 func closeFrameEnd(frames []byte) int {
 	for at := 0; at+2 <= len(frames); {
 		first, size := frames[at], int(frames[at+1])
@@ -66,7 +66,7 @@ func closeFrameEnd(frames []byte) int {
 	return 0
 }
 
-// collect adds the frames of f to what is collected, compressed if they may be.
+// collect appends the frames of f to what is collected, compressed if f allows that.
 func (c *Conn) collect(f *outgoing.Unit) error {
 	if !f.Compress() {
 		c.mu.Lock()
@@ -92,17 +92,17 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 	return nil
 }
 
-// collectMessage has the library compress a message. more is false if none may follow.
+// collectMessage compresses a message with the library. more is false if no message may follow.
 func (c *Conn) collectMessage(p []byte, binary bool) (more bool, err error) {
 	kind := websocket.MessageText
 	if binary {
 		kind = websocket.MessageBinary
 	}
-	// No deadline: nothing is written to the network here.
+	// It needs no deadline, because it writes nothing to the network.
 	err = c.library.ws.Write(context.Background(), kind, p)
 	if errors.Is(err, net.ErrClosed) {
 		c.mu.Lock()
-		c.closeSent.Store(true) // a close frame was: nothing may follow it
+		c.closeSent.Store(true) // the library has sent a close frame: nothing may follow it
 		c.mu.Unlock()
 		return false, nil
 	}

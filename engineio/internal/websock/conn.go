@@ -14,67 +14,67 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
-// CloseTimeout is how long a client has to end the connection when it is being closed.
+// CloseTimeout is how long a client may take to end the connection after the close frame.
 const CloseTimeout = 5 * time.Second
 
-// Owner is what a connection belongs to once its WebSocket is in use.
+// Owner is notified of what happens to a connection whose WebSocket is in use.
 type Owner interface {
-	// ControlQueued is called when the goroutine that reads has left control frames
-	// to be written. The owner has them written, with TryWrite or Write.
+	// ControlQueued is called by the goroutine that reads when it has queued control
+	// frames. The owner then calls TryWrite or Write.
 	ControlQueued()
 	// ControlFlood is called by the goroutine that reads when the client sends more
-	// control frames than Options.ControlRate and Next cannot say so. What time it
-	// takes holds the client back.
+	// control frames than Options.ControlRate allows, and Next cannot return an error
+	// for it. The client is held back for as long as ControlFlood takes.
 	ControlFlood()
 }
 
 // Conn is one WebSocket.
 //
-// One goroutine reads: Next, ReadUntil, Close and what waits for the client. One at a
-// time writes messages: TryWrite, Write, WriteAlone. Other methods may be called from
-// any goroutine.
+// One goroutine reads: it calls Next, Close, Goodbye and DiscardAll. One goroutine at a time
+// writes messages: it calls TryWrite, Write and WriteAlone. Other methods may be called
+// from any goroutine.
 type Conn struct {
 	opts  *Options
 	owner Owner // nil while an upgrade is probed
 
-	// For the goroutine that reads, but library for writing as well.
-	in        rawconn.Inbox // has the network connection
+	// Only the goroutine that reads uses these, except that writers use library, too.
+	in        rawconn.Inbox // contains the network connection
 	frames    wsframe.Reader
-	library   *library      // with permessage-deflate, instead of frames; else nil
-	controls  *pace.Limiter // of control frames
+	library   *library      // replaces frames with permessage-deflate, otherwise nil
+	controls  *pace.Limiter // limits the control frames of the client
 	discarded int32         // bytes read since AwaitClose
 
 	lastPong int32 // where the last pong in control starts; protected by mu
 
-	// closeSent: a close frame has been written, or is in control, or the end has come: no
-	// message may follow; set with mu held.
+	// closeSent means that no message may follow: a close frame has been written or
+	// is in control, or the connection has ended. It is set with mu held.
 	closeSent    atomic.Bool
-	closeWritten atomic.Bool // the close frame has gone to the network
+	closeWritten atomic.Bool // the network has taken the close frame
 	ending       atomic.Bool // AwaitClose was called
 
-	busy     bool // a write waits for the network, or has to: control frames are queued; protected by mu
-	opening  bool // control begins with the answer to the handshake, which goes with the first write; protected by mu
+	busy     bool // a write waits for the network, or is about to, so control frames are queued; protected by mu
+	opening  bool // control begins with the answer to the handshake, which the first write sends; protected by mu
 	narrowed bool // see narrowLocked
 
-	rest []byte // what the network did not take of a write; used by whoever writes messages
+	rest []byte // what the network has not taken of a write; only the goroutine that writes messages uses it
 
 	mu       sync.Mutex      // protects the following; never held while waiting for the network
-	control  []byte          // control frames that go with the next write; the first may be the end of one
-	deadline instant.Instant // of the writes
+	control  []byte          // control frames for the next write; it may begin with the rest of one
+	deadline instant.Instant // the deadline of the writes
 	final    instant.Instant // no deadline is later, if it is not zero
 	written  int64           // bytes handed to the network
 }
 
-// SetOwner says what the connection belongs to from now on. It is called once.
+// SetOwner sets the owner, before the WebSocket is used. It is called once.
 func (c *Conn) SetOwner(o Owner) { c.owner = o }
 
-// WritesAtOnce reports whether TryWrite may be used: where writing has to wait for
-// nothing, and takes little time.
+// WritesAtOnce reports whether TryWrite may be used: a write then waits for nothing, and
+// takes little time.
 func (c *Conn) WritesAtOnce() bool { return c.in.Raw() != nil && c.library == nil }
 
 func (c *Conn) network() net.Conn { return c.in.Conn() }
 
-// kernel is for asking the kernel what it holds; nil where that is out of reach.
+// kernel returns the connection for system calls, or nil if there is none.
 func (c *Conn) kernel() syscall.RawConn {
 	if secure, ok := c.network().(*tls.Conn); ok {
 		return rawconn.Access(secure.NetConn())
@@ -82,31 +82,31 @@ func (c *Conn) kernel() syscall.RawConn {
 	return c.in.Raw()
 }
 
-// CloseSent reports whether a close frame has been written or is about to be, or
-// the connection has ended.
+// CloseSent reports whether a close frame has been written or queued, or the connection has
+// ended.
 func (c *Conn) CloseSent() bool { return c.closeSent.Load() }
 
-// ReadUntil ends the waiting of whoever reads at t, if it is not zero.
+// ReadUntil sets the deadline of reads. Zero means none.
 func (c *Conn) ReadUntil(t time.Time) { _ = c.network().SetReadDeadline(t) }
 
-// AwaitClose gives the client CloseTimeout to end the connection, which is being
-// closed.
+// AwaitClose gives the client CloseTimeout to end the connection. It is called when the
+// connection is being closed.
 func (c *Conn) AwaitClose() {
 	c.ending.Store(true)
 	c.ReadUntil(time.Now().Add(CloseTimeout))
 }
 
-// Cut ends the network connection at once. What the kernel holds for a client
-// that does not take it is dropped, rather than kept for minutes.
+// Cut ends the network connection at once. The kernel drops what it holds for the client;
+// otherwise it would keep that for minutes for a client that takes nothing.
 func (c *Conn) Cut() {
-	conn := below(c.network()) // TLS says goodbye when it is closed, which waits for the network
+	conn := below(c.network()) // closing TLS sends an alert, which may wait for the network
 	if l, ok := conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = l.SetLinger(0)
 	}
 	_ = conn.Close()
 }
 
-// below returns the connection that carries a connection, under TLS.
+// below returns the connection under TLS, or conn itself without TLS.
 func below(conn net.Conn) net.Conn {
 	for {
 		w, ok := conn.(interface{ NetConn() net.Conn })
@@ -117,12 +117,12 @@ func below(conn net.Conn) net.Conn {
 	}
 }
 
-// Progress is what a client has taken up to some time.
+// Progress says what a client has taken up to one moment.
 type Progress struct {
 	Written int64 // bytes handed to the network
-	Held    int64 // bytes of them that the client's side has not acknowledged, -1 if not known
+	Held    int64 // bytes of these that the client's kernel has not acknowledged, -1 if unknown
 	Waiting bool  // a write waits for the network
-	Polling bool  // over long-polling: it is not of a Conn, but counted by its user
+	Polling bool  // it is about long-polling: the user of this package has counted it, and not a Conn
 }
 
 // Progress returns what the client has taken.
@@ -137,8 +137,8 @@ func (c *Conn) Progress() Progress {
 }
 
 // Since reports whether the client has taken something since before, over the same
-// transport. A write that did not have to wait proves nothing: the kernel takes it for a
-// dead client, too.
+// transport. A write that did not wait proves nothing: the kernel takes bytes for a client
+// that is dead, too.
 func (p Progress) Since(before Progress) bool {
 	if p.Polling != before.Polling {
 		return false
@@ -149,15 +149,15 @@ func (p Progress) Since(before Progress) bool {
 	return p.Held >= 0 && before.Held >= 0 && p.Written-p.Held > before.Written-before.Held
 }
 
-// WaitedSince reports whether what is sent last may be behind what the client took
-// since before: a write has waited for the network, or bytes that the network had
-// before are still not acknowledged. Otherwise what is sent arrives at once.
+// WaitedSince reports whether something that was sent after before may still be on its way,
+// although the client has taken something: a write has waited for the network, or bytes
+// that were written before are not acknowledged yet.
 func (p Progress) WaitedSince(before Progress) bool {
 	return p.Waiting && before.Waiting || p.Held >= 0 && p.Written-p.Held < before.Written
 }
 
-// closeWrite ends the outgoing direction, if the network connection can do that.
-// Nothing is being written.
+// closeWrite ends the outgoing direction, if the network connection can do that. No write is
+// under way.
 func (c *Conn) closeWrite() {
 	if half, ok := c.network().(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()

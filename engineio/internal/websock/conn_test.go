@@ -20,7 +20,7 @@ func text(s string) *outgoing.Unit {
 	return u
 }
 
-// What net/http has read beyond the handshake comes first.
+// Next reads the bytes first that net/http has read behind the handshake.
 func TestInboxBefore(t *testing.T) {
 	client, server := wstest.TCPPair(t)
 	defer client.Close()
@@ -29,7 +29,7 @@ func TestInboxBefore(t *testing.T) {
 	for _, raw := range []bool{true, false} {
 		network := server
 		if !raw {
-			network = struct{ net.Conn }{server} // whose file descriptor is out of reach
+			network = struct{ net.Conn }{server} // a connection without a file descriptor
 		}
 		tr := NewConn(network, &Options{Limit: 100, ControlRate: 1000}, stream[:9])
 		_, err := client.Write(stream[9:])
@@ -42,7 +42,7 @@ func TestInboxBefore(t *testing.T) {
 	}
 }
 
-// Reading a message takes no memory, and waiting for one no buffer.
+// Reading a message allocates nothing, and a connection that waits for one holds no buffer.
 func TestInboxAllocates(t *testing.T) {
 	client, server := wstest.TCPPair(t)
 	defer client.Close()
@@ -59,10 +59,10 @@ func TestInboxAllocates(t *testing.T) {
 		}
 	}
 	read()
-	assert.Less(t, testing.AllocsPerRun(200, read), 0.5) // now and then the pool is emptied
+	assert.Less(t, testing.AllocsPerRun(200, read), 0.5) // the garbage collector may empty the pool
 }
 
-// Nothing follows a close frame, whatever is queued when it goes.
+// Nothing follows a close frame, whatever is queued when it is written.
 func TestNothingFollowsTheCloseFrame(t *testing.T) {
 	for _, front := range []string{"", "pong"} {
 		c := new(Conn)
@@ -79,14 +79,14 @@ func TestNothingFollowsTheCloseFrame(t *testing.T) {
 		assert.Empty(t, p)
 		assert.Equal(t, len(batch), n)
 	}
-	// What the library writes may hold its answer to the client's close frame.
+	// The library may write its answer to the client's close frame in the middle.
 	message := string(text(strings.Repeat("x", 300)).Wire())
 	assert.Zero(t, closeFrameEnd([]byte(message+message)))
 	assert.Equal(t, len(message)+4, closeFrameEnd([]byte(message+"\x88\x02\x03\xe8"+message)))
 }
 
-// An idle WebSocket is small: what few need is behind pointers. The figure is a size
-// class of Go's allocator.
+// An idle WebSocket is small, because what few connections need is behind pointers. The figure is
+// a size class of Go's allocator.
 func TestConnIsSmall(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("the figure is for 64 bits")

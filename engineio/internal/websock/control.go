@@ -6,20 +6,19 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
-// maxControl bounds the control frames that wait for a client which does not read, in bytes.
+// maxControl is how many bytes of control frames may wait for a client that does not read.
 const maxControl = 4 << 10
 
-// WriteControl writes a control frame, or queues it, unless a close frame went before. The
-// goroutine that reads calls it; but for an upgrade that is probed, it does not
-// wait for the network.
+// WriteControl writes a control frame or queues it, unless a close frame has been sent. The
+// goroutine that reads calls it. It waits for the network only while an upgrade is probed.
 func (c *Conn) WriteControl(p []byte) error {
 	c.mu.Lock()
-	if c.closeSent.Load() { // this answers the close frame that answers ours
+	if c.closeSent.Load() { // p answers the close frame with which the client has answered ours
 		c.mu.Unlock()
 		return nil
 	}
 	if len(c.control)+len(p) > maxControl {
-		// A client that does not read gets the answer to its last ping only
+		// A client that does not read gets an answer to its last ping only
 		// (RFC 6455, section 5.5.3).
 		c.control = c.control[:c.lastPong]
 	}
@@ -42,8 +41,8 @@ func (c *Conn) WriteControl(p []byte) error {
 	return nil
 }
 
-// tryControlLocked writes control frames, as far as the network takes them, unless
-// whoever writes messages is about to.
+// tryControlLocked writes the control frames that the network takes, unless the goroutine that
+// writes messages is about to write them.
 func (c *Conn) tryControlLocked() error {
 	if c.busy || c.opening || c.in.Raw() == nil {
 		return nil
@@ -54,12 +53,12 @@ func (c *Conn) tryControlLocked() error {
 	if len(c.control) == 0 {
 		c.control = nil
 	} else if n > 0 && c.lastPong == 0 {
-		c.lastPong = int32(len(c.control)) // the end of a frame stays
+		c.lastPong = int32(len(c.control)) // the rest of a frame must stay
 	}
 	return err
 }
 
-// QueueClose has a close frame go next, once, as the last frame. It reports false if there was one.
+// QueueClose queues a close frame in front of all messages. It reports false if there was one already.
 func (c *Conn) QueueClose(status wsframe.Status) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,8 +69,8 @@ func (c *Conn) QueueClose(status wsframe.Status) bool {
 	return true
 }
 
-// SendClose writes a close frame to a WebSocket that nobody else writes to. It
-// waits for the network, up to CloseTimeout.
+// SendClose writes a close frame to a WebSocket that nobody else writes to. It waits for the
+// network for at most CloseTimeout.
 func (c *Conn) SendClose(status wsframe.Status) {
 	c.QueueClose(status)
 	if c.HasControl() {
@@ -80,15 +79,15 @@ func (c *Conn) SendClose(status wsframe.Status) {
 	}
 }
 
-// noteCloseLocked is called when something has been written.
+// noteCloseLocked is called after each write. It notes that the close frame has been written.
 func (c *Conn) noteCloseLocked() {
 	if c.closeSent.Load() && len(c.control)+len(c.rest) == 0 {
 		c.closeWritten.Store(true)
 	}
 }
 
-// HasControl reports whether something goes in front of the next frames: control
-// frames, or the answer to the handshake.
+// HasControl reports whether control frames or the answer to the handshake wait to be written
+// before the next messages.
 func (c *Conn) HasControl() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,9 +2,10 @@
 // handshake, reading whole messages while holding as little memory as possible, and
 // writing without waiting for the network where that can be done.
 //
-// A stream has one reader and one writer of frames. If permessage-deflate was
-// negotiated, coder/websocket is both; it writes what is not compressed through
-// this package, whole frames at a time. All other connections, nearly all, are read
-// by internal/wsframe and written as the frames of package outgoing, and do without
-// the library's buffers and locks. For them the library only judges odd handshakes.
+// Each stream has one reader and one writer of frames. If the handshake has negotiated
+// permessage-deflate, coder/websocket reads and writes; frames that are not compressed go
+// between its own, whole frames at a time. Nearly all connections have not negotiated it:
+// internal/wsframe reads them, and the frames of package outgoing are written to them, so
+// they need none of the library's buffers and locks. For these connections the library
+// only checks unusual handshakes.
 package websock

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// The answer to a WebSocket handshake (RFC 6455, section 4.2.2).
+// The response to a WebSocket handshake (RFC 6455, section 4.2.2).
 const (
 	acceptHead = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 )
 
-// acceptHeader are the keys in acceptHead.
+// acceptHeader has the keys that are in acceptHead.
 var acceptHeader = map[string]bool{"Upgrade": true, "Connection": true, "Sec-Websocket-Accept": true}
 
 // handshakeKey returns the key of a request that is a plain WebSocket handshake
-// (RFC 6455, section 4.2.1). Any other is for the library to judge: for most it
-// has a refusal that says what is wrong.
+// (RFC 6455, section 4.2.1). The library checks all others: it refuses most, and its
+// message says what is wrong.
 func handshakeKey(r *http.Request) (key string, plain bool) {
 	if r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor < 1 ||
 		!strings.EqualFold(sole(r.Header["Upgrade"]), "websocket") || sole(r.Header["Sec-Websocket-Version"]) != "13" {
@@ -37,7 +37,7 @@ func handshakeKey(r *http.Request) (key string, plain bool) {
 	return key, err == nil && n == 16
 }
 
-// sole returns the value of a header that has one.
+// sole returns the value of a header that has one value, otherwise "".
 func sole(values []string) string {
 	if len(values) != 1 {
 		return ""
@@ -45,8 +45,8 @@ func sole(values []string) string {
 	return values[0]
 }
 
-// appendAccept appends the answer to a handshake, with what the application has
-// put into the header.
+// appendAccept appends the response to a handshake, with the headers that the application has
+// set.
 func appendAccept(b []byte, key string, header http.Header) []byte {
 	sum := sha1.Sum([]byte(key + acceptGUID))
 	b = append(b, acceptHead...)

@@ -16,34 +16,34 @@ import (
 )
 
 const (
-	// discardAtOnce is how much is read, in bytes, and thrown away at the rate of
-	// the network when a connection has been closed: what was on its way in
-	// front of the client's close frame. More is read slowly, a burst for each
-	// discardPause, until CloseTimeout is over, or discardGrace if the client broke a
-	// rule. To close the network connection at once would take from the client what
-	// it has not read yet, the close frame among it, since the operating system
-	// answers unread bytes with a reset.
+	// discardAtOnce is how many bytes are read and discarded without a pause after a
+	// connection has been closed: what the client had sent before it saw the close
+	// frame. After that, bytes are read slowly, a burst for each discardPause, until
+	// CloseTimeout is over, or discardGrace if the client broke a rule. If the network
+	// connection were closed at once, the client could lose what it has not read yet,
+	// including the close frame, because the operating system answers unread bytes with
+	// a reset.
 	discardAtOnce = 64 << 10
 	discardPause  = 100 * time.Millisecond
 	discardGrace  = time.Second
 
-	// controlBurst is how much more than Options.ControlRate a client may send at once.
+	// controlBurst is how many seconds' worth of Options.ControlRate a client may send at once.
 	controlBurst = 10 * time.Second
 )
 
-// The errors of Next besides those of the network and a *wsframe.Error, whose status
-// is for the close frame that the client is sent.
+// The errors of Next. It also returns errors of the network, and a *wsframe.Error, which has the
+// status for the close frame.
 var (
-	// ErrPeerClosed is the ordinary end: the client sent a close frame, which has been answered.
+	// ErrPeerClosed is the ordinary end: the client has sent a close frame, and Next has answered it.
 	ErrPeerClosed = errors.New("engineio: the client closed the WebSocket")
-	// ErrControlRate says that the client sends too many control frames. Next may be
-	// called again: later, to hold the client back.
+	// ErrControlRate means that the client sends too many control frames. The caller may
+	// call Next again after a while, which holds the client back.
 	ErrControlRate = errors.New("engineio: the client sends too many control frames")
 )
 
-// Next returns the next message, valid until the next call, and sees to control
-// frames. While it waits, its stack is small and there is no buffer, but for the
-// beginning of a message.
+// Next returns the next message, which is valid until the next call. It answers control frames.
+// While it waits, its stack is small, and it holds a buffer only if a part of a message has
+// come.
 func (c *Conn) Next() (data []byte, binary bool, err error) {
 	if c.library != nil {
 		return c.nextByLibrary()
@@ -69,13 +69,13 @@ func (c *Conn) Next() (data []byte, binary bool, err error) {
 	}
 }
 
-// Idle reports whether nothing has come that Next has not returned.
+// Idle reports whether Next has returned everything that has come.
 func (c *Conn) Idle() bool { return c.in.Empty() }
 
-// HoldsBuffer reports whether there is a buffer that an idle connection would not need.
+// HoldsBuffer reports whether the connection holds a buffer that it does not need while it is idle.
 func (c *Conn) HoldsBuffer() bool { return c.in.HoldsBuffer() }
 
-// Release gives up the memory of the message that Next has returned last.
+// Release frees the memory of the message that Next has returned last.
 func (c *Conn) Release() {
 	if l := c.library; l != nil && l.large != nil {
 		bufpool.Put(l.large)
@@ -84,7 +84,7 @@ func (c *Conn) Release() {
 	c.frames.ReleaseLast()
 }
 
-// more waits for more of what Next needs.
+// more waits for more bytes of a frame.
 func (c *Conn) more() error {
 	if c.in.Empty() && !c.ending.Load() {
 		if p := c.frames.Space(rawconn.BurstSize); p != nil {
@@ -98,10 +98,10 @@ func (c *Conn) more() error {
 	return c.fill()
 }
 
-// spendControl counts a control frame, and reports false if there are too many.
+// spendControl counts a control frame. It reports false if there are too many.
 func (c *Conn) spendControl() bool { return pace.Allow(&c.controls, c.opts.ControlRate, controlBurst) }
 
-// answer answers a control frame with its payload (RFC 6455, section 5.5).
+// answer sends a control frame back with the same payload (RFC 6455, section 5.5).
 func (c *Conn) answer(op wsframe.Op, p []byte) error {
 	first := byte(finPong)
 	if op == wsframe.OpClose {
@@ -120,7 +120,7 @@ func (c *Conn) nextByLibrary() (data []byte, binary bool, err error) {
 	l := c.library
 	kind, r, err := l.ws.Reader(context.Background())
 	if err == nil {
-		// The buffer is taken now that there is something to read.
+		// It takes a buffer only now that there is something to read.
 		l.large = bufpool.Get()
 		*l.large, err = readAll((*l.large)[:0], r, c.opts.Limit)
 	}
@@ -136,7 +136,7 @@ func (c *Conn) nextByLibrary() (data []byte, binary bool, err error) {
 	return *l.large, kind == websocket.MessageBinary, nil
 }
 
-// controlByLibrary is called by the library for each PING and PONG that it reads.
+// controlByLibrary is called by the library for each PING and PONG frame that it reads.
 func (c *Conn) controlByLibrary() {
 	if c.spendControl() {
 		return
@@ -148,7 +148,7 @@ func (c *Conn) controlByLibrary() {
 	c.owner.ControlFlood()
 }
 
-// libraryError returns what Next returns for an error while the library reads.
+// libraryError returns the error of Next for an error of the library.
 func (c *Conn) libraryError(err error) error {
 	var closed websocket.CloseError
 	var violation *wsframe.Error
@@ -165,7 +165,7 @@ func (c *Conn) libraryError(err error) error {
 	return &wsframe.Error{Status: wsframe.StatusProtocol, Text: err.Error()}
 }
 
-// readForLibrary is the library's Read.
+// readForLibrary is libraryConn.Read.
 func (c *Conn) readForLibrary(p []byte) (int, error) {
 	for c.in.Empty() {
 		if len(p) >= rawconn.BurstSize && !c.ending.Load() {
@@ -181,14 +181,14 @@ func (c *Conn) readForLibrary(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill waits for more in the inbox: see discardAtOnce.
+// fill waits for more bytes in the inbox. See discardAtOnce.
 func (c *Conn) fill() error {
 	if !c.ending.Load() {
 		return c.in.Fill()
 	}
 	if c.discarded >= discardAtOnce {
 		if c.closeWritten.Load() {
-			c.closeWrite() // the client need not wait for us
+			c.closeWrite() // so that the client does not wait for the end either
 		}
 		time.Sleep(discardPause)
 	}
@@ -198,9 +198,9 @@ func (c *Conn) fill() error {
 	return err
 }
 
-// Goodbye ends a WebSocket that never became the transport of a session: it sends a
-// close frame, waits a while for the client's and closes the network connection. err
-// is an error of Next, or nil.
+// Goodbye ends a WebSocket that has not become the transport of a session: it sends a close
+// frame, waits for that of the client, for CloseTimeout at most, and closes the network
+// connection. err is an error of Next, or nil.
 func (c *Conn) Goodbye(err error) {
 	var refused *wsframe.Error
 	if !errors.As(err, &refused) {
@@ -218,9 +218,8 @@ func (c *Conn) Goodbye(err error) {
 	c.Close()
 }
 
-// DiscardAll tells the client that nothing more comes, behind the close frame that has
-// been sent, and throws away what it sends, which no longer counts as frames, until it
-// ends the network connection or has been waited for long enough.
+// DiscardAll ends the outgoing direction after the close frame, and discards what the client
+// sends until the client ends the network connection, or the time for that is over.
 func (c *Conn) DiscardAll() {
 	c.closeWrite()
 	for late := false; ; {
@@ -235,7 +234,7 @@ func (c *Conn) DiscardAll() {
 	}
 }
 
-// Close ends the network connection. It is called by whoever reads.
+// Close ends the network connection. The goroutine that reads calls it.
 func (c *Conn) Close() {
 	c.in.Discard()
 	c.frames.Release()
@@ -246,7 +245,7 @@ func (c *Conn) Close() {
 	_ = c.network().Close()
 }
 
-// readAll appends what r holds to b, which is empty. More than limit is
+// readAll reads r into b, which is empty. If there are more than limit bytes, it returns
 // wsframe.ErrTooBig.
 func readAll(b []byte, r io.Reader, limit int) ([]byte, error) {
 	if cap(b) == 0 {

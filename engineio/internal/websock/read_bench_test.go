@@ -9,7 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio/internal/wstest"
 )
 
-// BenchmarkWebSocketRead is reading a message, as many at a time as go into 64 kB.
+// BenchmarkWebSocketRead reads messages that arrive 64 kB at a time.
 func BenchmarkWebSocketRead(b *testing.B) {
 	fragments := wstest.ClientFrame(1, strings.Repeat("x", 500))
 	fragments = append(fragments, wstest.ClientFrame(0x80, strings.Repeat("x", 500))...)

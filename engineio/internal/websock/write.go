@@ -14,23 +14,23 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/wsframe"
 )
 
-// There are two writers: whoever writes messages, one at a time, and the goroutine
-// that reads, which writes control frames and queues them rather than wait for the
-// network. Every write is of whole frames, or of the rest of some.
+// There are two writers: the goroutine that writes messages, and the goroutine that reads,
+// which writes control frames. The latter queues them if it would have to wait for the
+// network. Every write consists of whole frames, or of the rest of some.
 //
-// TryWrite has no call that can wait. What the network does not take then, and what
-// has to be compressed or goes through TLS, is for Write, on a goroutine of the
-// connection's own.
+// TryWrite makes no call that can wait. Write does the rest on a goroutine of the
+// connection: what the network does not take at once, what is compressed, and what goes
+// through TLS.
 
 const (
-	// MaxTurn is about how much TryWrite writes, in bytes, before it is the next
-	// client's turn.
+	// MaxTurn is about how many bytes TryWrite writes at a time, so that other clients
+	// have their turn.
 	MaxTurn = 256 << 10
-	// WritePiece is how much Write should be given at a time, in bytes, so that
-	// progress shows where the network is waited for.
+	// WritePiece is how many bytes Write should get at a time. Progress counts whole
+	// pieces.
 	WritePiece = 64 << 10
-	// tlsPiece is the same for TLS, where a write that its deadline ended cannot
-	// be continued: one record.
+	// tlsPiece is the same for TLS: one record, because a write that has reached its
+	// deadline cannot be continued.
 	tlsPiece = 16 << 10
 	// corkSize is how many bytes of small frames are collected for one write.
 	corkSize = 32 << 10
@@ -41,9 +41,9 @@ const (
 	finPong  = wsframe.Fin | byte(wsframe.OpPong)
 )
 
-// TryWrite hands the network what it takes at once, without waiting: what is
-// in front, and frames of the batch. It returns those that it has not begun. If the
-// network did not take all of those begun, the rest is for Write: see HasRest.
+// TryWrite writes what the network takes at once: control frames that wait, then frames of
+// the batch. It returns the frames that it has not begun. If the network has not taken all of
+// those that it has begun, HasRest reports true, and Write writes the rest.
 func (c *Conn) TryWrite(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,13 +71,12 @@ func (c *Conn) TryWrite(batch []*outgoing.Unit) (left []*outgoing.Unit, err erro
 	return batch, nil
 }
 
-// HasRest reports whether the network did not take all of what TryWrite has begun. It
-// is called by whoever writes messages.
+// HasRest reports whether the network has not taken all of what TryWrite has begun. The
+// goroutine that writes messages calls it.
 func (c *Conn) HasRest() bool { return len(c.rest) > 0 }
 
-// Write hands the network the rest of what TryWrite began or else what goes next,
-// frames of the batch among it, and waits for it. It returns the frames
-// that it has not begun.
+// Write writes the rest of what TryWrite has begun, or else the control frames that wait and
+// frames of the batch. It waits for the network. It returns the frames that it has not begun.
 func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) {
 	c.mu.Lock()
 	p, n, buf := c.rest, 0, (*[]byte)(nil)
@@ -105,8 +104,8 @@ func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) 
 	return batch[n:], err
 }
 
-// WriteAlone writes whole frames of a WebSocket that nobody else writes to, and
-// what goes in front of them. It waits for the network.
+// WriteAlone writes the control frames that wait and then whole frames, to a WebSocket that
+// nobody else writes to. It waits for the network.
 func (c *Conn) WriteAlone(frames []byte) error {
 	c.mu.Lock()
 	c.busy = true
@@ -120,16 +119,16 @@ func (c *Conn) WriteAlone(frames []byte) error {
 	return err
 }
 
-// takeFrontLocked appends what goes in front of the next frames.
+// takeFrontLocked appends the control frames that wait, and the answer to the handshake.
 func (c *Conn) takeFrontLocked(p []byte) []byte {
 	p = append(p, c.control...)
 	c.control, c.lastPong, c.opening = nil, 0, false
 	return p
 }
 
-// assembleLocked returns what goes to the network next and how many frames of the
-// batch are in it or, behind a close frame, dropped. It is memory of a frame, if
-// buf is nil.
+// assembleLocked returns the bytes of the next write, and how many frames of the batch they
+// contain. Behind a close frame all are dropped, and counted. If buf is nil, p is the memory
+// of a frame.
 func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte) {
 	front := len(c.control)
 	closed := c.closeSent.Load()
@@ -155,11 +154,11 @@ func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]b
 	return p, n, buf
 }
 
-// writeAtOnceLocked writes what the network takes. It is called while no write waits.
+// writeAtOnceLocked writes what the network takes at once. No other write waits.
 func (c *Conn) writeAtOnceLocked(p []byte) (int, error) {
 	c.narrowLocked(len(p))
 	n, err := rawconn.WriteAtOnce(c.in.Raw(), p)
-	if errors.Is(err, os.ErrDeadlineExceeded) { // that of an earlier write
+	if errors.Is(err, os.ErrDeadlineExceeded) { // an earlier write has set the deadline
 		c.extendLocked(c.opts.WriteTimeout)
 		n, err = rawconn.WriteAtOnce(c.in.Raw(), p)
 	}
@@ -167,10 +166,10 @@ func (c *Conn) writeAtOnceLocked(p []byte) (int, error) {
 	return n, err
 }
 
-// writeWaiting writes, and waits for the network as long as it takes something:
-// after a time without progress, between one and three timeouts, it gives up.
+// writeWaiting writes, and waits for the network while the client takes something. Without
+// progress it returns an error, after one to three times Options.WriteTimeout.
 func (c *Conn) writeWaiting(p []byte) error {
-	if c.in.Raw() != nil { // most often there is nothing to wait for, and no need of a deadline
+	if c.in.Raw() != nil { // usually the network takes everything at once, and no deadline is needed
 		c.mu.Lock()
 		n, err := c.writeAtOnceLocked(p)
 		c.mu.Unlock()
@@ -215,32 +214,33 @@ func (c *Conn) writeWaiting(p []byte) error {
 }
 
 const (
-	// kernelBuffer is how many bytes the kernel is asked to hold for one client, of which
-	// it makes up to twice as much. By itself it holds several MiB for a client that does
-	// not read; some hundred of those use up the memory for TCP, and then the connections
-	// of all clients stall for seconds. Less in the kernel also shows progress sooner.
+	// kernelBuffer is the size of the send buffer that the kernel is asked for, in bytes. It
+	// takes up to twice as much. By default it holds several MiB for a client that does not
+	// read. Some hundred such clients use up the kernel's memory for TCP, and then the
+	// connections of all clients stall for seconds. With a small buffer a client's progress
+	// shows sooner, too.
 	kernelBuffer = 256 << 10
-	// narrowAfter is how many bytes go to a client before the kernel is asked: most
-	// clients never get as many.
+	// narrowAfter is how many bytes are written to a client before the kernel is asked,
+	// because most clients never get as many.
 	narrowAfter = 64 << 10
 )
 
-// narrowLocked is called before n bytes are written. It bounds what the kernel holds.
+// narrowLocked is called before a write of n bytes. It limits the send buffer of the kernel.
 func (c *Conn) narrowLocked(n int) {
 	if c.narrowed || c.written+int64(n) < narrowAfter {
 		return
 	}
 	c.narrowed = true
 	if w, ok := below(c.network()).(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = w.SetWriteBuffer(kernelBuffer) // an error changes nothing
+		_ = w.SetWriteBuffer(kernelBuffer) // if it fails, the buffer stays as it is
 	}
 }
 
-// mayGoOnLocked reports whether writes may go on after their present deadline.
+// mayGoOnLocked reports whether the deadline of the writes may be extended.
 func (c *Conn) mayGoOnLocked() bool { return c.final == 0 || instant.Now() < c.final }
 
-// extendLocked gives a client at least d to take something, and at most twice
-// as long: setting the deadline for each write would cost as much as a short write.
+// extendLocked gives a client between d and twice d to take something. It does not set the
+// deadline for each write, because that would cost as much as a short write.
 func (c *Conn) extendLocked(d time.Duration) {
 	now := instant.Now()
 	if c.deadline.Sub(now) >= d {
@@ -253,7 +253,7 @@ func (c *Conn) extendLocked(d time.Duration) {
 	_ = c.network().SetWriteDeadline(c.deadline.Time())
 }
 
-// WriteUntil ends the waiting of whoever writes at t, whatever the progress.
+// WriteUntil ends every write at t, whatever the client takes. The deadline is not extended beyond t.
 func (c *Conn) WriteUntil(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
