@@ -3,7 +3,6 @@ package docs
 import (
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -54,33 +53,6 @@ func TestBrokersImportBrokerOnly(t *testing.T) {
 				assert.Contains(t, []string{module + "/broker", module + "/internal/calls"}, name, file)
 			}
 		}
-	}
-}
-
-// Nobody keeps a package in mind that has more files, or a file that is longer. Tests are files, too, but do not count
-// among those of their package. Every module is looked at.
-func TestPackagesAndFilesAreSmall(t *testing.T) {
-	filesOf := map[string]int{} // by folder
-	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir():
-			if name := d.Name(); name == "node_modules" || name == "testdata" || name != ".." && strings.HasPrefix(name, ".") {
-				return filepath.SkipDir
-			}
-		case filepath.Ext(file) == ".go":
-			if !strings.HasSuffix(file, "_test.go") {
-				filesOf[filepath.Dir(file)]++
-			}
-			assert.LessOrEqual(t, strings.Count(read(t, file), "\n"), 400, file)
-		}
-		return nil
-	})
-	require.NoError(t, err)
-	require.Greater(t, len(filesOf), 100)
-	for dir, n := range filesOf {
-		assert.LessOrEqual(t, n, 25, dir)
 	}
 }
 
