@@ -227,6 +227,7 @@ func (e *emitOptions) leavesOut(s, self *Socket) bool {
 // defaults. NewEmitter copies it.
 type EmitterOptions struct {
 	// Channel is [Options].Cluster.Channel of the servers. Zero means "flask-socketio".
+	// Flask-SocketIO: channel.
 	Channel string
 	// QueueLimit bounds, in bytes, what waits to be published. Zero
 	// means 8 MiB. See [ClusterOptions].

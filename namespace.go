@@ -19,7 +19,7 @@ import (
 // Namespace is one of the channels that share the connections of a server. Handlers are
 // registered in a namespace, and events are emitted in it. A Namespace is a light
 // handle: any number of them may be made for one name. All methods may be called from
-// any goroutine, at any time.
+// any goroutine, at any time. Socket.IO protocol: Connection to a namespace.
 type Namespace struct{ namespace }
 
 // namespace has the methods that a Namespace and a Server share; a Server has those of
@@ -69,7 +69,8 @@ func (n *Namespace) Name() string { return n.name }
 // these: see [Server.Namespace] and [Server.Register].
 //
 // On panics if the handler has another shape, or if the protocol reserves the
-// event's name. The message says where the handler was registered.
+// event's name. The message says where the handler was registered. Flask-SocketIO: on,
+// event.
 func (n *namespace) On(event string, handler any) {
 	what, where := fmt.Sprintf("On(%q)", event), caller(1)
 	n.mustBeValid(what, where)
@@ -120,7 +121,7 @@ func handlerKind(event, what, where string) shape.Kind {
 // an ordinary refusal, nor if a handler returns [ErrClosed] because its client has left.
 //
 // Without any error handler an *Error is acknowledged. Every other error is logged, and
-// there is no acknowledgement.
+// there is no acknowledgement. Flask-SocketIO: on_error.
 func (n *namespace) OnError(handler func(c *Context, err error) any) {
 	n.mustBeValid("OnError", caller(1))
 	n.srv.register(n.name, func(sp *space) { sp.onError = handler })
@@ -206,7 +207,8 @@ func (n *namespace) Socket(sid string) *Socket {
 }
 
 // Disconnect makes a client leave the namespace, see [Socket.Disconnect]. The
-// error is [ErrUnknownSocket], or that of the broker, see JoinRoom.
+// error is [ErrUnknownSocket], or that of the broker, see JoinRoom. Flask-SocketIO:
+// disconnect with sid.
 func (n *namespace) Disconnect(sid string) error {
 	if s := n.Socket(sid); s != nil {
 		s.Disconnect()

@@ -20,11 +20,11 @@ import (
 // NewServer copies it: later changes have no effect.
 type Options struct {
 	// Path is where the server is mounted. Zero means "/socket.io/", which is
-	// also the default of the clients' option path.
+	// also the default of the clients' option path. Flask-SocketIO: path.
 	Path string
 
-	// Transports are the ways clients may connect: "polling", "websocket".
-	// Zero means both.
+	// Transports are the ways in which clients may connect: "polling", "websocket".
+	// Zero means both. Flask-SocketIO: transports.
 	Transports []string
 	// AllowEIO3 also serves the clients of Socket.IO 1 and 2, which speak revision 3
 	// of Engine.IO and 4 of Socket.IO: over polling (also JSONP, for which see
@@ -39,14 +39,18 @@ type Options struct {
 	// [Connection.Revision] tells such clients apart. Off by default: they are refused.
 	AllowEIO3 bool
 	// DisableUpgrades keeps clients that began with polling on polling.
+	// Flask-SocketIO: allow_upgrades=False. Engine.IO protocol: Upgrade.
 	DisableUpgrades bool
-	// PingInterval is the time between the server's pings. Zero means 25 s.
+	// PingInterval is the time between two pings of the server. Zero means 25 s.
+	// Flask-SocketIO: ping_interval. Engine.IO protocol: Heartbeat.
 	PingInterval time.Duration
 	// PingTimeout is how long a client may take to answer a ping. Then it is
-	// closed with [ReasonPingTimeout]. Zero means 20 s.
+	// closed with [ReasonPingTimeout]. Zero means 20 s. Flask-SocketIO: ping_timeout.
+	// Engine.IO protocol: Heartbeat.
 	PingTimeout time.Duration
 	// UpgradeTimeout is how long a client may take from opening the WebSocket
-	// to completing the upgrade. Then it stays on polling. Zero means 10 s.
+	// to completing the upgrade. Then it stays on polling. Zero means 10 s. Engine.IO
+	// protocol: Upgrade.
 	UpgradeTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of what is written to it.
 	// Then, after one to three times as long, it is closed with [ReasonSlowClient]. A
@@ -81,9 +85,10 @@ type Options struct {
 	ClientIP func(r *http.Request) string
 
 	// DisableHTTPCompression turns off gzip and deflate for polling answers.
+	// Flask-SocketIO: http_compression=False.
 	DisableHTTPCompression bool
 	// HTTPCompressionThreshold is the size in bytes from which polling
-	// answers are compressed. Zero means 1024.
+	// answers are compressed. Zero means 1024. Flask-SocketIO: compression_threshold.
 	HTTPCompressionThreshold int
 	// PerMessageDeflate compresses messages to WebSocket clients that offer it. It
 	// costs memory and time for each connection. Off by default.
@@ -95,19 +100,20 @@ type Options struct {
 	// Cookie is sent with the answer to a polling handshake, for load balancers
 	// that use it to keep a client on one server. Its value is replaced by the
 	// connection's id; an empty name means "io". It is always HttpOnly, and Secure if
-	// the handshake came over TLS. Nil means no cookie.
+	// the handshake came over TLS. Nil means no cookie. Flask-SocketIO: cookie.
 	Cookie *http.Cookie
 	// AllowedOrigins are the origins besides the server's own from which browsers
 	// may connect: "https://example.com", "https://*.example.com", "null", "file://",
 	// or "*" for any. Pages that only "*" or "null" allows connect without the user's
-	// cookies. Empty means only the server's own.
+	// cookies. Empty means only the server's own. Flask-SocketIO: cors_allowed_origins.
 	AllowedOrigins []string
 	// CredentialsForAnyOrigin lets pages that only "*" or "null" in AllowedOrigins
 	// allows connect with the user's cookies. Any page on the web can then act
 	// for a user whom a cookie logs in.
 	CredentialsForAnyOrigin bool
-	// AllowOrigin, if set, is asked about origins that AllowedOrigins does
-	// not allow.
+	// AllowOrigin, if set, reports whether pages of an origin may connect that
+	// AllowedOrigins does not allow. It is called concurrently, by the goroutines that
+	// serve requests.
 	AllowOrigin func(r *http.Request, origin string) bool
 	// TrustForwarded makes the headers X-Forwarded-Proto and X-Forwarded-Host decide
 	// what the server's own origin is, and the last entry of X-Forwarded-For what a
@@ -116,13 +122,14 @@ type Options struct {
 	TrustForwarded bool
 	// DisableCredentials leaves out Access-Control-Allow-Credentials, so that
 	// polling pages of other origins connect without cookies. Browsers send
-	// cookies with WebSocket handshakes all the same.
+	// cookies with WebSocket handshakes all the same. Flask-SocketIO:
+	// cors_credentials=False.
 	DisableCredentials bool
 
 	// Namespaces are namespaces that clients may connect to although no handler is
 	// registered for them: "/news". "*" accepts every name; without it no client can
 	// connect to a namespace for which only [Server.Namespace]("*") has handlers. "/" is
-	// always accepted.
+	// always accepted. Flask-SocketIO: namespaces.
 	Namespaces []string
 	// AlwaysConnect accepts clients before the connect handler runs, as
 	// Flask-SocketIO's always_connect does: they are in the namespace, and broadcasts
@@ -131,8 +138,10 @@ type Options struct {
 	// AsyncHandlers runs every event in a goroutine of its own as soon as it
 	// arrives, so that the events of one client overlap and overtake each
 	// other, as in Flask-SocketIO. The connect handler still comes first, and
-	// the disconnect handler last, when the others have returned. By default
-	// the events of one socket are handled one after another, in order.
+	// the disconnect handler last, when the others have returned. At most
+	// Limits.AsyncLimit events of a client run at a time. By default the events of
+	// one socket are handled one after another, in order. Flask-SocketIO:
+	// async_handlers, which is on there by default.
 	AsyncHandlers bool
 
 	// StrictArgs makes it an [*ArgError] that an event has fewer or more arguments
@@ -140,14 +149,14 @@ type Options struct {
 	// not called. A variadic parameter takes any number, and a [HandlerFunc] any
 	// arguments. The same holds for acknowledgements and the callback of [OnAck]: one
 	// with an error parameter is called with the ArgError, and one without parameters
-	// for arguments takes any. By default those that the client left out are zero, as in JavaScript,
-	// and superfluous ones are ignored; [Context.NumArgs] returns their number.
+	// for arguments takes any. By default those that the client left out are zero, as in
+	// JavaScript, and superfluous ones are ignored; [Context.NumArgs] returns their number.
 	StrictArgs bool
 
 	// Session, if set, returns the first content of a connection's [Session],
 	// from the HTTP request of its handshake. It is called once for each connection,
 	// in the goroutine that serves the request, before the client is
-	// answered. The map is copied.
+	// answered. The map is copied. Flask-SocketIO: manage_session.
 	Session func(r *http.Request) map[string]any
 
 	// Recovery, if set, lets clients come back to their session that have lost their
@@ -155,14 +164,16 @@ type Options struct {
 	// a new session, and what was emitted to it meanwhile is lost.
 	Recovery *Recovery
 
-	// JSON replaces encoding/json for the arguments of events. The module parsers/sonic has a
-	// faster codec.
+	// JSON replaces encoding/json for the arguments of events. The module parsers/sonic
+	// has a faster codec. Nil means encoding/json. Flask-SocketIO: json.
 	JSON parser.Codec
 	// Parser replaces the packet format. Nil means Socket.IO's own: JSON with
-	// binary attachments. It cannot be combined with JSON.
+	// binary attachments. It cannot be combined with JSON. The clients need the same
+	// format. Flask-SocketIO: serializer. Socket.IO protocol: Packet encoding.
 	Parser parser.Parser
 
-	// Cluster connects this server with others, so that they are one application.
+	// Cluster connects this server with others, so that they are one application. The
+	// zero value is a server on its own.
 	Cluster ClusterOptions
 
 	// Logger gets panics at level error; errors of handlers, refused origins and
@@ -180,7 +191,9 @@ type Options struct {
 // reached.
 type Limits struct {
 	// MaxPayload bounds one message from a client, in bytes, over polling and
-	// WebSocket alike. Zero means 1,000,000.
+	// WebSocket alike. A larger POST is refused with 413, and a larger WebSocket message
+	// closes the connection. Zero means 1,000,000. Flask-SocketIO: max_http_buffer_size.
+	// Engine.IO protocol: Handshake, maxPayload.
 	MaxPayload int
 	// PostBudget bounds the memory that the bodies of all POSTs take together, in
 	// bytes. A body counts until its packets have been queued for handlers. Bodies of
@@ -200,10 +213,9 @@ type Limits struct {
 	// SendBudget bounds the memory of what waits to be sent to all connections of
 	// this server together, in bytes. A packet that waits for several connections counts
 	// once; a large answer to a poll counts by itself. What the network takes at once
-	// does not count. When the budget is used up,
-	// the connections for which most waits are closed with [ReasonSlowClient] until an
-	// eighth of it is free. Zero means 256 MiB; negative means no bound but
-	// SendQueueLimit.
+	// does not count. When the budget is used up, the connections for which most waits
+	// are closed with [ReasonSlowClient] until an eighth of it is free. Zero means
+	// 256 MiB; negative means no bound but SendQueueLimit.
 	SendBudget int
 	// ReceiveQueueLimit bounds the events of one connection that have arrived and
 	// whose handlers have not returned, in bytes; each counts with its size and 256 bytes
@@ -261,8 +273,9 @@ type Limits struct {
 	// is refused with 429. Zero means no limit, because everyone behind a proxy or a
 	// company's router has the same address.
 	MaxConnectionsPerIP int
-	// Packet bounds what is accepted inside one packet: attachments, nesting.
-	// A packet beyond it closes the connection with [ReasonParseError].
+	// Packet bounds what is accepted inside one packet, such as attachments and
+	// nesting; [parser.Limits] has the units and defaults. A packet beyond it closes
+	// the connection with [ReasonParseError].
 	Packet parser.Limits
 }
 

@@ -25,7 +25,7 @@ type place = rooms.Place[*Socket]
 // already there. In a connect handler it takes effect when the client is accepted. The
 // error is [ErrRoomName] for a name that is empty, longer than 1,024 bytes or the session
 // id of another socket on any server, a [*LimitError] beyond [Options].Limits.MaxRooms,
-// and [ErrClosed] if the client has left.
+// and [ErrClosed] if the client has left. Flask-SocketIO: join_room.
 func (s *Socket) Join(room string) error {
 	if s == nil {
 		return ErrUnknownSocket
@@ -38,7 +38,7 @@ func (s *Socket) Join(room string) error {
 
 // Leave removes the socket from a room. When it has returned, nothing more is sent to
 // the client for that room. It has no effect if the socket is not there, nor for the room
-// of its session id, which it cannot leave.
+// of its session id, which it cannot leave. Flask-SocketIO: leave_room.
 func (s *Socket) Leave(room string) {
 	if s == nil {
 		return
@@ -52,7 +52,7 @@ func (s *Socket) Leave(room string) {
 
 // Rooms returns the rooms that the socket is in: its session id, and then the others,
 // sorted. After its client has gone, the socket is still in them until its disconnect
-// handler has returned. Then it is in none.
+// handler has returned. Then it is in none. Flask-SocketIO: rooms.
 func (s *Socket) Rooms() []string {
 	if s == nil {
 		return nil
@@ -117,7 +117,8 @@ func (n *namespace) LeaveRoom(sid, room string) error {
 
 // CloseRoom removes everyone from a room, on every server. Nothing is sent to
 // them. The error is [ErrRoomName] for an empty name. It does not report whether the
-// command reaches the other servers: see [Server.BrokerStatus].
+// command reaches the other servers: see [Server.BrokerStatus]. Flask-SocketIO:
+// close_room.
 func (n *namespace) CloseRoom(room string) error {
 	if err := n.checkRoom(room); err != nil {
 		return err

@@ -77,6 +77,7 @@ func newSocket(st *seat) *Socket {
 
 // ID returns the session id: 27 characters, different for every namespace and
 // every connection. It is also the name of a room that only this socket is in.
+// Flask-SocketIO: request.sid. Socket.IO protocol: Connection to a namespace.
 func (s *Socket) ID() string {
 	if s == nil {
 		return ""
@@ -93,7 +94,7 @@ func (s *Socket) Namespace() *Namespace {
 }
 
 // Request returns the HTTP request of the connection's handshake, with its headers,
-// cookies and query. It has no body. It must not be changed.
+// cookies and query. It has no body. It must not be changed. Flask-SocketIO: request.
 func (s *Socket) Request() *http.Request {
 	if s == nil || s.remote() {
 		return noRequest()
@@ -109,7 +110,7 @@ func (s *Socket) Transport() string {
 	return s.client().conn.Transport()
 }
 
-// Session returns the values kept for this connection.
+// Session returns the values that are kept for this connection. Flask-SocketIO: session.
 func (s *Socket) Session() *Session {
 	if s == nil || s.remote() {
 		return new(Session)
@@ -170,7 +171,8 @@ func (s *Socket) Context() context.Context {
 // cannot be encoded, if the protocol reserves the event's name, or if the options
 // contradict each other. The error is [ErrClosed] if the client has left, and
 // [ErrSendQueueFull] if too much already waits for it. With [To] or [Broadcast] such
-// clients are left out, and the error is nil.
+// clients are left out, and the error is nil. Flask-SocketIO: emit. Socket.IO protocol:
+// Sending and receiving data.
 func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
 	if s == nil {
 		return ErrUnknownSocket
@@ -178,7 +180,7 @@ func (s *Socket) Emit(event string, data any, opts ...EmitOption) error {
 	return s.srv().emit(s, s.name, event, data, opts)
 }
 
-// Send calls Emit with the event name "message".
+// Send calls Emit with the event name "message". Flask-SocketIO: send.
 func (s *Socket) Send(data any, opts ...EmitOption) error {
 	return s.Emit("message", data, opts...)
 }
@@ -188,7 +190,7 @@ func (s *Socket) Send(data any, opts ...EmitOption) error {
 // [*DisconnectError] when the client leaves. Call may be used in a handler, but not in a
 // connect handler: its client is sent nothing before it returns. A client of another
 // server is asked as by [Namespace.Call]. [Call] decodes the answer; Namespace.Call asks
-// several clients.
+// several clients. Flask-SocketIO: call. Socket.IO protocol: Acknowledgement.
 func (s *Socket) Call(ctx context.Context, event string, data any, opts ...EmitOption) (Reply, error) {
 	if s == nil {
 		return Reply{}, ErrUnknownSocket
@@ -210,7 +212,8 @@ func (s *Socket) Remote() bool { return s != nil && s.elsewhere() }
 // sockets in other namespaces, stay, and it may connect again, as a new socket.
 // Disconnect returns at once: the disconnect handler runs after the handler
 // that runs now, and events that wait are dropped. In a connect handler it
-// refuses the client. A second call has no effect.
+// refuses the client. A second call has no effect. Flask-SocketIO: disconnect. Socket.IO
+// protocol: Disconnection from a namespace.
 func (s *Socket) Disconnect() {
 	if s == nil {
 		return

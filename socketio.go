@@ -279,13 +279,14 @@ func (s *settings) checkLimits() error {
 	return nil
 }
 
-// ServeHTTP serves the requests of Socket.IO clients. It returns before a
-// WebSocket connection ends.
+// ServeHTTP implements [http.Handler]: it serves the requests of Socket.IO clients, over
+// long-polling and WebSocket (Engine.IO protocol: Transports). It returns before a
+// WebSocket connection ends, so middleware of net/http must not expect the opposite.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
 
 // Handler returns a handler that serves Socket.IO clients under [Options].Path, and
-// passes every other request to next, like Flask-SocketIO around an app. Clients may
-// leave out the slash at the end of the path.
+// passes every other request to next. Clients may leave out the slash at the end of the
+// path. Flask-SocketIO: the middleware around an app.
 func (srv *Server) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, srv.opts.Path) || r.URL.Path+"/" == srv.opts.Path {
@@ -298,7 +299,9 @@ func (srv *Server) Handler(next http.Handler) http.Handler {
 
 // Namespace returns the namespace with a name; "" is "/", and a missing slash
 // is added. Clients may connect to it if it has a handler or is in
-// [Options].Namespaces. They may always connect to "/".
+// [Options].Namespaces. They may always connect to "/". For a name that cannot be one,
+// the methods of the Namespace return an error or panic. Flask-SocketIO: namespace.
+// Socket.IO protocol: Connection to a namespace.
 //
 // Namespace("*") is only for handlers. They are used for namespaces that have no handler
 // of their own for an event. The first of these that exists handles an event: the
@@ -318,7 +321,7 @@ func (srv *Server) Namespace(name string) *Namespace {
 }
 
 // OnError registers the error handler of all namespaces that have none of their own,
-// see [Namespace.OnError].
+// see [Namespace.OnError]. It replaces an earlier one. Flask-SocketIO: on_error_default.
 func (srv *Server) OnError(handler func(c *Context, err error) any) {
 	srv.regMu.Lock()
 	defer srv.regMu.Unlock()
