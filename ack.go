@@ -21,15 +21,18 @@ type ackTarget interface {
 	failed(s *Socket, err error)
 	// asked returns the event, and when it was emitted if there were hooks.
 	asked() (event string, at time.Time)
-	// deadline is until when the answer is waited for, zero if there is no end.
+	// deadline returns when the wait for the answer ends, zero if it has no end.
 	deadline() time.Time
+	// late returns the error for an answer that has not come in time.
+	late() error
 }
 
 // inquiry is the event that asks for an acknowledgement.
 type inquiry struct {
 	event string
-	at    time.Time // zero without hooks
-	until time.Time // zero: there is no end
+	at    time.Time     // zero without hooks
+	until time.Time     // when the wait for the answers ends; zero if it has no end
+	limit time.Duration // how long an answer may take; zero if there is no limit
 }
 
 func (srv *Server) inquiry(event string) inquiry {
@@ -42,6 +45,10 @@ func (srv *Server) inquiry(event string) inquiry {
 
 func (q *inquiry) asked() (string, time.Time) { return q.event, q.at }
 func (q *inquiry) deadline() time.Time        { return q.until }
+
+func (q *inquiry) late() error {
+	return fmt.Errorf("socketio: no acknowledgement of %.100q within %v: %w", q.event, q.limit, context.DeadlineExceeded)
+}
 
 // errAlreadyFailed: the client could not be asked, and the target's failed has been
 // called.
@@ -195,16 +202,16 @@ type ackCallback struct {
 	details contextDetails // of the Contexts of answers
 	option  *ackOption
 	id      uint64                 // of the acknowledgements
-	after   time.Duration          // see AckTimeout; zero without
-	waiting *acks.Waiting[*Socket] // who may yet be late; nil without AckTimeout
+	waiting *acks.Waiting[*Socket] // clients of this server that may yet be late; nil without AckTimeout
 }
 
 func (srv *Server) newAckCallback(e *emitOptions, event string, id uint64) *ackCallback {
 	cb := &ackCallback{inquiry: srv.inquiry(event), srv: srv, option: e.ack, id: id}
 	cb.details.ack = cb
+	cb.limit = srv.opts.Cluster.AckTimeout // for clients of other servers only
 	if e.ackTimeout > 0 {
-		cb.until = time.Now().Add(e.ackTimeout)
-		cb.after, cb.waiting = e.ackTimeout, new(acks.Waiting[*Socket])
+		cb.limit, cb.until = e.ackTimeout, time.Now().Add(e.ackTimeout)
+		cb.waiting = new(acks.Waiting[*Socket])
 	}
 	return cb
 }
@@ -226,24 +233,19 @@ func (cb *ackCallback) ask(r recipient, p packet, volatile bool) (sent bool, err
 // arm starts the timer, which serves all recipients. It is called when all of them have been
 // asked. The timer is stopped when they have answered or left.
 func (cb *ackCallback) arm() {
-	cb.waiting.Arm(func() acks.Stopper { return time.AfterFunc(cb.after, cb.expire) })
+	cb.waiting.Arm(func() acks.Stopper { return time.AfterFunc(cb.limit, cb.expire) })
 }
 
 // expire ends the wait for all recipients that have not answered.
 func (cb *ackCallback) expire() {
 	cb.srv.workers.Begin() // before takeAck, so that Shutdown waits for the callbacks
 	defer cb.srv.workers.End()
-	err := lateAck(cb.event, cb.after)
+	err := cb.late()
 	for s := range cb.waiting.Take() {
 		if target := s.takeAck(cb.id); target != nil {
 			s.ackFailed(target, err)
 		}
 	}
-}
-
-// lateAck returns the error of an acknowledgement that did not come in time.
-func lateAck(event string, after time.Duration) error {
-	return fmt.Errorf("socketio: no acknowledgement of %.100q within %v: %w", event, after, context.DeadlineExceeded)
 }
 
 // missed handles a recipient that was not asked. If the callback takes no error and

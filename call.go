@@ -199,18 +199,15 @@ func (srv *Server) remoteNamed(e *emitOptions) *remoteClients {
 
 // callElsewhere returns the cluster.Ask for the clients of other servers that a Call
 // asks.
-func (srv *Server) callElsewhere(ctx context.Context, ns string, id uint64, a *answers, clients *remoteClients) *cluster.Ask {
+func (srv *Server) callElsewhere(ns string, a *answers, clients *remoteClients) *cluster.Ask {
 	ask := &cluster.Ask{
-		ID: id, Namespace: ns, Clients: clients.hosts, Failures: true, CallerEnds: true,
+		ID: a.id, Namespace: ns, Clients: clients.hosts, Timeout: a.limit, Failures: true, CallerEnds: true,
 		Asker: &remoteAsker{srv: srv, ns: ns, target: a, sockets: clients.sockets},
 	}
 	if clients.hosts == nil {
 		for name := range clients.sockets {
 			ask.Named = name
 		}
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		ask.Timeout = max(time.Until(deadline), time.Millisecond)
 	}
 	return ask
 }
@@ -232,7 +229,9 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 		return nil, nil
 	}
 	a := &answers{inquiry: srv.inquiry(event), id: h.ID, done: make(chan struct{})}
-	a.until, _ = ctx.Deadline()
+	if deadline, ok := ctx.Deadline(); ok {
+		a.until, a.limit = deadline, max(time.Until(deadline), time.Millisecond)
+	}
 	for _, r := range asked {
 		a.waiting.Add(r.s)
 	}
@@ -247,7 +246,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	defer f.release()
 	if elsewhere.len() > 0 {
 		defer srv.cluster.Cancel(h.ID)
-		if err := srv.publish(e, nil, p, event, data, srv.callElsewhere(ctx, e.ns, h.ID, a, elsewhere)); err != nil {
+		if err := srv.publish(e, nil, p, event, data, srv.callElsewhere(e.ns, a, elsewhere)); err != nil {
 			for _, s := range elsewhere.sockets {
 				a.failed(s, err)
 			}

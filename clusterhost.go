@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,7 +245,7 @@ func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event s
 	}
 	if ask != nil && ask.Failures {
 		for sid := range ask.Clients {
-			cb.failed(srv.remoteSocket(e.ns, sid), err)
+			ask.Asker.Failed(sid, err)
 		}
 	}
 	return nil // the clients of this server have it; BrokerStatus reports the failure
@@ -257,7 +256,7 @@ func (srv *Server) emitElsewhere(e *emitOptions, self *Socket, p packet, event s
 func (srv *Server) askElsewhere(e *emitOptions, cb *ackCallback) *cluster.Ask {
 	ask := &cluster.Ask{
 		ID: cb.id, Namespace: e.ns, Asker: &remoteAsker{srv: srv, ns: e.ns, target: cb},
-		Timeout: cmp.Or(e.ackTimeout, srv.opts.Cluster.AckTimeout), Failures: cb.takesError(),
+		Timeout: cb.limit, Failures: cb.takesError(),
 	}
 	if !e.targeted || len(e.rooms) != 1 || len(e.except) > 0 {
 		return ask
@@ -268,7 +267,6 @@ func (srv *Server) askElsewhere(e *emitOptions, cb *ackCallback) *cluster.Ask {
 	case srv.findSocket(name) == nil && !slices.Contains(e.skip, name):
 		ask.Clients = map[string]string{name: ""}
 	}
-	ask.Asker.(*remoteAsker).after = ask.Timeout
 	return ask
 }
 
@@ -277,7 +275,6 @@ type remoteAsker struct {
 	srv     *Server
 	ns      string
 	target  ackTarget
-	after   time.Duration      // how long the answers are waited for
 	sockets map[string]*Socket // the sockets that the target waits for, by session id; nil if it knows none
 }
 
@@ -302,19 +299,18 @@ func (a *remoteAsker) Answered(sid string, args parser.Args) {
 
 func (a *remoteAsker) Failed(sid string, err error) {
 	if s := a.socket(sid); s != nil {
-		a.target.failed(s, a.explain(err))
+		a.target.failed(s, explainElsewhere(a.target, err))
 	}
 }
 
-// explain translates an error of the cluster.
-func (a *remoteAsker) explain(err error) error {
+// explainElsewhere translates the error of package cluster for a client of another server that does not answer.
+func explainElsewhere(target ackTarget, err error) error {
 	if most, limit := errors.AsType[cluster.LimitError](err); limit {
 		return &LimitError{limitPendingAcks, int(most)}
 	}
 	switch err {
 	case cluster.ErrTimeout:
-		event, _ := a.target.asked()
-		return lateAck(event, a.after)
+		return target.late()
 	case cluster.ErrLeft:
 		return errLeftElsewhere
 	case fleet.ErrLeft:

@@ -26,7 +26,7 @@ import (
 // back to another server than its own, or its server shuts down. Package migration has the messages
 // between the servers. The client waits until its session has come (client.fetch). The server that had the
 // session takes the socket out of its rooms at once, so that all later events for it go through the broker,
-// and hands the session over when its handlers have returned. arrive.go has the other side.
+// and hands the session over when its handlers have returned. session_arrival.go has the other side.
 //
 // With a broker that keeps a history and records, sessions go on after their server was killed. That server
 // has written them down (socketSource), and another one makes them of the record and of the history
@@ -218,8 +218,7 @@ func (a *relay) Answered(_ string, args parser.Args) { a.s.answered(a.id, args) 
 
 func (a *relay) Failed(_ string, err error) {
 	if target := a.s.takeAck(a.id); target != nil {
-		explain := &remoteAsker{srv: a.s.srv(), target: target}
-		a.s.ackFailed(target, explain.explain(err))
+		a.s.ackFailed(target, explainElsewhere(target, err))
 	}
 }
 

@@ -3,7 +3,6 @@ package socketio
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -69,18 +68,12 @@ var belated = new(place)
 // newcomer is one session of arrivals.
 type newcomer struct {
 	s *Socket
-	// has are the offsets of the events that came with the session, because some of them come through the
-	// broker, too: those that the other server emitted itself.
-	has map[recovery.Offset]struct{}
-	// own is the newest event of the other server that the client had confirmed there, see recovery.Log.
-	own  recovery.Offset
-	ends bool // the socket was disconnected meanwhile
+	// Newcomer has the events that came with the session and those that were emitted since, because some of them
+	// come through the broker, too, and the rooms that were joined or left since enter.
+	migration.Newcomer
 	// owner is the owner of the record, if the session's server was killed, see broker.RecordStore.
 	owner string
 	kept  int // how many events the log had in enter, or in the last call of Settle
-	// changed are the rooms that were joined or left since enter: earlier commands for them, which may still come,
-	// have no effect.
-	changed map[string]bool
 }
 
 var errNoSession = errors.New("the message is not complete")
@@ -110,7 +103,8 @@ func (srv *Server) adopt(m *migration.Session, from string, events *packets.Move
 	srv.workers.Begin()                       // until Socket.finish
 	known, _ := m.Restored.(standby.Restored) // zero unless its server was killed
 	r.order = known.Order
-	a := &newcomer{s: s, owner: known.Owner, has: make(map[recovery.Offset]struct{})}
+	own, _ := recovery.ParseOffset(m.Own)
+	a := &newcomer{s: s, owner: known.Owner, Newcomer: migration.NewNewcomer(own)}
 	if !srv.recovery.Adopt(&r.session, s, recovery.Key(m.Key)) {
 		srv.workers.End()
 		return nil, errors.New("this server has it already, or shuts down")
@@ -126,7 +120,6 @@ func (srv *Server) adopt(m *migration.Session, from string, events *packets.Move
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	start, _ := recovery.ParseOffset(m.Start)
-	a.own, _ = recovery.ParseOffset(m.Own)
 	r.session.Log.Restart(start, m.Confirmed)
 	for _, p := range m.Packets {
 		kept, ok := events.Event(p)
@@ -134,7 +127,7 @@ func (srv *Server) adopt(m *migration.Session, from string, events *packets.Move
 			r.overflowed = true // canResume says so
 			continue
 		}
-		a.has[kept.Offset] = struct{}{}
+		a.Add(kept.Offset)
 	}
 	return a, nil
 }
@@ -179,7 +172,7 @@ func (g *arrivals) enter() {
 			g.srv.index.Enter(&s.membership)
 		}
 		s.mu.Unlock()
-		if a.ends {
+		if a.Ends {
 			s.Disconnect()
 		}
 	}
@@ -221,16 +214,18 @@ func (g *arrivals) Settle() (again bool) {
 func (a *newcomer) beginSettling() {
 	s, r := a.s, a.s.recovery
 	s.mu.Lock()
-	if a.changed == nil {
-		a.changed = make(map[string]bool)
-	}
-	maps.Copy(a.changed, r.changed)
+	a.Changed(r.changed)
 	r.changed = nil
 	s.mu.Unlock()
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	for p := range r.session.Log.All() {
-		a.has[p.Offset] = struct{}{}
+	a.addKept()
+}
+
+// addKept notes all events in the log. s.sending is locked.
+func (a *newcomer) addKept() {
+	for p := range a.s.recovery.session.Log.All() {
+		a.Add(p.Offset)
 	}
 }
 
@@ -241,10 +236,8 @@ func (a *newcomer) insertBelated() {
 	defer s.sending.Unlock()
 	belated := r.belated.Take()
 	if len(belated) > 0 { // emitToArrived may have brought some of them meanwhile
-		for p := range r.session.Log.All() {
-			a.has[p.Offset] = struct{}{}
-		}
-		belated = slices.DeleteFunc(belated, func(p *packets.KeptPacket) bool { _, has := a.has[p.Offset]; return has })
+		a.addKept()
+		belated = slices.DeleteFunc(belated, func(p *packets.KeptPacket) bool { return a.Keeps(p.Offset) })
 	}
 	if !r.session.Log.Insert(a.kept, belated...) {
 		r.overflowed = true // canResume says so
@@ -255,7 +248,7 @@ func (a *newcomer) insertBelated() {
 // settle is Settle for one session, at the end.
 func (a *newcomer) settle() {
 	s, r := a.s, a.s.recovery
-	if a.ends {
+	if a.Ends {
 		s.Disconnect()
 	}
 	s.srv().sequence.Lock()
@@ -295,16 +288,10 @@ func (g *arrivals) Interested(e *wire.Event) bool {
 
 // isIn reports whether an event is for the client.
 func (a *newcomer) isIn(e *wire.Event) bool {
-	if e.Namespace != a.s.name || a.ends {
+	if e.Namespace != a.s.name || a.Ends {
 		return false
 	}
 	return e.Everyone || a.s.inOneOf(e.Rooms, true)
-}
-
-// had reports whether an event is kept, or the client has it already.
-func (a *newcomer) had(offset recovery.Offset) bool {
-	_, has := a.has[offset]
-	return has || offset.UpTo(a.own)
 }
 
 // Event delivers an event.
@@ -316,7 +303,7 @@ func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
 	}
 	return g.srv.deliverFrom(in, q, func(e *emitOptions, visit func(*Socket, *place) error) {
 		for _, a := range g.all {
-			if !a.had(offset) && a.isIn(in) && !e.leavesOut(a.s, a.s) {
+			if !a.Had(offset) && a.isIn(in) && !e.leavesOut(a.s, a.s) {
 				_ = visit(a.s, via)
 			}
 		}
@@ -327,13 +314,13 @@ func (g *arrivals) Event(in *wire.Event, q *cluster.Question) error {
 func (g *arrivals) Command(c wire.Command) error {
 	for _, a := range g.all {
 		switch {
-		case a.changed[c.Room]: // later
+		case a.Outdated(c.Room):
 		case c.Namespace != a.s.name || c.Do != wire.CloseRoom && c.SID != a.s.sid:
 		case c.Do == wire.Join:
 			g.moved = true
 			_ = a.s.join(c.Room) // a room that cannot be joined is not joined
 		case c.Do == wire.Disconnect:
-			a.ends = true
+			a.Ends = true
 		default:
 			g.moved = true
 			a.s.leaveRoom(c.Room)
@@ -352,8 +339,8 @@ func (g *arrivals) Order(content []byte) {
 		switch {
 		case !a.isIn(&wire.Event{Namespace: q.Namespace, Everyone: q.Everyone, Rooms: []string{q.Room}}):
 		case q.Do == census.Disconnect:
-			a.ends = true
-		case a.changed[q.Room] || a.changed[q.NewRoom]: // later
+			a.Ends = true
+		case a.Outdated(q.Room, q.NewRoom):
 		default:
 			g.moved = true
 			if a.s.join(q.NewRoom) == nil && !q.Everyone && q.Room != q.NewRoom {
