@@ -359,14 +359,6 @@ func (s *settings) acceptNamespaces() error {
 	return nil
 }
 
-// adopt takes over the options that this package shares with the engine, whose defaults
-// the engine has set.
-func (s *settings) adopt(engine engineio.Options) {
-	s.stall = stall.Rules{Limit: int64(s.Limits.ReceiveQueueLimit), Timeout: engine.PingInterval + engine.PingTimeout}
-	s.Limits.SendQueueLimit = engine.Limits.SendQueueLimit
-	s.Limits.ControlRate = engine.Limits.ControlRate
-}
-
 // setDefaults sets all defaults but those of the engine, see adopt.
 func (s *settings) setDefaults() {
 	s.Path = cmp.Or(s.Path, defaultPath)

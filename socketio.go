@@ -97,6 +97,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
+	"github.com/seed-d124fa34/socketio/internal/stall"
 	"github.com/seed-d124fa34/socketio/internal/standby"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -243,6 +244,14 @@ func (s *settings) engine(onConnect func(*engineio.Conn) (engineio.Receiver, err
 		Logger:                     s.Logger,
 		OnConnect:                  onConnect,
 	}
+}
+
+// adopt takes over the options that this package shares with the engine, whose defaults
+// the engine has set.
+func (s *settings) adopt(engine engineio.Options) {
+	s.stall = stall.Rules{Limit: int64(s.Limits.ReceiveQueueLimit), Timeout: engine.PingInterval + engine.PingTimeout}
+	s.Limits.SendQueueLimit = engine.Limits.SendQueueLimit
+	s.Limits.ControlRate = engine.Limits.ControlRate
 }
 
 // maxEventRate is the highest rate that can be set, in events a second. It is higher
