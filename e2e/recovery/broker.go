@@ -21,10 +21,10 @@ import (
 // The kinds of brokers.
 const (
 	Redis = "redis"
-	NATS  = "nats" // with JetStream, because a move relies on one order of all messages
+	NATS  = "nats" // with JetStream, because moving a session needs one order of all messages
 )
 
-// startBroker starts a broker of the scenario's own.
+// startBroker starts a broker for one scenario.
 func startBroker(ctx context.Context, kind string) (url string, stop func(), err error) {
 	switch kind {
 	case Redis, "":

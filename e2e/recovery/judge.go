@@ -7,23 +7,22 @@ import (
 	"strings"
 )
 
-// Verdict is what the clients of a scenario received, compared with what they
-// had to.
+// Verdict compares what the clients of a scenario received with what they had to receive.
 type Verdict struct {
-	Clients   int // client and namespace
-	Perfect   int // those without any fault
-	Owed      int // events, each for each client
-	Delivered int // of these
-	Twice     int // more often than once
-	Disorder  int // after a later event of the same server
-	Forbidden int // what a client must not get
-	Returns   int // connects but the first
-	Recovered int // of these
-	// Asked are the events for which an answer was expected; Answered those that had one in the
-	// end. A client's answer on a connection that breaks is lost.
+	Clients   int // a client counts in each of its namespaces
+	Perfect   int // clients without any fault
+	Owed      int // events that had to arrive, once for each client
+	Delivered int // events of Owed that arrived
+	Twice     int // events that arrived more than once
+	Disorder  int // events that arrived after a later event of the same server
+	Forbidden int // events that arrived at a client that must not get them
+	Returns   int // connects after the first one of a client
+	Recovered int // returns that continued the session
+	// Asked counts the events that asked for an acknowledgement, and Answered those that got
+	// one. An acknowledgement on a connection that breaks is lost.
 	Asked, Answered int
-	// Faults are what is wrong besides: session ids and rooms that are not the old
-	// ones after a recovery, answers, arguments. The first ones have words.
+	// Faults counts everything else that is wrong: another session id or other rooms after
+	// a recovery, wrong answers, wrong arguments. Words describes the first ones.
 	Faults int
 	Words  []string
 }
@@ -53,46 +52,45 @@ func (v *Verdict) word(format string, args ...any) {
 	}
 }
 
-// journals are what the servers and the clients of a scenario told.
+// journals are the lines that the servers and the clients of a scenario printed.
 type journals struct {
 	servers map[string][]line // by the server's name, in its order
 	clients []line
-	// killed are the servers that were ended without warning, with the time
-	// (microseconds) before which what they emitted had to be on its way.
+	// killed has, for each server that was killed, a time in microseconds. What the server
+	// emitted before it must have been on its way when the server was killed.
 	killed map[string]int64
 }
 
 // seat is a client in a namespace.
 type seat struct{ client, ns string }
 
-// event is the name of one event.
+// event identifies one event.
 type event struct {
 	server string
 	n      int
 }
 
-// debt is what a client is owed.
+// debt says whether a client must receive an event.
 type debt int8
 
 const (
-	never debt = iota // nothing
-	maybe             // it may get it
-	owed              // it has to
+	never debt = iota // it must not
+	maybe             // it may
+	owed              // it must
 )
 
-// judge compares. What a client is owed:
+// judge compares what the clients received with what they had to receive:
 //
-//   - From when it is in, what is emitted to everyone, to its rooms of that moment
-//     and to it, whether it is connected just then or away.
-//   - A session of which the client never heard, because the connection broke first,
-//     does not count: what was emitted to it the client may get.
-//   - What is volatile, and what a server emitted in the moment before it was killed,
-//     the client may get.
+//   - A client must get what is emitted to everyone, to the rooms that it is in at that
+//     time, and to itself, whether it is connected or away, from its first connect on.
+//   - If the connection broke before the client knew its session id, the session does not
+//     count. The client may get what was emitted to it.
+//   - It may get volatile events, and what a server emitted just before it was killed.
 //
-// All this in the order of the journal of the server that emitted, each once.
+// It must get each event once, in the order in which each server emitted.
 func judge(j journals) Verdict {
 	var v Verdict
-	first := make(map[seat]string) // the session id that the client heard first
+	first := make(map[seat]string) // the first session id of each client
 	last := make(map[seat]string)
 	received := make(map[seat][]span)
 	for _, l := range j.clients {
@@ -151,10 +149,10 @@ func (j journals) merge() (records []record) {
 	return records
 }
 
-// ledger is what the clients are owed so far, while the journals of the servers are replayed.
+// ledger keeps what the clients must receive, while the journals of the servers are replayed.
 type ledger struct {
 	verdict *Verdict
-	first   map[seat]string  // the session id that the client heard first
+	first   map[seat]string  // the first session id of each client
 	killed  map[string]int64 // see journals
 	members map[seat]*membership
 	debts   map[seat]map[event]debt
@@ -167,7 +165,7 @@ type membership struct {
 	rooms []string
 }
 
-// owe replays the journals of the servers, and returns what each client is owed.
+// owe replays the journals of the servers, and returns what each client must receive.
 func owe(v *Verdict, j journals, first map[seat]string) map[seat]map[event]debt {
 	g := &ledger{
 		verdict: v, first: first, killed: j.killed,
@@ -204,7 +202,7 @@ func (g *ledger) replay(r record) {
 	}
 }
 
-// emitted notes to whom an event is owed.
+// emitted notes which clients must receive an event.
 func (g *ledger) emitted(r record) {
 	e := event{r.server, r.N}
 	if r.Question {

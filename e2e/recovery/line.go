@@ -1,7 +1,7 @@
 package recovery
 
-// command is what the runner tells a server or the clients to do: one line of
-// JSON on their standard input.
+// command is a command of the runner to a server or to the clients: one line of JSON on their
+// standard input.
 type command struct {
 	ID int    `json:"id"`
 	Do string `json:"do"`
@@ -10,13 +10,13 @@ type command struct {
 	Count  int          `json:"count,omitempty"`  // burst
 	NS     string       `json:"ns,omitempty"`     // move
 	Client string       `json:"client,omitempty"` // move
-	Room   string       `json:"room,omitempty"`   // move: where to
+	Room   string       `json:"room,omitempty"`   // move: the new room
 	From   string       `json:"from,omitempty"`   // move
 	Open   []clientPlan `json:"clients,omitempty"`
 }
 
-// Plan is what a server emits, once or again and again. Without Each and Rooms
-// it goes to everyone.
+// Plan is an event that a server emits, once or repeatedly. Without Each and Rooms it goes to
+// everyone.
 type Plan struct {
 	Event string   `json:"event"` // plain, binary, volatile, question
 	NS    string   `json:"ns"`
@@ -55,8 +55,7 @@ const (
 	lineProblem      = "problem"  // what a client finds wrong by itself
 )
 
-// line is what a server or the clients tell: one line of JSON on their standard
-// output.
+// line is what a server or the clients report: one line of JSON on their standard output.
 type line struct {
 	Kind      string   `json:"kind"`
 	At        int64    `json:"at,omitempty"` // microseconds, by the machine's clock
@@ -75,14 +74,13 @@ type line struct {
 	History   []span   `json:"history,omitempty"`
 }
 
-// span is a server's name, and the first and the last of some numbers of its that
-// follow each other.
+// span is a range of events of one server: its name, and the first and the last number.
 type span [3]any
 
 func (s span) server() string { name, _ := s[0].(string); return name }
 
 func (s span) numbers() (first, last int) {
-	f, _ := s[1].(float64) // what encoding/json makes of a number
+	f, _ := s[1].(float64) // encoding/json decodes numbers as float64
 	l, _ := s[2].(float64)
 	return int(f), int(l)
 }

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// process is a server or the clients. It obeys commands, prints lines, and ends
-// at the end of its standard input.
+// process is a server or the clients. It obeys commands, prints lines, and ends at the end of
+// its standard input.
 //
-// Goroutines: read, which ends with the process's output; end waits for it.
+// It has one goroutine, read, which ends at the end of the process's output. end waits for it.
 type process struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	done  chan struct{} // closed when its last line has been read
+	done  chan struct{} // closed when the last line has been read
 	ready chan line
 
 	mu      sync.Mutex
@@ -36,8 +36,8 @@ const (
 	stopTimeout    = 10 * time.Second
 )
 
-// startProcess starts a process and waits until it is ready. Its lines go to
-// hear, one after another.
+// startProcess starts a process and waits until it is ready. It calls hear for each line, one
+// after another.
 func startProcess(ctx context.Context, name, dir string, argv, env []string, hear func(line)) (*process, line, error) {
 	p := &process{name: name, done: make(chan struct{}), ready: make(chan line, 1), waiting: make(map[int]chan struct{})}
 	p.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -101,8 +101,8 @@ func (p *process) read(out io.ReadCloser, hear func(line)) {
 	p.ended = true
 }
 
-// do has a command carried out, and returns when it is: all lines before have
-// been heard.
+// do sends a command, and returns when the process has carried it out and hear has had all
+// lines that it printed before.
 func (p *process) do(c command) error {
 	p.mu.Lock()
 	p.next++
@@ -132,21 +132,20 @@ func (p *process) do(c command) error {
 	}
 }
 
-// alive reports whether it has neither ended nor been ended.
+// alive reports whether the process still runs.
 func (p *process) alive() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.ended
 }
 
-// kill ends it at once. When it returns, all that the process printed has been
-// heard.
+// kill ends the process at once. When it returns, hear has had all lines.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	p.wait()
 }
 
-// terminate asks it to end, and waits until it has.
+// terminate asks the process to end, and waits until it has.
 func (p *process) terminate() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -154,7 +153,7 @@ func (p *process) terminate() error {
 	return p.wait()
 }
 
-// stop ends it by the end of its standard input.
+// stop ends the process by closing its standard input.
 func (p *process) stop() {
 	_ = p.stdin.Close()
 	_ = p.wait()

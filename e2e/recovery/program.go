@@ -20,12 +20,12 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// programEnv holds the configuration of the server, as JSON. A process that has
-// it calls [Program].
+// programEnv is the environment variable with the configuration of the server, as JSON. A
+// process that has it calls [Program].
 const programEnv = "RECOVERY_CONFIG"
 
-// programConfig is what a server is told, ours or the reference server. Times
-// are in milliseconds.
+// programConfig is the configuration of a server, ours or the reference server. Times are in
+// milliseconds.
 type programConfig struct {
 	Name         string   `json:"name"`              // that of its events
 	Broker       string   `json:"broker,omitempty"`  // its URL
@@ -36,12 +36,12 @@ type programConfig struct {
 	Namespaces   []string `json:"namespaces"`
 }
 
-// IsProgram reports whether this process is to be our server, which the runner
-// starts by starting itself.
+// IsProgram reports whether this process must run our server. The runner starts our servers by
+// starting itself.
 func IsProgram() bool { return os.Getenv(programEnv) != "" }
 
-// Program is our server. It takes commands and keeps the journal. It returns at
-// the end of its standard input, or when it has shut down after SIGTERM.
+// Program runs our server. It obeys commands and prints the journal. It returns at the end of
+// its standard input, or when the server has shut down after SIGTERM.
 func Program() error {
 	var config programConfig
 	if err := json.Unmarshal([]byte(os.Getenv(programEnv)), &config); err != nil {
@@ -92,14 +92,14 @@ func Program() error {
 	}
 }
 
-// program is the server and what it knows of its clients.
+// program is the server, and the state of its clients.
 //
-// Goroutines: one for each plan of the traffic, until stopTraffic.
+// It has a goroutine for each plan of the traffic, which ends with stopTraffic.
 type program struct {
 	config programConfig
 	srv    *socketio.Server
 
-	mu      sync.Mutex // makes an emit, or a change of membership, one step with its line
+	mu      sync.Mutex // held while something is emitted, or a membership changes, and the line about it is printed
 	members map[memberKey]*member
 	number  int // of the last event
 
@@ -112,10 +112,10 @@ type memberKey struct{ ns, client string }
 // member is a client's socket, connected or away.
 type member struct {
 	sid   string
-	rooms []string // where the application wants it
+	rooms []string // those that the application has chosen
 }
 
-// note prints a line with one write, which survives SIGKILL.
+// note prints a line with one write, so that SIGKILL does not lose it.
 func note(l line) {
 	l.At = time.Now().UnixMicro()
 	b, err := json.Marshal(l)
@@ -162,7 +162,7 @@ func (p *program) register(ns *socketio.Namespace) {
 	})
 }
 
-// joined is the hook: only now does the client get what is emitted.
+// joined is the hook SocketConnected: from now on the client gets what is emitted.
 func (p *program) joined(s *socketio.Socket) {
 	client, _ := socketio.SessionValue[string](s.Session(), "client")
 	p.mu.Lock()
@@ -244,7 +244,7 @@ func (p *program) move(c command) {
 	note(line{Kind: lineMoved, NS: c.NS, Client: c.Client, Room: c.Room, From: c.From})
 	m := p.members[memberKey{c.NS, c.Client}]
 	ns := p.srv.Namespace(c.NS)
-	// A session that is gone has been left already; the next one joins m.rooms.
+	// A session that has ended has left its rooms; the next one joins m.rooms.
 	_ = ns.LeaveRoom(m.sid, c.From)
 	_ = ns.JoinRoom(m.sid, c.Room)
 	m.rooms = append(slices.DeleteFunc(slices.Clone(m.rooms), func(room string) bool { return room == c.From }), c.Room)

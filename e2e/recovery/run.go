@@ -20,13 +20,13 @@ const (
 	NPMStreams = "npm-streams" // the reference server, on a Redis with its Redis Streams adapter
 )
 
-// Config says with what scenarios are played.
+// Config says how scenarios are played.
 type Config struct {
 	Server     string     // one of the kinds
 	Broker     string     // what connects several servers: Redis, if empty, or NATS
-	Clients    int        // how many
-	Short      bool       // the times are to be short
-	Transports [][]string // of the clients, one after another
+	Clients    int        // the number of clients
+	Short      bool       // the times are short
+	Transports [][]string // the clients have these in turn
 	NodeDir    string     // where the scripts are: e2e/node
 	Trace      io.Writer  // gets each line that servers and clients print; may be nil
 }
@@ -34,16 +34,16 @@ type Config struct {
 // Scenario is one way in which clients lose their connections.
 type Scenario struct {
 	Name                      string
-	Servers                   int           // 1, if 0; of two, clients are on both at first
-	Window                    time.Duration // how long sessions are kept; 2 minutes, if 0
-	PingInterval, PingTimeout time.Duration // the usual ones, if 0
-	Transports                [][]string    // those of Config, if nil
-	Namespaces                []string      // "/", if nil
-	NeedsHistory              bool          // without broker.History nothing is recovered: our servers have one
+	Servers                   int           // 0 means 1; with two, half of the clients begin on each
+	Window                    time.Duration // how long sessions are kept; 0 means 2 minutes
+	PingInterval, PingTimeout time.Duration // 0 means those of the server
+	Transports                [][]string    // nil means those of Config
+	Namespaces                []string      // nil means "/"
+	NeedsHistory              bool          // without a broker.History nothing is recovered, so our servers have one
 	Play                      func(st *Stage)
 }
 
-// Fits reports whether a kind of server is meant to be tried with the scenario on a broker.
+// Fits reports whether the scenario can be played with a kind of server on a broker.
 func (sc Scenario) Fits(server, broker string) bool {
 	switch server {
 	case NPM:
@@ -54,7 +54,7 @@ func (sc Scenario) Fits(server, broker string) bool {
 	return true
 }
 
-// libs are the clients, the newest and the oldest that know recovery.
+// libs are the newest and the oldest client library with recovery.
 var libs = []string{"socket.io-client-4", "socket.io-client-4-6"}
 
 // roomSize is how many clients share a room.
@@ -62,7 +62,7 @@ const roomSize = 10
 
 func serverName(i int) string { return string(rune('A' + i)) }
 
-// Run plays a scenario and judges it. The error is that it could not be played.
+// Run plays a scenario and judges it. It returns an error if the scenario could not be played.
 func Run(ctx context.Context, config Config, sc Scenario) (Verdict, error) {
 	if sc.Servers == 0 {
 		sc.Servers = 1
@@ -123,7 +123,7 @@ func (st *Stage) window() time.Duration {
 	switch w := st.scenario.Window; {
 	case w == 0:
 		return 2 * time.Minute
-	case st.config.Short: // played beside others, on a machine that may be slow
+	case st.config.Short: // other tests run at the same time, on a machine that may be slow
 		return 2 * w
 	default:
 		return w
@@ -163,7 +163,7 @@ func (st *Stage) startServer(name string) error {
 	return nil
 }
 
-// Rooms are all rooms in which clients are, one for every few of them.
+// Rooms returns the rooms of the clients: roomSize clients share one.
 func (st *Stage) Rooms() (rooms []string) {
 	for _, s := range st.seats {
 		rooms = append(rooms, s.Rooms[0])

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
-// Feed is the traffic of most scenarios: to everyone, to the rooms, and to each
-// client by its session id. Times rate.
+// Feed returns the traffic of most scenarios: to everyone, to the rooms, and to each client by
+// its session id. rate multiplies how much it is.
 func (st *Stage) Feed(rate int) []Plan {
 	plans := []Plan{
 		{Event: "plain", Every: 200 / rate},
@@ -37,7 +37,7 @@ func in(namespaces []string, plans ...Plan) (all []Plan) {
 	return all
 }
 
-// drops plays with a feed: a second of it, the loss, another second.
+// drops returns a scenario with Feed: a second of it, the loss, another second.
 func drops(loss func(st *Stage)) func(st *Stage) {
 	return func(st *Stage) {
 		st.Open()
@@ -52,19 +52,19 @@ var (
 	overWebSocket = [][]string{{"websocket"}}
 	overPolling   = [][]string{{"polling"}}
 	withUpgrade   = [][]string{{"polling", "websocket"}}
-	// EveryTransport is for Config.Transports.
+	// EveryTransport has all transports, for Config.Transports.
 	EveryTransport = [][]string{{"websocket"}, {"polling", "websocket"}, {"polling"}}
-	// LikeReports has the transports that reports about the reference server are about.
+	// LikeReports has the transport that public reports about the reference server are about.
 	LikeReports = overWebSocket
 )
 
-// Scenarios are all, those with one server first.
+// Scenarios returns all scenarios, those with one server first.
 func Scenarios() []Scenario {
 	return append(oneServer(), twoServers()...)
 }
 
-// soon is for heartbeats where connections are cut in the middle of an upgrade: if that is
-// just when the client pauses its polls, it does nothing more until it misses a ping.
+// soon is a heartbeat for scenarios that cut connections in the middle of an upgrade. A client
+// that has just paused its polls then does nothing until it misses a ping.
 const soon = 2 * time.Second
 
 func oneServer() []Scenario {
@@ -194,8 +194,8 @@ func cutOnConnect(st *Stage) {
 	st.Sleep(time.Second)
 }
 
-// longQuiet is about what is forgotten in time: the reference server looks through
-// its list once a minute.
+// longQuiet has a drop long after the last event. The reference server drops old events once a
+// minute.
 func longQuiet(st *Stage) {
 	st.Open()
 	st.Traffic(st.Feed(1))
@@ -209,7 +209,7 @@ func longQuiet(st *Stage) {
 	st.DropInTraffic(time.Second)
 }
 
-// cutReplay has much to replay over slow links, which break in between.
+// cutReplay cuts slow links while much is replayed.
 func cutReplay(st *Stage) {
 	st.Open()
 	st.Traffic(st.Feed(1))
@@ -244,7 +244,7 @@ func cutReplay(st *Stage) {
 
 // cutUpgrade cuts each client when it is about to upgrade for the first time.
 func cutUpgrade(st *Stage) {
-	upgraded := make([]bool, len(st.seats)) // each by its client's goroutine alone
+	upgraded := make([]bool, len(st.seats)) // by index; guarded by st.mu
 	st.OnUpgrade(func(s *Seat) {
 		st.mu.Lock()
 		again := upgraded[s.Index]
@@ -293,8 +293,7 @@ func cutLarge(st *Stage) {
 	st.Sleep(500 * time.Millisecond)
 }
 
-// anyMoment drops each client again and again, in any way, on its own: mostly when
-// it is back, sometimes before.
+// anyMoment drops each client ten times, in any way, mostly when it is back and sometimes before.
 func anyMoment(st *Stage) {
 	st.Open()
 	st.Traffic(append(st.Feed(2), in(st.scenario.Namespaces, Plan{Event: "binary", Every: 150, Size: 300})...))

@@ -2,15 +2,15 @@ package recovery
 
 import "time"
 
-// other is for Drop and Abandon: the server where the client was not at first.
+// other returns the server to which a client did not connect first, for Drop and Abandon.
 func other(s *Seat) int { return 1 - s.Index%2 }
 
 func home(s *Seat) int { return s.Index % 2 }
 
-// atFirstHome says whether a client was on the first server at first.
+// atFirstHome reports whether a client connected to the first server first.
 func atFirstHome(s *Seat) bool { return home(s) == 0 }
 
-// without has the first server end by what f does. Its clients are on the other one a
+// without calls f, which ends the first server, and lets its clients connect to the other one a
 // second later.
 func (st *Stage) without(f func()) {
 	st.someReturning(atFirstHome, func() {
@@ -54,7 +54,7 @@ func twoServers() []Scenario {
 	}
 }
 
-// quietClient has everyone drop while much is emitted to others, and little to them.
+// quietClient drops all clients while much is emitted to rooms without them, and little to them.
 func quietClient(st *Stage) {
 	feed := in(st.scenario.Namespaces, Plan{Event: "plain", Rooms: st.Rooms()}, Plan{Event: "plain"})
 	st.Open()

@@ -11,12 +11,11 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
-// Stage is where a scenario plays: servers, clients, and between them a proxy
-// for each client. When a step fails, or the context ends, the steps that
-// follow do nothing, and the scenario's end reports the first failure.
+// Stage is the set-up of a scenario: servers, clients, and a proxy for each client. When a step
+// fails, or the context ends, the steps after it do nothing, and end returns the first failure.
 //
-// Goroutines: those of its processes and proxies, and one for each step that a
-// client's connection sets off (OnConnect, OnUpgrade). End waits for all.
+// It has the goroutines of its processes and proxies, and one for each call of the functions
+// given to OnConnect and OnUpgrade. end waits for all of them.
 type Stage struct {
 	ctx      context.Context
 	config   Config
@@ -25,7 +24,7 @@ type Stage struct {
 	broker  string // its URL, for two servers
 	servers []*process
 	addrs   []string
-	version string // what the servers are
+	version string // of the servers
 	clients *process
 	seats   []*Seat
 	byName  map[string]*Seat
@@ -38,7 +37,7 @@ type Stage struct {
 	connected map[seat]bool
 	connects  map[seat]int
 	received  int
-	report    []line                  // what the clients say they received
+	report    []line                  // what the clients report as received
 	onConnect func(s *Seat, time int) // with the first namespace
 	onUpgrade func(s *Seat)
 }
@@ -48,7 +47,7 @@ type Seat struct {
 	*faulty.Proxy
 	Name  string
 	Index int
-	Rooms []string // that it is in at first
+	Rooms []string // those that it joins first
 }
 
 func (st *Stage) fail(err error) {
@@ -60,7 +59,7 @@ func (st *Stage) fail(err error) {
 	}
 }
 
-// change wakes who waits. The caller holds mu.
+// change wakes the calls of await. The caller holds mu.
 func (st *Stage) change() {
 	close(st.changed)
 	st.changed = make(chan struct{})
@@ -72,7 +71,7 @@ func (st *Stage) failed() bool {
 	return st.err != nil
 }
 
-// traced hands on what a process tells, and writes it to the trace.
+// traced returns a function that writes the lines of a process to the trace, and passes them on.
 func (st *Stage) traced(name string, hear func(line)) func(line) {
 	if st.config.Trace == nil {
 		return hear
@@ -86,7 +85,7 @@ func (st *Stage) traced(name string, hear func(line)) func(line) {
 	}
 }
 
-// hearServer keeps what a server tells.
+// hearServer returns a function that keeps the lines of a server.
 func (st *Stage) hearServer(name string) func(line) {
 	return func(l line) {
 		st.mu.Lock()
@@ -95,8 +94,8 @@ func (st *Stage) hearServer(name string) func(line) {
 	}
 }
 
-// hearClients keeps what the clients tell, and sets off what the scenario wants
-// to happen then.
+// hearClients keeps a line of the clients, and calls what the scenario has given to OnConnect and
+// OnUpgrade.
 func (st *Stage) hearClients(l line) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -127,22 +126,22 @@ func (st *Stage) hearClients(l line) {
 	st.change()
 }
 
-// OnConnect has f called, in a goroutine of its own, whenever a client has
-// connected, for the time n.
+// OnConnect sets a function that is called in a goroutine of its own whenever a client has
+// connected for the nth time.
 func (st *Stage) OnConnect(f func(s *Seat, n int)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.onConnect = f
 }
 
-// OnUpgrade has f called whenever a client's upgrade begins.
+// OnUpgrade sets a function that is called whenever a client begins to upgrade.
 func (st *Stage) OnUpgrade(f func(s *Seat)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.onUpgrade = f
 }
 
-// Await waits until the condition, which is called with mu held, holds.
+// await waits until the condition holds, which is called with mu held.
 func (st *Stage) await(what string, condition func() bool) {
 	const patience = time.Minute
 	late := time.NewTimer(patience)
@@ -164,8 +163,9 @@ func (st *Stage) await(what string, condition func() bool) {
 	}
 }
 
-// settle waits until nothing more comes. Where clients may only notice by their heartbeat
-// that they have lost their connection, it waits for that unless all have everything.
+// settle waits until the clients receive nothing more. If a client may notice only by its
+// heartbeat that it has lost its connection, settle waits that long, unless all clients have
+// everything.
 func (st *Stage) settle() {
 	quiet := 1500 * time.Millisecond
 	if st.config.Short {
@@ -207,14 +207,14 @@ func (st *Stage) verdict() Verdict {
 	return judge(now)
 }
 
-// do has a process do something, if it is there.
+// do sends a command to a process, if there is one.
 func (st *Stage) do(p *process, c command) {
 	if !st.failed() && p.alive() {
 		st.fail(p.do(c))
 	}
 }
 
-// end lets all come to rest, stops everything, and judges.
+// end waits until nothing more happens, stops everything, and judges.
 func (st *Stage) end() (Verdict, error) {
 	var v Verdict
 	st.OnConnect(nil)

@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// What a scenario can have happen on its stage.
+// The steps of scenarios.
 
-// Open has all clients connect and waits until all of them have.
+// Open makes all clients connect, and waits until they have.
 func (st *Stage) Open() {
 	if st.start(); st.failed() {
 		return
@@ -14,7 +14,7 @@ func (st *Stage) Open() {
 	st.await("all clients are connected", st.allConnected(nil))
 }
 
-// start has all clients begin to connect.
+// start makes all clients begin to connect.
 func (st *Stage) start() {
 	if st.failed() {
 		return
@@ -39,8 +39,8 @@ func (st *Stage) start() {
 	st.do(st.clients, command{Do: "open", Open: plans})
 }
 
-// allConnected is a condition: all clients are connected, and have been so more
-// often than they had.
+// allConnected returns the condition that all clients are connected, and have connected more often
+// than had says.
 func (st *Stage) allConnected(had map[seat]int) func() bool {
 	return func() bool {
 		for _, s := range st.seats {
@@ -54,8 +54,8 @@ func (st *Stage) allConnected(had map[seat]int) func() bool {
 	}
 }
 
-// Returning has all clients lose their connection by what f does, and waits until all of
-// them are back.
+// Returning calls f, which makes all clients lose their connection, and waits until all of them are
+// back.
 func (st *Stage) Returning(f func()) { st.someReturning(func(*Seat) bool { return true }, f) }
 
 // someReturning is Returning for those clients that which says.
@@ -73,7 +73,7 @@ func (st *Stage) someReturning(which func(s *Seat) bool, f func()) {
 	}
 }
 
-// Sleep lets time pass. In a short scenario a third is enough.
+// Sleep waits. A short scenario waits a third of the time.
 func (st *Stage) Sleep(d time.Duration) {
 	if st.failed() {
 		return
@@ -88,7 +88,7 @@ func (st *Stage) Sleep(d time.Duration) {
 	}
 }
 
-// Traffic has servers, all if none is named, emit until Quiet.
+// Traffic makes servers emit until Quiet is called: those that are named, or all.
 func (st *Stage) Traffic(plans []Plan, servers ...int) {
 	for i := range st.servers {
 		if len(servers) == 0 || i == servers[0] {
@@ -104,12 +104,12 @@ func (st *Stage) Quiet() {
 	}
 }
 
-// Burst has a server emit plans count times.
+// Burst makes a server emit the plans count times.
 func (st *Stage) Burst(server, count int, plans ...Plan) {
 	st.do(st.servers[server], command{Do: "burst", Plans: plans, Count: count})
 }
 
-// Move has the first server move a client to another room.
+// Move makes the first server move a client to another room.
 func (st *Stage) Move(s *Seat, from, to string) {
 	st.do(st.servers[0], command{Do: "move", NS: st.scenario.Namespaces[0], Client: s.Name, From: from, Room: to})
 }
@@ -121,13 +121,13 @@ func (st *Stage) Each(f func(s *Seat)) {
 	}
 }
 
-// Cut ends a client's connections and keeps it away.
+// Cut ends a client's connections, and refuses new ones.
 func (s *Seat) Cut() {
 	s.Refuse(true)
 	s.Reset()
 }
 
-// Drop cuts all clients for some time. If to is not nil, it says on which server each
+// Drop cuts all clients for some time. If to is not nil, it returns the server to which a client
 // comes back.
 func (st *Stage) Drop(away time.Duration, to func(s *Seat) int) {
 	st.Returning(func() {
@@ -150,8 +150,8 @@ func (st *Stage) DropInTraffic(away time.Duration) {
 	st.Sleep(time.Second)
 }
 
-// Abandon has all clients lose their connection of which the servers hear
-// nothing, and come back at once, on another server if to is not nil.
+// Abandon makes all clients lose their connection without the servers noticing. They come back at
+// once, to the server that to returns if to is not nil.
 func (st *Stage) Abandon(to func(s *Seat) int) {
 	st.Returning(func() {
 		st.Each(func(s *Seat) {
@@ -163,8 +163,8 @@ func (st *Stage) Abandon(to func(s *Seat) int) {
 	})
 }
 
-// AwaitGone waits until clients that have been cut have noticed. One that polls repeats a
-// request whose connection was reset: it would not miss anything if it were let in before.
+// AwaitGone waits until clients that have been cut have noticed it. A client that polls repeats a
+// request whose connection was reset, so it would miss nothing if it were let in before.
 func (st *Stage) AwaitGone(seats ...*Seat) {
 	st.await("clients that have been cut have noticed", func() bool {
 		for _, s := range seats {
@@ -178,7 +178,7 @@ func (st *Stage) AwaitGone(seats ...*Seat) {
 	})
 }
 
-// Admit lets all clients connect, to the server that to says if it is not nil.
+// Admit lets all clients connect, to the server that to returns if to is not nil.
 func (st *Stage) Admit(to func(s *Seat) int) {
 	st.Each(func(s *Seat) {
 		if to != nil {
@@ -188,8 +188,7 @@ func (st *Stage) Admit(to func(s *Seat) int) {
 	})
 }
 
-// Kill ends a server without warning. What it emitted in the moment before need
-// not have been sent.
+// Kill kills a server. What it emitted just before need not have been sent.
 func (st *Stage) Kill(server int) {
 	const moment = 100 * time.Millisecond
 	if st.failed() {
@@ -202,7 +201,7 @@ func (st *Stage) Kill(server int) {
 	st.journals.killed[serverName(server)] = at.Add(-moment).UnixMicro()
 }
 
-// Terminate has a server shut down and waits until it has.
+// Terminate makes a server shut down, and waits until it has.
 func (st *Stage) Terminate(server int) {
 	if !st.failed() {
 		st.fail(st.servers[server].terminate())

@@ -23,7 +23,7 @@ type tableCell struct {
 	err   error
 }
 
-// Add adds a verdict, or why there is none. Several of one scenario and kind of
+// Add adds a verdict, or the error if there is none. Verdicts for the same scenario and kind of
 // server add up.
 func (t *Table) Add(sc Scenario, server string, v Verdict, err error) {
 	if !slices.Contains(t.servers, server) {
@@ -83,8 +83,8 @@ func (t *Table) Markdown() string {
 	return b.String()
 }
 
-// String returns the share of what was delivered and, in parentheses, of the
-// returns that were recovered, and what went wrong besides.
+// String returns the share of the events that were delivered, in parentheses the share of the returns
+// that were recovered, and what else went wrong.
 func (c tableCell) String() string {
 	if c.err != nil {
 		return "failed"
@@ -101,7 +101,7 @@ func (c tableCell) String() string {
 	return text
 }
 
-// percent returns a share such as "99.9", and "100" only if nothing lacks.
+// percent returns a share such as "99.9". It returns "100" only if nothing is missing.
 func percent(part, whole int) string {
 	switch {
 	case part == whole:
