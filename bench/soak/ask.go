@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// asker talks to the server's process on a goroutine of its own, which stop ends:
-// the answers may take a while.
+// asker sends commands to the server's process, on a goroutine of its own, because the answers may
+// take a while. stop ends the goroutine.
 type asker struct {
 	questions chan question
 	answers   chan reply
@@ -47,7 +47,7 @@ func (a *asker) stop() {
 	}
 }
 
-// hearServer takes the answers that have come.
+// hearServer handles the answers that have come.
 func (r *run) hearServer() error {
 	select {
 	case a := <-r.asker.answers:
@@ -60,7 +60,7 @@ func (r *run) hearServer() error {
 	}
 }
 
-// ask waits for the server's process to answer, into v, which may be nil.
+// ask sends a command, and waits for the answer, which it decodes into v unless that is nil.
 func (r *run) ask(command string, v any) error {
 	answered := false
 	r.asker.questions <- question{command, func(text string) error {

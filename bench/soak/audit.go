@@ -10,19 +10,19 @@ import (
 // sample is the state of the server's process at one time.
 type sample struct {
 	at          time.Duration
-	rss         int64 // as it was
-	collected   int64 // after a garbage collection, with what is free given back
-	live, heap  int64 // bytes of objects after it, and with the gaps between them
+	rss         int64 // before a garbage collection
+	collected   int64 // the RSS after a garbage collection that has returned free memory
+	live, heap  int64 // after the collection: bytes of objects, and bytes of the heap
 	goroutines  int
 	descriptors int
 	sockets     int
-	conns       int // that the clients have open
-	limbo       int // sockets of which the server may not know yet that they are gone
+	conns       int // connections of the clients
+	limbo       int // sockets that have left, and whose end the server has not reported yet
 	cpu         time.Duration
 	status      workload.SoakStatus
 }
 
-// sample collects the server's garbage and looks at it.
+// sample makes the server collect its garbage, and measures it.
 func (r *run) sample() (s sample, err error) {
 	if s.rss, err = r.cfg.Server.RSS(); err != nil {
 		return s, err
@@ -42,8 +42,8 @@ func (r *run) sample() (s sample, err error) {
 	return s, err
 }
 
-// audit has everyone stay where they are, and compares the server's index and
-// its resources with what the clients believe.
+// audit stops all clients from coming, going and moving, and compares the server's index and
+// its resources with the state of the clients.
 func (r *run) audit() error {
 	r.frozen = true
 	defer func() { r.frozen = false }()
@@ -70,7 +70,7 @@ func (r *run) audit() error {
 	return nil
 }
 
-// settled reports whether nobody comes, goes or moves.
+// settled reports whether no client comes, goes or moves.
 func (r *run) settled() bool {
 	if r.connecting > 0 || r.closing > 0 || r.dropping > 0 {
 		return false
@@ -83,8 +83,8 @@ func (r *run) settled() bool {
 	return true
 }
 
-// compareIndex compares the members of every room. Sockets whose clients are
-// gone may still be there.
+// compareIndex compares the members of every room. The server may still have sockets whose clients
+// are gone.
 func (r *run) compareIndex(x workload.SoakIndex) {
 	type place struct{ ns, room string }
 	mine := map[place]map[string]*socket{}
@@ -130,8 +130,8 @@ func (r *run) compareIndex(x workload.SoakIndex) {
 	}
 }
 
-// compareStats compares what Server.Stats says with the server's index, its
-// handlers and the clients. What the clients have left may be counted still.
+// compareStats compares Server.Stats with the server's index, its handlers and the clients. It may
+// still count sockets whose clients are gone.
 func (r *run) compareStats(x workload.SoakIndex, s sample) {
 	rooms := 0
 	for _, of := range x {
@@ -167,7 +167,7 @@ func (r *run) linked() int {
 	return n
 }
 
-// What the server may hold beyond what its clients explain.
+// What the server may hold more than its clients explain.
 const (
 	spareGoroutines  = 64
 	spareDescriptors = 32

@@ -8,12 +8,10 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// serverSlack is how much later than it should the server's process may report a
-// socket that has ended.
+// serverSlack is by how much the server's process may be late to report a socket that has ended.
 const serverSlack = 20 * time.Second
 
-// bury notes that a socket is gone, as far as the client knows. The server's
-// report is to confirm it.
+// bury notes that a socket is gone for its client. The server must report its end, too.
 func (r *run) bury(s *socket) {
 	if s.sid == "" {
 		key := nameless{workload.SoakAuth{Client: s.c.n, Life: s.c.life}, s.ns}
@@ -24,7 +22,7 @@ func (r *run) bury(s *socket) {
 	r.limbo[s.sid] = s
 }
 
-// watch looks at the server's reports and at what is overdue, again and again.
+// watch asks for the server's reports, and looks for what is overdue, every second.
 func (r *run) watch() {
 	r.After(time.Second, func() {
 		if !r.waiting {
@@ -36,7 +34,7 @@ func (r *run) watch() {
 	})
 }
 
-// reported takes what the server knows of sockets that have ended.
+// reported handles the server's reports of sockets that have ended.
 func (r *run) reported(text string) error {
 	r.waiting = false
 	var all []workload.SoakEnded
@@ -46,7 +44,7 @@ func (r *run) reported(text string) error {
 	for _, e := range all {
 		r.ended++
 		s := r.limbo[e.SID]
-		if s == nil && r.sids[e.SID] != nil { // the news may be on its way
+		if s == nil && r.sids[e.SID] != nil { // the client may learn of it later
 			r.early = append(r.early, early{e, r.Clock()})
 			continue
 		}
@@ -75,7 +73,7 @@ func (r *run) reported(text string) error {
 	return nil
 }
 
-// confirm takes the server's report of a socket whose client is gone.
+// confirm handles the server's report of a socket whose client is gone.
 func (r *run) confirm(s *socket, e workload.SoakEnded) {
 	delete(r.limbo, e.SID)
 	r.compare(s, e)
@@ -84,7 +82,7 @@ func (r *run) confirm(s *socket, e workload.SoakEnded) {
 	}
 }
 
-// compare compares what the client knows of a socket with what the server does.
+// compare compares what the client and the server know of a socket.
 func (r *run) compare(s *socket, e workload.SoakEnded) {
 	wrong := func(format string, args ...any) {
 		args = append([]any{r.elapsed().Round(time.Millisecond), e.Client, e.Life, e.NS, s.goal}, args...)
@@ -96,7 +94,7 @@ func (r *run) compare(s *socket, e workload.SoakEnded) {
 	if s.unexpected {
 		return
 	}
-	// Where a client is cut off behind its DISCONNECT, either may come first.
+	// If a client is cut off after its DISCONNECT, the server may notice either first.
 	if !slices.Contains(reasons[s.goal], e.Reason) && !(s.parted && e.Reason == "client disconnect") {
 		wrong("the disconnect handler was told %q", e.Reason)
 	}
@@ -111,13 +109,13 @@ func (r *run) compare(s *socket, e workload.SoakEnded) {
 	}
 }
 
-// early is a report of a socket whose client has not been told yet.
+// early is a report of a socket whose client does not know yet that it has ended.
 type early struct {
 	workload.SoakEnded
 	at int64
 }
 
-// nag notes what is overdue.
+// nag reports what is overdue as faults.
 func (r *run) nag() {
 	now := r.Clock()
 	r.early = slices.DeleteFunc(r.early, func(e early) bool {

@@ -2,18 +2,17 @@ package soak
 
 import "fmt"
 
-// channel is where messages go: a room, everyone in a namespace, or one socket.
-// Its members hear its voices. What a member has to hear is known exactly,
-// because all clients are in this process and nothing is concurrent here:
+// channel is a destination of messages: a room, everyone in a namespace, or one socket. Its
+// members hear its voices. It is known exactly what a member must hear, because all clients are
+// in this process and nothing is concurrent here:
 //
-//   - what was acknowledged to the speaker before the member asked to join was
-//     emitted without it: it must not hear that;
-//   - what is sent after the member's join was acknowledged is emitted to it: it
-//     must hear that, and whatever it hears, the next one must follow;
-//   - what was acknowledged to the speaker before the member asks anything of the
-//     server is queued for it before that is acknowledged: it must have heard it
-//     by then;
-//   - after its leave was acknowledged it must hear nothing.
+//   - A member must not hear a message that was acknowledged to the speaker before the member
+//     asked to join: it was emitted without the member.
+//   - A member must hear a message that is sent after its join was acknowledged. After any
+//     message that it hears, it must hear the next one.
+//   - When the server acknowledges a request of a member, the member must have heard every
+//     message that was acknowledged to its speaker before the request: it was queued before.
+//   - A member must hear nothing after its leave was acknowledged.
 type channel struct {
 	name    string
 	members map[*seat]struct{}
@@ -24,17 +23,17 @@ func newChannel(name string) *channel {
 	return &channel{name: name, members: map[*seat]struct{}{}, voices: map[*voice]struct{}{}}
 }
 
-// voice numbers what one socket says in one channel, from its join to its leave.
+// voice numbers the messages of one socket in one channel, from its join to its leave.
 type voice struct {
 	id       int64
 	ch       *channel
-	volatile bool  // may be lost
-	sent     int64 // the last number sent; for the server's own, the last one anybody heard
+	volatile bool  // its messages may be lost
+	sent     int64 // the last number sent; for a voice of the server, the last one that anybody heard
 	acked    int64 // the last number that is known to have been emitted
-	servers  bool  // the server's own
-	gone     bool  // nothing of it is under way to the server's rooms any more
-	ears     int   // how many may still hear it
-	deaf     *seat // the speaker's seat if it is left out
+	servers  bool  // it is a voice of the server
+	gone     bool  // none of its messages will be emitted any more
+	ears     int   // how many members may still hear it
+	deaf     *seat // the seat of the speaker, if it does not hear itself
 }
 
 // seat is the membership of one socket in one channel.
@@ -53,18 +52,18 @@ const (
 	seatOut                      // and acknowledged, or the socket is gone
 )
 
-// ear is what a member has heard of a voice.
+// ear says what a member has heard of a voice.
 type ear struct {
-	last  int64 // the last number heard, or, before the first, the last one that must not be heard
-	limit int64 // the last one that need not be the first to be heard
+	last  int64 // the last number heard; before the first one, the last that must not be heard
+	limit int64 // the first number heard may be any up to the one after this
 	heard bool
-	mark  int64 // what must have been heard when the question under way is answered; none if negative
-	over  bool  // and nothing more will come then
+	mark  int64 // what must have been heard when the request under way is acknowledged; nothing if negative
+	over  bool  // nothing comes after mark
 }
 
 const unmarked = -1
 
-// join begins a membership: the socket is about to ask for it.
+// join begins a membership. The socket is about to ask for it.
 func (ch *channel) join() *seat {
 	s := &seat{ch: ch, ears: map[*voice]*ear{}}
 	ch.members[s] = struct{}{}
@@ -89,7 +88,7 @@ func (s *seat) joined() {
 	}
 }
 
-// left ends a membership, when the leave was acknowledged or the socket is gone.
+// left ends a membership. It is called when the leave was acknowledged or the socket is gone.
 func (s *seat) left() {
 	if s.state == seatOut {
 		return
@@ -102,7 +101,7 @@ func (s *seat) left() {
 	s.ears = nil
 }
 
-// speak begins a voice. deaf is the speaker's seat if it does not hear itself.
+// speak begins a voice. deaf is the seat of the speaker, if it does not hear itself.
 func (ch *channel) speak(id int64, volatile bool, deaf *seat) *voice {
 	v := &voice{id: id, ch: ch, volatile: volatile, deaf: deaf}
 	ch.voices[v] = struct{}{}
@@ -114,13 +113,13 @@ func (ch *channel) speak(id int64, volatile bool, deaf *seat) *voice {
 	return v
 }
 
-// silent says that nothing of the voice will be emitted any more.
+// silent notes that no message of the voice will be emitted any more.
 func (v *voice) silent() {
 	v.gone = true
 	delete(v.ch.voices, v)
 }
 
-// A fault is what a checker found, by kind.
+// fault is something that a check has found.
 type fault struct {
 	kind string
 	text string
@@ -146,7 +145,7 @@ func faultf(kind, format string, args ...any) *fault {
 	return &fault{kind, fmt.Sprintf(format, args...)}
 }
 
-// hear notes that the member got a message. After a fault it goes on from there.
+// hear notes a message that the member got. It returns what is wrong with it.
 func (s *seat) hear(v *voice, number int64) *fault {
 	if s.state == seatOut {
 		return faultf(faultStray, "message %d of voice %d in %s to a socket that has left it", number, v.id, s.ch.name)
@@ -182,8 +181,7 @@ func (s *seat) hear(v *voice, number int64) *fault {
 	return nil
 }
 
-// ask notes what must have been heard when a question that is about to be sent
-// is answered.
+// ask notes what must have been heard when the request is acknowledged that is about to be sent.
 func (s *seat) ask() {
 	if s.state != seatIn {
 		return
@@ -196,7 +194,7 @@ func (s *seat) ask() {
 	}
 }
 
-// answered checks that it was.
+// answered checks what ask has noted.
 func (s *seat) answered() []*fault {
 	var faults []*fault
 	for v, e := range s.ears {

@@ -20,12 +20,12 @@ type client struct {
 
 	life     int
 	leg      int   // counts the connections of all lives
-	link     *link // nil between two lives; of a client that has lost its connection, the old one
+	link     *link // nil between two lives; the old one if the client has lost its connection
 	dialed   int64
 	ready    bool // every namespace accepted it
 	goal     ending
 	going    bool // the end has begun
-	dropping bool // it is about to lose its connection, or has, and will be back
+	dropping bool // it is about to lose its connection, or has lost it, and comes back
 	sockets  []*socket
 
 	// A packet that waits for its attachment.
@@ -158,7 +158,7 @@ func (c *client) stay(from, to int64) int64 {
 	return int64(float64(from+c.rng.Int64N(to-from)) * c.cfg.Haste)
 }
 
-// stall does not read for a while, now and then.
+// stall makes the client not read for a while, now and then.
 func (c *client) stall() error {
 	if c.going {
 		return nil
@@ -265,7 +265,7 @@ func (c *client) lost(err error) error {
 	return nil
 }
 
-// gone ends the life on this side. Churning clients come back.
+// gone ends the life. Churning clients come back.
 func (c *client) gone() {
 	if !c.link.vanish {
 		c.link.dead = true
@@ -304,7 +304,7 @@ func (c *client) broken(err error) error {
 	return c.link.lost(err)
 }
 
-// message takes a Socket.IO packet, or an attachment of one.
+// message handles a Socket.IO packet, or an attachment of one.
 func (c *client) message(op byte, data []byte) error {
 	if op == wire.OpBinary {
 		if !c.waits {

@@ -1,11 +1,11 @@
-// Package soak holds thousands of mixed clients against the server for a long
-// time and checks, throughout, that it does what it promises.
+// Package soak runs thousands of mixed clients against the server for a long time, and
+// checks all the time that the server does what it promises.
 //
 //	go run ./cmd/soak -clients 10000 -for 30m
 //
-// The server is a process of its own (servers/soak), so that its memory is the
-// server's. All clients are in one goroutine of this process, on an epoll loop,
-// so that what one of them was told before another one asked is known exactly.
+// The server is a process of its own (servers/soak), so that the memory of the process is
+// that of the server. All clients are in one goroutine of this process, on an epoll loop, so
+// the order of what they send and receive is known exactly.
 //
 // # What the clients do
 //
@@ -25,7 +25,7 @@
 //
 // With -recovery the server has connection state recovery, and every client loses its connection now
 // and then, in one of several ways, and comes back in its session by another transport: it must
-// not miss anything, and nothing may come twice.
+// not miss anything, and must not get anything twice.
 //
 // # What is checked
 //
@@ -36,15 +36,14 @@
 // meant for others; the server's questions come once and in order; the sender's
 // own copy comes before the acknowledgement; payloads are intact.
 //
-// By the server's process: events are handled once and in order, between the
-// connect handler and the disconnect handler, which is told the rooms joined;
-// answers come once; nothing is logged as a warning. And by both (books.go,
-// audit.go): each socket that has ended handled what it should have, for a reason
-// that fits how it ended; every minute, while nobody comes or goes, the members of
-// all rooms are who they should be, Server.Stats agrees, and goroutines and
-// descriptors are explained by connections; memory does not climb; with
-// the last client all of them go back to what they were before the first.
+// By the server's process: events are handled once and in order, between the connect
+// handler and the disconnect handler, in which the socket is in the rooms that it has
+// joined; answers come once; nothing is logged as a warning. And by both (books.go,
+// audit.go): for each socket that has ended, the server has handled what it should have,
+// and its reason fits how the socket ended. Every minute, while no client comes or goes,
+// the members of all rooms are right, Server.Stats agrees, and there are no more
+// goroutines and descriptors than the connections explain. Memory does not grow. When the
+// last client has left, all of these are what they were before the first one came.
 //
-// That all this is found when it goes wrong is tested, too: servers/soak can be
-// told to break its promises (-sabotage).
+// Tests check that the soak finds all this: with -sabotage, servers/soak breaks its promises.
 package soak

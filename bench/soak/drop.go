@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// A client of a server with recovery loses its connection now and then, while
-// nothing of its own is under way to the server, and comes back within seconds: all
-// that was emitted to it meanwhile must come, as if it had been there.
+// With recovery, a client loses its connection now and then, while none of its events is on its
+// way to the server, and comes back within seconds. It must get everything that was emitted
+// to it meanwhile, as if it had not been away.
 
-// drop has the client lose its connection as soon as nothing is under way.
+// drop makes the client lose its connection as soon as none of its events is under way.
 func (c *client) drop() error {
 	switch {
 	case c.going || c.dropping || c.over:
@@ -22,8 +22,8 @@ func (c *client) drop() error {
 	return c.drain(false)
 }
 
-// drain waits until the server has answered everything, then asks it once more, so
-// that it has the client's answers, too, and has the connection cut.
+// drain waits until the server has acknowledged everything. Then it sends one more request, so that
+// the server has the client's acknowledgements, too, and cuts the connection.
 func (c *client) drain(asked bool) error {
 	again := func(asked bool) error {
 		return c.later(20, func() error { return c.drain(asked) })
@@ -50,17 +50,17 @@ func (c *client) drain(asked bool) error {
 	return again(true)
 }
 
-// halfOpen is how long the server's side of a connection stays open of which the client
-// knows nothing any more, if the server does not end it.
+// halfOpen is how long a connection stays open that the client has forgotten, if the server does
+// not end it.
 const halfOpen = 10 * time.Second
 
-// cut ends the connection in one of several ways, and has the client come back.
+// cut ends the connection in one of several ways, and makes the client come back.
 func (c *client) cut() {
 	old := c.link
 	switch c.rng.IntN(4) {
 	case 0:
 		old.kill(false)
-	case 1: // the server does not hear of it
+	case 1: // the server does not notice
 		old.dead = true
 		c.After(halfOpen, func() { old.kill(false) })
 	default:
@@ -72,7 +72,7 @@ func (c *client) cut() {
 		s.state = socketAway
 	}
 	leg, transport := c.leg, pick(c.rng, churnTransports)
-	if c.goal == endVanish { // which only a client that polls can
+	if c.goal == endVanish { // only a client that polls can vanish
 		transport = kindPolling
 	}
 	c.After(time.Duration(c.rng.Int64N(3000))*time.Millisecond, func() {
@@ -85,7 +85,7 @@ func (c *client) cut() {
 	})
 }
 
-// back takes the answer to a CONNECT that continues a session.
+// back handles the answer to a CONNECT that continues a session.
 func (s *socket) back(sid, pid string) error {
 	if sid != s.sid || pid != s.pid {
 		return s.c.broken(fmt.Errorf("the session in %s has not been recovered: session id %q instead of %q", s.ns, sid, s.sid))

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
-// link is an Engine.IO connection of a client, by WebSocket, by polling, or by
-// one after the other. Like a browser, polling has two connections: one with a
-// GET that waits, one for POST.
+// link is an Engine.IO connection of a client, by WebSocket, by polling, or by polling and then
+// WebSocket. For polling it has two network connections, like a browser: one for the GET that
+// waits, one for POSTs.
 type link struct {
 	*run
 	user *client
@@ -29,8 +29,8 @@ type link struct {
 	outbox    []message // waits for the POST under way, or for the upgrade
 
 	closing bool // we have said goodbye
-	vanish  bool // polls no more, without a word
-	dead    bool // what still happens is of no interest
+	vanish  bool // the client has stopped polling, without a goodbye
+	dead    bool // nothing that happens on it matters any more
 }
 
 type upgradeStage uint8
@@ -79,7 +79,7 @@ func (l *link) dialWS(request []byte) error {
 	return nil
 }
 
-// lost ends a link that the server or the network has ended.
+// lost is called when the server or the network has ended the link.
 func (l *link) lost(err error) error {
 	if l.dead {
 		return nil
@@ -95,7 +95,7 @@ func (l *link) lost(err error) error {
 	return l.user.lost(err)
 }
 
-// kill gives all connections up, politely or not.
+// kill closes all network connections, with a reset or in good order.
 func (l *link) kill(reset bool) {
 	l.dead = true
 	if l.ws.Conn != nil {
@@ -114,7 +114,7 @@ func (l *link) kill(reset bool) {
 	l.post.Close()
 }
 
-// packet takes an Engine.IO packet, or a binary message.
+// packet handles an Engine.IO packet, or a binary message.
 func (l *link) packet(op byte, p []byte) error {
 	if op == wire.OpBinary {
 		return l.user.message(op, p)
@@ -203,7 +203,7 @@ func (l *link) send(messages []message) error {
 	return l.raw(messages...)
 }
 
-// raw is send for texts that are Engine.IO packets already.
+// raw is send for texts that are complete Engine.IO packets.
 func (l *link) raw(messages ...message) error {
 	if l.dead || l.vanish {
 		return nil
@@ -324,8 +324,8 @@ func (l *link) Gone(why error) error {
 	return l.lost(why)
 }
 
-// bye says goodbye, after messages, as the engine does it: with a close frame or
-// a CLOSE packet.
+// bye sends messages and then leaves as the official client does: with a close frame or a CLOSE
+// packet.
 func (l *link) bye(messages []message) error {
 	if err := l.send(messages); err != nil {
 		return err

@@ -6,14 +6,13 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// share is one of several possibilities, and how many of the sum of all shares
-// choose it.
+// share is one of several possibilities. Its probability is its part of the sum of all shares.
 type share[T any] struct {
 	what T
 	n    int
 }
 
-// pick chooses by the shares.
+// pick chooses one of the possibilities.
 func pick[T any](rng *rand.Rand, shares []share[T]) T {
 	sum := 0
 	for _, s := range shares {
@@ -44,14 +43,14 @@ func (k clientKind) String() string {
 
 var kindShares = []share[clientKind]{{kindWebSocket, 45}, {kindPolling, 20}, {kindUpgrading, 15}, {kindChurning, 20}}
 
-// Of a hundred clients, so many are in namespaces besides the main one, and so
-// many that stay on WebSocket do not read now and then.
+// How many of a hundred clients are in namespaces besides the main one, and how many of a hundred that
+// stay on WebSocket sometimes do not read.
 const (
 	inChat      = 30
 	inFeed      = 10
 	slowReaders = 5
-	speakers    = 8 // that broadcast, of all
-	roomsEach   = 2 // of each socket that uses rooms
+	speakers    = 8 // how many clients broadcast
+	roomsEach   = 2 // how many rooms a socket is in
 )
 
 var churnTransports = []share[clientKind]{{kindWebSocket, 45}, {kindPolling, 25}, {kindUpgrading, 30}}
@@ -81,7 +80,7 @@ var churnEndings = map[clientKind][]share[ending]{
 	kindUpgrading: {{endClean, 25}, {endDrop, 20}, {endClose, 10}, {endKick, 5}, {endHangUp, 5}, {endMidUpgrade, 35}},
 }
 
-// reasons are what the disconnect handler may be told of an ending.
+// reasons are those that the disconnect handler may get for an ending.
 var reasons = [endings][]string{
 	endClean:      {"client disconnect"},
 	endClose:      {"client disconnect", "transport close"},
@@ -92,7 +91,7 @@ var reasons = [endings][]string{
 	endMidUpgrade: {"transport close", "transport error", "ping timeout"},
 }
 
-// orderly reports whether all that was sent before the ending must be handled.
+// orderly reports whether the server must handle everything that was sent before the ending.
 func (e ending) orderly() bool { return e == endClean || e == endClose || e == endKick }
 
 // kind is a kind of message.
@@ -158,7 +157,7 @@ var (
 // before it does nothing new.
 const maxPending = 16
 
-// act has the client do something, and again after a while.
+// act makes the client do something, and calls itself again after a while.
 func (c *client) act() error {
 	if c.going {
 		return nil
@@ -248,7 +247,7 @@ func (s *socket) hint() error {
 	return nil
 }
 
-// tell says something to another socket of the namespace alone, often the same.
+// tell sends a message to one other socket of the namespace, often the same.
 func (s *socket) tell() error {
 	if s.friend == nil || !s.friend.there() {
 		other := s.c.tellable[s.c.rng.IntN(len(s.c.tellable))]

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// acknowledged takes an acknowledgement, which have to come in order.
+// acknowledged handles an acknowledgement. They must come in order.
 func (s *socket) acknowledged(id int64, m content, pay payload) error {
 	i := slices.IndexFunc(s.pending, func(r *request) bool { return r.seq == id })
 	switch {
@@ -38,7 +38,7 @@ func (s *socket) acknowledged(id int64, m content, pay payload) error {
 	return nil
 }
 
-// said takes a message of another client, or of the server.
+// said handles a message of another client, or of the server.
 func (s *socket) said(h workload.Head, pay payload) {
 	v := s.c.voices[h.Voice]
 	if v == nil {
@@ -84,7 +84,7 @@ func (s *socket) seatIn(ch *channel) *seat {
 	return nil
 }
 
-// ask answers a question of the server, which come in order.
+// ask answers a question of the server. They must come in order.
 func (s *socket) ask(id int64, h workload.Head, pay payload) error {
 	if id < 0 {
 		s.fault(faultProtocol, "question %d wants no answer", h.Seq)
@@ -101,12 +101,12 @@ func (s *socket) ask(id int64, h workload.Head, pay payload) error {
 	}
 	s.asked = max(s.asked, h.Seq)
 	if s.state != socketIn && s.goal == endNone || s.c.link.closing {
-		return nil // it has said that it leaves; one that is to be kicked has not
+		return nil // the socket has sent DISCONNECT; one that waits to be kicked has not
 	}
 	s.replies++
 	s.c.counts[heardQuestion].heard++
 	if pay.binary != nil {
-		pay.binary = bytes.Clone(pay.binary) // only lent
+		pay.binary = bytes.Clone(pay.binary) // valid only during this call
 	}
 	return s.c.link.send(encodePacket(s.ns, id, "", h, "", pay))
 }

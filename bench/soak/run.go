@@ -12,7 +12,7 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// Server is the process that is soaked: bench/servers/soak.
+// Server is the process under test: bench/servers/soak.
 type Server interface {
 	Addr() string
 	CPU() (time.Duration, error)
@@ -29,17 +29,17 @@ type Config struct {
 	Rate    float64       // events a second that the clients send, all together. Default a tenth of Clients
 	Seed    uint64        // of the schedule
 	Cycle   time.Duration // between two audits. Default one minute
-	// Haste is by how much the clients' stays, and the time between broadcasts,
-	// are shortened for a short run. Default 1.
+	// Haste multiplies the time that clients stay and the time between broadcasts. It is
+	// less than 1 for a short run. Default 1.
 	Haste float64
-	// Recovery has the clients lose their connections and come back, in the same
-	// session: the server has connection state recovery.
+	// Recovery makes the clients lose their connections and come back in the same
+	// session. The server must have connection state recovery.
 	Recovery bool
 	// Window is how long the server keeps the session of a client that has lost its
 	// connection. Default 20 seconds.
 	Window time.Duration
-	// Silence is when the server gives up a client that says nothing: its
-	// ping interval and timeout. Default 45 seconds.
+	// Silence is how long a client may be silent until the server closes it: the ping
+	// interval and timeout. Default 45 seconds.
 	Silence time.Duration
 	Settle  time.Duration                    // how long the server waits before it reports a socket, its -settle. Default 5 seconds
 	Logf    func(format string, args ...any) // gets a line every Progress
@@ -51,8 +51,8 @@ type Config struct {
 // twenty sockets are in each.
 func RoomsFor(clients int) int { return max(2, clients*roomsEach/20) }
 
-// patience is how long anything the server has to do may take before it counts
-// as not done. It is for a server that is busy, not a measure of how quick it is.
+// patience is how long the server may take for anything before that is a fault. It is long
+// because the server may be busy.
 const patience = 30 * time.Second
 
 // run is a soak under way. All of it runs in one goroutine.
@@ -67,18 +67,18 @@ type run struct {
 	clients    []*client
 	connecting int
 	closing    int
-	dropping   int  // that are about to lose their connection, or have
-	frozen     bool // nobody comes, goes or moves
-	quiet      bool // nobody begins anything
-	over       bool // nobody comes back
+	dropping   int  // clients that are about to lose their connection, or have lost it
+	frozen     bool // no client comes, goes or moves
+	quiet      bool // no client begins anything new
+	over       bool // no client comes back
 	material   []byte
 
 	channels map[string]*channel // by namespace and room
 	voices   map[int64]*voice
 	lastID   int64
-	sids     map[string]*socket // those that are there
-	tellable []*socket          // likewise, and some that are not any more
-	limbo    map[string]*socket // those that are not, until the server has said so too
+	sids     map[string]*socket // the sockets that are connected
+	tellable []*socket          // the same, and some that have left
+	limbo    map[string]*socket // sockets that have left, until the server has reported their end
 	nameless map[nameless][]*socket
 	retired  []retired
 	early    []early
@@ -95,26 +95,25 @@ type run struct {
 	base     sample
 	final    sample
 	warm     time.Duration // when all clients were there
-	stall    time.Duration // the longest time in which the clients did not get round to anything
+	stall    time.Duration // the longest time in which this process did nothing
 	audits   int
 	cpu      struct{ server, clients time.Duration }
 	activeAt time.Duration
 }
 
-// nameless is a socket of which the client never learned the session id.
+// nameless identifies a socket whose client has not received its session id.
 type nameless struct {
 	workload.SoakAuth
 	ns string
 }
 
-// retired is a voice its socket has no more use for.
+// retired is a voice that its socket does not use any more.
 type retired struct {
 	s *socket
 	v *voice
 }
 
-// Run soaks a server. The error is for what keeps it from doing so; what it
-// found is in the report.
+// Run runs the soak. The report has what it found. The error says why it could not run.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg.complete()
 	l, err := wire.NewLoop(cfg.Server.Addr())
@@ -135,7 +134,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		if errors.Is(err, context.Canceled) { // say what was seen nevertheless
+		if errors.Is(err, context.Canceled) { // report what was found before
 			r.faultNow(faultServer, "interrupted after %v", r.elapsed())
 			return r.report(), nil
 		}
@@ -188,7 +187,7 @@ func (r *run) soak() error {
 	r.cfg.Logf("all clients have come after %v", r.warm)
 	r.beginMeter(&server, &clients)
 	for k := range r.hists {
-		r.hists[k].Reset() // what it took in the rush is another question
+		r.hists[k].Reset() // the figures while all clients connect at once do not count
 	}
 	for end := r.warm + r.cfg.For; r.elapsed() < end; {
 		if err := r.wait(min(r.cfg.Cycle, end-r.elapsed()), func() bool { return false }); err != nil {
@@ -205,7 +204,7 @@ func (r *run) soak() error {
 // arrivals is how many clients connect at the same time.
 const arrivals = 100
 
-// arrive has all clients connect for the first time.
+// arrive makes all clients connect for the first time.
 func (r *run) arrive() error {
 	for _, c := range r.clients {
 		if err := r.wait(patience, func() bool { return r.connecting < arrivals }); err != nil {
@@ -251,7 +250,7 @@ func (r *run) populate() {
 	}
 }
 
-// wait handles events until done says so, for a time at most.
+// wait handles events until done returns true, but not longer than limit.
 func (r *run) wait(limit time.Duration, done func() bool) error {
 	for end := r.elapsed() + limit; !done() && r.elapsed() < end; {
 		begun := r.elapsed()
@@ -317,7 +316,7 @@ func (r *run) faultNow(kind, format string, args ...any) {
 // timing counts how long something took since begun.
 func (r *run) timing(k kind, begun int64) { r.hists[k].Add(r.Clock() - begun) }
 
-// timingOf is for what a socket gets: slow readers count apart.
+// timingOf counts how long something took to reach a socket. Slow readers have their own kind.
 func (r *run) timingOf(s *socket, k kind, took int64) {
 	if s.c.slow {
 		k = heardSlowly

@@ -25,7 +25,7 @@ type socket struct {
 	pending []*request // not yet acknowledged, in order
 	asked   int64      // questions of the server
 	replies int64      // answers to them
-	checked bool       // a question marks what must have been heard
+	checked bool       // a request is under way for which channel.ask has noted what must be heard
 	moving  int        // joins and leaves under way
 	nagged  bool       // a request that is overdue has been reported
 
@@ -36,9 +36,9 @@ type socket struct {
 	whisper           *voice // to the friend
 
 	goal       ending // how it ended
-	parted     bool   // and before that it had said goodbye
+	parted     bool   // it had sent DISCONNECT before
 	ended      int64
-	unexpected bool // and that this was not meant
+	unexpected bool // it was not meant to end so
 }
 
 type socketState uint8
@@ -46,7 +46,7 @@ type socketState uint8
 const (
 	socketConnecting socketState = iota
 	socketIn
-	socketAway // has lost its connection, and is to be back
+	socketAway // it has lost its connection, and comes back
 	socketLeaving
 	socketOut
 )
@@ -75,7 +75,7 @@ func (s *socket) enter() {
 	s.private = newChannel("private messages of another socket").join()
 }
 
-// there reports whether what is for the socket must reach it, now or when it is back.
+// there reports whether the socket must get what is emitted to it, now or when it is back.
 func (s *socket) there() bool { return s.state == socketIn || s.state == socketAway }
 
 // connect asks for the namespace.
@@ -95,7 +95,7 @@ func (s *socket) connect() error {
 	return s.c.link.send([]message{{wire.OpText, append(b, auth...)}})
 }
 
-// connected takes the answer.
+// connected handles the answer.
 func (s *socket) connected(data []byte) error {
 	var reply struct {
 		SID string `json:"sid"`
@@ -155,7 +155,7 @@ func (s *socket) renew() error {
 	return n.connect()
 }
 
-// end is called when nothing of the socket can be heard any more.
+// end is called when the socket must hear nothing any more.
 func (s *socket) end(how ending) {
 	if s.old != nil {
 		s.old.end(how)
@@ -178,7 +178,7 @@ func (s *socket) end(how ending) {
 	s.c.bury(s)
 }
 
-// voices returns what the socket speaks with.
+// voices returns the voices of the socket.
 func (s *socket) voices() []*voice {
 	vs := []*voice{s.aloud, s.whisper}
 	for _, p := range s.rooms {
@@ -202,7 +202,7 @@ func (s *socket) beKicked(how ending) error {
 	return s.c.link.send(encodePacket(s.ns, -1, name, workload.Head{Seq: s.seq, At: s.c.wall(s.c.Clock())}, "", payload{}))
 }
 
-// request sends an event and has done called when it is acknowledged. v may be nil.
+// request sends an event, and calls done when it is acknowledged. v may be nil.
 func (s *socket) request(k kind, name, to string, v *voice, p payload, done func() error) error {
 	s.seq++
 	now := s.c.Clock()
@@ -216,7 +216,7 @@ func (s *socket) request(k kind, name, to string, v *voice, p payload, done func
 	return s.c.link.send(encodePacket(s.ns, s.seq, name, h, to, p))
 }
 
-// packet takes a packet from the server.
+// packet handles a packet from the server.
 func (s *socket) packet(p packet, attachment []byte) error {
 	if s.state == socketConnecting && p.kind != packetConnect && p.kind != packetConnectError {
 		if s.old == nil {
@@ -339,7 +339,7 @@ func (s *socket) move() error {
 	return s.join()
 }
 
-// check asks the server something, to see that all has come that had to by then.
+// check sends a request, and checks on its acknowledgement that everything has come that was sent before.
 func (s *socket) check() error {
 	if s.checked {
 		return nil
