@@ -24,16 +24,16 @@ type client struct {
 	index  int
 	addr   string // of its server
 	stage  stage
-	dialed int64 // when
+	dialed int64 // when it dialed
 
 	checked bool    // its first answer was right
 	sent    []int64 // when the messages in flight were sent, a ring
 	next    int     // where in it the next message goes
-	oldest  int     // and the oldest unanswered one is
-	answers int     // not yet followed by new messages
-	got     int     // deliveries
+	oldest  int     // where in it the oldest unanswered one is
+	answers int     // how many have come for which no new message has been sent yet
+	got     int     // how many deliveries have come
 	group   *group
-	stalled bool // does not read any more
+	stalled bool // it does not read any more
 }
 
 var (
@@ -89,7 +89,7 @@ func (r *run) connect(c *client) error {
 }
 
 func (c *client) Upgraded() error { return nil }
-func (c *client) Goodbye() error  { return nil } // gone follows
+func (c *client) Goodbye() error  { return nil } // Gone follows
 
 func (c *client) Receive(op byte, p []byte) error {
 	if op == wire.OpText && len(p) == 1 && p[0] == '2' {
@@ -151,8 +151,7 @@ func (c *client) Gone(why error) error {
 	return nil
 }
 
-// check compares the arguments in a packet, which begin at its first bracket,
-// with the JSON array wanted.
+// check compares the arguments in a packet, which begin at its first bracket, with a JSON array.
 func check(packet []byte, want string) error {
 	at := bytes.IndexByte(packet, '[')
 	if at < 0 {
@@ -169,7 +168,7 @@ func check(packet []byte, want string) error {
 		return err
 	}
 	if len(g) == len(w)+1 && bytes.HasPrefix(packet, []byte("42")) {
-		if _, offset := g[len(w)].(string); offset { // of a server with connection state recovery
+		if _, offset := g[len(w)].(string); offset { // a server with connection state recovery adds it
 			g = g[:len(w)]
 		}
 	}

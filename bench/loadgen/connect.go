@@ -8,8 +8,8 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/internal/wire"
 )
 
-// connecting has clients that connect by WebSocket, enter the namespace, leave
-// it, close, and begin again, some at a time.
+// connecting has clients that connect by WebSocket, enter the namespace, leave it, close, and begin
+// again. parallel of them do so at a time.
 func connecting(parallel int) func(*run) error {
 	return func(r *run) error {
 		r.request = wire.Handshake(r.Server.Addr(), "")
@@ -31,7 +31,7 @@ type visitor struct {
 	left    bool
 }
 
-// visit begins a visitor that, once it has left, is followed by another.
+// visit begins a visitor. When it has left, the next one begins.
 func (r *run) visit() error {
 	v := &visitor{run: r, begun: r.Clock()}
 	v.WebSocket = wire.WebSocket{User: v, Request: r.request}
@@ -82,7 +82,7 @@ func (v *visitor) leave() error {
 	return v.run.visit()
 }
 
-// upgrading is connecting by polling and moving to WebSocket before leaving.
+// upgrading is connecting with clients that begin with polling, and upgrade to WebSocket before they leave.
 func upgrading(parallel int) func(*run) error {
 	return func(r *run) error {
 		for range parallel {
@@ -94,8 +94,8 @@ func upgrading(parallel int) func(*run) error {
 	}
 }
 
-// idle connects clients that do nothing, and measures the memory they take. The
-// server is left alone for Measure before each look at it.
+// idle connects clients that do nothing, and measures the memory that they cost. It does nothing for
+// Config.Measure before each measurement.
 func idle(clients int) func(*run) error {
 	return func(r *run) error {
 		memory := func() (float64, error) {
@@ -130,8 +130,7 @@ func idle(clients int) func(*run) error {
 	}
 }
 
-// storm connects clients, cuts all of them off at once, and measures until all
-// are back.
+// storm connects clients, cuts all of them off at once, and measures until all are back.
 func storm(clients, parallel int) func(*run) error {
 	return func(r *run) error {
 		r.retry = true

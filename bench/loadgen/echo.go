@@ -34,14 +34,14 @@ func echo(clients, inFlight int, event string) func(*run) error {
 	}
 }
 
-// echoer is a scenario in which every message is answered to its sender.
+// echoer is a scenario in which the server answers every message to its sender.
 type echoer struct {
-	frames []byte // of all messages in flight, twice, so that any run of them is in one piece
+	frames []byte // the frames of all messages in flight, twice, so that any run of them is in one piece
 	size   int    // of one
 	slots  int
-	answer []byte // how the packet begins that answers
-	header []byte // one to ignore: the attachment that follows is the answer
-	want   string // its arguments
+	answer []byte // the beginning of the packet that answers
+	header []byte // the beginning of a packet to ignore, because its attachment is the answer
+	want   string // the arguments of the answer
 }
 
 func newEcho(inFlight int, event string) *echoer {
@@ -103,8 +103,8 @@ func (e *echoer) message(c *client, op byte, p []byte) error {
 	return nil
 }
 
-// pollingEcho is echo on the polling transport, one message in flight: a POST
-// and the GET that brings the answer.
+// pollingEcho is echo over polling, with one message in flight: a POST, and the GET that brings the
+// answer.
 func pollingEcho(clients int) func(*run) error {
 	return func(r *run) error {
 		ready := 0
@@ -135,7 +135,7 @@ type pollingClient struct {
 	poller
 	request []byte
 	begun   int64
-	half    bool // the POST or the answer is here
+	half    bool // the POST has been answered, or the answer has come
 	checked bool
 }
 
@@ -158,7 +158,7 @@ func (c *pollingClient) answered(p []byte) error {
 	return c.posted()
 }
 
-// posted is called for both halves of an exchange.
+// posted is called for both halves of an exchange: the answer to the POST, and that to the GET.
 func (c *pollingClient) posted() error {
 	if c.half = !c.half; c.half {
 		return nil

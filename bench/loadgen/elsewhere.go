@@ -18,9 +18,9 @@ const (
 	bursts = 2   // in flight
 )
 
-// elsewhere publishes messages to rooms that have no members, which the server
-// hears of and has nothing to do with. They are those of the other server, of which it
-// emits each once; then it is gone, and they are published again and again.
+// elsewhere publishes messages for rooms without members, which the server receives and must
+// ignore. The other server emits each of them once. Then it is stopped, and its messages are
+// published again and again.
 func elsewhere(rooms, texts int) func(*run) error {
 	return func(r *run) error {
 		members, err := r.joinOn(r.Server, 1, func(*client) []string { return []string{probeRoom} })
@@ -62,8 +62,8 @@ func elsewhere(rooms, texts int) func(*run) error {
 	}
 }
 
-// record has a client emit to rooms without members, and to that of the probes,
-// and returns a burst of commands that publish what was published.
+// record makes a client emit to rooms without members, and to probeRoom. It returns commands that
+// publish the same messages again, as one burst.
 func (r *run) record(from, to *client, rooms int, text string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -91,7 +91,7 @@ func (r *run) record(from, to *client, rooms int, text string) ([]byte, error) {
 			if err != nil {
 				return nil, fmt.Errorf("loadgen: a message to %s on Redis: %w", room, err)
 			}
-			if strings.Contains(m.Payload, text) { // there are others, between the servers
+			if strings.Contains(m.Payload, text) { // the servers exchange other messages, too
 				return publish(m.Channel, m.Payload), nil
 			}
 		}

@@ -10,19 +10,19 @@ import (
 
 // group is clients that all get a message when one of them sends it.
 type group struct {
-	sender  *client // who need not be one of them
-	trigger []byte  // the sender's frame
+	sender  *client // it need not be a member
+	trigger []byte  // the frame that it sends
 	members int
 	sent    []int64 // when the messages in flight were sent, a ring
-	arrived []int   // at how many members, beside it
-	next    int     // messages sent
+	arrived []int   // how many members each message has reached
+	next    int     // how many messages have been sent
 }
 
 // fanOut sends messages to groups and counts the deliveries.
 type fanOut struct {
 	*run
 	groups []*group
-	due    []*group // those that send when all of what was received is handled
+	due    []*group // the groups that send when everything that was received is handled
 	cursor int      // the group that sends next
 	prefix []byte
 	want   string
@@ -38,7 +38,7 @@ func newFanOut(r *run) *fanOut {
 	return f
 }
 
-// broadcast keeps messages to everyone in flight: the next is sent when all have the oldest.
+// broadcast keeps messages to everyone in flight. It sends the next one when all clients have the oldest.
 func broadcast(clients, inFlight int) func(*run) error {
 	return func(r *run) error {
 		f := newFanOut(r)
@@ -50,8 +50,7 @@ func broadcast(clients, inFlight int) func(*run) error {
 	}
 }
 
-// sharedRooms has rooms of equally many clients, some of which have a message
-// in flight.
+// sharedRooms has rooms of equally many clients. active of the rooms have a message in flight.
 func sharedRooms(clients, rooms, active int) func(*run) error {
 	return func(r *run) error {
 		f := newFanOut(r)
@@ -71,8 +70,8 @@ func sharedRooms(clients, rooms, active int) func(*run) error {
 	}
 }
 
-// ownRooms has clients with rooms of their own, to which they send in turn, one
-// message in flight each.
+// ownRooms has clients with several rooms of their own. Each client sends to its rooms in turn, with
+// one message in flight.
 func ownRooms(clients, rooms int) func(*run) error {
 	return func(r *run) error {
 		name := func(c *client, i int) string { return fmt.Sprintf("room-%d-%d", c.index, i) }
@@ -96,7 +95,7 @@ func ownRooms(clients, rooms int) func(*run) error {
 			f.add([]*client{c}, 1, "")
 			c.group.trigger = triggers[c.index][0]
 		}
-		f.cursor = clients // a group sends again itself
+		f.cursor = clients // each group sends its next message itself
 		next := f.batch
 		r.onBatch = func(c *client) error {
 			c.group.trigger = triggers[c.index][c.group.next%rooms]
@@ -106,13 +105,13 @@ func ownRooms(clients, rooms int) func(*run) error {
 	}
 }
 
-// joinAll connects clients and has them join rooms.
+// joinAll connects clients, and makes them join rooms.
 func (r *run) joinAll(clients int, rooms func(c *client) []string) error {
 	_, err := r.joinOn(r.Server, clients, rooms)
 	return err
 }
 
-// joinOn does so on one of the servers, and returns the clients.
+// joinOn is joinAll on one of the servers. It returns the clients.
 func (r *run) joinOn(s Server, clients int, rooms func(c *client) []string) ([]*client, error) {
 	joined, wanted := 0, 0
 	r.onMessage = func(c *client, _ byte, p []byte) error {
@@ -140,7 +139,7 @@ func (r *run) joinOn(s Server, clients int, rooms func(c *client) []string) ([]*
 	return all, r.RunUntil(func() bool { return joined == wanted })
 }
 
-// add makes a group of clients, the first of which sends.
+// add adds a group of clients. The first of them sends.
 func (f *fanOut) add(clients []*client, inFlight int, trigger string) {
 	f.addFrom(clients[0], clients, inFlight, trigger)
 }
@@ -156,7 +155,7 @@ func (f *fanOut) addFrom(sender *client, clients []*client, inFlight int, trigge
 	f.groups = append(f.groups, g)
 }
 
-// start has some groups send and measures.
+// start makes some groups send, and measures.
 func (f *fanOut) start(groups, inFlight int) error {
 	groups = min(groups, len(f.groups))
 	for _, g := range f.groups[:groups] {
@@ -203,7 +202,7 @@ func (f *fanOut) message(c *client, _ byte, p []byte) error {
 
 func (f *fanOut) batch(*client) error { return f.sendDue() }
 
-// sendDue sends what is due, messages of one client in one piece.
+// sendDue sends the messages that are due, those of a client in one piece.
 func (f *fanOut) sendDue() error {
 	for i := 0; i < len(f.due); {
 		g := f.due[i]

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// usage returns the CPU time that the others have used; nobody uses none.
+// usage returns the CPU time that the other server and Redis have used, zero without a Fleet.
 func (f *Fleet) usage() (other, redis time.Duration, err error) {
 	if f == nil {
 		return 0, 0, nil
@@ -22,11 +22,11 @@ func (f *Fleet) usage() (other, redis time.Duration, err error) {
 	return other, redis, err
 }
 
-// probeRoom is where one client of a fleet's receiving server is.
+// probeRoom is the room of one client of the server that receives.
 const probeRoom = "probe"
 
-// cross has rooms of equally many clients on one server, to each of which a
-// client of the other one sends. Measured is the one or the other.
+// cross has rooms of equally many clients on one server. Clients of the other server send to them.
+// Either server can be measured.
 func cross(clients, rooms, inFlight int, measureSender bool) func(*run) error {
 	return func(r *run) error {
 		var from Server = r.Fleet.Other
@@ -62,16 +62,16 @@ func cross(clients, rooms, inFlight int, measureSender bool) func(*run) error {
 			}
 			f.addFrom(sender, in, inFlight, fmt.Sprintf("42[%q,%q,%q]", workload.Room, name(in[0]), workload.Text))
 		}
-		f.cursor = rooms // each sends again itself
+		f.cursor = rooms // each group sends its next message itself
 		return f.start(rooms, inFlight)
 	}
 }
 
-// probes is how often a client asks whether the other server hears of it.
+// probes is the time between two probes, see reach.
 const probes = 50 * time.Millisecond
 
-// reach waits until what one client sends reaches the other: servers subscribe
-// when they like, some not before they have a client.
+// reach waits until what one client sends reaches the other one. Some servers subscribe only when
+// they have a client.
 func (r *run) reach(from, to *client) error {
 	sent, got := 0, 0
 	r.onMessage = func(c *client, _ byte, p []byte) error {

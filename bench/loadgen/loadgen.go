@@ -1,9 +1,8 @@
-// Package loadgen makes load for a Socket.IO server and measures what the server
-// spends on it.
+// Package loadgen loads a Socket.IO server, and measures what this costs the server.
 //
-// Its clients are minimal: frames made beforehand, replies looked at only as far
-// as needed to count them (the first one of each client is checked in full), one
-// thread over epoll. So it costs less than any server it measures.
+// Its clients are minimal, so that they cost less than any server that is measured: they send
+// frames that were made beforehand, read replies only as far as they must to count them (but
+// check the first one of each client in full), and run in one thread over epoll.
 package loadgen
 
 import (
@@ -23,31 +22,30 @@ type Server interface {
 	RSS() (int64, error)         // bytes
 	Collect() error              // collect garbage
 	Begin() error                // called before the load that is measured
-	End() error                  // and after it
+	End() error                  // called after it
 }
 
-// Fleet is what there is besides the server that is measured when several are
-// one application.
+// Fleet is the rest of the application if several servers are one application.
 type Fleet struct {
-	Redis string // its address
+	Redis string // the address of Redis
 	// Other is one more server of the kind.
 	Other interface {
 		Server
 		Stop() // ends it
 	}
-	// CPU returns what Redis has used since it started.
+	// CPU returns the CPU time that Redis has used since it started.
 	CPU func() (time.Duration, error)
 }
 
-// Config is how much to measure.
+// Config says what to measure, and for how long.
 type Config struct {
 	Scenario Scenario
 	Server   Server
 	Fleet    *Fleet        // for scenarios that need it
 	Warmup   time.Duration // load that is not measured
-	Measure  time.Duration // load that is
-	Stall    time.Duration // how long clients that do not read are there at least; zero means 30 s
-	Timeout  time.Duration // of all of it; zero means two minutes
+	Measure  time.Duration // load that is measured
+	Stall    time.Duration // the least time for which there are clients that do not read; zero means 30 s
+	Timeout  time.Duration // limit for all of it; zero means two minutes
 }
 
 // Result is what was measured.
@@ -59,22 +57,22 @@ type Result struct {
 	OtherCPU  time.Duration // of the other server
 	RedisCPU  time.Duration
 	Latency   Latency
-	Memory    float64  // bytes a connection, when that is what the scenario measures
+	Memory    float64  // bytes for each connection, in scenarios that measure memory
 	Collected float64  // the same after a garbage collection
 	Retries   int      // connections that had to be tried again
 	Stalled   *Stalled // of the scenario with clients that do not read
 }
 
-// Latency is from sending a message to its answer, or to each delivery.
+// Latency is the time from sending a message until its answer, or until each delivery.
 type Latency struct{ P50, P90, P99, Max time.Duration }
 
-// PerMessage returns the server CPU a message cost.
+// PerMessage returns the CPU time of the server for each message.
 func (r Result) PerMessage() time.Duration {
 	return time.Duration(float64(r.ServerCPU) / float64(max(r.Messages, 1)))
 }
 
-// Run measures one scenario against one server. It must be the only Run in
-// the process, since it measures the process's CPU.
+// Run measures one server with one scenario. There must be no other Run in the process at the same
+// time, because Run measures the CPU time of the process.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 2 * time.Minute
@@ -108,9 +106,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 type run struct {
 	Config
 	*wire.Loop
-	request []byte // WebSocket handshake of those that come and go
+	request []byte // the WebSocket handshake of clients that come and go
 	clients []*client
-	done    int64 // messages
+	done    int64 // how many messages have been counted
 	hist    *stats.Histogram
 	result  Result
 
@@ -120,17 +118,17 @@ type run struct {
 	onBatch   func(c *client) error // after all messages of one read
 
 	// How clients connect.
-	dialing int // now
+	dialing int // how many do so now
 	ready   int
-	retry   bool // connect again those that fail
-	small   bool // with small receive buffers
-	cut     int  // of those that do not read
+	retry   bool // clients that fail connect again
+	small   bool // they have small receive buffers
+	cut     int  // how many of those that do not read the server has cut
 }
 
 // ErrNothing says that no message was answered while Run measured: Config.Measure is too short.
 var ErrNothing = errors.New("loadgen: the server answered nothing while it was measured")
 
-// window applies the load that is under way: first Warmup, then, measured, Measure.
+// window lets the load run: for Warmup, and then for Measure, which it measures.
 func (r *run) window() error {
 	if err := r.Server.Begin(); err != nil {
 		return err
@@ -191,7 +189,7 @@ func (r *run) meter() (end func() error, err error) {
 	}, nil
 }
 
-// count counts an answer to what was sent at a time.
+// count counts the answer to a message that was sent at a time.
 func (r *run) count(sent int64) {
 	r.done++
 	r.hist.Add(r.Now - sent)

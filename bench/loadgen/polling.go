@@ -17,16 +17,16 @@ type poller struct {
 	post  wire.HTTPClient
 	sid   string
 	poll  []byte               // the GET
-	ready func() error         // called once, when in the namespace
-	event func(p []byte) error // then a packet
-	sent  func() error         // and a POST was taken
+	ready func() error         // called once, when the client is in the namespace
+	event func(p []byte) error // called for each packet after that
+	sent  func() error         // called when a POST has been answered
 }
 
-// separator is between the packets of a payload.
+// separator stands between the packets of a payload.
 const separator = 0x1e
 
-// connect begins the connection. The same httpClient may do for both kinds of
-// request until ready is called.
+// connect begins the connection. Both kinds of requests may use the same HTTPClient until ready is
+// called.
 func (p *poller) connect() error {
 	p.addr = p.run.Server.Addr()
 	p.get.Loop, p.post.Loop = p.run.Loop, p.run.Loop
@@ -34,7 +34,7 @@ func (p *poller) connect() error {
 	return p.get.Do(wire.Get(p.addr, ""))
 }
 
-// opened gets the Engine.IO handshake.
+// opened handles the Engine.IO handshake.
 func (p *poller) opened(body []byte) error {
 	var open struct {
 		SID string `json:"sid"`
@@ -48,7 +48,7 @@ func (p *poller) opened(body []byte) error {
 	return p.get.Do(wire.Post(p.addr, p.sid, "40"))
 }
 
-// entered gets the answer to the POST of the namespace's packet.
+// entered handles the answer to the POST with the CONNECT packet.
 func (p *poller) entered(body []byte) error {
 	if err := ok(body); err != nil {
 		return err
@@ -64,7 +64,7 @@ func ok(body []byte) error {
 	return nil
 }
 
-// polled gets the answer to a GET and sends the next one.
+// polled handles the answer to a GET, and sends the next one.
 func (p *poller) polled(body []byte) error {
 	for len(body) > 0 {
 		packet, rest, _ := bytes.Cut(body, []byte{separator})

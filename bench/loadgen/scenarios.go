@@ -12,14 +12,14 @@ import (
 type Scenario struct {
 	Name    string
 	Title   string
-	Unit    string // what is counted
-	Answer  string // the workload's event that a bare server has to answer
+	Unit    string // what Result.Messages counts
+	Answer  string // the event of package workload that a bare server answers
 	Clients int
-	Polling bool // needs no WebSocket
-	Memory  bool // measures memory, not CPU
-	Fleet   bool // needs another server, and a Redis
-	Untimed bool // messages have no latency
-	TLS     bool // needs a server with TLS
+	Polling bool // it needs no WebSocket
+	Memory  bool // it measures memory, not CPU time
+	Fleet   bool // it needs another server and a Redis
+	Untimed bool // it measures no latency
+	TLS     bool // it needs a server with TLS
 
 	run func(*run) error
 }
@@ -29,7 +29,7 @@ type template struct {
 	clients, quick            int // default sizes
 	polling, memory           bool
 	fleet, untimed, tls       bool
-	named                     bool // runs only if it is named: not every kind of server knows it
+	named                     bool // it runs only if it is named, because not every kind of server supports it
 	build                     func(n int) func(*run) error
 }
 
@@ -105,7 +105,7 @@ func (t template) sized(n int, name string) Scenario {
 	}
 }
 
-// maxClients is what fits into the usual limit of 20,000 descriptors.
+// maxClients is how many clients fit into the usual limit of 20,000 descriptors.
 const maxClients = 19_000
 
 // Select returns the scenarios in a list of names, separated by commas. A name

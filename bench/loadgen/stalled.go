@@ -13,19 +13,19 @@ import (
 const (
 	stalledReaders = 50                    // clients that read
 	stalledEvery   = 10 * time.Millisecond // between two broadcasts
-	stalledSize    = 10 << 10              // bytes of each
+	stalledSize    = 10 << 10              // bytes of each broadcast
 	// stalledFor is the default of Config.Stall: it includes the time at which a
 	// server with a write timeout of 10 s cuts the clients that do not read.
 	stalledFor  = 30 * time.Second
-	memoryEvery = 250 * time.Millisecond // between two looks at the server's memory
+	memoryEvery = 250 * time.Millisecond // between two measurements of the server's memory
 )
 
-// Stalled is what clients that do not read have cost those that do.
+// Stalled says what clients that do not read cost those that read.
 type Stalled struct {
 	Before    Latency // of the deliveries without them; Result.Latency is that with them
 	RSSBefore int64   // bytes
-	RSSPeak   int64   // while they were there
-	Cut       int     // how many of them the server has cut
+	RSSPeak   int64   // with clients that do not read
+	Cut       int     // how many of these the server has cut
 }
 
 // stalled broadcasts at a constant rate, at first to clients that read, then
@@ -80,7 +80,7 @@ func stalled(clients int) func(*run) error {
 	}
 }
 
-// ticker has the first client broadcast at a constant rate.
+// ticker makes the first client broadcast at a constant rate.
 type ticker struct {
 	*run
 	text    string
@@ -94,7 +94,7 @@ func (b *ticker) tick() {
 		b.next = b.Clock()
 	}
 	for now := b.Clock(); b.next <= now; b.next += stalledEvery.Nanoseconds() {
-		// A broadcast that the load generator itself sends late counts from when it was due.
+		// The latency of a broadcast that the load generator sends late begins when it was due.
 		b.sent = append(b.sent, b.next)
 		if err := b.clients[0].Write(b.trigger); err != nil {
 			b.Fail(err)
@@ -108,7 +108,7 @@ var messagePrefix = fmt.Appendf(nil, "42[%q,", workload.Message)
 
 func (b *ticker) message(c *client, _ byte, p []byte) error {
 	if c.stalled {
-		return nil // it came before the client stopped to read
+		return nil // it came before the client stopped reading
 	}
 	if !bytes.HasPrefix(p, messagePrefix) || c.got == len(b.sent) {
 		return fmt.Errorf("loadgen: the server sent %.100q, want broadcast %d of %d", p, c.got, len(b.sent))
@@ -124,7 +124,7 @@ func (b *ticker) message(c *client, _ byte, p []byte) error {
 	return nil
 }
 
-// watch notes the most memory that the server holds from now on.
+// watch keeps the highest memory of the server from now on.
 func (b *ticker) watch(most *int64) {
 	rss, err := b.Server.RSS()
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// tlsEcho is echo over TLS, one message in flight. Its clients are goroutines on crypto/tls, which
-// cost the load generator more than its other ones: it may be the limit, not the server.
+// tlsEcho is echo over TLS, with one message in flight. Its clients are goroutines with crypto/tls. They
+// cost more than the other ones, so the load generator may be the limit, and not the server.
 func tlsEcho(clients int) func(*run) error {
 	return func(r *run) error {
 		ctx, cancel := context.WithTimeout(context.Background(), r.Timeout)
@@ -55,7 +55,7 @@ func tlsEcho(clients int) func(*run) error {
 	}
 }
 
-// tlsLoad is the clients of tlsEcho. stop ends their goroutines.
+// tlsLoad holds the clients of tlsEcho. stop ends their goroutines.
 type tlsLoad struct {
 	addr    string
 	failed  context.CancelFunc
@@ -71,7 +71,7 @@ type tlsLoad struct {
 
 // connect adds a client that is in the namespace.
 func (l *tlsLoad) connect(ctx context.Context) error {
-	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // it is a certificate made for this run
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // the certificate was made for this run
 	conn, err := d.DialContext(ctx, "tcp", l.addr)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (l *tlsLoad) connect(ctx context.Context) error {
 	return c.enter(l.addr)
 }
 
-// start has all clients send.
+// start makes all clients send.
 func (l *tlsLoad) start() {
 	for _, c := range l.clients {
 		l.wg.Go(func() {
@@ -111,7 +111,7 @@ func (l *tlsLoad) reset() {
 	l.hist.Reset()
 }
 
-// take returns what was counted since reset.
+// take returns what was counted since the last reset.
 func (l *tlsLoad) take() (int64, *stats.Histogram, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,7 +203,7 @@ func (c *tlsClient) read() error {
 	return err
 }
 
-// echo sends messages, one after the answer to the other, until the connection ends.
+// echo sends a message whenever the previous one has been answered, until the connection ends.
 func (c *tlsClient) echo(count func(time.Duration)) error {
 	frame := wire.TextFrame(fmt.Sprintf("42%d[%q,%q]", firstID, workload.Echo, workload.Text))
 	want := fmt.Sprintf("43%d[%q]", firstID, workload.Text)

@@ -20,19 +20,19 @@ type upgrader struct {
 	ws     wire.WebSocket
 	begun  int64
 	probed bool // the server has answered the probe
-	polled bool // and the poll that was waiting
-	said   bool // goodbye
+	polled bool // the server has answered the poll that was waiting
+	said   bool // the client has said goodbye
 	left   bool
 }
 
-// upgradeOne begins a client that, once it has left, is followed by another.
+// upgradeOne begins a client. When it has left, the next one begins.
 func (r *run) upgradeOne() error {
 	u := &upgrader{run: r, begun: r.Clock()}
 	u.poller = &poller{run: r, ready: u.probe}
 	return u.poller.connect()
 }
 
-// probe opens the WebSocket, with a poll waiting as a browser has it.
+// probe opens the WebSocket while a poll waits, as a browser does.
 func (u *upgrader) probe() error {
 	u.poller.get.Response = func([]byte) error {
 		u.polled = true
@@ -62,8 +62,7 @@ func (u *upgrader) Receive(_ byte, p []byte) error {
 
 func (u *upgrader) Batch() error { return nil }
 
-// finish completes the upgrade once the probe and the poll are answered, and
-// closes.
+// finish completes the upgrade when the probe and the poll have been answered, and closes.
 func (u *upgrader) finish() error {
 	if !u.probed || !u.polled || u.said {
 		return nil
