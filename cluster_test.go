@@ -116,7 +116,7 @@ func TestClusterData(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := siotest.NewFleet(t, 2, nil)
 				f.Add(opts) // emits, with its own parser
-				here := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
+				local := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
 				there := siotest.Join(t, f.Servers[1], eiotest.Polling)
 				for _, test := range []struct {
 					data any
@@ -139,12 +139,12 @@ func TestClusterData(t *testing.T) {
 					},
 				} {
 					require.NoError(t, f.Servers[2].Emit("e", test.data))
-					require.Equal(t, test.want, here.Received())
+					require.Equal(t, test.want, local.Received())
 					require.Equal(t, test.want, there.Received())
 				}
 				require.Error(t, f.Servers[2].Emit("connect", nil))
 				require.Error(t, f.Servers[2].Emit("e", func() {}))
-				require.Empty(t, here.Received())
+				require.Empty(t, local.Received())
 			})
 		})
 	}

@@ -22,10 +22,10 @@ func TestConnectedAndRemote(t *testing.T) {
 		require.True(t, s.Connected())
 		require.False(t, s.Remote())
 
-		far := make(chan *socketio.Socket, 1)
-		require.NoError(t, one.Emit("ask", nil, socketio.To(q.SID), socketio.OnAck(func(c *socketio.Context) { far <- c.Socket })))
+		remote := make(chan *socketio.Socket, 1)
+		require.NoError(t, one.Emit("ask", nil, socketio.To(q.SID), socketio.OnAck(func(c *socketio.Context) { remote <- c.Socket })))
 		q.Send("3" + q.WantAckEvent(`["ask"]`) + "[]")
-		s2 := <-far
+		s2 := <-remote
 		require.True(t, s2.Remote())
 		require.False(t, s2.Connected())
 		require.Equal(t, q.SID, s2.ID())

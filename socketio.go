@@ -17,6 +17,10 @@
 //
 // The whole program, with a page for it, is in examples/quickstart.
 //
+// Where Flask-SocketIO has the same under another name, the comments of this package end
+// with that name. Where the wire matters, they name the section of the Socket.IO or
+// Engine.IO protocol.
+//
 // A [Server] has namespaces ([Server.Namespace]). The main one is "/"; its methods are
 // also methods of the server. A client that connects to a namespace is a [Socket] there.
 // Handlers are registered once, for all clients of a namespace ([Namespace.On]), and

@@ -29,7 +29,7 @@ import (
 const (
 	allowedLatency = 600 * time.Millisecond // besides twice what it is without
 	allowedHeap    = 5 << 20                // of which the queue takes one
-	calmLatency    = 500 * time.Millisecond // it is a tenth of that on an idle machine
+	idleLatency    = 500 * time.Millisecond // it is a tenth of that on an idle machine
 )
 
 // TestSlowClients has a thousand clients over WebSocket that read, and one that
@@ -53,9 +53,9 @@ func TestSlowClients(t *testing.T) {
 				}
 				// The noise of a busy machine, perhaps: once more.
 				require.Less(t, attempt, 4, "with it, which was gone after %v: %+v; without it: %+v", gone, with, without)
-				var calm bool
-				without, calm = all.calm(t, 20)
-				require.True(t, calm, "this machine is too busy to measure a latency")
+				var idle bool
+				without, idle = all.idle(t, 20)
+				require.True(t, idle, "this machine is too busy to measure a latency")
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func calmCrowd(t *testing.T) (*crowd, measured) {
 	t.Helper()
 	for n := 1000; n >= 60; n /= 2 {
 		all := startCrowd(t, n)
-		if without, calm := all.calm(t, 6); calm {
+		if without, idle := all.idle(t, 6); idle {
 			return all, without
 		}
 		all.stop()
@@ -78,16 +78,16 @@ func calmCrowd(t *testing.T) (*crowd, measured) {
 	return nil, measured{}
 }
 
-// calm looks at the clients while all read, up to so many times, until the machine
-// is calm enough to tell a difference.
-func (c *crowd) calm(t *testing.T, times int) (m measured, calm bool) {
+// idle measures the clients while all of them read, up to times times, until the machine
+// is idle enough to show a difference.
+func (c *crowd) idle(t *testing.T, times int) (m measured, idle bool) {
 	t.Helper()
 	for range times {
 		m = c.measure(t, "all read", func() { time.Sleep(3 * time.Second) })
 		if m.failed != nil {
 			return m, false
 		}
-		if m.p99 < calmLatency {
+		if m.p99 < idleLatency {
 			return m, true
 		}
 	}

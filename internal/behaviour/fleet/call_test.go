@@ -72,18 +72,18 @@ func TestCallToAClientThatLeavesMeanwhile(t *testing.T) {
 	for _, everyone := range []bool{false, true} {
 		t.Run(fmt.Sprint("everyone ", everyone), func(t *testing.T) {
 			siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
-				far, l := linked(f, nil)
-				stays, leaves, late := siotest.Join(t, far, eiotest.WebSocket), siotest.Join(t, far, eiotest.WebSocket), siotest.Join(t, far, eiotest.WebSocket)
+				remote, l := linked(f, nil)
+				stays, leaves, late := siotest.Join(t, remote, eiotest.WebSocket), siotest.Join(t, remote, eiotest.WebSocket), siotest.Join(t, remote, eiotest.WebSocket)
 				for _, p := range []*siotest.Peer{stays, leaves} {
-					require.NoError(t, far.JoinRoom(p.SID, "r"))
+					require.NoError(t, remote.JoinRoom(p.SID, "r"))
 				}
 				time.Sleep(3 * time.Second)
 				var meanwhile sync.Once
 				l.losing(func(channel string, data []byte) bool {
 					if is("answer", channel, data) {
 						meanwhile.Do(func() {
-							require.NoError(t, far.Disconnect(leaves.SID))
-							require.NoError(t, far.JoinRoom(late.SID, "r"))
+							require.NoError(t, remote.Disconnect(leaves.SID))
+							require.NoError(t, remote.JoinRoom(late.SID, "r"))
 						})
 					}
 					return false
@@ -114,12 +114,12 @@ func TestCallWhenAllHaveLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
-				far, l := linked(f, nil)
-				p := siotest.Join(t, far, eiotest.WebSocket)
+				remote, l := linked(f, nil)
+				p := siotest.Join(t, remote, eiotest.WebSocket)
 				time.Sleep(3 * time.Second)
 				l.losing(func(channel string, data []byte) bool {
 					if is("answer", channel, data) {
-						require.NoError(t, far.Disconnect(p.SID))
+						require.NoError(t, remote.Disconnect(p.SID))
 					}
 					return false
 				})
@@ -132,19 +132,19 @@ func TestCallWhenAllHaveLeft(t *testing.T) {
 // outage is something that happens while clients of another server are asked.
 type outage struct {
 	name string
-	do   func(f *siotest.Fleet, near, far *link)
+	do   func(f *siotest.Fleet, local, remote *link)
 	is   error         // what the Call returns
 	why  string        // a part of its text
 	in   time.Duration // how long it may take
 }
 
 var outages = []outage{
-	{"the broker stops", func(f *siotest.Fleet, near, far *link) { f.Service.Stop() }, socketio.ErrBrokerUnavailable, "", 0},
-	{"this server is interrupted", func(f *siotest.Fleet, near, far *link) { near.interrupt(false) }, socketio.ErrBrokerUnavailable, "", 0},
-	{"the other server is interrupted", func(f *siotest.Fleet, near, far *link) { far.interrupt(false) }, nil, "lost its connection", 10 * time.Second},
-	{"the other server is cut off", func(f *siotest.Fleet, near, far *link) { far.interrupt(true); far.breakPublishing(true) }, nil, "no sign of life", 20 * time.Second},
-	{"the other server crashes", func(f *siotest.Fleet, near, far *link) { far.vanish() }, nil, "no sign of life", 20 * time.Second},
-	{"the other server shuts down", func(f *siotest.Fleet, near, far *link) { go f.Servers[1].Close() }, socketio.ErrClosed, "", time.Minute},
+	{"the broker stops", func(f *siotest.Fleet, local, remote *link) { f.Service.Stop() }, socketio.ErrBrokerUnavailable, "", 0},
+	{"this server is interrupted", func(f *siotest.Fleet, local, remote *link) { local.interrupt(false) }, socketio.ErrBrokerUnavailable, "", 0},
+	{"the other server is interrupted", func(f *siotest.Fleet, local, remote *link) { remote.interrupt(false) }, nil, "lost its connection", 10 * time.Second},
+	{"the other server is cut off", func(f *siotest.Fleet, local, remote *link) { remote.interrupt(true); remote.breakPublishing(true) }, nil, "no sign of life", 20 * time.Second},
+	{"the other server crashes", func(f *siotest.Fleet, local, remote *link) { remote.vanish() }, nil, "no sign of life", 20 * time.Second},
+	{"the other server shuts down", func(f *siotest.Fleet, local, remote *link) { go f.Servers[1].Close() }, socketio.ErrClosed, "", time.Minute},
 }
 
 // eachOutage runs a test of two servers, whose connections fail, and a third one.
@@ -153,17 +153,17 @@ func eachOutage(t *testing.T, test func(t *testing.T, f *siotest.Fleet, do func(
 		t.Run(o.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := siotest.NewFleet(t, 0, nil)
-				_, near := linked(f, nil)
-				_, far := linked(f, nil)
+				_, local := linked(f, nil)
+				_, remote := linked(f, nil)
 				f.Add(nil)
 				time.Sleep(3 * time.Second)
 				defer func() {
 					f.Service.Start()
-					near.breakPublishing(false)
-					far.breakPublishing(false)
-					far.losing(nil)
+					local.breakPublishing(false)
+					remote.breakPublishing(false)
+					remote.losing(nil)
 				}()
-				test(t, f, func() { o.do(f, near, far) }, o)
+				test(t, f, func() { o.do(f, local, remote) }, o)
 			})
 		})
 	}
@@ -194,15 +194,15 @@ func TestCallEndsWithAnOutage(t *testing.T) {
 // So does a Call of one client.
 func TestSocketCallEndsWithAnOutage(t *testing.T) {
 	eachOutage(t, func(t *testing.T, f *siotest.Fleet, do func(), o outage) {
-		here, there := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		asker, asked := siotest.Join(t, f.Servers[0], eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		result := make(chan error, 1)
 		go func() {
-			_, err := f.Servers[0].Socket(here.SID).Call(ctx, "ask", nil, socketio.To(there.SID))
+			_, err := f.Servers[0].Socket(asker.SID).Call(ctx, "ask", nil, socketio.To(asked.SID))
 			result <- err
 		}()
-		there.WantAckEvent(`["ask"]`)
+		asked.WantAckEvent(`["ask"]`)
 		synctest.Wait()
 		start := time.Now()
 		do()
@@ -223,8 +223,8 @@ func TestSocketCallEndsWithAnOutage(t *testing.T) {
 // not wait for ever.
 func TestCallDuringAnInterruption(t *testing.T) {
 	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
-		far, l := linked(f, nil)
-		p := siotest.Join(t, far, eiotest.WebSocket)
+		remote, l := linked(f, nil)
+		p := siotest.Join(t, remote, eiotest.WebSocket)
 		time.Sleep(3 * time.Second)
 		l.losing(func(channel string, data []byte) bool {
 			if is("answer", channel, data) { // it says whom it has, and then hears nothing
@@ -263,19 +263,19 @@ func TestCallDuringAnOutage(t *testing.T) {
 // them.
 func TestCallAfterAServerFellSilent(t *testing.T) {
 	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
-		far, l := linked(f, nil)
-		here := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
-		siotest.Join(t, far, eiotest.WebSocket)
+		remote, l := linked(f, nil)
+		asker := siotest.Join(t, f.Servers[0], eiotest.WebSocket)
+		siotest.Join(t, remote, eiotest.WebSocket)
 		time.Sleep(3 * time.Second)
 		l.vanish()
 		time.Sleep(30 * time.Second)
 		start := time.Now()
 		result := call(t, f.Servers[0])
-		answer(here)
+		answer(asker)
 		c := ended(t, result, time.Minute)
 		var silent *socketio.ClusterError
 		require.ErrorAs(t, c.err, &silent)
-		require.Equal(t, far.Cluster().Servers()[:1], silent.Missing)
+		require.Equal(t, remote.Cluster().Servers()[:1], silent.Missing)
 		require.Len(t, c.replies, 1)
 		require.Zero(t, time.Since(start))
 		l.losing(nil)
@@ -287,17 +287,17 @@ func TestCallAfterAServerFellSilent(t *testing.T) {
 func TestCallThatIsNotPublished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := siotest.NewFleet(t, 0, nil)
-		near, l := linked(f, nil)
-		far := f.Add(nil)
-		p := siotest.Join(t, far, eiotest.WebSocket)
+		local, l := linked(f, nil)
+		remote := f.Add(nil)
+		p := siotest.Join(t, remote, eiotest.WebSocket)
 		time.Sleep(3 * time.Second)
 		l.failing(func(channel string) bool { return channel != serversChannel })
-		c := ended(t, call(t, near, socketio.To(p.SID)), time.Minute)
+		c := ended(t, call(t, local, socketio.To(p.SID)), time.Minute)
 		wantMissing(t, c, socketio.ErrBrokerUnavailable, "", p)
 		l.failing(nil)
 		time.Sleep(time.Minute)
 		p.Quiet()
-		result := call(t, near, socketio.To(p.SID))
+		result := call(t, local, socketio.To(p.SID))
 		answer(p)
 		require.NoError(t, ended(t, result, time.Minute).err)
 	})
@@ -307,21 +307,21 @@ func TestCallThatIsNotPublished(t *testing.T) {
 // are not.
 func TestCallThatIsTooBig(t *testing.T) {
 	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
-		near, l := linked(f, nil)
-		here, there := siotest.Join(t, near, eiotest.WebSocket), siotest.Join(t, f.Servers[0], eiotest.WebSocket)
+		local, l := linked(f, nil)
+		asker, asked := siotest.Join(t, local, eiotest.WebSocket), siotest.Join(t, f.Servers[0], eiotest.WebSocket)
 		time.Sleep(3 * time.Second)
 		l.mu.Lock()
 		l.max = 1000
 		l.mu.Unlock()
-		small := call(t, near)
-		answer(here)
+		small := call(t, local)
+		answer(asker)
 		result := make(chan called, 1)
 		go func() {
-			replies, err := near.Call(t.Context(), "ask", strings.Repeat("x", 1000), socketio.Skip(here.SID))
+			replies, err := local.Call(t.Context(), "ask", strings.Repeat("x", 1000), socketio.Skip(asker.SID))
 			result <- called{replies, err}
 		}()
-		wantMissing(t, ended(t, result, time.Minute), broker.ErrTooBig, "", there)
-		answer(there)
+		wantMissing(t, ended(t, result, time.Minute), broker.ErrTooBig, "", asked)
+		answer(asked)
 		require.NoError(t, ended(t, small, time.Minute).err)
 	})
 }
@@ -330,9 +330,9 @@ func TestCallThatIsTooBig(t *testing.T) {
 // missing; when the server is back, so are its clients.
 func TestCountWithoutAServerThatIsCutOff(t *testing.T) {
 	siotest.InFleet(t, 1, func(t *testing.T, f *siotest.Fleet) {
-		far, l := linked(f, nil)
+		remote, l := linked(f, nil)
 		siotest.Join(t, f.Servers[0], eiotest.WebSocket)
-		siotest.Join(t, far, eiotest.WebSocket)
+		siotest.Join(t, remote, eiotest.WebSocket)
 		time.Sleep(3 * time.Second)
 		l.interrupt(true)
 		l.breakPublishing(true)
@@ -343,8 +343,8 @@ func TestCountWithoutAServerThatIsCutOff(t *testing.T) {
 			require.Equal(t, 1, n)
 			var missing *socketio.ClusterError
 			require.ErrorAs(t, err, &missing)
-			require.Equal(t, far.Cluster().Servers()[:1], missing.Missing)
-			_, err = far.Cluster().Count(t.Context())
+			require.Equal(t, remote.Cluster().Servers()[:1], missing.Missing)
+			_, err = remote.Cluster().Count(t.Context())
 			require.ErrorIs(t, err, socketio.ErrBrokerUnavailable)
 		}
 		l.mu.Lock()

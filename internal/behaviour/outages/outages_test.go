@@ -25,10 +25,10 @@ func TestOutage(t *testing.T) {
 		var l siotest.Logs
 		f := siotest.NewFleet(t, 2, &socketio.Options{Logger: siotest.Logger(&l)})
 		srv := f.Servers[0]
-		near, far := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		local, remote := siotest.Join(t, srv, eiotest.WebSocket), siotest.Join(t, f.Servers[1], eiotest.WebSocket)
 		require.NoError(t, srv.Emit("e", "before"))
-		near.Want(`2["e","before"]`)
-		far.Want(`2["e","before"]`)
+		local.Want(`2["e","before"]`)
+		remote.Want(`2["e","before"]`)
 		connected := srv.BrokerStatus()
 		require.NoError(t, connected.Err)
 		require.EqualValues(t, 1, connected.Published)
@@ -41,13 +41,13 @@ func TestOutage(t *testing.T) {
 		require.EqualValues(t, 1, st.Outages)
 		for i := range 10 {
 			require.NoError(t, srv.Emit("e", i))
-			near.Want(fmt.Sprintf(`2["e",%d]`, i))
+			local.Want(fmt.Sprintf(`2["e",%d]`, i))
 			time.Sleep(time.Second)
 		}
 		st = srv.BrokerStatus()
 		require.EqualValues(t, 10, st.Dropped)
 		require.Zero(t, st.Waiting)
-		require.ErrorIs(t, srv.Disconnect("far"), socketio.ErrBrokerUnavailable)
+		require.ErrorIs(t, srv.Disconnect("remote"), socketio.ErrBrokerUnavailable)
 
 		f.Service.Start()
 		time.Sleep(20 * time.Second) // the longest pause, and more
@@ -55,9 +55,9 @@ func TestOutage(t *testing.T) {
 		require.True(t, st.Connected)
 		require.NoError(t, st.Err)
 		require.True(t, st.Since.After(connected.Since))
-		far.Quiet() // nothing was kept
+		remote.Quiet() // nothing was kept
 		require.NoError(t, srv.Emit("e", "after"))
-		far.Want(`2["e","after"]`)
+		remote.Want(`2["e","after"]`)
 		require.Equal(t, 2, strings.Count(l.String(), "the connection with the broker is lost"), l.String()) // both servers
 		require.Equal(t, 2, strings.Count(l.String(), "the connection with the broker is back"), l.String())
 		require.Contains(t, l.String(), "dropped=11")
@@ -70,7 +70,7 @@ func TestOutageReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := siotest.NewFleet(t, 2, &socketio.Options{Cluster: socketio.ClusterOptions{ReplayLimit: 2000}})
 		srv := f.Servers[0]
-		far := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
+		remote := siotest.Join(t, f.Servers[1], eiotest.WebSocket)
 		f.Service.Stop()
 		synctest.Wait()
 		for i := range 20 {
@@ -82,7 +82,7 @@ func TestOutageReplay(t *testing.T) {
 		require.LessOrEqual(t, st.WaitingBytes, 2000)
 		require.EqualValues(t, 21, st.Dropped+uint64(st.Waiting))
 		require.Greater(t, st.Waiting, 5)
-		require.NoError(t, srv.JoinRoom(far.SID, "r")) // kept as well, instead of an older one
+		require.NoError(t, srv.JoinRoom(remote.SID, "r")) // kept as well, instead of an older one
 		require.LessOrEqual(t, srv.BrokerStatus().WaitingBytes, 2000)
 
 		f.Service.Start()
@@ -92,10 +92,10 @@ func TestOutageReplay(t *testing.T) {
 		require.NoError(t, srv.Emit("e", "after"))
 		kept := srv.BrokerStatus().Waiting - 2
 		for i := 20 - kept; i < 20; i++ {
-			far.Want(fmt.Sprintf(`2["e",%d]`, i))
+			remote.Want(fmt.Sprintf(`2["e",%d]`, i))
 		}
-		far.Want(`2["e","after"]`)
-		require.Equal(t, []string{far.SID, "r"}, f.Servers[1].Rooms(far.SID))
+		remote.Want(`2["e","after"]`)
+		require.Equal(t, []string{remote.SID, "r"}, f.Servers[1].Rooms(remote.SID))
 	})
 }
 
@@ -295,11 +295,11 @@ func TestClusterAnswerDuringShutdown(t *testing.T) {
 			ready()
 			<-ctx.Done() // and a last message
 			m := siotest.JSONMap(t, question)
-			handle(siotest.Channel, fmt.Appendf(nil, `{"method":"callback","host_id":%q,"sid":"far","namespace":"/","id":%v,"args":[]}`, m["host_id"], m["callback"].([]any)[2]))
+			handle(siotest.Channel, fmt.Appendf(nil, `{"method":"callback","host_id":%q,"sid":"remote","namespace":"/","id":%v,"args":[]}`, m["host_id"], m["callback"].([]any)[2]))
 			return ctx.Err()
 		}}}})
 		handled := false
-		require.NoError(t, srv.Emit("q", nil, socketio.To("far"), socketio.OnAck(func(*socketio.Context) {
+		require.NoError(t, srv.Emit("q", nil, socketio.To("remote"), socketio.OnAck(func(*socketio.Context) {
 			time.Sleep(time.Second)
 			handled = true
 		})))
