@@ -73,6 +73,44 @@ func wantMissing(t *testing.T, err, is error, servers ...*socketio.Server) {
 	require.Equal(t, sorted(names...), sorted(failed.Missing...))
 }
 
+// wantAnswers asks a server about six sockets, of which the first four are in the room r, and about another one in
+// the namespace /other.
+func wantAnswers(t *testing.T, ctx context.Context, srv *socketio.Server, sids []string, other string) {
+	t.Helper()
+	c := srv.Cluster()
+	got, err := c.Members(ctx, "r")
+	require.NoError(t, err)
+	require.Equal(t, sorted(sids[:4]...), sorted(got...))
+	got, err = c.SIDs(ctx)
+	require.NoError(t, err)
+	require.Equal(t, sorted(sids...), sorted(got...))
+	got, err = c.Members(ctx, sids[5])
+	require.NoError(t, err)
+	require.Equal(t, sids[5:], got)
+	count, err := c.CountRoom(ctx, "r")
+	require.NoError(t, err)
+	require.Equal(t, 4, count)
+	count, err = c.CountRoom(ctx, "nobody")
+	require.NoError(t, err)
+	require.Zero(t, count)
+	count, err = srv.Namespace("/other").Cluster().Count(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, count)
+	for _, sid := range sids[2:5] {
+		rooms, err := c.Rooms(ctx, sid)
+		require.NoError(t, err)
+		require.Equal(t, sid != sids[4], slices.Contains(rooms, "r"))
+		ok, err := c.Connected(ctx, sid)
+		require.NoError(t, err)
+		require.True(t, ok)
+	}
+	_, err = c.Rooms(ctx, other)
+	require.ErrorIs(t, err, socketio.ErrUnknownSocket)
+	ok, err := c.Connected(ctx, other)
+	require.NoError(t, err)
+	require.False(t, ok)
+}
+
 // The same questions, to one server without a broker and to three.
 func TestClusterAnswers(t *testing.T) {
 	for _, n := range []int{0, 1, 3} {
@@ -99,39 +137,8 @@ func TestClusterAnswers(t *testing.T) {
 				synctest.Wait()
 				ctx := soon(t)
 				for _, srv := range f.Servers {
-					c := srv.Cluster()
-					require.Len(t, c.Servers(), len(f.Servers))
-					got, err := c.Members(ctx, "r")
-					require.NoError(t, err)
-					require.Equal(t, sorted(sids[:4]...), sorted(got...))
-					got, err = c.SIDs(ctx)
-					require.NoError(t, err)
-					require.Equal(t, sorted(sids...), sorted(got...))
-					got, err = c.Members(ctx, sids[5])
-					require.NoError(t, err)
-					require.Equal(t, sids[5:], got)
-					count, err := c.CountRoom(ctx, "r")
-					require.NoError(t, err)
-					require.Equal(t, 4, count)
-					count, err = c.CountRoom(ctx, "nobody")
-					require.NoError(t, err)
-					require.Zero(t, count)
-					count, err = srv.Namespace("/other").Cluster().Count(ctx)
-					require.NoError(t, err)
-					require.Equal(t, 1, count)
-					for _, sid := range sids[2:5] {
-						rooms, err := c.Rooms(ctx, sid)
-						require.NoError(t, err)
-						require.Equal(t, sid != sids[4], slices.Contains(rooms, "r"))
-						ok, err := c.Connected(ctx, sid)
-						require.NoError(t, err)
-						require.True(t, ok)
-					}
-					_, err = c.Rooms(ctx, other.SID)
-					require.ErrorIs(t, err, socketio.ErrUnknownSocket)
-					ok, err := c.Connected(ctx, other.SID)
-					require.NoError(t, err)
-					require.False(t, ok)
+					require.Len(t, srv.Cluster().Servers(), len(f.Servers))
+					wantAnswers(t, ctx, srv, sids, other.SID)
 				}
 				c := f.Servers[0].Cluster()
 				moved, err := c.MoveRoom(ctx, "r", "s")

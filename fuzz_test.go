@@ -93,7 +93,8 @@ func fuzzShapes(n *atomic.Int64) []any {
 
 // Any arguments, for a handler of any shape, a catch-all, a connect handler, the callback of an acknowledgement, or the
 // answer of a Call: each handler is called, or the error handler with an *ArgError, or the packet was none and the
-// connection is closed. Nothing panics, and a client that asked for an acknowledgement gets one.
+// connection is closed. Nothing panics, and a client that asked for an acknowledgement gets one. It is long because
+// each way to bring arguments to a function has its own packet and its own outcome.
 func FuzzHandlers(f *testing.F) {
 	const (
 		event = iota

@@ -54,6 +54,7 @@ func watch(srv *socketio.Server, rec *siotest.Record) (remove func()) {
 	})
 }
 
+// Every hook is called, in order. The test is long because it is the story of one client.
 func TestHooks(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		var rec siotest.Record

@@ -98,82 +98,107 @@ func judge(records []record, reports []report, v verdict) (problems []string) {
 	return problems
 }
 
-func judgeClient(c report, sessions []*session, v verdict) (problems []string) {
-	reasons := v.reasons
-	if c.Transport != "websocket" {
-		reasons = append(slices.Clone(reasons), v.polled...)
+// clientJudge compares what one client reports with what the server knows.
+type clientJudge struct {
+	client   report
+	verdict  verdict
+	reasons  []socketio.Reason // why its sessions may end
+	handled  map[int]bool      // the numbers that the server has handled
+	problems []string
+}
+
+func (c *clientJudge) wrong(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+func judgeClient(r report, sessions []*session, v verdict) (problems []string) {
+	c := &clientJudge{client: r, verdict: v, reasons: v.reasons, handled: make(map[int]bool)}
+	if r.Transport != "websocket" {
+		c.reasons = append(slices.Clone(c.reasons), v.polled...)
 	}
-	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-	bySID := make(map[string]*session)
-	for _, s := range sessions {
-		bySID[s.sid] = s
+	c.unknown(c.sessions(sessions))
+	c.acked(len(sessions))
+	return c.problems
+}
+
+// sessions judges the sessions that the client has had. It returns those that the client did not know.
+func (c *clientJudge) sessions(all []*session) (unknown map[string]*session) {
+	unknown = make(map[string]*session)
+	for _, s := range all {
+		unknown[s.sid] = s
 		switch {
-		case len(s.reasons) == 0 && v.killed:
+		case len(s.reasons) == 0 && c.verdict.killed:
 		case len(s.reasons) != 1:
-			wrong("the disconnect handler of %s ran %d times: %q", s.sid, len(s.reasons), s.reasons)
+			c.wrong("the disconnect handler of %s ran %d times: %q", s.sid, len(s.reasons), s.reasons)
 		}
 	}
-
-	handled := make(map[int]bool)
 	highest := -1
-	for i, seen := range c.Sessions {
-		s := bySID[seen.SID]
+	for i, seen := range c.client.Sessions {
+		s := unknown[seen.SID]
 		if s == nil {
-			wrong("the server knows nothing of session %s", seen.SID)
+			c.wrong("the server knows nothing of session %s", seen.SID)
 			continue
 		}
-		delete(bySID, seen.SID)
+		delete(unknown, seen.SID)
 		for j, n := range s.ups {
 			if n <= highest || j > 0 && n != highest+1 {
-				wrong("session %d (%s) handled %d after %d", i, s.sid, n, highest)
+				c.wrong("session %d (%s) handled %d after %d", i, s.sid, n, highest)
 			}
 			highest = n
-			handled[n] = true
+			c.handled[n] = true
 		}
 		slices.Sort(s.answered)
 		if k := len(s.answered); k > 0 && (s.answered[k-1] >= seen.Downs || len(slices.Compact(s.answered)) != k) {
-			wrong("session %d (%s) saw the numbers below %d, but acknowledged %v", i, s.sid, seen.Downs, s.answered)
+			c.wrong("session %d (%s) saw the numbers below %d, but acknowledged %v", i, s.sid, seen.Downs, s.answered)
 		}
-		if len(s.reasons) > 0 && !slices.Contains(reasons, s.reasons[0]) &&
-			!(i == len(c.Sessions)-1 && s.reasons[0] == socketio.ReasonClientDisconnect) { // the client's own end
-			wrong("session %d of %d ended with %q", i+1, len(c.Sessions), s.reasons[0])
+		if len(s.reasons) > 0 && !slices.Contains(c.reasons, s.reasons[0]) &&
+			!(i == len(c.client.Sessions)-1 && s.reasons[0] == socketio.ReasonClientDisconnect) { // the client's own end
+			c.wrong("session %d of %d ended with %q", i+1, len(c.client.Sessions), s.reasons[0])
 		}
 	}
-	for _, s := range bySID {
+	return unknown
+}
+
+// unknown judges sessions that the client did not know.
+func (c *clientJudge) unknown(sessions map[string]*session) {
+	for _, s := range sessions {
 		if len(s.ups) > 0 {
-			wrong("session %s handled %d numbers, but its client did not know it", s.sid, len(s.ups))
+			c.wrong("session %s handled %d numbers, but its client did not know it", s.sid, len(s.ups))
 		}
 		// A client that polls may repeat the request with its CONNECT: the second one replaces the first session.
-		replaced := c.Transport != "websocket" && len(s.ups) == 0 && slices.Equal(s.reasons, []socketio.Reason{socketio.ReasonClientDisconnect})
-		if len(s.reasons) > 0 && !slices.Contains(reasons, s.reasons[0]) && !replaced {
-			wrong("session %s, which its client did not know, ended with %q", s.sid, s.reasons[0])
+		replaced := c.client.Transport != "websocket" && len(s.ups) == 0 && slices.Equal(s.reasons, []socketio.Reason{socketio.ReasonClientDisconnect})
+		if len(s.reasons) > 0 && !slices.Contains(c.reasons, s.reasons[0]) && !replaced {
+			c.wrong("session %s, which its client did not know, ended with %q", s.sid, s.reasons[0])
 		}
 	}
+}
+
+// acked judges what was acknowledged to the client, which has had some sessions.
+func (c *clientJudge) acked(sessions int) {
 	acked := make(map[int]bool)
-	for _, r := range c.Acked {
+	for _, r := range c.client.Acked {
 		for n := r[0]; n <= r[1]; n++ {
 			acked[n] = true
-			if !handled[n] {
-				wrong("%d was acknowledged but not handled", n)
+			if !c.handled[n] {
+				c.wrong("%d was acknowledged but not handled", n)
 			}
 		}
 	}
-	for n := range handled {
-		if v.seenOff && !acked[n] {
-			wrong("%d was handled but not acknowledged", n)
+	for n := range c.handled {
+		if c.verdict.seenOff && !acked[n] {
+			c.wrong("%d was handled but not acknowledged", n)
 		}
 	}
-	if v.whole && len(acked) != c.Sent {
-		wrong("%d numbers sent, %d acknowledged", c.Sent, len(acked))
+	if c.verdict.whole && len(acked) != c.client.Sent {
+		c.wrong("%d numbers sent, %d acknowledged", c.client.Sent, len(acked))
 	}
 	switch {
-	case slices.Contains(v.keeps, c.Transport) && (len(sessions) != 1 || len(acked) != c.Sent):
-		wrong("%d sessions, %d numbers sent, %d handled, %d acknowledged; the one session was to stay and to lose nothing; reasons: %q",
-			len(sessions), c.Sent, len(handled), len(acked), c.Reasons)
-	case slices.Contains(v.ends, c.Transport) && len(c.Sessions) < 2:
-		wrong("the fault did not end its session")
+	case slices.Contains(c.verdict.keeps, c.client.Transport) && (sessions != 1 || len(acked) != c.client.Sent):
+		c.wrong("%d sessions, %d numbers sent, %d handled, %d acknowledged; the one session was to stay and to lose nothing; reasons: %q",
+			sessions, c.client.Sent, len(c.handled), len(acked), c.client.Reasons)
+	case slices.Contains(c.verdict.ends, c.client.Transport) && len(c.client.Sessions) < 2:
+		c.wrong("the fault did not end its session")
 	}
-	return problems
 }
 
 // TestJudge shows that each broken promise is seen.

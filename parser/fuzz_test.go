@@ -95,36 +95,44 @@ func decodeFuzzed(t *testing.T, p Parser, text, a, b []byte) (Packet, bool) {
 	return Packet{}, false
 }
 
+// fuzzObject is an argument with text and binary data at several depths.
+type fuzzObject struct {
+	S    string            `json:"s"`
+	B    []byte            `json:"b,omitempty"`
+	Any  any               `json:"any"`
+	Map  map[string][]byte `json:",omitempty"`
+	Next *fuzzObject       `json:",omitempty"`
+}
+
+// newFuzzObject returns an object. The bits of flags choose what is in it.
+func newFuzzObject(name, s string, n int64, x float64, b []byte, flags uint8) fuzzObject {
+	o := fuzzObject{S: s, Any: []any{s, float64(n), nil}}
+	if flags&2 != 0 {
+		o.B = b
+	}
+	if flags&4 != 0 && b != nil {
+		o.Any = map[string]any{s: b, "list": []any{b, x}}
+	}
+	if flags&8 != 0 {
+		o.Map = map[string][]byte{s: b, name: nil}
+	}
+	if flags&16 != 0 {
+		o.Next = &fuzzObject{B: b, Any: s}
+	}
+	return o
+}
+
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("foo", "/", "bar", int64(1), 1.5, []byte("\x01\x02"), uint64(0), uint8(0))
 	f.Add("caf\u00e9 \"x\"", "/admin", "<b>\u2028\x00\xff", int64(math.MinInt64), 1e-7, []byte{}, uint64(12), uint8(0xff))
 	f.Add("", "", "", int64(0), 1e21, []byte(nil), uint64(maxID), uint8(0x55))
 	f.Fuzz(func(t *testing.T, name, ns, s string, n int64, x float64, b []byte, id uint64, flags uint8) {
-		type object struct {
-			S    string            `json:"s"`
-			B    []byte            `json:"b,omitempty"`
-			Any  any               `json:"any"`
-			Map  map[string][]byte `json:",omitempty"`
-			Next *object           `json:",omitempty"`
-		}
 		name, s = utf8JSON(name), utf8JSON(s)
 		h := Header{Type: Event, Namespace: ns}
 		if flags&1 != 0 {
 			h.HasID, h.ID = true, id%(maxID+1)
 		}
-		o := object{S: s, Any: []any{s, float64(n), nil}}
-		if flags&2 != 0 {
-			o.B = b
-		}
-		if flags&4 != 0 && b != nil {
-			o.Any = map[string]any{s: b, "list": []any{b, x}}
-		}
-		if flags&8 != 0 {
-			o.Map = map[string][]byte{s: b, name: nil}
-		}
-		if flags&16 != 0 {
-			o.Next = &object{B: b, Any: s}
-		}
+		o := newFuzzObject(name, s, n, x, b, flags)
 		args := []any{name, s, n, x, b, o}
 		p := New(nil)
 		if flags&32 != 0 {
@@ -159,7 +167,7 @@ func FuzzRoundTrip(f *testing.F) {
 			n2 int64
 			x2 float64
 			b2 []byte
-			o2 object
+			o2 fuzzObject
 		)
 		for i, v := range []any{&s2, &n2, &x2, &b2, &o2} {
 			if err := got.Args.Bind(i, v); err != nil {

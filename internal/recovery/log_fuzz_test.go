@@ -48,6 +48,39 @@ func (m *model) resume(o Offset) bool {
 	return true
 }
 
+// replay replays all packets, but every seventh, and sends those up to cut. It returns the number of the last one that
+// was sent.
+func (m *model) replay(t *testing.T, l *Log[string], cut int) (number uint64) {
+	i := 0
+	l.Replay(func(p *Packet[string]) (uint64, bool) {
+		require.Same(t, m.kept[i].p, p)
+		i++
+		if i%7 == 3 {
+			return 0, false
+		}
+		if i > cut {
+			return 0, true
+		}
+		number++
+		return number, true
+	})
+	require.Equal(t, len(m.kept), i)
+	kept, n := m.kept[:0:0], uint64(0)
+	for i, e := range m.kept {
+		e.number = 0
+		switch {
+		case (i+1)%7 == 3:
+			continue
+		case i+1 <= cut:
+			n++
+			e.number = n
+		}
+		kept = append(kept, e)
+	}
+	m.kept = kept
+	return number
+}
+
 // FuzzLog does what the input says with a log and its model.
 func FuzzLog(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -95,34 +128,7 @@ func FuzzLog(f *testing.F) {
 				o := given[max(0, len(given)-1-arg%80)]
 				require.Equal(t, m.resume(o), l.Resume(o))
 			case 13:
-				i, cut := 0, arg%100
-				number = 0
-				l.Replay(func(p *Packet[string]) (uint64, bool) {
-					require.Same(t, m.kept[i].p, p)
-					i++
-					if i%7 == 3 {
-						return 0, false
-					}
-					if i > cut {
-						return 0, true
-					}
-					number++
-					return number, true
-				})
-				require.Equal(t, len(m.kept), i)
-				kept, n := m.kept[:0:0], uint64(0)
-				for i, e := range m.kept {
-					e.number = 0
-					switch {
-					case (i+1)%7 == 3:
-						continue
-					case i+1 <= cut:
-						n++
-						e.number = n
-					}
-					kept = append(kept, e)
-				}
-				m.kept = kept
+				number = m.replay(t, l, arg%100)
 			case 14:
 				if arg%50 == 0 {
 					l.Clear()

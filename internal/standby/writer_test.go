@@ -14,24 +14,27 @@ import (
 	"github.com/seed-d124fa34/socketio/brokertest"
 )
 
-// Sessions are written when they begin and change, and again as long as they last; they are deleted
-// at their end. After an outage what has changed is written. What another server takes is given up.
+// valueOf returns the value of a record, "" if there is none.
+func valueOf(m *brokertest.Memory, key string) string {
+	synctest.Wait()
+	for _, r := range m.RecordValues() {
+		if k, v, _ := strings.Cut(r, "="); k == key {
+			return v
+		}
+	}
+	return ""
+}
+
+// Sessions are written when they begin and change, and again as long as they last. After an outage
+// everything that has changed is written.
 func TestWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &brokertest.Memory{Keep: 1}
 		b := m.Connect()
 		defer b.Close()
-		store := b.(broker.RecordStore)
-		w := NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
-		value := func(key string) string {
-			synctest.Wait()
-			for _, r := range m.RecordValues() {
-				if k, v, _ := strings.Cut(r, "="); k == key {
-					return v
-				}
-			}
-			return ""
-		}
+		w := NewWriter(b.(broker.RecordStore), time.Minute, slog.New(slog.DiscardHandler))
+		defer w.Close(t.Context())
+		value := func(key string) string { return valueOf(m, key) }
 		one, two := &source{form: "one"}, &source{form: "two"}
 		first, second := w.Add("1", "", one), w.Add("2", "", two)
 		require.Equal(t, "one", value("1"))
@@ -58,6 +61,22 @@ func TestWriter(t *testing.T) {
 		w.Changed(second)
 		require.Empty(t, value("2"))
 		w.Remove(second)
+		w.Remove(first)
+	})
+}
+
+// Records are deleted when their sessions end. A session whose record another server has taken is given up.
+func TestWriterDeletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &brokertest.Memory{Keep: 1}
+		b := m.Connect()
+		defer b.Close()
+		store := b.(broker.RecordStore)
+		w := NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
+		value := func(key string) string { return valueOf(m, key) }
+		one := &source{form: "one"}
+		first := w.Add("1", "", one)
+		require.Equal(t, "one", value("1"))
 
 		_, owner, err := store.TakeRecord(t.Context(), "1", time.Minute)
 		require.NoError(t, err)

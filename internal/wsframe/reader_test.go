@@ -113,13 +113,19 @@ type sequence struct {
 
 const testLimit = 70_000
 
-// sequences are what clients may send and what comes of it.
-func sequences() []sequence {
-	longest := strings.Repeat("p", 125)
-	var all []sequence
-	add := func(name string, stream []byte, want ...string) {
-		all = append(all, sequence{name, stream, want})
+// sequences returns what clients may send, and what the reader makes of it.
+func sequences() (all []sequence) {
+	for _, some := range []func(add func(name string, stream []byte, want ...string)){
+		legalSequences, violations, limitSequences, closeSequences, goodText, badText,
+	} {
+		some(func(name string, stream []byte, want ...string) { all = append(all, sequence{name, stream, want}) })
 	}
+	return all
+}
+
+// legalSequences adds messages, fragments and control frames that are legal.
+func legalSequences(add func(name string, stream []byte, want ...string)) {
+	longest := strings.Repeat("p", 125)
 	add("nothing", nil, "more")
 	add("messages", join(text("4a"), text(""), bin("\x00\xff"), text("4bcd"), bin("")), `text "4a"`, `text ""`, `binary "\x00\xff"`, `text "4bcd"`, `binary ""`, "more")
 	for _, n := range []int{124, 125, 126, 127, 500, 505, 506, 507, 1000, 65_535, 65_536, testLimit} {
@@ -140,8 +146,11 @@ func sequences() []sequence {
 	add("close, no status", join(text("4a"), clientFrame(0x88, ""), text("4late")), `text "4a"`, `close ""`, "0")
 	add("close, longest reason", join(closing(1000, strings.Repeat("r", 123)), text("4late")), "close "+short([]byte("\x03\xe8"+strings.Repeat("r", 123))), "0")
 	add("close, reason in UTF-8", closing(4000, "größer"), `close "\x0f\xa0größer"`, "0")
+}
 
-	// violations
+// violations adds frames that break the rules of framing.
+func violations(add func(name string, stream []byte, want ...string)) {
+	longest := strings.Repeat("p", 125)
 	add("reserved bit 1", join(text("4a"), clientFrame(0xc1, "4b")), `text "4a"`, "1002")
 	add("reserved bit 2", clientFrame(0xa2, "4b"), "1002")
 	add("reserved bit 3", clientFrame(0x99, ""), "1002")
@@ -166,8 +175,10 @@ func sequences() []sequence {
 	add("0 in the form of 64 bits", []byte{0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, "1002")
 	add("65535 in the form of 64 bits", []byte{0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4}, "1002")
 	add("64 bits of length", []byte{0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4}, "1002")
+}
 
-	// the limit
+// limitSequences adds messages around the limits of size and of fragments.
+func limitSequences(add func(name string, stream []byte, want ...string)) {
 	add("63 bits of length", []byte{0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4}, "1009")
 	add("32 bits of length", []byte{0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4}, "1009")
 	add("above the limit", join(text("4a"), bin(strings.Repeat("b", testLimit+1)), text("4c")), `text "4a"`, "1009")
@@ -176,8 +187,10 @@ func sequences() []sequence {
 		"binary "+short([]byte(strings.Repeat("b", testLimit-10)+"123456789a")), `text "4"`, "more")
 	add("many empty fragments", join(clientFrame(1, "4"), bytes.Repeat(clientFrame(0, ""), maxEmpty), clientFrame(0x80, "a"), text("4b")), `text "4a"`, `text "4b"`, "more")
 	add("too many empty fragments", join(clientFrame(1, "4"), bytes.Repeat(clientFrame(0, ""), maxEmpty+1), clientFrame(0x80, "a")), "1008")
+}
 
-	// close frames
+// closeSequences adds close frames, legal and not.
+func closeSequences(add func(name string, stream []byte, want ...string)) {
 	add("close, half a status", join(text("4a"), clientFrame(0x88, "x")), `text "4a"`, "1002")
 	add("close, reason not UTF-8", closing(1000, "\xc3("), "1007")
 	add("close, reason ends within a character", closing(1000, "\xe2\x82"), "1007")
@@ -187,8 +200,10 @@ func sequences() []sequence {
 	for _, status := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999} {
 		add(fmt.Sprintf("close %d", status), closing(status, "r"), fmt.Sprintf(`close %q`, string([]byte{byte(status >> 8), byte(status)})+"r"), "0")
 	}
+}
 
-	// UTF-8
+// goodText adds text that is UTF-8.
+func goodText(add func(name string, stream []byte, want ...string)) {
 	for _, good := range []string{"κόσμε", "\u0000", "\u007f", "\u0080", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\ufffd", "\ufffe", "\uffff",
 		"\U00010000", "\U0001f600", "\U0010fffe", "\U0010ffff", "a\U0001f600ä€z"} {
 		add(fmt.Sprintf("text %+q", good), text(good), fmt.Sprintf("text %q", good), "more")
@@ -202,6 +217,10 @@ func sequences() []sequence {
 		}
 		add(fmt.Sprintf("text %+q in bytes", good), join(stream, ping("p"), clientFrame(0x80, "")), `ping "p"`, fmt.Sprintf("text %q", good), "more")
 	}
+}
+
+// badText adds text that is not.
+func badText(add func(name string, stream []byte, want ...string)) {
 	for name, bad := range map[string]string{
 		"lone continuation": "\x80", "continuation after ASCII": "a\xbf", "start without continuation": "\xc3(", "two of three": "\xe2\x82(",
 		"ends in a character": "\xe2\x82", "ends in a long character": "\xf0\x9f\x98", "overlong slash": "\xc0\xaf", "overlong 3": "\xe0\x80\xaf",
@@ -218,7 +237,6 @@ func sequences() []sequence {
 	// It fails as soon as it cannot become good, in the middle of a message.
 	add("fails fast", join(clientFrame(1, "ok\xf4"), clientFrame(0, "\x90"), ping("never")), "1007")
 	add("fails fast in a large frame", text("ok\xed\xa0" + strings.Repeat("x", 5000))[:1200], "1007")
-	return all
 }
 
 // What comes of a stream does not depend on where it is cut.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -84,18 +85,8 @@ func modelRound(t *testing.T, seed uint64) {
 		case 7:
 			if random.IntN(4) == 0 {
 				i := random.IntN(len(servers))
-				f.add(&socketio.Options{Recovery: &socketio.Recovery{}})
-				old := servers[i]
-				servers = append([]*socketio.Server(nil), servers...)
-				servers[i] = f.Servers[len(f.Servers)-1]
-				require.NoError(t, old.Shutdown(t.Context()))
-				for _, other := range clients { // some of them have lost their connections
-					if other.connected {
-						other.look(t)
-						other.Drop()
-						other.connected = false
-					}
-				}
+				servers = slices.Clone(servers)
+				servers[i] = replace(t, f, servers[i], clients)
 			}
 		}
 		synctest.Wait()
@@ -107,6 +98,20 @@ func modelRound(t *testing.T, seed uint64) {
 		c.look(t)
 		require.Empty(t, c.owed, "seed %d", seed)
 	}
+}
+
+// replace shuts a server down after another one has started, which it returns.
+func replace(t *testing.T, f *fleet, old *socketio.Server, clients []*modelClient) *socketio.Server {
+	f.add(&socketio.Options{Recovery: &socketio.Recovery{}})
+	require.NoError(t, old.Shutdown(t.Context()))
+	for _, c := range clients { // some of them have lost their connections
+		if c.connected {
+			c.look(t)
+			c.Drop()
+			c.connected = false
+		}
+	}
+	return f.Servers[len(f.Servers)-1]
 }
 
 // look has the client look at what has come: that is what it is owed first.

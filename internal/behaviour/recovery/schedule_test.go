@@ -149,23 +149,9 @@ func (m *model) step() {
 			}
 		}
 	case p < 75:
-		if g.connected {
-			m.look(g, m.float())
-			if g.connected {
-				m.note("%d drops", g.n)
-				g.Drop()
-				g.connected, g.answered = false, false
-			}
-		}
-	case p < 80: // half-open
-		if g.connected {
-			m.look(g, m.float())
-			if g.connected {
-				m.note("%d is half open", g.n)
-				g.Abandon()
-				g.connected, g.answered = false, false
-			}
-		}
+		m.lose(g, "drops", g.Drop)
+	case p < 80:
+		m.lose(g, "is half open", g.Abandon)
 	case p < 94:
 		if !g.connected {
 			m.connect(g)
@@ -194,6 +180,19 @@ func (m *model) step() {
 		m.sleep(10 * time.Second)
 	default:
 		m.sleep(time.Duration(m.pick(1000)) * time.Millisecond)
+	}
+}
+
+// lose makes a client lose its connection by what f does, after it has looked at some of what has come.
+func (m *model) lose(g *guest, how string, f func()) {
+	if !g.connected {
+		return
+	}
+	m.look(g, m.float())
+	if g.connected {
+		m.note("%d %s", g.n, how)
+		f()
+		g.connected, g.answered = false, false
 	}
 }
 

@@ -47,7 +47,7 @@ func (l *plainLog) Handle(_ context.Context, r slog.Record) error {
 }
 
 // The log tells nobody enough to take over a session or to send to a socket, whatever goes wrong, and clients do not write
-// lines of their own into it.
+// lines of their own into it. The test is long because it provokes every kind of line.
 func TestLogsHoldNoSIDs(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
 		log := &plainLog{}
