@@ -191,8 +191,9 @@ type Options struct {
 // reached.
 type Limits struct {
 	// MaxPayload bounds one message from a client, in bytes, over polling and
-	// WebSocket alike. A larger POST is refused with 413, and a larger WebSocket message
-	// closes the connection. Zero means 1,000,000. Flask-SocketIO: max_http_buffer_size.
+	// WebSocket alike. A client that sends a larger one is closed: after the status 413
+	// of the POST with [ReasonTransportError], or after the close status 1009 with
+	// [ReasonTransportClose]. Zero means 1,000,000. Flask-SocketIO: max_http_buffer_size.
 	// Engine.IO protocol: Handshake, maxPayload.
 	MaxPayload int
 	// PostBudget bounds the memory that the bodies of all POSTs take together, in

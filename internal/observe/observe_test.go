@@ -33,6 +33,9 @@ func TestEveryMetricIsRead(t *testing.T) {
 			assert.Equal(t, m.Label == "", label == "", m.Name)
 			assert.GreaterOrEqual(t, value, int64(0), m.Name)
 		})
+		if opts != nil {
+			assert.Equal(t, map[string]bool{"in": true, "out": true}, got["recovery.moved"])
+		}
 		for _, m := range observe.Metrics {
 			assert.NotEmpty(t, m.Help, m.Name)
 			want := opts != nil || !strings.HasPrefix(m.Name, "broker.") && !strings.HasPrefix(m.Name, "recovery.")
