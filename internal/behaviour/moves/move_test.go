@@ -204,25 +204,6 @@ func TestAcknowledgements(t *testing.T) {
 		require.Equal(t, []string{" true true"}, got.Take())
 		c.Answer(`["late"]`, `["late"]`)
 
-		// The error of a late client says how long the server has waited, wherever the client was asked.
-		late := func(_ *socketio.Context, err error) { got.Add("%v", err) }
-		s = b.Socket(c.SID)
-		require.NoError(t, s.Emit("slow", nil, socketio.OnAck(late), socketio.AckTimeout(10*time.Second)))
-		require.NoError(t, third.Emit("slow", nil, socketio.To(c.SID), socketio.OnAck(late), socketio.AckTimeout(10*time.Second)))
-		synctest.Wait()
-		c.Drop()
-		c.To(a).Connect()
-		require.True(t, c.Recovered)
-		c.Received()
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		want := `socketio: no acknowledgement of "slow" within 10s: context deadline exceeded`
-		require.Equal(t, []string{want, want}, got.Take())
-		c.Drop()
-		c.To(b).Connect()
-		require.True(t, c.Recovered)
-		c.Received()
-
 		// The client leaves: whoever waits hears of it.
 		require.NoError(t, third.Emit("never", nil, socketio.To(c.SID), socketio.OnAck(answered)))
 		synctest.Wait()
@@ -233,5 +214,28 @@ func TestAcknowledgements(t *testing.T) {
 		c.Send("1")
 		synctest.Wait()
 		require.Equal(t, []string{" true true"}, got.Take())
+	})
+}
+
+// The error of a late client says how long the server has waited, also if the client has moved to another
+// server since it was asked.
+func TestLateAfterAMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 3, nil)
+		a, b, third := f.Servers[0], f.Servers[1], f.Servers[2]
+		c := siotest.NewReturner(t, a, eiotest.WebSocket).Connect()
+		var got siotest.Record
+		late := func(_ *socketio.Context, err error) { got.Add("%v", err) }
+		for _, emit := range []func(string, any, ...socketio.EmitOption) error{a.Emit, third.Emit} {
+			require.NoError(t, emit("slow", nil, socketio.To(c.SID), socketio.OnAck(late), socketio.AckTimeout(10*time.Second)))
+		}
+		synctest.Wait()
+		c.Drop()
+		c.To(b).Connect()
+		require.True(t, c.Recovered)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		want := `socketio: no acknowledgement of "slow" within 10s: context deadline exceeded`
+		require.Equal(t, []string{want, want}, got.Take())
 	})
 }
