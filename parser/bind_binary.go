@@ -13,7 +13,7 @@ import (
 // attachments, so each hole is filled with a JSON string that it decodes like
 // any other; afterwards a walk over the target puts the attachments in.
 //
-// The string is a mark (see secret.go) if all of the target is open to that
+// The string is a mark (see marks.go) if all of the target is open to that
 // walk: then an attachment is neither copied nor written as base64. If some
 // type has an UnmarshalJSON of its own, whose result may be out of reach, the
 // string is the attachment's base64 behind a label of line breaks: base64

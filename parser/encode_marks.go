@@ -8,7 +8,7 @@ import (
 
 // marker takes the bytes out of a value before a codec marshals it: it makes
 // a copy, of no more than what leads to bytes, in which each []byte is a mark
-// (see secret.go). The codec then applies the struct tags, as to any value.
+// (see marks.go). The codec then applies the struct tags, as to any value.
 type marker struct {
 	found [][]byte // by mark
 	err   error
