@@ -1,7 +1,7 @@
-// Command baseline compares the benchmarks of the hot paths with what they were when
-// baseline.txt was written: allocations exactly, time by its ratio to a calibration that the
-// command runs beside them, with a wide margin. It takes the best of several runs, and repeats
-// what is too slow, so that a busy machine does not fail it. CI runs it.
+// Command baseline compares the benchmarks of the hot paths with baseline.txt: allocations
+// exactly, and times as multiples of a calibration, with a wide margin. It takes the best of
+// several runs, and repeats benchmarks that are too slow, so that a busy machine does not make
+// it fail. CI runs it.
 //
 //	go run ./bench/cmd/baseline           # compare; exit status 1 if something is worse
 //	go run ./bench/cmd/baseline -update   # write baseline.txt anew (make baseline)
@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// paths are the hot paths: the benchmarks to run, by package. They are of small things: what large
-// ones allocate depends on when the garbage collector empties pools.
+// paths are the benchmarks of the hot paths, by package. All of them are small, because what large ones
+// allocate depends on when the garbage collector empties pools.
 var paths = []struct{ pkg, bench string }{
 	{"./parser", "^Benchmark(Decode|Encode|Bind)$/^(event|namespace.id|ack|object_1k|struct|map|text_1k|struct_1k|Marshaler_1k|string|int|float64|any_map|any_1k|Unmarshaler_1k)$"},
 	{"./internal/wsframe", "^BenchmarkReader$/^(text_of_32_bytes|text_of_1_kB|binary_of_1_kB|ping)$"},
@@ -39,9 +39,9 @@ var paths = []struct{ pkg, bench string }{
 }
 
 const (
-	runs     = 3   // of each benchmark; the best counts
-	attempts = 3   // for what is worse
-	margin   = 3.0 // how many times slower than the baseline is a failure
+	runs     = 3   // how often each benchmark runs; the best run counts
+	attempts = 3   // how often benchmarks that are worse are repeated
+	margin   = 3.0 // a benchmark may be so many times slower than the baseline
 )
 
 func main() {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// measure runs benchmarks of a package on one processor. unit chooses between the calibrations
-// before and after them.
+// measure runs benchmarks of a package on one processor. It calibrates before and after them, and unit
+// chooses one of the two results.
 func measure(ctx context.Context, pkg, bench string, unit func(a, b time.Duration) time.Duration) (results, error) {
 	before := calibrate()
 	cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-run", "^$", "-bench", bench, "-benchmem", "-benchtime", "20ms", "-cpu", "1",
@@ -31,13 +31,13 @@ func measure(ctx context.Context, pkg, bench string, unit func(a, b time.Duratio
 	return r, err
 }
 
-// If the machine was busy at one end and not at the other, the benchmarks are given the benefit of
-// the doubt: their times look long for the baseline, and short when they are compared with it.
+// If the machine was busy during only one of the two calibrations, the choice favours the benchmarks:
+// their times look long for the baseline, and short when they are compared with it.
 func shorter(a, b time.Duration) time.Duration { return min(a, b) }
 func longer(a, b time.Duration) time.Duration  { return max(a, b) }
 
-// calibrate returns how long some work takes that is like that of the hot paths: copying,
-// looking up, allocating. It is the best of several times.
+// calibrate returns how long work takes that resembles the hot paths: copying, looking up,
+// allocating. It returns the best of several times.
 func calibrate() time.Duration {
 	best := time.Hour
 	for range 200 {
@@ -48,7 +48,7 @@ func calibrate() time.Duration {
 	return best
 }
 
-// sink keeps the compiler from leaving the work out.
+// sink keeps the compiler from removing the work.
 var sink atomic.Int64
 
 func calibrationWork() {

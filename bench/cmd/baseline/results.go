@@ -17,10 +17,10 @@ type result struct {
 	time   float64 // as a multiple of the calibration
 }
 
-// results are by package and benchmark, with a blank between them.
+// results has the results by package and benchmark, separated by a blank.
 type results map[string]result
 
-// improve adds results, of which the better ones count.
+// improve adds results. Of two results for a benchmark the better one counts.
 func (r results) improve(more results) {
 	for name, m := range more {
 		if was, ok := r[name]; ok {
@@ -42,8 +42,8 @@ func (r results) worse(now results) (packages []string) {
 	return slices.Compact(packages)
 }
 
-// compare returns what is worse now or cannot be compared, and what to make the baseline
-// because it is better or new.
+// compare returns faults, which are results that are worse or cannot be compared, and notes about
+// results that are better or new, for which the baseline should be updated.
 func (r results) compare(now results) (faults, notes []string) {
 	for _, name := range slices.Sorted(maps.Keys(r)) {
 		was := r[name]
@@ -68,7 +68,7 @@ func (r results) compare(now results) (faults, notes []string) {
 	return faults, notes
 }
 
-// format is the form of baseline.txt.
+// format returns the content of baseline.txt.
 func (r results) format() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Written by \"make baseline\": package, benchmark, allocations, time as a multiple of the calibration.\n")
@@ -78,7 +78,7 @@ func (r results) format() []byte {
 	return b.Bytes()
 }
 
-// parseResults reads what format has written.
+// parseResults reads the content of baseline.txt.
 func parseResults(text []byte) (results, error) {
 	r := make(results)
 	for n, line := range strings.Split(string(text), "\n") {
@@ -102,8 +102,8 @@ func parseResults(text []byte) (results, error) {
 	return r, nil
 }
 
-// parseBenchmarks reads the output of go test. The times are in nanoseconds; of several
-// runs the best counts.
+// parseBenchmarks reads the output of go test. Times are in nanoseconds. Of several runs the best
+// counts.
 func parseBenchmarks(pkg string, output []byte) (results, error) {
 	r := make(results)
 	s := bufio.NewScanner(bytes.NewReader(output))

@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine describes what was measured on.
+// machine describes the machine on which the servers were measured.
 func machine() string {
 	kernel := "unknown"
 	var uts unix.Utsname
 	if unix.Uname(&uts) == nil {
 		kernel = unix.ByteSliceToString(uts.Release[:])
-		kernel, _, _ = strings.Cut(kernel, "-") // the rest names a build, and its machine at times
+		kernel, _, _ = strings.Cut(kernel, "-") // the rest names a build, and sometimes its machine
 	}
 	model, cores := cpuInfo()
 	return fmt.Sprintf("%s, %d cores, Linux %s, %s", model, cores, kernel, runtime.Version())
 }
 
-// cpuInfo returns the CPU's name and how many cores there are, pinned or not.
+// cpuInfo returns the name of the CPU, and how many cores the machine has.
 func cpuInfo() (model string, cores int) {
 	model = "unknown CPU"
 	b, err := os.ReadFile("/proc/cpuinfo")

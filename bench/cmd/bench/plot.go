@@ -12,8 +12,8 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/loadgen"
 )
 
-// plotted returns what the scenarios cost over their sizes, a line for each
-// kind of scenario and server.
+// plotted returns the costs of the scenarios over their sizes, a line for each kind of scenario and
+// server.
 func (b *bench) plotted() plot.Plot {
 	p := plot.Plot{X: "clients", Y: "server CPU, µs per " + b.scenarios[0].Unit}
 	if b.scenarios[0].Memory {
@@ -62,7 +62,7 @@ func (b *bench) bases() (bases []string, sizes []int) {
 	return bases, sizes
 }
 
-// plottable refuses scenarios that do not share an axis.
+// plottable returns an error if the scenarios cannot share an axis.
 func (b *bench) plottable() error {
 	for _, sc := range b.scenarios {
 		if sc.Memory != b.scenarios[0].Memory || (baseOf(sc) == "rooms-own") != (baseOf(b.scenarios[0]) == "rooms-own") {

@@ -110,7 +110,7 @@ func (b *bench) has(server string) bool {
 	return false
 }
 
-// values returns a figure of each round in which the server did not fail.
+// values returns a figure for each round in which the server has not failed.
 func (b *bench) values(sc loadgen.Scenario, server string, figure func(loadgen.Result) float64) []float64 {
 	var vs []float64
 	for _, m := range b.results[sc.Name] {
@@ -121,7 +121,7 @@ func (b *bench) values(sc loadgen.Scenario, server string, figure func(loadgen.R
 	return vs
 }
 
-// figure is what a scenario is about: CPU or memory.
+// figure returns the function for the figure that a scenario measures: CPU time or memory.
 func figure(sc loadgen.Scenario) func(loadgen.Result) float64 {
 	if sc.Memory {
 		return func(r loadgen.Result) float64 { return r.Memory / 1024 }
@@ -144,8 +144,8 @@ func (b *bench) cost(sc loadgen.Scenario, server string) string {
 	return cell
 }
 
-// ratio is the median over the rounds of what one server costs, divided by what
-// the other costs in the same round.
+// ratio returns the median over the rounds of the cost of one server, divided by the cost of the other
+// one in the same round.
 func (b *bench) ratio(sc loadgen.Scenario, server, by string) string {
 	of := figure(sc)
 	var vs []float64
@@ -176,7 +176,7 @@ func spread(s stats.Spread, several bool) string {
 	return fmt.Sprintf("%s (%s–%s)", number(s.Median), number(s.Min), number(s.Max))
 }
 
-// number writes two significant digits after those before the point, none from 100 on.
+// number formats a value with three significant digits, and without decimals from 100 on.
 func number(v float64) string {
 	switch {
 	case v < 10:
@@ -213,8 +213,8 @@ func (b *bench) latencies(w *strings.Builder) {
 	w.WriteString("\n")
 }
 
-// rates says how much several servers did: they share two cores with Redis and
-// the load generator, so that the server that is measured may be idle at times.
+// rates writes how many messages a second several servers have handled. They share two cores with Redis
+// and the load generator, so the server that is measured may be idle at times.
 func (b *bench) rates(w *strings.Builder) {
 	fleets := slices.DeleteFunc(slices.Clone(b.scenarios), func(sc loadgen.Scenario) bool { return !sc.Fleet })
 	if len(fleets) == 0 {
@@ -246,7 +246,7 @@ func (b *bench) rates(w *strings.Builder) {
 	w.WriteString("\n")
 }
 
-// stalls says what clients that do not read have cost the others.
+// stalls writes what clients that do not read cost the others.
 func (b *bench) stalls(w *strings.Builder) {
 	for _, sc := range b.scenarios {
 		for _, s := range b.present() {
@@ -265,8 +265,8 @@ func (b *bench) stalls(w *strings.Builder) {
 	}
 }
 
-// proof shows which side was the limit: the load generator must not be, least
-// of all against the cheapest server.
+// proof writes which side was the limit. It must not be the load generator, also with the cheapest
+// server.
 func (b *bench) proof(w *strings.Builder) {
 	var against []*peer.Server
 	for _, s := range b.present() {
@@ -311,9 +311,9 @@ func (b *bench) proof(w *strings.Builder) {
 	fmt.Fprintf(w, "\nThe load generator may have been the limit in %d of these %d.\n\n", marked, measured)
 }
 
-// loadIsLimit says whether the load generator, rather than the server, may have had
-// no time left; both in percent of a core, of which other programs may take a
-// part, so that working more than the server is enough.
+// loadIsLimit reports whether the load generator may have been the limit, and not the server. Both are in
+// percent of a core. Other programs may take a part of the cores, so the load generator counts as
+// the limit if it has worked more than the server.
 func loadIsLimit(server, load float64) bool { return load > 20 && load >= server }
 
 func (b *bench) failures(w *strings.Builder) {

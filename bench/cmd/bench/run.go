@@ -22,11 +22,11 @@ type bench struct {
 	loadCPU         int
 	profile         string
 	logf            func(format string, args ...any)
-	bin             string // where the servers are while it runs, and their certificate
+	bin             string // the folder with the servers and their certificate, while it runs
 
 	results map[string][]measurement // by scenario
 	version map[string]string        // by server
-	fleets  map[string]string        // the same of those on a Redis
+	fleets  map[string]string        // by server, of those that share a Redis
 	missing map[string]error         // servers that are not installed
 }
 
@@ -38,7 +38,7 @@ type measurement struct {
 	err    error
 }
 
-// cores decides where things run; negative numbers leave it to cores.
+// cores chooses the cores for the server and the load generator, if they are negative.
 func (b *bench) cores(server, load int) error {
 	cpus, err := peer.CPUs()
 	if err != nil {
@@ -62,8 +62,8 @@ func (b *bench) cores(server, load int) error {
 	return nil
 }
 
-// run measures everything. What fails is in the results; the error is for what
-// keeps it from measuring at all.
+// run measures everything. Measurements that fail are in the results. The error says why it could not
+// measure at all.
 func (b *bench) run(ctx context.Context) error {
 	b.results = map[string][]measurement{}
 	b.version = map[string]string{}
@@ -94,7 +94,7 @@ func (b *bench) run(ctx context.Context) error {
 	for round := range b.rounds {
 		for _, sc := range b.scenarios {
 			for i := range b.servers {
-				// The bare server is the first in the first round; then each is in turn.
+				// In the first round the bare server is the first; in the next ones the others are, in turn.
 				s := b.servers[(i+round)%len(b.servers)]
 				if b.missing[s.Name] != nil || sc.Fleet && !s.Fleet || sc.TLS && !s.TLS {
 					continue
@@ -140,7 +140,7 @@ func (b *bench) start(ctx context.Context, s *peer.Server, sc loadgen.Scenario, 
 	return s.Start(ctx, b.serverCPU, sc.Answer, profile)
 }
 
-// oneOfTwo measures one of two servers on a Redis. It has its core for itself.
+// oneOfTwo measures one of two servers that share a Redis. It has a core for itself.
 func (b *bench) oneOfTwo(ctx context.Context, s *peer.Server, cfg loadgen.Config, profile string) (loadgen.Result, error) {
 	redis, err := peer.StartRedis(ctx, b.loadCPU)
 	if err != nil {
@@ -176,7 +176,7 @@ func (b *bench) failed() int {
 	return n
 }
 
-// String says what was measured, on one line.
+// String describes the measurement, on one line.
 func (m measurement) String() string {
 	r := m.result
 	switch {

@@ -1,5 +1,5 @@
-// Command soak holds thousands of mixed clients against the server for a long
-// time and checks that it does all it promises; see package soak.
+// Command soak runs thousands of mixed clients against the server for a long time, and checks
+// that the server does what it promises; see package soak.
 package main
 
 import (

@@ -1,17 +1,15 @@
-// Package control is the servers' end of how the runner talks to them: lines on
-// standard input and output.
+// Package control lets the runner control a server: with lines on the server's standard
+// input and output.
 //
-// A server first prints "version TEXT" and "listening ADDRESS". It answers each
-// command with "ok", or "ok TEXT" where there is something to say, or with
-// "error TEXT":
+// A server first prints "version TEXT" and "listening ADDRESS". It answers each command with
+// "ok", "ok TEXT" or "error TEXT":
 //
 //	gc             collect garbage and give the memory back
 //	profile FILE   begin a CPU profile
-//	stop           end and write it
+//	stop           end the profile, and write it
 //
-// and those of its own.
-//
-// At the end of its input it exits, so that it cannot outlive the runner.
+// A server may have commands of its own. It exits at the end of its input, so that it cannot
+// outlive the runner.
 package control
 
 import (
@@ -25,11 +23,11 @@ import (
 	"strings"
 )
 
-// Command is a command of one server's own. What it returns is the answer's text, on one line.
+// Command is a command of one server. It returns the text of the answer, on one line.
 type Command func() (string, error)
 
-// Serve announces the server and obeys commands, those of own among them, until
-// the end of r. The caller exits then.
+// Serve announces the server, and obeys commands until the end of r, including those in own. The
+// caller must exit then.
 func Serve(r io.Reader, w io.Writer, version, addr string, own map[string]Command) error {
 	fmt.Fprintf(w, "version %s\nlistening %s\n", version, addr)
 	var profile *os.File
@@ -82,7 +80,7 @@ func obey(command string, profile **os.File) error {
 	return fmt.Errorf("unknown command %q", command)
 }
 
-// Version returns the version of a module this program was built with.
+// Version returns the version of a module with which this program was built.
 func Version(module string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {

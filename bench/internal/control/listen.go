@@ -9,7 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// Listen listens on a port of the loopback address: with TLS if the environment names a
+// Listen listens on a port of the loopback address, with TLS if the environment names a
 // certificate.
 func Listen() (net.Listener, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

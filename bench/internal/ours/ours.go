@@ -1,5 +1,5 @@
-// Package ours is the server of this repository as the commands in servers/ run
-// it, with handlers as a user would write them.
+// Package ours runs the server of this repository for the commands in servers/, with handlers
+// as a user would write them.
 package ours
 
 import (

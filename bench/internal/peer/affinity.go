@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUs returns the cores this process may use.
+// CPUs returns the cores that this process may use.
 func CPUs() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -23,7 +23,7 @@ func CPUs() ([]int, error) {
 	return cpus, nil
 }
 
-// Pin keeps all threads of this process on a core; threads yet to be made follow.
+// Pin keeps all threads of this process on a core, also those that it starts later.
 func Pin(cpu int) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -41,7 +41,7 @@ func Pin(cpu int) error {
 	return nil
 }
 
-// pinThread keeps one thread, 0 being the caller's, on a core.
+// pinThread keeps one thread on a core. 0 is the thread of the caller.
 func pinThread(tid, cpu int) error {
 	var set unix.CPUSet
 	set.Set(cpu)

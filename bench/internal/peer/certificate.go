@@ -17,8 +17,8 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// WriteCertificate writes a new certificate for the loopback address, and its key, into a folder
-// from which servers take them.
+// WriteCertificate writes a new certificate for the loopback address, and its key, into a folder.
+// StartTLS takes the folder.
 func WriteCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -5,9 +5,8 @@ import (
 	"syscall"
 )
 
-// RaiseDescriptors allows this process, and the servers it starts, as many
-// connections as the system does. The error says that so many clients, some of
-// which have two connections, need more.
+// RaiseDescriptors allows this process, and the servers that it starts, as many connections as the
+// system allows. It returns an error if so many clients need more: some of them have two.
 func RaiseDescriptors(clients int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

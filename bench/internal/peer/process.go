@@ -21,8 +21,7 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// Process is a server that runs. It is a loadgen.Server. Its methods are for
-// one goroutine.
+// Process is a server that runs. It is a loadgen.Server. Only one goroutine may call its methods.
 type Process struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
@@ -40,9 +39,9 @@ const (
 	maxLine        = 64 << 20 // of what a server answers
 )
 
-// Start starts a server on a core, or anywhere if cpu is negative, to answer an
-// event, and waits until it listens. A profile is a file for its CPU profile
-// while it is measured; empty means none.
+// Start starts a server that answers an event, and waits until it listens. It runs on one core, or on
+// any if cpu is negative. profile is the file for a CPU profile between Begin and End, "" for
+// none.
 func (s *Server) Start(ctx context.Context, cpu int, event, profile string) (*Process, error) {
 	return s.start(ctx, cpu, event, profile, s.env)
 }
@@ -109,8 +108,7 @@ func (s *Server) start(ctx context.Context, cpu int, event, profile string, env 
 	return p, nil
 }
 
-// startOn starts a command on a core: a process inherits the affinity of the
-// thread that makes it.
+// startOn starts a command on a core. A process inherits the affinity of the thread that starts it.
 func startOn(cmd *exec.Cmd, cpu int) error {
 	if cpu < 0 {
 		return cmd.Start()
@@ -127,7 +125,7 @@ func startOn(cmd *exec.Cmd, cpu int) error {
 	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &old))
 }
 
-// line returns the next line the server prints.
+// line returns the next line that the server prints.
 func (p *Process) line(timeout time.Duration) (string, error) {
 	select {
 	case line, ok := <-p.lines:
@@ -140,8 +138,7 @@ func (p *Process) line(timeout time.Duration) (string, error) {
 	}
 }
 
-// Ask has the server do something, see package control, and returns the text of
-// its answer.
+// Ask sends a command to the server, see package control, and returns the text of the answer.
 func (p *Process) Ask(command string) (string, error) {
 	if _, err := fmt.Fprintln(p.stdin, command); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", command, err, p.stderr.String())
@@ -162,16 +159,16 @@ func (p *Process) command(text string) error {
 	return err
 }
 
-// Addr returns the address the server listens on.
+// Addr returns the address on which the server listens.
 func (p *Process) Addr() string { return p.addr }
 
-// Version returns what the server says it is.
+// Version returns the name and version that the server prints.
 func (p *Process) Version() string { return p.version }
 
-// Collect has the server collect its garbage.
+// Collect makes the server collect its garbage.
 func (p *Process) Collect() error { return p.command("gc") }
 
-// Begin begins the CPU profile, if there is to be one.
+// Begin begins the CPU profile, if Start was given a file for it.
 func (p *Process) Begin() error {
 	if p.profile == "" {
 		return nil
@@ -179,7 +176,7 @@ func (p *Process) Begin() error {
 	return p.command("profile " + p.profile)
 }
 
-// End ends what Begin began.
+// End ends the CPU profile.
 func (p *Process) End() error {
 	if p.profile == "" {
 		return nil
@@ -187,7 +184,7 @@ func (p *Process) End() error {
 	return p.command("stop")
 }
 
-// CPU returns the user and system time the process has used.
+// CPU returns the user and system time that the process has used.
 func (p *Process) CPU() (time.Duration, error) {
 	used, err := cpuTime(p.cmd.Process.Pid)
 	if err != nil {
@@ -196,19 +193,19 @@ func (p *Process) CPU() (time.Duration, error) {
 	return used, err
 }
 
-// cpuTime is what /proc/PID/stat gives in hundredths of a second, but in
-// nanoseconds.
+// cpuTime returns the CPU time of a process in nanoseconds. /proc/PID/stat has it in hundredths of a
+// second only.
 func cpuTime(pid int) (time.Duration, error) {
 	const schedClock = 2
 	var ts unix.Timespec
-	// clock_getcpuclockid(3) makes the clock's id like this.
+	// clock_getcpuclockid(3) computes the id of the clock in this way.
 	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &ts); err != nil {
 		return 0, err
 	}
 	return time.Duration(ts.Nano()), nil
 }
 
-// RSS returns the bytes of memory the process holds.
+// RSS returns the resident memory of the process, in bytes.
 func (p *Process) RSS() (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -223,7 +220,7 @@ func (p *Process) RSS() (int64, error) {
 	return 0, errors.New("no VmRSS in the status of the server")
 }
 
-// Stop ends the server and returns when it has ended.
+// Stop ends the server, and returns when it has ended.
 func (p *Process) Stop() {
 	_ = p.stdin.Close()
 	kill := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })

@@ -19,8 +19,8 @@ type Redis struct {
 	out  tail
 }
 
-// StartRedis starts a Redis that keeps nothing on a core, or anywhere if cpu is
-// negative, and waits until it answers.
+// StartRedis starts a Redis that writes nothing to disk, and waits until it answers. It runs on one
+// core, or on any if cpu is negative.
 func StartRedis(ctx context.Context, cpu int) (*Redis, error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -32,7 +32,7 @@ func StartRedis(ctx context.Context, cpu int) (*Redis, error) {
 	}
 	r := &Redis{addr: net.JoinHostPort("127.0.0.1", port)}
 	r.cmd = exec.CommandContext(ctx, program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--protected-mode", "no") // the load generator comes from several loopback addresses
+		"--protected-mode", "no") // the load generator connects from several loopback addresses
 	r.cmd.Dir = os.TempDir()
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -79,10 +79,10 @@ func (r *Redis) ping() error {
 	return nil
 }
 
-// Addr returns the address it listens on.
+// Addr returns the address on which Redis listens.
 func (r *Redis) Addr() string { return r.addr }
 
-// CPU returns the user and system time it has used.
+// CPU returns the user and system time that Redis has used.
 func (r *Redis) CPU() (time.Duration, error) {
 	used, err := cpuTime(r.cmd.Process.Pid)
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *Redis) CPU() (time.Duration, error) {
 	return used, err
 }
 
-// Stop kills it.
+// Stop kills Redis.
 func (r *Redis) Stop() {
 	_ = r.cmd.Process.Kill()
 	_ = r.cmd.Wait()

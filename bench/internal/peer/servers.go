@@ -15,14 +15,14 @@ import (
 // Server is a kind of server that can be started.
 type Server struct {
 	Name  string
-	Title string // for the table's head
-	// Profiles says that it can write a CPU profile.
+	Title string // its column head in tables
+	// Profiles is set if it can write a CPU profile.
 	Profiles bool
-	// Optional servers are left out of the empty list of Choose.
+	// Optional servers are not in the empty list of Choose.
 	Optional bool
-	// Fleet says that several can share a Redis.
+	// Fleet is set if several of them can share a Redis.
 	Fleet bool
-	// TLS says that it can serve with TLS.
+	// TLS is set if it can serve with TLS.
 	TLS bool
 
 	prepare func(ctx context.Context, s *Server, bench, bin string) error
@@ -30,7 +30,7 @@ type Server struct {
 	env     []string
 	dir     string
 
-	fleetEnv []string // more, for a server that shares a Redis
+	fleetEnv []string // added to the environment of a server that shares a Redis
 }
 
 // Names of the servers that others are compared with.
@@ -40,7 +40,7 @@ const (
 	Bare         = "bare"
 )
 
-// Servers returns all kinds, the floor first.
+// Servers returns all kinds of servers. The bare ones, which are the cheapest, are first.
 func Servers() []*Server {
 	one := []string{"GOMAXPROCS=1"}
 	return []*Server{
@@ -57,8 +57,8 @@ func Servers() []*Server {
 	}
 }
 
-// Choose returns the servers in a list of names, separated by commas, in the
-// order of Servers; the empty list is all that are not optional.
+// Choose returns the servers in a list of names that is separated by commas, in the order of Servers.
+// The empty list stands for all that are not optional.
 func Choose(names string) ([]*Server, error) {
 	all := Servers()
 	if names == "" {
@@ -83,8 +83,8 @@ func Choose(names string) ([]*Server, error) {
 	return chosen, nil
 }
 
-// Prepare builds the server into the folder bin, or finds out whether what it
-// needs is installed. The error says what is missing.
+// Prepare builds the server into the folder bin, or checks that what the server needs is installed.
+// The error says what is missing.
 func (s *Server) Prepare(ctx context.Context, bin string) error {
 	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/seed-d124fa34/socketio/bench").Output()
 	if err != nil {
@@ -154,10 +154,10 @@ func findNode(_ context.Context, s *Server, bench, _ string) error {
 
 func findFlask(ctx context.Context, s *Server, bench, _ string) error {
 	s.dir = filepath.Join(bench, "servers", "flask")
-	// A newer one, which puts JSON on the queue, is where .ci/tools has put it
-	// for the end-to-end tests.
+	// .ci/tools has installed a newer version for the end-to-end tests, which publishes
+	// JSON.
 	s.fleetEnv = []string{"PYTHONPATH=" + filepath.Join(bench, "..", "e2e", "flask", "packages")}
-	// Debian's packages are for Debian's Python, which need not be the first.
+	// Debian's packages are for Debian's Python, which may not be the first in the path.
 	for _, python := range []string{"/usr/bin/python3", "python3"} {
 		if exec.CommandContext(ctx, python, "-c", "import flask_socketio").Run() == nil {
 			s.command = func(string) []string { return []string{python, "server.py"} }
@@ -167,9 +167,8 @@ func findFlask(ctx context.Context, s *Server, bench, _ string) error {
 	return errors.New("no Python has flask_socketio: install python3-flask-socketio and python3-eventlet")
 }
 
-// Soak returns the server of the soak, which is compared with nothing. It uses
-// as many cores as there are. built is a file that has been built before; empty:
-// Prepare builds one.
+// Soak returns the server of the soak. It uses all cores. built is a file that has been built before.
+// If it is "", Prepare builds one.
 func Soak(built string, race bool, args ...string) *Server {
 	return &Server{Name: "soak", Title: "soak", prepare: func(ctx context.Context, s *Server, bench, bin string) error {
 		path := cmp.Or(built, filepath.Join(bin, s.Name))

@@ -1,5 +1,4 @@
-// Package plot draws what a figure becomes as a size grows: an SVG image, and
-// the same figures as CSV.
+// Package plot draws a figure over a size, as an SVG image, and writes the same as CSV.
 package plot
 
 import (
@@ -11,11 +10,11 @@ import (
 	"strings"
 )
 
-// Plot is several lines over one axis of sizes, which is logarithmic. The axis of
-// values begins at zero, so that a flat line is a flat cost.
+// Plot is several lines over one axis of sizes. The axis of sizes is logarithmic. The axis of values
+// begins at zero, so that a constant cost is a flat line.
 type Plot struct {
 	Title  string
-	X, Y   string // what the axes are
+	X, Y   string // names of the axes
 	Series []Series
 }
 
@@ -115,7 +114,7 @@ func (p Plot) SVG() string {
 	return w.String()
 }
 
-// labels returns where the names of lines go: at their ends, apart from each other.
+// labels returns the places of the names of the lines: at their ends, without overlapping.
 func labels(series []Series, y func(float64) float64) []float64 {
 	at, order := make([]float64, len(series)), make([]int, len(series))
 	for i, s := range series {
@@ -131,7 +130,7 @@ func labels(series []Series, y func(float64) float64) []float64 {
 	return at
 }
 
-// niceStep returns the distance of the lines of an axis that goes up to highest.
+// niceStep returns the distance between the marks of an axis that ends at highest.
 func niceStep(highest float64) float64 {
 	if highest <= 0 {
 		return 1
@@ -147,6 +146,6 @@ func niceStep(highest float64) float64 {
 
 func text(w *strings.Builder, x, y float64, anchor, colour, s string) {
 	fmt.Fprintf(w, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">`, x, y, anchor, colour)
-	_ = xml.EscapeText(w, []byte(s)) // a Builder does not fail
+	_ = xml.EscapeText(w, []byte(s)) // writing to a Builder does not fail
 	w.WriteString("</text>\n")
 }

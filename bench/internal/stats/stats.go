@@ -1,4 +1,4 @@
-// Package stats has the little statistics that the benchmark needs.
+// Package stats has the statistics that the benchmark needs.
 package stats
 
 import (
@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// subBits is the precision of a Histogram: 2^subBits buckets for each power of
-// two, so that a value is known to 1/64, better than 2 %.
+// subBits is the precision of a Histogram: it has 2^subBits buckets for each power of two, so the error
+// of a value is less than 2 %.
 const subBits = 6
 
-// Histogram counts values of any size in constant space. The zero value is
-// empty. It is for one goroutine.
+// Histogram counts values of any size in constant space. The zero value is empty. Only one goroutine
+// may use it.
 type Histogram struct {
 	counts [(64 - subBits + 1) << subBits]int64
 	total  int64
@@ -35,8 +35,8 @@ func (h *Histogram) Count() int64 { return h.total }
 // Max returns the largest value.
 func (h *Histogram) Max() int64 { return h.max }
 
-// Quantile returns the value that the share q of all values does not exceed,
-// 0 if there are none.
+// Quantile returns the value that the share q of all values does not exceed, or 0 if there are no
+// values.
 func (h *Histogram) Quantile(q float64) int64 {
 	rank := int64(q * float64(h.total))
 	if rank >= h.total {
@@ -51,8 +51,8 @@ func (h *Histogram) Quantile(q float64) int64 {
 	return h.max
 }
 
-// bucket returns the index for v: values below 2^subBits have one each, above
-// that the top subBits+1 bits choose it.
+// bucket returns the index of the bucket for v. Each value below 2^subBits has its own. For larger values
+// the top subBits+1 bits choose the bucket.
 func bucket(v uint64) int {
 	shift := bits.Len64(v) - subBits - 1
 	if shift <= 0 {
@@ -71,10 +71,10 @@ func middle(i int) int64 {
 	return low + 1<<shift/2
 }
 
-// Spread is the middle of several measurements, and their limits.
+// Spread is the median and the limits of several measurements.
 type Spread struct{ Median, Min, Max float64 }
 
-// Summarize returns the spread of vs, of which there must be at least one.
+// Summarize returns the spread of vs, which must not be empty.
 func Summarize(vs []float64) Spread {
 	s := slices.Clone(vs)
 	slices.Sort(s)

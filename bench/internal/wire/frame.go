@@ -15,12 +15,11 @@ const (
 	opPong         = 0xA
 )
 
-// maskKey masks every frame. A client should choose a new one each time, so that
-// proxies see nothing they could take for HTTP; here a constant one lets frames
-// be made beforehand, and the server's work is the same.
+// maskKey masks every frame. Real clients choose a new key for each frame. With a constant key the frames
+// can be made beforehand, and the server's work is the same.
 var maskKey = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
-// AppendFrame appends a masked frame, complete in itself.
+// AppendFrame appends a complete masked frame.
 func AppendFrame(b []byte, op byte, payload []byte) []byte {
 	b = append(b, 0x80|op)
 	switch n := len(payload); {
@@ -43,20 +42,19 @@ func AppendFrame(b []byte, op byte, payload []byte) []byte {
 // TextFrame returns a masked text frame.
 func TextFrame(s string) []byte { return AppendFrame(nil, OpText, []byte(s)) }
 
-// maxFrame bounds a frame from a server, none of which sends large ones.
+// maxFrame is the largest frame that a server may send. None sends large ones.
 const maxFrame = 1 << 20
 
 var errFrame = errors.New("wire: the server sent a WebSocket frame that is masked, compressed or too large")
 
-// frame is a frame from a server; payload is in the buffer it was read from.
+// frame is a frame from a server. payload is a part of the buffer from which it was read.
 type frame struct {
 	fin     bool
 	op      byte
 	payload []byte
 }
 
-// nextFrame reads the first frame in b. n is its size, 0 if b does not hold
-// all of it yet.
+// nextFrame reads the first frame in b. n is its size, or 0 if b does not contain all of it yet.
 func nextFrame(b []byte) (f frame, n int, err error) {
 	if len(b) < 2 {
 		return f, 0, nil

@@ -8,22 +8,21 @@ import (
 	"strconv"
 )
 
-// HTTPClient sends requests one after another on a connection that is kept, if
-// the server keeps it.
+// HTTPClient sends requests one after another, on one connection as long as the server keeps it open.
 type HTTPClient struct {
 	Loop     *Loop
-	Waiting  bool                    // for a response
-	Response func(body []byte) error // gets the body, which is only lent, of status 200
-	// Refused gets another status, and Failed that the connection ended before
-	// the answer. If they are nil both end the run.
+	Waiting  bool                    // it waits for a response
+	Response func(body []byte) error // called with the body of a response with status 200, valid during the call
+	// Refused is called for a response with another status, and Failed when the
+	// connection ends before the response. If they are nil, the run ends.
 	Refused func(status int, body []byte) error
 	Failed  func(err error) error
 
 	conn    *Conn
-	request []byte // to be sent when the connection is open
+	request []byte // it is sent when the connection is open
 }
 
-// Do sends a request, which must not change until it is answered.
+// Do sends a request, which must not be changed until it is answered.
 func (h *HTTPClient) Do(request []byte) error {
 	if h.Waiting {
 		return errors.New("wire: two requests on one connection")
@@ -40,7 +39,7 @@ func (h *HTTPClient) Do(request []byte) error {
 	return nil
 }
 
-// Close gives the connection up.
+// Close closes the connection.
 func (h *HTTPClient) Close() {
 	if h.conn != nil {
 		h.conn.Close()
@@ -49,7 +48,7 @@ func (h *HTTPClient) Close() {
 	h.Waiting = false
 }
 
-// Reset gives the connection up at once, as a client does that crashes.
+// Reset ends the connection with a reset, like a client that crashes.
 func (h *HTTPClient) Reset() {
 	if h.conn != nil {
 		h.conn.Reset()
@@ -93,7 +92,7 @@ func (h *HTTPClient) Closed(err error) error {
 	rest := h.conn.rest
 	h.conn = nil
 	if !h.Waiting {
-		return nil // the server does not keep connections for ever
+		return nil // the server may close idle connections
 	}
 	if err == io.EOF {
 		if r, n, err := parseResponse(rest, true); err == nil && n > 0 {
@@ -107,17 +106,17 @@ func (h *HTTPClient) Closed(err error) error {
 	return fmt.Errorf("wire: the connection ended before the answer: %w", err)
 }
 
-// response is an HTTP response; its body may be in the buffer it was read from.
+// response is an HTTP response. Its body may be a part of the buffer from which it was read.
 type response struct {
 	status int
-	close  bool // the server closes the connection, or leaves that to us
+	close  bool // the connection cannot be used again
 	body   []byte
 }
 
 var errResponse = errors.New("wire: not an HTTP response")
 
-// parseResponse reads a response. n is its size, 0 if b does not hold all of it.
-// A response without a length ends with the connection: ended says that b is all.
+// parseResponse reads a response. n is its size, or 0 if b does not contain all of it. A response without
+// a length ends with the connection: ended reports that the connection has ended.
 func parseResponse(b []byte, ended bool) (r response, n int, err error) {
 	end := bytes.Index(b, endOfHead)
 	if end < 0 {
@@ -165,7 +164,7 @@ func parseResponse(b []byte, ended bool) (r response, n int, err error) {
 	return r, 0, nil
 }
 
-// parseChunks joins the chunks in b. n is 0 if the last one is not there yet.
+// parseChunks joins the chunks in b. n is 0 if b does not contain the last one yet.
 func parseChunks(b []byte) (body []byte, n int, err error) {
 	for {
 		line, rest, found := bytes.Cut(b[n:], []byte("\r\n"))
@@ -187,12 +186,12 @@ func parseChunks(b []byte) (body []byte, n int, err error) {
 	}
 }
 
-// is compares without regard to case; name is lower case.
+// is compares without regard to case. name is lower case.
 func is(b []byte, name string) bool {
 	return len(b) == len(name) && bytes.EqualFold(b, []byte(name))
 }
 
-// Get and post make requests of the polling transport. sid is empty for the first.
+// Get returns a GET request of the polling transport. sid is empty for the handshake.
 func Get(addr, sid string) []byte {
 	return []byte("GET " + pollPath(sid) + " HTTP/1.1\r\nHost: " + addr + "\r\nAccept: */*\r\n\r\n")
 }

@@ -15,28 +15,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loop is an epoll Loop over TCP connections. It, and all it calls, runs in one
-// goroutine; nothing in here is safe for another one.
+// Loop is an event loop over TCP connections, with epoll. The loop and everything that it calls run in
+// one goroutine. Only Interrupt may be called from another one.
 type Loop struct {
 	epoll  int
 	server unix.SockaddrInet4
 	dialed uint32
 	conns  []*Conn // by file descriptor
-	opened int     // connections there are
-	gen    int32   // counts connections, to tell a stale event
+	opened int     // how many connections are open
+	gen    int32   // counts connections, so that stale events can be recognised
 	buf    []byte
 	events [512]unix.EpollEvent
 	Now    int64 // ns since start, taken before an event is handled
 	start  time.Time
 	timers timers
-	timed  int64 // calls of After
-	err    error // ends the run
+	timed  int64 // counts calls of After
+	err    error // if it is set, the run ends with it
 
-	Limit       time.Duration // of the whole run, zero means none
+	Limit       time.Duration // how long the run may take; zero means no limit
 	interrupted atomic.Bool   // set from another goroutine
 }
 
-// timer is a call to come. Those of one moment come in the order of After.
+// timer is a call that is due later. Calls that are due at the same time run in the order of After.
 type timer struct {
 	at    int64
 	order int64
@@ -66,21 +66,21 @@ type Conn struct {
 	fd        int
 	gen       int32
 	connected bool
-	rest      []byte // received and not consumed yet
-	out       []byte // to be sent when the kernel takes it
-	paused    bool   // does not read
+	rest      []byte // received, and not consumed yet
+	out       []byte // waits until the kernel takes it
+	paused    bool   // the loop does not read from it
 	user      Receiver
 }
 
-// Receiver gets what happens on a connection.
+// Receiver is called for what happens on a connection.
 type Receiver interface {
 	// Opened is called when the connection is established.
 	Opened()
-	// Received returns how much of b it consumed; it gets the rest again
-	// when more has arrived. An error ends the run.
+	// Received returns how many bytes of b it has consumed. It gets the rest
+	// again when more has arrived. An error ends the run.
 	Received(b []byte) (int, error)
-	// Closed is called when the connection ended by itself: io.EOF if the
-	// peer Closed it. An error returned ends the run.
+	// Closed is called when the peer or the network has ended the connection,
+	// with io.EOF if the peer has closed it. An error that it returns ends the run.
 	Closed(err error) error
 }
 
@@ -114,8 +114,7 @@ func (l *Loop) Close() {
 	_ = unix.Close(l.epoll)
 }
 
-// sources is how many loopback addresses connections come from, in turn: each
-// has ports of its own.
+// sources is how many loopback addresses connections come from, in turn. Each address has its own ports.
 const sources = 16
 
 // Dial begins a connection with the server.
@@ -138,8 +137,8 @@ func (l *Loop) dial(server unix.SockaddrInet4, user Receiver) (*Conn, error) {
 	l.dialed++
 	source := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(2 + l.dialed%sources)}}
 	err = errors.Join(
-		// The port is chosen when connecting, so that it need be unique
-		// only together with the server's.
+		// The kernel chooses the port when it connects, so that ports can be used
+		// again for other servers.
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 		unix.Bind(fd, &source),
@@ -163,7 +162,7 @@ func (l *Loop) dial(server unix.SockaddrInet4, user Receiver) (*Conn, error) {
 	return c, c.watch(unix.EPOLL_CTL_ADD)
 }
 
-// watch waits for what the connection needs now.
+// watch tells epoll for which events the connection waits.
 func (c *Conn) watch(op int) error {
 	var events uint32
 	if !c.paused {
@@ -179,10 +178,10 @@ func (c *Conn) watch(op int) error {
 	return nil
 }
 
-// Pause stops reading, as a client does that is busy, until Resume.
+// Pause stops reading until Resume, like a client that is busy.
 func (c *Conn) Pause() error { return c.pause(true) }
 
-// Resume ends Pause.
+// Resume reads again after Pause.
 func (c *Conn) Resume() error { return c.pause(false) }
 
 func (c *Conn) pause(paused bool) error {
@@ -193,13 +192,13 @@ func (c *Conn) pause(paused bool) error {
 	return c.watch(unix.EPOLL_CTL_MOD)
 }
 
-// SmallBuffer has the kernel hold little of what the server sends, so that
-// Pause is felt by the server soon.
+// SmallBuffer makes the kernel hold little of what the server sends, so that the server soon notices
+// Pause.
 func (c *Conn) SmallBuffer() error {
 	return unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10)
 }
 
-// Close ends the connection; closed is not called.
+// Close ends the connection. Receiver.Closed is not called.
 func (c *Conn) Close() {
 	if c.conns[c.fd] == c {
 		c.conns[c.fd] = nil
@@ -208,7 +207,7 @@ func (c *Conn) Close() {
 	}
 }
 
-// Reset ends the connection at once, without leaving the port waiting.
+// Reset ends the connection with a reset, so that its port is free at once.
 func (c *Conn) Reset() {
 	if c.conns[c.fd] == c {
 		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
@@ -218,8 +217,7 @@ func (c *Conn) Reset() {
 
 func (c *Conn) Open() bool { return c.conns[c.fd] == c }
 
-// Write sends b, of which it keeps no reference, or queues what the kernel does
-// not take.
+// Write sends b, and queues a copy of what the kernel does not take.
 func (c *Conn) Write(b []byte) error {
 	if len(c.out) > 0 {
 		c.out = append(c.out, b...)
@@ -230,7 +228,7 @@ func (c *Conn) Write(b []byte) error {
 	case errno == syscall.EAGAIN:
 		n = 0
 	case errno == syscall.EPIPE || errno == syscall.ECONNRESET:
-		return nil // the next read says so too
+		return nil // the next read reports it, too
 	case errno != 0:
 		return fmt.Errorf("wire: write: %w", errno)
 	}
@@ -241,10 +239,10 @@ func (c *Conn) Write(b []byte) error {
 	return c.watch(unix.EPOLL_CTL_MOD)
 }
 
-// PollLimit is how long one step may wait, so that Interrupt is seen.
+// PollLimit is how long one step may wait, so that it notices Interrupt.
 const PollLimit = 100 * time.Millisecond
 
-// poll handles the events that have happened, waiting for them until a time at most.
+// poll handles the events that have happened. It waits for them until a time at most.
 func (l *Loop) poll(until int64) error {
 	l.Now = l.Clock()
 	until = min(until, l.Now+PollLimit.Nanoseconds())
@@ -259,7 +257,7 @@ func (l *Loop) poll(until int64) error {
 	for _, ev := range l.events[:max(n, 0)] {
 		c := l.conns[ev.Fd]
 		if c == nil || c.gen != ev.Pad {
-			continue // closed while an earlier event was handled
+			continue // it was closed while an earlier event was handled
 		}
 		l.Now = l.Clock()
 		if err := c.handle(ev.Events); err != nil {
@@ -286,13 +284,13 @@ var (
 // Clock returns the time since the loop was made, in ns.
 func (l *Loop) Clock() int64 { return time.Since(l.start).Nanoseconds() }
 
-// Conns returns how many connections there are.
+// Conns returns how many connections are open.
 func (l *Loop) Conns() int { return l.opened }
 
 // Interrupt ends the run. It may be called from any goroutine.
 func (l *Loop) Interrupt() { l.interrupted.Store(true) }
 
-// Fail ends the run, from where no error can be returned.
+// Fail ends the run with an error. It is for functions that cannot return one.
 func (l *Loop) Fail(err error) {
 	if l.err == nil {
 		l.err = err
@@ -305,7 +303,7 @@ func (l *Loop) After(d time.Duration, f func()) {
 	heap.Push(&l.timers, timer{l.Clock() + d.Nanoseconds(), l.timed, f})
 }
 
-// runTimers calls what is due.
+// runTimers makes the calls that are due.
 func (l *Loop) runTimers() {
 	for len(l.timers) > 0 && l.timers[0].at <= l.Clock() {
 		heap.Pop(&l.timers).(timer).f()
@@ -315,7 +313,7 @@ func (l *Loop) runTimers() {
 // Step handles events once.
 func (l *Loop) Step() error { return l.poll(math.MaxInt64) }
 
-// RunUntil handles events until done says so.
+// RunUntil handles events until done returns true.
 func (l *Loop) RunUntil(done func() bool) error {
 	for !done() {
 		if err := l.Step(); err != nil {
@@ -389,7 +387,7 @@ func (c *Conn) handle(events uint32) error {
 	return nil
 }
 
-// ended closes a connection that the peer or the network has ended.
+// ended is called when the peer or the network has ended the connection.
 func (c *Conn) ended(err error) error {
 	c.Close()
 	return c.user.Closed(err)

@@ -9,9 +9,9 @@ import (
 // WebSocket is a connection that speaks WebSocket after its handshake.
 type WebSocket struct {
 	*Conn
-	Request  []byte // what to send when the connection is open
+	Request  []byte // the request to send when the connection is open
 	User     WebSocketUser
-	Refused  func(head []byte) error // gets an answer other than 101; if nil that ends the run
+	Refused  func(head []byte) error // called for a status other than 101; if it is nil, the run ends
 	upgraded bool
 	op       byte   // of the fragments in message
 	message  []byte // the fragments so far
@@ -19,13 +19,13 @@ type WebSocket struct {
 
 type WebSocketUser interface {
 	Upgraded() error                   // the handshake succeeded
-	Receive(op byte, msg []byte) error // msg is only lent
+	Receive(op byte, msg []byte) error // msg is valid only during the call
 	Batch() error                      // nothing more to receive for now
-	Goodbye() error                    // a close frame came: the server ends the connection now
+	Goodbye() error                    // a close frame has come, and the server ends the connection
 	Gone(why error) error              // the connection ended
 }
 
-// Handshake returns the request for a WebSocket, for a session if it has one already.
+// Handshake returns the request for a WebSocket: for a session, or for a new one if sid is empty.
 func Handshake(addr, sid string) []byte {
 	query := "EIO=4&transport=websocket"
 	if sid != "" {
@@ -109,10 +109,10 @@ func (w *WebSocket) frame(f frame) error {
 	return w.User.Receive(w.op, w.message)
 }
 
-// linger is how long a server has to end a connection after the close frames.
+// linger is how long a server may take to end a connection after the close frames.
 const linger = 200 * time.Millisecond
 
-// Finish closes a connection if the server does not: not all do.
+// Finish closes the connection after linger, because not all servers do.
 func (w *WebSocket) Finish() {
 	w.After(linger, func() {
 		if w.Open() {

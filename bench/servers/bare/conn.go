@@ -23,15 +23,15 @@ func (p plainConn) push(m *packet) error {
 	return err
 }
 
-// queueConn is the connection below the library, with a queue of frames. What
-// the library writes itself, control frames, joins the queue.
+// queueConn is the connection below the library, with a queue of frames. The control frames that the
+// library writes join the queue.
 type queueConn struct {
 	net.Conn
 	in *bufio.Reader // what the library reads from
 
 	mu       sync.Mutex
 	queue    []byte
-	flushing bool // somebody writes, and will take what is queued meanwhile
+	flushing bool // a write is under way; what is queued meanwhile is written next
 }
 
 // hijackWriter makes the library use a queueConn.
@@ -49,8 +49,8 @@ func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, bufio.NewReadWriter(rw.Reader, bufio.NewWriter(w.conn)), nil
 }
 
-// reply queues, and writes at once unless more messages are already here to be
-// answered: their answers share the write.
+// reply queues a message. It writes at once unless more messages have arrived already: their answers then
+// share the write.
 func (q *queueConn) reply(m *packet) error {
 	q.mu.Lock()
 	q.queue = append(q.queue, m.framed...)
@@ -62,8 +62,7 @@ func (q *queueConn) reply(m *packet) error {
 	return q.flush()
 }
 
-// push queues and leaves the writing to a goroutine, which runs when the caller
-// has queued all it has.
+// push queues a message. A goroutine writes it, when the caller has queued all its messages.
 func (q *queueConn) push(m *packet) error {
 	q.mu.Lock()
 	q.queue = append(q.queue, m.framed...)
@@ -73,13 +72,13 @@ func (q *queueConn) push(m *packet) error {
 	if start {
 		go func() {
 			q.mu.Lock()
-			_ = q.flush() // the reader sees that the connection is gone
+			_ = q.flush() // if it fails, the reader notices that, too
 		}()
 	}
 	return nil
 }
 
-// Write is the library's.
+// Write is called by the library.
 func (q *queueConn) Write(p []byte) (int, error) {
 	q.mu.Lock()
 	q.queue = append(q.queue, p...)

@@ -1,9 +1,9 @@
-// Command bare is the floor for a server on coder/websocket: it answers in the
-// protocol, but with bytes made beforehand, and it decodes nothing. With -queue
-// every connection has a queue of ready frames, and everything queued is one
-// write; without, every message is a call of the library's Write.
+// Command bare is the cheapest possible server on coder/websocket: it answers in the protocol,
+// but with bytes made beforehand, and it decodes nothing. With -queue every connection has a
+// queue of frames, and everything that is queued is one write. Without it, every message is a
+// call of the library's Write.
 //
-// It serves one scenario at a time: -answer says with what.
+// It serves one scenario. -answer names the event that it answers.
 package main
 
 import (

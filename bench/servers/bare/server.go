@@ -25,7 +25,7 @@ type server struct {
 	sessions map[string]*session
 }
 
-// room is who gets a message; it changes only while clients connect.
+// room has the recipients of a message. It changes only while clients connect.
 type room struct {
 	mu      sync.RWMutex
 	members map[peer]struct{}
@@ -77,7 +77,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 4096); return &b }}
 
-// read reads a message into a pooled buffer and shows it to f.
+// read reads a message into a pooled buffer, and calls f with it.
 func read(c *websocket.Conn, f func(typ websocket.MessageType, msg []byte) error) error {
 	typ, r, err := c.Reader(context.Background())
 	if err != nil {
@@ -169,8 +169,8 @@ func (r *room) remove(p peer) {
 	delete(r.members, p)
 }
 
-// send gives the packet to each member. It holds a lock over writes, which a
-// real server must not: here it is the cheapest way.
+// send sends the packet to each member. It holds a lock during writes. A real server must not do so, but
+// it is the cheapest way.
 func (r *room) send(p *packet) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -16,18 +16,18 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// book is what the server knows of its clients, and what it found wrong.
+// book has what the server knows of its clients, and the faults that it has found.
 type book struct {
 	settle  time.Duration // how long after its end a socket's callbacks of OnAck may run
-	stall   atomic.Int64  // the longest time it stood still, ns
-	beats   atomic.Int64  // of a clock that stands still while the process does
-	promise string        // broken now and then
+	stall   atomic.Int64  // the longest time in which the process did nothing, in ns
+	beats   atomic.Int64  // counts beats of a clock that stops while the process does nothing
+	promise string        // the promise that is broken now and then
 	sockets sync.Map      // *entry by session id, from connect to disconnect
 
 	connects, disconnects, events, asked, answered atomic.Int64
 
 	mu      sync.Mutex // protects the following
-	ended   []*entry   // not yet told to the clients' side
+	ended   []*entry   // not yet reported to the process of the clients
 	reasons map[string]int
 	faults  int
 	first   []string
@@ -42,12 +42,12 @@ type entry struct {
 	handled  int64      // the last Seq
 	rooms    []string
 	asks     int64           // questions so far
-	open     map[int64]int64 // checksums of those not answered, by Seq
+	open     map[int64]int64 // checksums of the unanswered ones, by Seq
 	answered int64
 	reason   string
 	left     int64  // when, by book.beats
 	away     bool   // the client has lost its connection and may be back
-	held     func() // a message that sabotage delays
+	held     func() // emits a message that sabotage delays
 }
 
 func newBook() *book { return &book{reasons: map[string]int{}} }
@@ -104,7 +104,7 @@ func (b *book) disconnect(c *socketio.Context, why socketio.Reason) error {
 	return nil
 }
 
-// end notes that a socket is no more.
+// end notes the end of a socket.
 func (b *book) end(e *entry) {
 	b.sockets.Delete(e.sid)
 	b.mu.Lock()
@@ -112,7 +112,7 @@ func (b *book) end(e *entry) {
 	b.ended = append(b.ended, e)
 }
 
-// back is connect for a client that comes back in its session.
+// back is connect for a client that has come back to its session.
 func (b *book) back(c *socketio.Context) error {
 	v, ok := b.sockets.Load(c.ID())
 	if !ok {
@@ -130,7 +130,7 @@ func (b *book) back(c *socketio.Context) error {
 	return nil
 }
 
-// expired is the handler of sessions whose client has not come back.
+// expired is called for sessions whose client has not come back.
 func (b *book) expired(s *socketio.Socket, why socketio.Expiry) {
 	v, ok := b.sockets.Load(s.ID())
 	if !ok {
@@ -162,7 +162,7 @@ func (b *book) checkRooms(e *entry, got []string, when string) {
 	}
 }
 
-// String says who it is in a fault.
+// String names the socket in a fault.
 func (e *entry) String() string {
 	return fmt.Sprintf("client %d.%d in %s", e.auth.Client, e.auth.Life, e.ns)
 }
@@ -186,7 +186,7 @@ func (b *book) handle(c *socketio.Context, h workload.Head) (*entry, error) {
 	return e, nil
 }
 
-// check compares a payload's checksum.
+// check compares the checksum of a payload.
 func check[T string | []byte](b *book, e *entry, what string, h workload.Head, payload T) {
 	if sum := workload.SoakSum(payload); sum != h.Sum {
 		b.fault("%s: %s %d arrived with %d bytes and checksum %x, sent with %x", e, what, h.Seq, len(payload), sum, h.Sum)
@@ -221,8 +221,7 @@ func answer[T string | []byte](b *book, e *entry, h workload.Head, payload T) {
 	check(b, e, "answer", h, payload)
 }
 
-// beat is the time between two beats. On a machine that is busy with something
-// else, time passes in which nothing could run.
+// beat is the time between two beats. On a busy machine time passes in which the process cannot run.
 const beat = 100 * time.Millisecond
 
 // keepTime beats until the context ends.
@@ -242,7 +241,7 @@ func (b *book) keepTime(ctx context.Context) {
 	}
 }
 
-// takeEnded returns the sockets that have ended a while ago, each once.
+// takeEnded returns the sockets that have ended before the time to settle, each once.
 func (b *book) takeEnded() []workload.SoakEnded {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -308,7 +307,7 @@ func descriptors() int {
 	return len(names) - 1 // the folder itself
 }
 
-// index asks the server who is where.
+// index returns the members of all rooms.
 func index(srv *socketio.Server, rooms int) workload.SoakIndex {
 	all := workload.SoakIndex{}
 	for _, name := range workload.SoakNamespaces {
@@ -328,8 +327,8 @@ func index(srv *socketio.Server, rooms int) workload.SoakIndex {
 	return all
 }
 
-// logHandler returns a handler of logs to which warnings are faults: clients of
-// the soak do nothing that deserves one.
+// logHandler returns a log handler for which warnings are faults, because clients of the soak do nothing
+// that deserves one.
 func (b *book) logHandler() slog.Handler { return logHandler{b} }
 
 type logHandler struct{ b *book }

@@ -165,7 +165,7 @@ func (b *book) call(c *socketio.Context, h head, text string) (head, error) {
 	return h, nil
 }
 
-// later asks the client, and checks the answer whenever it comes.
+// later asks the client, and checks the answer when it comes.
 func (b *book) later(c *socketio.Context, h head, p []byte) (head, error) {
 	e, err := b.handle(c, h)
 	if err != nil {
@@ -185,7 +185,7 @@ func (b *book) later(c *socketio.Context, h head, p []byte) (head, error) {
 	return h, err
 }
 
-// feed is the server speaking to everyone in a namespace, until the context ends.
+// feed emits to everyone in a namespace until the context ends.
 func (b *book) feed(ctx context.Context, srv *socketio.Server, pace time.Duration) {
 	ns := srv.Namespace(workload.SoakFeed)
 	text := workload.Text

@@ -7,20 +7,20 @@ import (
 	"github.com/seed-d124fa34/socketio/bench/workload"
 )
 
-// The promises that the server can be told to break, to see that it is found.
+// The promises that the server can break on command, to test that the soak finds it.
 const (
 	breakOnce     = "once"     // a message is emitted twice
-	breakDelivery = "delivery" // or not at all
-	breakOrder    = "order"    // or after the next one
-	breakRooms    = "rooms"    // or to another room too
-	breakPrivacy  = "privacy"  // or to everyone
-	breakPayload  = "payload"  // or is another one
+	breakDelivery = "delivery" // a message is not emitted
+	breakOrder    = "order"    // a message is emitted after the next one
+	breakRooms    = "rooms"    // a message is emitted to another room, too
+	breakPrivacy  = "privacy"  // a message is emitted to everyone
+	breakPayload  = "payload"  // a message has another payload
 	breakLeave    = "leaving"  // a room is not left
 	breakAck      = "acks"     // an acknowledgement is that of another event
 	breakMemory   = "memory"   // each socket leaves something behind
 )
 
-// breakPromise has the server break a promise; "" is none.
+// breakPromise makes the server break a promise. "" stands for none.
 func (b *book) breakPromise(promise string) error {
 	switch promise {
 	case "", breakOnce, breakDelivery, breakOrder, breakRooms, breakPrivacy, breakPayload, breakLeave, breakAck, breakMemory:
@@ -30,12 +30,12 @@ func (b *book) breakPromise(promise string) error {
 	return fmt.Errorf("no promise %q", promise)
 }
 
-// leaked is what breakMemory leaves behind.
+// leaked holds what breakMemory leaks.
 var leaked = make(chan []byte)
 
 func leak() { leaked <- make([]byte, 100<<10) }
 
-// spoil emits a message, some as they should not be.
+// spoil emits a message, sometimes wrongly.
 func (b *book) spoil(e *entry, h head, emit func(...socketio.EmitOption) error, opts []socketio.EmitOption) error {
 	if h.Number%5 != 0 {
 		err := emit(opts...)
