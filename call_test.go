@@ -238,15 +238,11 @@ func TestCallSeveral(t *testing.T) {
 		require.Empty(t, replies)
 
 		p, q, r := siotest.Join(t, srv, mode), siotest.Join(t, srv, mode), siotest.Join(t, srv, mode)
-		type result struct {
-			replies []socketio.Reply
-			err     error
-		}
-		results := make(chan result)
+		results := make(chan callResult)
 		call := func(ctx context.Context, opts ...socketio.EmitOption) {
 			go func() {
 				replies, err := srv.Call(ctx, "q", 1, opts...)
-				results <- result{replies, err}
+				results <- callResult{replies, err}
 			}()
 		}
 		answer := func(p *siotest.Peer, v string) { p.Send(`3` + p.WantAckEvent(`["q",1]`) + `[` + v + `]`) }

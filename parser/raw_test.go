@@ -100,6 +100,10 @@ func TestRawInsideOfValues(t *testing.T) {
 		require.Equal(t, `53-["e",[`+binary(0)+`,{"n":null,"r":`+holeText(1)+`}],`+binary(2)+`,null]`, string(out))
 		require.Len(t, attachments, 3)
 	}
+}
+
+// A Raw is any JSON, also for encoding/json, and the zero Raw is null.
+func TestRawWithoutPacket(t *testing.T) {
 	j, err := json.Marshal(map[string]Raw{"zero": {}})
 	require.NoError(t, err)
 	require.Equal(t, `{"zero":null}`, string(j))
