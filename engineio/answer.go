@@ -105,8 +105,8 @@ func (c *Conn) endWriteLocked(batch []*outgoing.Unit, size int) {
 	if c.polling {
 		c.wakeLocked()
 	}
-	if c.closed && c.cause.Reason == ReasonServerShutdown && c.hasEverythingLocked() {
-		c.transportDoneLocked() // closed during this write: all that a next poll could get is CLOSE
+	if c.lingering && c.cause.Reason == ReasonServerShutdown {
+		c.settleLocked() // all that a next poll could get is CLOSE
 	}
 }
 

@@ -62,8 +62,12 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		probe, body = poll.probe, poll.body
 	}
 	if c.closed {
-		if ws == nil && !c.polling && (how == abort || reason == ReasonServerShutdown && (c.cause.Reason == ReasonClientDisconnect || c.hasEverythingLocked())) {
-			c.transportDoneLocked() // the client is leaving, or has nothing to fetch: do not wait for it
+		switch {
+		case ws != nil || c.polling:
+		case how == abort || reason == ReasonServerShutdown && c.cause.Reason == ReasonClientDisconnect:
+			c.transportDoneLocked() // the client is leaving: do not wait for it
+		case reason == ReasonServerShutdown && c.lingering:
+			c.settleLocked()
 		}
 		c.mu.Unlock()
 		cut(how, ws, probe)
@@ -84,12 +88,15 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		if how != left {
 			ws.AwaitClose()
 		}
-	case c.polling || c.probing && how != abort || how == deliver && (reason != ReasonServerShutdown || !c.hasEverythingLocked()):
+	case c.polling || c.probing && how != abort || how == deliver:
 		// The poll that waits, or the next one, gets what is queued and the end. A client
 		// whose probe was answered polls no more: it gets both over the WebSocket, when it
 		// has sent its UPGRADE packet.
 		c.lingering = true
 		c.setTimerLocked(time.Now().Add(closeTimeout))
+		if reason == ReasonServerShutdown && !c.probing {
+			c.settleLocked()
+		}
 	default:
 		c.transportDoneLocked()
 	}
@@ -110,10 +117,28 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	go c.finish()
 }
 
-// hasEverythingLocked reports whether a polling client has received everything: nothing
-// is queued, no answer is being written, and no poll waits.
-func (c *Conn) hasEverythingLocked() bool {
-	return c.ws == nil && !c.polling && !c.writing && c.queue.Empty()
+// settleTime is how long the last answer to a poll may still be on its way when it has
+// left this server, through proxies too.
+const settleTime = time.Second
+
+// settleLocked ends a lingering polling connection because of Shutdown, if nothing is
+// left for the client to fetch but CLOSE. It waits until the last answer must have
+// arrived, or the client has polled again: once the server has gone, the client's next
+// request fails, and the official client then drops an answer that is still on its way.
+func (c *Conn) settleLocked() {
+	if c.ws != nil || c.polling || c.writing || !c.queue.Empty() {
+		return
+	}
+	var settled time.Time
+	if c.poll != nil && !c.poll.arrives.IsZero() {
+		settled = c.poll.arrives.Add(settleTime)
+	}
+	switch {
+	case !time.Now().Before(settled):
+		c.transportDoneLocked()
+	case settled.Before(c.due.Time()):
+		c.setTimerLocked(settled)
+	}
 }
 
 // cut cuts the network connections if how is abort. A nil transport is skipped.

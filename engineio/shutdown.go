@@ -23,7 +23,8 @@ const (
 )
 
 // Shutdown closes all connections with ReasonServerShutdown, spread over
-// Options.DrainWindow, each after what was queued for it. New connections are refused
+// Options.DrainWindow, each after what was queued for it. The last answer to a polling
+// client has a second to arrive if the client does not poll again. New connections are refused
 // with status 503. Shutdown returns when all connections have ended and no goroutine of
 // the server is left. If ctx ends first, it cuts the connections that are left and
 // returns the error of ctx; if ctx has already ended, it cuts all of them at once. A

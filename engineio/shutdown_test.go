@@ -228,6 +228,60 @@ func TestShutdownDoesNotWaitForIdlePolling(t *testing.T) {
 	})
 }
 
+// The answer to a poll that left the server just before is waited for: it may be under way through a proxy, and a client
+// whose next request fails because the server has gone drops it. The next poll shows that the client has it.
+func TestShutdownWaitsForTheLastAnswer(t *testing.T) {
+	const pollsNoMore = 0
+	for _, tt := range []struct {
+		queued bool          // the answer goes out during Shutdown, not before
+		since  time.Duration // the answer, when Shutdown begins
+		polls  time.Duration // after Shutdown has begun
+		want   time.Duration // that Shutdown takes
+	}{
+		{since: 0, polls: pollsNoMore, want: time.Second},
+		{since: 300 * time.Millisecond, polls: pollsNoMore, want: 700 * time.Millisecond},
+		{since: time.Second, polls: pollsNoMore, want: 0},
+		{since: 0, polls: 400 * time.Millisecond, want: 400 * time.Millisecond},
+		{queued: true, polls: pollsNoMore, want: time.Second},
+		{queued: true, polls: 400 * time.Millisecond, want: 400 * time.Millisecond},
+	} {
+		t.Run(fmt.Sprintf("queued %v, %v after, polls %v", tt.queued, tt.since, tt.polls), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, nil, nil)
+				raw, p := h.raw()
+				p.text("last")
+				down := make(chan error, 1)
+				shutdown := func() { down <- h.srv.Shutdown(t.Context()) }
+				if tt.queued {
+					go shutdown()
+					synctest.Wait()
+				}
+				resp, err := raw.Get(t.Context())
+				wantOK(t, resp, err, "4last")
+				time.Sleep(tt.since)
+				begin := time.Now()
+				if !tt.queued {
+					go shutdown()
+					synctest.Wait()
+				}
+				if tt.polls != pollsNoMore {
+					resp, err := raw.Post(t.Context(), "4late")
+					wantOK(t, resp, err, "ok")
+					time.Sleep(tt.polls)
+					resp, err = raw.Get(t.Context())
+					wantOK(t, resp, err, "1")
+					assert.True(t, resp.Close, "the next handshake is for another server")
+				}
+				require.NoError(t, next(t, down))
+				assert.Equal(t, tt.want, time.Since(begin))
+				p.wantClosed(engineio.ReasonServerShutdown)
+				p.wantNone()
+				assert.Zero(t, h.srv.Len())
+			})
+		})
+	}
+}
+
 // One that polls gets what is queued and then the end, and may POST meanwhile.
 func TestShutdownOfPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
