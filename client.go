@@ -36,7 +36,7 @@ type client struct {
 	// deferred counts the acknowledgements that DeferAck has deferred.
 	deferred atomic.Int32
 	// draining is 0 until Shutdown closes the client. Then it is one more than the
-	// number of events that are still accepted. See Drain.
+	// number of events that are still accepted, or drainOver. See drain.
 	draining atomic.Int32
 
 	// Read side.

@@ -107,9 +107,10 @@ func (c *Context) runEvent() {
 }
 
 // wanted reports whether the event must still be handled. That is not so if the client
-// was refused, or if the server has made it leave.
+// was refused, or if the server has made it leave, or is about to and could not
+// acknowledge the event any more.
 func (c *Context) wanted() bool {
-	if !c.hearsFrom(c.from()) {
+	if cl := c.from(); cl.draining.Load() == drainOver && c.recovery == nil || !c.hearsFrom(cl) {
 		return false
 	}
 	switch c.state.Load() {

@@ -317,6 +317,13 @@ func (s *Socket) finish() {
 // begun to close it while its handlers are busy.
 const drainEvents = 1000
 
+// The values of client.draining that are not one more than the number of events that are
+// still accepted.
+const (
+	drainNothing = 1  // further events are ignored
+	drainOver    = -1 // so are those that wait
+)
+
 // Drain begins to close the connection. The engine calls it when Shutdown has come to
 // this connection.
 func (cl *client) Drain() (busy bool) {
@@ -329,7 +336,8 @@ func (cl *client) Drain() (busy bool) {
 //
 // Events that arrive meanwhile are handled as long as there are others in front of
 // them: the client still believes to be connected, and should not be ignored. When there
-// are none, further events are ignored.
+// are none, or half of DrainTimeout is over, further events are ignored. The other half
+// is for those that wait: a client that sends all the time gets its acknowledgements.
 //
 // No end is missed: enqueue, handled and undeferred read draining after they have
 // changed backlog or deferred, and drain reads those after it has changed draining. So at
@@ -342,52 +350,28 @@ func (cl *client) drain() {
 		cl.drained()
 		return
 	}
-	late := time.AfterFunc(cl.srv.opts.DrainTimeout, cl.drained)
-	context.AfterFunc(cl.conn.Context(), func() { late.Stop() })
+	timeout := cl.srv.opts.DrainTimeout
+	half := time.AfterFunc(timeout/2, func() { cl.endDraining(drainNothing) })
+	late := time.AfterFunc(timeout, func() {
+		cl.endDraining(drainOver) // before the connection ends: what begins after that is not acknowledged
+		cl.drained()
+	})
+	context.AfterFunc(cl.conn.Context(), func() {
+		half.Stop()
+		late.Stop()
+	})
+}
+
+// endDraining sets draining, unless it is less already.
+func (cl *client) endDraining(to int32) {
+	for {
+		left := cl.draining.Load()
+		if left <= to || cl.draining.CompareAndSwap(left, to) {
+			return
+		}
+	}
 }
 
 // drained closes the connection, when all acknowledgements are queued or DrainTimeout is
 // over.
 func (cl *client) drained() { cl.conn.Close(ReasonServerShutdown, engineio.ErrServerClosed) }
-
-// enqueue counts an event of size bytes among those that wait for their handlers. It
-// returns false if the event must be ignored.
-func (cl *client) enqueue(c *Context, size int) bool {
-	c.size = size + eventOverhead
-	if n := cl.backlog.Add(int64(c.size)); !cl.willHandle(c, n) {
-		cl.handled(c)
-		return false
-	}
-	return true
-}
-
-// willHandle reports whether an event that brought the backlog to n is handled although the
-// client may be draining. It is called on the read side.
-func (cl *client) willHandle(c *Context, n int64) bool {
-	left := cl.draining.Load()
-	switch {
-	case left == 0:
-		return true
-	case left == 1 || n == int64(c.size) && cl.deferred.Load() == 0:
-		return false
-	}
-	cl.draining.Store(left - 1)
-	return true
-}
-
-// handled counts the end of an event that enqueue has counted.
-func (cl *client) handled(c *Context) {
-	if cl.backlog.Done(int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
-		cl.drained()
-	}
-}
-
-// undeferred counts the end of an acknowledgement that DeferAck has counted.
-func (cl *client) undeferred() {
-	if cl.deferred.Add(-1) == 0 && cl.draining.Load() != 0 && cl.idle() {
-		cl.drained()
-	}
-}
-
-// idle reports whether no event waits or is handled, and no acknowledgement is deferred.
-func (cl *client) idle() bool { return cl.backlog.Size() == 0 && cl.deferred.Load() == 0 }

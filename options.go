@@ -69,8 +69,9 @@ type Options struct {
 	DrainWindow time.Duration
 	// DrainTimeout is how long the handlers of a client may run after
 	// [Server.Shutdown] has come to the client. Then its connection is closed, which
-	// ends [Socket.Context]; what the handlers return is not acknowledged. Zero means
-	// 5 s.
+	// ends [Socket.Context]; what the handlers return is not acknowledged, and no further
+	// event is handled. Events that arrive in the second half of this time are ignored,
+	// so that it suffices for those that wait. Zero means 5 s.
 	DrainTimeout time.Duration
 
 	// Limits bounds what clients may send, hold and cost.

@@ -152,6 +152,50 @@ func (cl *client) fail(reason Reason, err error) {
 	cl.conn.Close(reason, err)
 }
 
+// enqueue counts an event of size bytes among those that wait for their handlers. It
+// returns false if the event must be ignored.
+func (cl *client) enqueue(c *Context, size int) bool {
+	c.size = size + eventOverhead
+	if n := cl.backlog.Add(int64(c.size)); !cl.willHandle(c, n) {
+		cl.handled(c)
+		return false
+	}
+	return true
+}
+
+// willHandle reports whether an event that brought the backlog to n is handled although the
+// client may be draining. It is called on the read side.
+func (cl *client) willHandle(c *Context, n int64) bool {
+	for {
+		left := cl.draining.Load()
+		switch {
+		case left == 0:
+			return true
+		case left <= drainNothing || n == int64(c.size) && cl.deferred.Load() == 0:
+			return false
+		case cl.draining.CompareAndSwap(left, left-1):
+			return true
+		}
+	}
+}
+
+// handled counts the end of an event that enqueue has counted.
+func (cl *client) handled(c *Context) {
+	if cl.backlog.Done(int64(c.size)) == 0 && cl.draining.Load() != 0 && cl.idle() {
+		cl.drained()
+	}
+}
+
+// undeferred counts the end of an acknowledgement that DeferAck has counted.
+func (cl *client) undeferred() {
+	if cl.deferred.Add(-1) == 0 && cl.draining.Load() != 0 && cl.idle() {
+		cl.drained()
+	}
+}
+
+// idle reports whether no event waits or is handled, and no acknowledgement is deferred.
+func (cl *client) idle() bool { return cl.backlog.Size() == 0 && cl.deferred.Load() == 0 }
+
 // footprint returns how many bytes the arguments of a packet take that came in size
 // bytes.
 func footprint(p parser.Packet, size int) int {

@@ -184,6 +184,60 @@ func TestShutdownUnderAFlood(t *testing.T) {
 	})
 }
 
+// A client that sends all the time, so that there is always an event in front of the next one, gets an acknowledgement
+// for each event that was handled: half of DrainTimeout is for those that wait.
+func TestShutdownOfASteadySender(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, &socketio.Options{DrainTimeout: 4 * time.Second})
+		var handled atomic.Int32
+		srv.On("e", func(c *socketio.Context) { time.Sleep(10 * time.Millisecond); handled.Add(1) })
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["e"]`, `21["e"]`)
+		synctest.Wait()
+		begin := time.Now()
+		ended := siotest.BeginShutdown(t.Context(), srv)
+		for p.Client.Err() == nil {
+			p.Try(`21["e"]`)
+			time.Sleep(9 * time.Millisecond)
+		}
+		require.NoError(t, <-ended)
+		took := time.Since(begin)
+		require.True(t, 2*time.Second < took && took < 3*time.Second, "%v", took)
+		require.Greater(t, handled.Load(), int32(190))
+		for range handled.Load() {
+			p.Want(`31[]`)
+		}
+		p.Closed()
+	})
+}
+
+// When DrainTimeout is over no handler begins any more, although it takes a while until the sockets have left.
+func TestNothingBeginsAfterDrainTimeout(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		srv := siotest.NewServer(t, nil)
+		var rec siotest.Record
+		goOn, leave := make(chan bool), make(chan bool)
+		srv.On("e", func(c *socketio.Context, n int) { rec.Add("begins %d", n); <-goOn })
+		srv.On("disconnect", func(c *socketio.Context, why socketio.Reason) { rec.Add("%s", why) })
+		srv.AddHooks(socketio.Hooks{Refused: func(socketio.Connection, string, *socketio.Error) { <-leave }})
+		p := siotest.Join(t, srv, mode)
+		p.Send(`21["e",1]`, `22["e",2]`)
+		synctest.Wait()
+		go p.Try("0/nowhere,") // the read side waits in the hook
+		synctest.Wait()
+		rec.Want(t, "begins 1")
+		ended := siotest.BeginShutdown(t.Context(), srv)
+		time.Sleep(6 * time.Second)
+		goOn <- true
+		synctest.Wait()
+		rec.Want(t)
+		close(leave)
+		require.NoError(t, <-ended)
+		rec.Want(t, "server shutdown")
+		p.Closed()
+	})
+}
+
 // A handler that asks its client gets the answer, and callbacks are waited for.
 func TestShutdownWaitsForAnswers(t *testing.T) {
 	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
