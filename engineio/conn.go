@@ -18,7 +18,9 @@ import (
 // All methods are safe for concurrent use.
 //
 // Goroutines: one reads from a WebSocket (Conn.serveWebSocket). It starts after the
-// handshake and ends with the network connection. A flusher, which many connections
+// handshake and ends with the network connection, or when the client falls silent. In
+// the latter case the connection is parked: a Watcher, which many connections share,
+// waits for the client and starts another one (Conn.park). A flusher, which many connections
 // share and which never waits, writes what is queued. If the network takes no more, or
 // if messages are compressed or encrypted, a goroutine of the connection (flush)
 // writes instead, until nothing is queued. Another one calls Receiver.Closed and ends. A

@@ -29,7 +29,8 @@
 // In the other direction there is back-pressure: a Receiver that has no room makes the
 // engine stop reading from its client (see Receiver.Message).
 //
-// An idle WebSocket holds one timer and one goroutine, which reads. An idle polling
-// client holds one timer and the goroutine of its request. Nothing of a connection
-// outlives it.
+// An idle WebSocket holds one timer. On Linux it has no goroutine: one for each processor
+// waits for all idle connections. With TLS or compression, and on other systems, it has
+// one, which reads. An idle polling client holds one timer and the goroutine of its
+// request. Nothing of a connection outlives it.
 package engineio

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/outgoing"
+	"github.com/seed-d124fa34/socketio/engineio/internal/rawconn"
 	"github.com/seed-d124fa34/socketio/engineio/internal/websock"
 	"github.com/seed-d124fa34/socketio/internal/budget"
 )
@@ -19,7 +20,8 @@ import (
 type flusher struct {
 	srv     *Server
 	traffic traffic
-	budget  *budget.Share // counts what waits for its connections
+	budget  *budget.Share   // counts what waits for its connections
+	watcher rawconn.Watcher // of its connections whose clients are silent
 
 	mu      sync.Mutex // protects the following
 	waiting []*Conn
@@ -198,6 +200,15 @@ func (o *webSocketOwner) ControlQueued() {
 func (o *webSocketOwner) ControlFlood() {
 	c := (*Conn)(o)
 	c.awaitRoom(c.slowDown())
+}
+
+// Watcher returns what waits for the client while the connection is parked.
+func (o *webSocketOwner) Watcher() websock.Watcher { return &o.flusher.watcher }
+
+// Readable is called when the connection is parked no more.
+func (o *webSocketOwner) Readable() {
+	c := (*Conn)(o)
+	go c.serveWebSocket(c.ws, pong)
 }
 
 // endWritingLocked resets Conn.writing, and wakes whoever waits for that.

@@ -51,7 +51,7 @@ func transcript(t *testing.T, stream []byte, piece, limit int, pair func(testing
 	tr := websock.NewConn(server, &websock.Options{WriteTimeout: time.Minute, Limit: limit, ControlRate: defaultControlRate}, nil)
 	c.ws = tr
 	srv.wg.Add(2) // of the connection and of the goroutine that reads
-	c.serveWebSocket(tr, false)
+	c.serveWebSocket(tr, anything)
 	srv.wg.Wait()
 	assert.False(t, tr.HoldsBuffer(), "the buffer is given back at the end")
 	<-received
@@ -182,20 +182,22 @@ func TestWebSocketLimit(t *testing.T) {
 	assert.Equal(t, `88 "\x03\xf1"`, got[2])
 }
 
-// The stack that handling messages took is given up when the client falls silent.
-func TestReaderIsReplaced(t *testing.T) {
+// The goroutine that reads ends when the client falls silent.
+func TestReaderEndsWithSilence(t *testing.T) {
 	text := func(s string) []byte { return wstest.ClientFrame(0x81, s) }
 	for _, tt := range []struct {
-		name    string
-		opening bool
-		frames  []string
-		want    bool
+		name   string
+		e      expectation
+		frames []string
+		want   bool
 	}{
-		{"after the first message", true, []string{"4a"}, true},
-		{"not while there is more", true, []string{"4a", "4b"}, false},
-		{"when only pings are answered", false, []string{"4a", "3", "3"}, true},
-		{"not between messages", false, []string{"4a", "3", "4b", "3", "4c", "3"}, false},
-		{"not if it never handled a message", false, []string{"3", "3", "3"}, false},
+		{"after the first message", opening, []string{"4a"}, true},
+		{"not while there is more", opening, []string{"4a", "4b"}, false},
+		{"when only pings are answered", anything, []string{"4a", "3", "3"}, true},
+		{"not after one pong", anything, []string{"4a", "3"}, false},
+		{"not between messages", anything, []string{"4a", "3", "4b", "3", "4c", "3"}, false},
+		{"after one pong, if it was silent", pong, []string{"3"}, true},
+		{"not if it was silent, and sends messages", pong, []string{"4a", "3", "4b", "3"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client, server := wstest.TCPPair(t)
@@ -214,8 +216,8 @@ func TestReaderIsReplaced(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, client.(*net.TCPConn).CloseWrite())
 			tr := websock.NewConn(server, &websock.Options{WriteTimeout: time.Minute, Limit: 100, ControlRate: defaultControlRate}, nil)
-			again, room := c.readWebSocket(tr, tt.opening)
-			assert.Equal(t, tt.want, again)
+			silent, room := c.readWebSocket(tr, tt.e)
+			assert.Equal(t, tt.want, silent)
 			assert.Nil(t, room)
 			c.end(ReasonTransportClose, nil, abort)
 			srv.wg.Wait()

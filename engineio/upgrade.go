@@ -63,7 +63,7 @@ func (c *Conn) serveProbe(p *pollState, t *websock.Conn) {
 	taken, err := false, error(nil)
 	defer func() { // also if the application panics or calls runtime.Goexit in Upgraded
 		if taken {
-			go c.serveWebSocket(t, false) // with a smaller stack
+			c.park(t)
 			return
 		}
 		c.giveUpProbe(p, t, err)

@@ -52,15 +52,25 @@ func refuseHijack(err error) *Refusal {
 		"this connection cannot become a WebSocket ("+err.Error()+"): serve over HTTP/1.1, and let middleware pass on http.Hijacker or Unwrap")
 }
 
-// serveWebSocket reads until the network connection ends. It is the goroutine of a
-// WebSocket; Shutdown waits for it. opening says that nothing has been read yet.
-func (c *Conn) serveWebSocket(t *websock.Conn, opening bool) {
-	switch again, room := c.readWebSocket(t, opening); {
+// expectation is what whoever begins to read from a WebSocket expects of the client.
+type expectation uint8
+
+const (
+	anything expectation = iota
+	opening              // it has just connected: one message, then silence
+	pong                 // it was silent: the answer to a PING, then silence
+)
+
+// serveWebSocket reads until the network connection ends, or until the client is silent.
+// It is the goroutine of a WebSocket. Shutdown waits for it, and for a connection that is
+// parked.
+func (c *Conn) serveWebSocket(t *websock.Conn, e expectation) {
+	switch silent, room := c.readWebSocket(t, e); {
 	case room != nil:
 		go c.resumeWebSocket(t, room) // with a smaller stack
 		return
-	case again:
-		go c.serveWebSocket(t, false)
+	case silent:
+		c.park(t)
 		return
 	}
 	t.Close()
@@ -73,7 +83,15 @@ func (c *Conn) serveWebSocket(t *websock.Conn, opening bool) {
 // resumeWebSocket waits until the Receiver has room, and reads on.
 func (c *Conn) resumeWebSocket(t *websock.Conn, room <-chan struct{}) {
 	c.awaitRoom(room)
-	c.serveWebSocket(t, false)
+	c.serveWebSocket(t, anything)
+}
+
+// park ends the reading until the client sends something. Where a connection cannot be
+// parked, another goroutine reads on, with a smaller stack.
+func (c *Conn) park(t *websock.Conn) {
+	if !t.Park() {
+		go c.serveWebSocket(t, anything)
+	}
 }
 
 // growStack grows the goroutine's stack for the handling of a message. It does so while
@@ -88,13 +106,12 @@ func growStack() byte {
 //go:noinline
 func lastOf(b *[1536]byte) byte { return b[len(b)-1] }
 
-// readWebSocket reads messages. It returns again=true when the client will probably be
-// silent for a while: it has just connected, or has sent nothing but PONGs since the
-// last PING. The caller then goes on reading on another goroutine, because the stack of
-// this one has grown and an idle connection does not need that. If room is not nil, the
-// caller waits with awaitRoom before it reads on.
-func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-chan struct{}) {
-	grown, quiet := false, false
+// readWebSocket reads messages. It returns silent=true when the client will probably send
+// nothing for a while: it has just connected, or has sent nothing but PONGs since the
+// last PING. The caller then parks the connection. If room is not nil, the caller waits
+// with awaitRoom before it reads on.
+func (c *Conn) readWebSocket(t *websock.Conn, e expectation) (silent bool, room <-chan struct{}) {
+	grown, first, quiet := false, e == opening, e == pong
 	for {
 		data, binary, err := t.Next()
 		if err == websock.ErrControlRate {
@@ -110,13 +127,13 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 				switch {
 				case confirms:
 					c.handleConfirm(t)
-					grown, quiet = true, true // the Receiver had the stack grow
+					quiet = true
 				case !expected:
 					if room = c.countControl(); room != nil {
 						return false, room
 					}
 				}
-				if grown && quiet && t.Idle() {
+				if quiet && t.Idle() {
 					return true, nil
 				}
 				quiet = true
@@ -132,10 +149,10 @@ func (c *Conn) readWebSocket(t *websock.Conn, opening bool) (again bool, room <-
 			t.Release()
 			return false, room
 		}
-		if opening && t.Idle() {
+		if first && t.Idle() {
 			return true, nil
 		}
-		opening = false
+		first = false
 	}
 }
 
@@ -166,7 +183,7 @@ func (c *Conn) handleConfirm(t *websock.Conn) {
 func (c *Conn) endHandling(t *websock.Conn, returned *bool) {
 	c.recvMu.Unlock()
 	if !*returned { // the Receiver called runtime.Goexit: another goroutine reads the rest
-		go c.serveWebSocket(t, false)
+		go c.serveWebSocket(t, anything)
 	}
 }
 
@@ -200,7 +217,7 @@ func (s *Server) openWebSocket(w http.ResponseWriter, r *http.Request, d dialect
 	c.mu.Unlock()
 	// The answer to the handshake and the open packet, in one write.
 	c.flush(t, batch, batch, size)
-	go c.serveWebSocket(t, true)
+	go c.serveWebSocket(t, opening)
 	return nil
 }
 

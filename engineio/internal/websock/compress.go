@@ -40,7 +40,7 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 	p = *buf
 	// The library may have written its answer to a close frame, too.
 	if end := closeFrameEnd(p[front:]); end > 0 {
-		c.closeSent.Store(true)
+		c.flags.set(closeSent)
 		p = p[:front+end]
 	}
 	c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 	if !f.Compress() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if !c.closeSent.Load() {
+		if !c.flags.has(closeSent) {
 			*c.library.collecting = append(*c.library.collecting, f.WireIn(c.opts.Form)...)
 		}
 		return nil
@@ -102,7 +102,7 @@ func (c *Conn) collectMessage(p []byte, binary bool) (more bool, err error) {
 	err = c.library.ws.Write(context.Background(), kind, p)
 	if errors.Is(err, net.ErrClosed) {
 		c.mu.Lock()
-		c.closeSent.Store(true) // the library has sent a close frame: nothing may follow it
+		c.flags.set(closeSent) // the library has sent a close frame: nothing may follow it
 		c.mu.Unlock()
 		return false, nil
 	}

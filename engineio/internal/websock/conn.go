@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,13 +25,19 @@ type Owner interface {
 	// control frames than Options.ControlRate allows, and Next cannot return an error
 	// for it. The client is held back for as long as ControlFlood takes.
 	ControlFlood()
+	// Watcher returns what waits for the client while the connection is parked: see
+	// Conn.Park. It is always the same.
+	Watcher() Watcher
+	// Readable is called when somebody has to read again after Conn.Park. It must not
+	// wait.
+	Readable()
 }
 
 // Conn is one WebSocket.
 //
-// One goroutine reads: it calls Next, Close, Goodbye and DiscardAll. One goroutine at a time
-// writes messages: it calls TryWrite, Write and WriteAlone. Other methods may be called
-// from any goroutine.
+// One goroutine reads: it calls Next, Park, Close, Goodbye and DiscardAll. One goroutine at
+// a time writes messages: it calls TryWrite, Write and WriteAlone. Other methods may be
+// called from any goroutine.
 type Conn struct {
 	opts  *Options
 	owner Owner // nil while an upgrade is probed
@@ -43,14 +48,11 @@ type Conn struct {
 	library   *library      // replaces frames with permessage-deflate, otherwise nil
 	controls  *pace.Limiter // limits the control frames of the client
 	discarded int32         // bytes read since AwaitClose
+	place     rawconn.Place // in the Watcher of owner; 0: none
 
 	lastPong int32 // where the last pong in control starts; protected by mu
 
-	// closeSent means that no message may follow: a close frame has been written or
-	// is in control, or the connection has ended. It is set with mu held.
-	closeSent    atomic.Bool
-	closeWritten atomic.Bool // the network has taken the close frame
-	ending       atomic.Bool // AwaitClose was called
+	flags flags
 
 	busy     bool // a write waits for the network, or is about to, so control frames are queued; protected by mu
 	opening  bool // control begins with the answer to the handshake, which the first write sends; protected by mu
@@ -84,16 +86,18 @@ func (c *Conn) kernel() syscall.RawConn {
 
 // CloseSent reports whether a close frame has been written or queued, or the connection has
 // ended.
-func (c *Conn) CloseSent() bool { return c.closeSent.Load() }
+func (c *Conn) CloseSent() bool { return c.flags.has(closeSent) }
 
-// ReadUntil sets the deadline of reads. Zero means none.
+// ReadUntil sets the deadline of reads. Zero means none. It has no effect while the
+// connection is parked.
 func (c *Conn) ReadUntil(t time.Time) { _ = c.network().SetReadDeadline(t) }
 
 // AwaitClose gives the client CloseTimeout to end the connection. It is called when the
 // connection is being closed.
 func (c *Conn) AwaitClose() {
-	c.ending.Store(true)
+	c.flags.set(ending)
 	c.ReadUntil(time.Now().Add(CloseTimeout))
+	c.unpark()
 }
 
 // Cut ends the network connection at once. The kernel drops what it holds for the client;
@@ -104,6 +108,7 @@ func (c *Conn) Cut() {
 		_ = l.SetLinger(0)
 	}
 	_ = conn.Close()
+	c.unpark() // a Watcher does not hear of a descriptor that this process has closed
 }
 
 // below returns the connection under TLS, or conn itself without TLS.

@@ -13,7 +13,7 @@ const maxControl = 4 << 10
 // goroutine that reads calls it. It waits for the network only while an upgrade is probed.
 func (c *Conn) WriteControl(p []byte) error {
 	c.mu.Lock()
-	if c.closeSent.Load() { // p answers the close frame with which the client has answered ours
+	if c.flags.has(closeSent) { // p answers the close frame with which the client has answered ours
 		c.mu.Unlock()
 		return nil
 	}
@@ -24,7 +24,7 @@ func (c *Conn) WriteControl(p []byte) error {
 	}
 	c.lastPong = int32(len(c.control))
 	if p[0] == finClose {
-		c.closeSent.Store(true)
+		c.flags.set(closeSent)
 	}
 	c.control = append(c.control, p...)
 	err := c.tryControlLocked()
@@ -62,7 +62,7 @@ func (c *Conn) tryControlLocked() error {
 func (c *Conn) QueueClose(status wsframe.Status) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closeSent.Swap(true) {
+	if c.flags.set(closeSent) {
 		return false
 	}
 	c.control = wsframe.AppendClose(c.control, status)
@@ -81,8 +81,8 @@ func (c *Conn) SendClose(status wsframe.Status) {
 
 // noteCloseLocked is called after each write. It notes that the close frame has been written.
 func (c *Conn) noteCloseLocked() {
-	if c.closeSent.Load() && len(c.control)+len(c.rest) == 0 {
-		c.closeWritten.Store(true)
+	if c.flags.has(closeSent) && len(c.control)+len(c.rest) == 0 {
+		c.flags.set(closeWritten)
 	}
 }
 

@@ -86,7 +86,7 @@ func (c *Conn) Release() {
 
 // more waits for more bytes of a frame.
 func (c *Conn) more() error {
-	if c.in.Empty() && !c.ending.Load() {
+	if c.in.Empty() && !c.flags.has(ending) {
 		if p := c.frames.Space(rawconn.BurstSize); p != nil {
 			n, err := c.in.ReadInto(p)
 			if err != nil {
@@ -168,7 +168,7 @@ func (c *Conn) libraryError(err error) error {
 // readForLibrary is libraryConn.Read.
 func (c *Conn) readForLibrary(p []byte) (int, error) {
 	for c.in.Empty() {
-		if len(p) >= rawconn.BurstSize && !c.ending.Load() {
+		if len(p) >= rawconn.BurstSize && !c.flags.has(ending) {
 			return c.in.ReadInto(p)
 		}
 		if err := c.fill(); err != nil {
@@ -183,11 +183,11 @@ func (c *Conn) readForLibrary(p []byte) (int, error) {
 
 // fill waits for more bytes in the inbox. See discardAtOnce.
 func (c *Conn) fill() error {
-	if !c.ending.Load() {
+	if !c.flags.has(ending) {
 		return c.in.Fill()
 	}
 	if c.discarded >= discardAtOnce {
-		if c.closeWritten.Load() {
+		if c.flags.has(closeWritten) {
 			c.closeWrite() // so that the client does not wait for the end either
 		}
 		time.Sleep(discardPause)
@@ -238,11 +238,12 @@ func (c *Conn) DiscardAll() {
 func (c *Conn) Close() {
 	c.in.Discard()
 	c.frames.Release()
-	c.closeSent.Store(true)
+	c.flags.set(closeSent)
 	if c.library != nil {
 		_ = c.library.ws.CloseNow()
 	}
 	_ = c.network().Close()
+	c.leaveWatcher()
 }
 
 // readAll reads r into b, which is empty. If there are more than limit bytes, it returns

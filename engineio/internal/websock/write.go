@@ -84,7 +84,7 @@ func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) 
 	switch {
 	case p != nil:
 		c.mu.Unlock()
-	case c.library != nil && !c.closeSent.Load():
+	case c.library != nil && !c.flags.has(closeSent):
 		c.busy = true
 		c.mu.Unlock()
 		p, n, buf, err = c.compress(batch)
@@ -131,7 +131,7 @@ func (c *Conn) takeFrontLocked(p []byte) []byte {
 // of a frame.
 func (c *Conn) assembleLocked(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte) {
 	front := len(c.control)
-	closed := c.closeSent.Load()
+	closed := c.flags.has(closeSent)
 	switch {
 	case closed && front == 0:
 		return nil, len(batch), nil
