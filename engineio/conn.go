@@ -20,10 +20,11 @@ import (
 // Goroutines: one reads from a WebSocket (Conn.serveWebSocket). It starts after the
 // handshake and ends with the network connection, or when the client falls silent. In
 // the latter case the connection is parked: a Watcher, which many connections share,
-// waits for the client and starts another one (Conn.park). A flusher, which many connections
-// share and which never waits, writes what is queued. If the network takes no more, or
-// if messages are compressed or encrypted, a goroutine of the connection (flush)
-// writes instead, until nothing is queued. Another one calls Receiver.Closed and ends. A
+// waits for the client and starts another one (Conn.park). A flusher, which many
+// connections share and which never waits, writes what is queued. If the network takes no
+// more, a goroutine of the connection (flush) writes instead, until nothing is queued; if
+// messages are compressed or encrypted, one of the writers does, which connections share
+// as long as their networks take something. Another one calls Receiver.Closed and ends. A
 // polling client has only the goroutines of its HTTP requests. Server.Shutdown waits for
 // all of them.
 //

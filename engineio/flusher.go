@@ -20,6 +20,7 @@ import (
 type flusher struct {
 	srv     *Server
 	traffic traffic
+	writers writers         // of its connections where a write may wait
 	budget  *budget.Share   // counts what waits for its connections
 	watcher rawconn.Watcher // of its connections whose clients are silent
 
@@ -101,10 +102,15 @@ func (c *Conn) tryFlush() {
 	c.flusher.add(c) // behind the connections that wait for their turn
 }
 
-// flush writes what is left of a batch, and then what is queued until nothing is. It
-// waits for the network. The caller has set Conn.writing, on behalf of flush.
+// flush is flushAll on a goroutine that Shutdown waits for.
 func (c *Conn) flush(t *websock.Conn, batch, left []*outgoing.Unit, size int) {
 	defer c.srv.wg.Done()
+	c.flushAll(t, batch, left, size)
+}
+
+// flushAll writes what is left of a batch, and then what is queued until nothing is. It
+// waits for the network. The caller has set Conn.writing, on behalf of flushAll.
+func (c *Conn) flushAll(t *websock.Conn, batch, left []*outgoing.Unit, size int) {
 	for {
 		rest, err := t.Write(left)
 		for err == nil && len(rest) > 0 {
@@ -162,7 +168,7 @@ func (c *Conn) pushLocked(u *outgoing.Unit) {
 }
 
 // startWritingLocked starts whoever writes what is queued or, after the end, the close
-// frame: a flusher, a goroutine, or the poll that waits.
+// frame: a flusher, a writer, or the poll that waits.
 func (c *Conn) startWritingLocked() {
 	switch {
 	case c.writing:
@@ -172,11 +178,9 @@ func (c *Conn) startWritingLocked() {
 			c.writing = true
 			if c.ws.WritesAtOnce() {
 				c.flusher.add(c)
-				return
+			} else {
+				c.flusher.writers.add(c)
 			}
-			batch, size := c.takeLocked(websock.WritePiece)
-			c.srv.wg.Add(1)
-			go c.flush(c.ws, batch, batch, size)
 		}
 	case c.polling:
 		c.wakeLocked()

@@ -62,7 +62,7 @@ func NewServer(opts *Options) (*Server, error) {
 	s.stats.init()
 	s.budget.Init(int64(o.Limits.SendBudget), len(s.flushers), s.overBudget)
 	for i := range s.flushers {
-		s.flushers[i].srv, s.flushers[i].budget = s, s.budget.Share(i)
+		s.flushers[i].srv, s.flushers[i].writers.srv, s.flushers[i].budget = s, s, s.budget.Share(i)
 		s.flushers[i].watcher.Go = s.wg.Go
 	}
 	s.bodies.Limit, s.bodies.MaxSize, s.bodies.Timeout = o.Limits.PostBudget, o.Limits.MaxPayload, o.PingInterval+o.PingTimeout
