@@ -21,6 +21,7 @@ type pollAnswer struct {
 	last   *outgoing.Unit // sent after the batch, or nil
 	writer bool           // it holds Conn.writing
 	final  bool           // nothing follows
+	opens  bool           // it is that to the handshake
 }
 
 // pollAnswerLocked returns the answer to the poll that waits. While there is none, ready
@@ -79,6 +80,9 @@ func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, 
 		// If the buffers took it at once, the time says nothing about the link.
 		slow := time.Duration(p.answered.Load()-before) * time.Second / slowLink
 		p.arrives = now.Add(min(max(took, slow), longest))
+		if !a.opens { // a client that does not get that loses nothing: it connects elsewhere
+			p.settled = p.arrives.Add(settleTime)
+		}
 		c.endWriteLocked(a.batch, a.size)
 	}
 	if a.final {

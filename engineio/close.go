@@ -129,15 +129,11 @@ func (c *Conn) settleLocked() {
 	if c.ws != nil || c.polling || c.writing || !c.queue.Empty() {
 		return
 	}
-	var settled time.Time
-	if c.poll != nil && !c.poll.arrives.IsZero() {
-		settled = c.poll.arrives.Add(settleTime)
-	}
 	switch {
-	case !time.Now().Before(settled):
+	case c.poll == nil || !time.Now().Before(c.poll.settled):
 		c.transportDoneLocked()
-	case settled.Before(c.due.Time()):
-		c.setTimerLocked(settled)
+	case c.poll.settled.Before(c.due.Time()):
+		c.setTimerLocked(c.poll.settled)
 	}
 }
 

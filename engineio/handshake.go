@@ -127,6 +127,7 @@ func (s *Server) openPolling(w http.ResponseWriter, r *http.Request, d dialectID
 	}
 	c.mu.Lock()
 	a, p := c.takeAnswerLocked(), c.poll
+	a.opens = true
 	p.answering = true
 	c.mu.Unlock()
 	c.answerPoll(p, w, r, a)

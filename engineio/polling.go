@@ -62,6 +62,7 @@ type pollState struct {
 	reaction chan struct{}
 	receives time.Time // until then the client may still be receiving the last answer to a poll
 	arrives  time.Time // the same over a slow link; zero when the client polls again
+	settled  time.Time // then the last answer to a poll has arrived for certain: see settleLocked
 }
 
 // dropPollLocked frees the memory that polling needed, if the session has been upgraded
