@@ -194,7 +194,7 @@ func numbersProgram() {
 		}
 	}()
 	<-term.Done()
-	end, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	end, cancel := context.WithTimeout(context.Background(), 15*time.Second) // handlers may take 5 s, and then clients as long
 	defer cancel()
 	if err := errors.Join(srv.Shutdown(end), web.Shutdown(end)); err != nil {
 		panic(err)
