@@ -4,7 +4,8 @@ test: ## all that Go alone can check
 	go test ./...
 
 check: ## linters, and the tests of every module with the race detector
-	.ci/check
+	.ci/static
+	.ci/tests
 
 e2e: ## official clients and a browser; installs what is missing
 	.ci/tools

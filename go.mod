@@ -2,6 +2,8 @@ module github.com/seed-d124fa34/socketio
 
 go 1.26
 
+ignore node_modules
+
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/google/uuid v1.6.0

@@ -12,6 +12,9 @@ fail() {
 	exit 1
 }
 
+# has reports whether there is a program.
+has() { command -v "$1" >/dev/null; }
+
 # twice runs a command that uses the network, and once more after a while if it fails.
 twice() {
 	"$@" && return
@@ -28,4 +31,4 @@ modules() { go list -m -f '{{.Dir}}'; }
 packages() { go list -m -f '{{.Dir}}/...'; }
 
 # sources prints the paths of all Go files of ours.
-sources() { find . -name '*.go' -not -path '*/node_modules/*' -not -path './.git/*'; }
+sources() { find . \( -name node_modules -o -name .git \) -prune -o -name '*.go' -print; }

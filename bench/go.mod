@@ -2,6 +2,8 @@ module github.com/seed-d124fa34/socketio/bench
 
 go 1.26.0
 
+ignore node_modules
+
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/redis/go-redis/v9 v9.23.0

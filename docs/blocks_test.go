@@ -46,10 +46,14 @@ func TestContributing(t *testing.T) {
 			assert.Contains(t, run, "\ngo test ./...\n")
 		case "make check":
 			assert.Contains(t, makefile, "\ncheck: ##")
-			assert.Contains(t, run, "\n.ci/check\n")
+			for _, script := range []string{".ci/static", ".ci/tests"} {
+				assert.Contains(t, makefile, "\t"+script+"\n")
+				assert.Contains(t, run, "\n"+script+"\n")
+			}
 		case "E2E=1 go test ./...": // CI=true does the same, in every module
 			assert.Contains(t, run, "\nexport CI=true")
-			assert.Contains(t, read(t, "../.ci/check"), "for dir in $(modules)")
+			assert.Contains(t, read(t, "../.ci/tests"), "$(go list $(packages)")
+			assert.Contains(t, read(t, "../.ci/tests"), "./e2e\n")
 		case "make churn": // half an hour: the test runs with fewer clients otherwise
 			assert.Contains(t, makefile, "\tCHURN=100000 go test -run TestChurn ")
 			assert.Contains(t, read(t, "../internal/behaviour/lifecycle/churn_test.go"), "func TestChurn(t *testing.T)")

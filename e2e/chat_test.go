@@ -10,7 +10,7 @@ import (
 // TestChat has three people use examples/chat in Chromium, one of them in two
 // tabs, and restarts the server while they do.
 func TestChat(t *testing.T) {
-	enable(t)
+	enableAtNight(t)
 	t.Parallel()
 	browser := chromium(t)
 	binary := buildExample(t, "chat")

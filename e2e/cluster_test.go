@@ -30,6 +30,13 @@ func TestCluster(t *testing.T) {
 	enable(t)
 	t.Parallel()
 	binary := buildExample(t, "cluster")
+	t.Run("without programs", func(t *testing.T) { // it names one that is missing
+		cmd := exec.Command(binary)
+		cmd.Env = []string{"PATH=" + t.TempDir()}
+		output, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(output), "install redis-server and nginx first")
+	})
 	for _, sticky := range []string{"cookie", "ip", "none"} {
 		t.Run(sticky, func(t *testing.T) {
 			t.Parallel()
@@ -47,17 +54,6 @@ func TestCluster(t *testing.T) {
 			assert.Error(t, err, "nginx still listens")
 		})
 	}
-}
-
-// A program that is missing is named.
-func TestClusterNeedsPrograms(t *testing.T) {
-	enable(t)
-	t.Parallel()
-	cmd := exec.Command(buildExample(t, "cluster"))
-	cmd.Env = []string{"PATH=" + t.TempDir()}
-	output, err := cmd.CombinedOutput()
-	require.Error(t, err)
-	require.Contains(t, string(output), "install redis-server and nginx first")
 }
 
 // TestWorker uses examples/worker: a web server, and a worker that is ended in

@@ -34,10 +34,12 @@ func echo(c *engineio.Conn) (engineio.Receiver, error) {
 // official client is built in Node.js, and Python's websockets; over TCP and TLS, with and without permessage-deflate.
 func TestFrames(t *testing.T) {
 	enable(t)
+	t.Parallel()
 	for _, secure := range []bool{false, true} {
 		for _, compress := range []bool{false, true} {
 			name := map[bool]string{false: "TCP", true: "TLS"}[secure] + map[bool]string{true: ", deflate"}[compress]
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				srv, err := engineio.NewServer(&engineio.Options{
 					OnConnect:         echo,
 					PerMessageDeflate: true,

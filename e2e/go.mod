@@ -2,6 +2,8 @@ module github.com/seed-d124fa34/socketio/e2e
 
 go 1.26.0
 
+ignore node_modules
+
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/nats-io/nats-server/v2 v2.15.2

@@ -2,6 +2,8 @@ module github.com/seed-d124fa34/socketio/parsers/msgpack
 
 go 1.26
 
+ignore node_modules
+
 require (
 	github.com/seed-d124fa34/socketio v0.0.0
 	github.com/stretchr/testify v1.12.1
