@@ -13,10 +13,15 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// observeOld returns what a client observes of a server, by what it looked at.
-func observeOld(t *testing.T, url, client, allowed string) map[string]string {
+// startObserving has a client look at a server.
+func startObserving(t *testing.T, url, client, allowed string) *script {
 	t.Helper()
-	script := startScript(t, "old-observe", "SERVER_URL="+url, "CLIENT="+client, "ALLOWED="+allowed)
+	return startScript(t, "old-observe", "SERVER_URL="+url, "CLIENT="+client, "ALLOWED="+allowed)
+}
+
+// observations returns what the client has observed, by what it looked at.
+func observations(t *testing.T, script *script) map[string]string {
+	t.Helper()
 	script.wait()
 	all := make(map[string]string)
 	for line := range script.words {
@@ -79,7 +84,7 @@ var oldDifferences = map[string]struct{ reference, ours, why string }{
 // TestOldClientsObserveTheSame has clients of Socket.IO 2 do the same with the reference server and with ours, and look at
 // the wire. Those of Socket.IO 1 lose their connection to the reference server with the first text that is not ASCII.
 func TestOldClientsObserveTheSame(t *testing.T) {
-	enableAtNight(t)
+	enable(t)
 	t.Parallel()
 	reference := startReference(t, "yes")
 	for _, client := range oldClients[1:] {
@@ -87,8 +92,8 @@ func TestOldClientsObserveTheSame(t *testing.T) {
 			// What goes over the wire has no PINGs: nothing may take as long as a session lives without.
 			srv := socketio.NewServer(&socketio.Options{AllowEIO3: true, PingInterval: 400 * time.Millisecond, PingTimeout: time.Minute})
 			oldHandlers(srv)
-			ours := observeOld(t, serveOldPages(t, "127.0.0.1:0", srv).url(), client, "yes")
-			theirs := observeOld(t, reference, client, "yes")
+			our, their := startObserving(t, serveOldPages(t, "127.0.0.1:0", srv).url(), client, "yes"), startObserving(t, reference, client, "yes")
+			ours, theirs := observations(t, our), observations(t, their)
 			assert.Len(t, ours, len(theirs))
 			for what, want := range theirs {
 				if d, ok := oldDifferences[what]; ok {
@@ -116,6 +121,7 @@ func TestOldClientsAreRefused(t *testing.T) {
 	go func() { _ = r.web.Serve(listener) }()
 	t.Cleanup(r.stop)
 	for _, client := range oldClients {
-		assert.Equal(t, observeOld(t, reference, client, "no"), observeOld(t, r.url(), client, "no"), client)
+		theirs, ours := startObserving(t, reference, client, "no"), startObserving(t, r.url(), client, "no")
+		assert.Equal(t, observations(t, theirs), observations(t, ours), client)
 	}
 }
