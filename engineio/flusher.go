@@ -215,6 +215,9 @@ func (o *webSocketOwner) Readable() {
 	go c.serveWebSocket(c.ws, pong)
 }
 
+// Holds has Options.Limits.SendBudget count what is held for this client alone.
+func (o *webSocketOwner) Holds(n int) { (*Conn)(o).flusher.budget.Count(int64(n)) }
+
 // endWritingLocked resets Conn.writing, and wakes whoever waits for that.
 func (c *Conn) endWritingLocked() {
 	c.writing = false

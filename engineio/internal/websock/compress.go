@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"runtime"
 
 	"github.com/coder/websocket"
 
@@ -47,6 +48,11 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 	return p, n, buf, err
 }
 
+// compressing bounds how many messages are compressed at a time, in all connections: a
+// compressor takes about 1.2 MB, and a processor can use one. Whoever holds a place waits
+// for no network.
+var compressing = make(chan struct{}, runtime.GOMAXPROCS(0))
+
 // closeFrameEnd returns the end of the first close frame among whole, unmasked frames, or 0
 // if there is none.
 func closeFrameEnd(frames []byte) int {
@@ -75,6 +81,10 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 			*c.library.collecting = append(*c.library.collecting, f.WireIn(c.opts.Form)...)
 		}
 		return nil
+	}
+	if f.Size() >= c.opts.DeflateThreshold {
+		compressing <- struct{}{}
+		defer func() { <-compressing }()
 	}
 	if c.opts.Form != outgoing.Current {
 		for p, binary := range f.MessagesIn(c.opts.Form) {

@@ -31,6 +31,10 @@ type Owner interface {
 	// Readable is called when somebody has to read again after Conn.Park. It must not
 	// wait.
 	Readable()
+	// Holds is called when Write begins to hold a copy of messages for this client alone
+	// until the client has taken it, with its size in bytes, and with -n when it holds the
+	// copy no longer. Small copies are not counted.
+	Holds(n int)
 }
 
 // Conn is one WebSocket.

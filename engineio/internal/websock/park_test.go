@@ -27,6 +27,7 @@ func (o *parkOwner) ControlQueued()   {}
 func (o *parkOwner) ControlFlood()    {}
 func (o *parkOwner) Watcher() Watcher { return (*hooked)(o) }
 func (o *parkOwner) Readable()        { o.readable <- true }
+func (o *parkOwner) Holds(int)        {}
 
 // hooked is the Watcher of a parkOwner.
 type hooked parkOwner

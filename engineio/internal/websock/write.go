@@ -81,6 +81,7 @@ func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) 
 	c.mu.Lock()
 	p, n, buf := c.rest, 0, (*[]byte)(nil)
 	c.rest = nil
+	held := 0
 	switch {
 	case p != nil:
 		c.mu.Unlock()
@@ -88,6 +89,11 @@ func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) 
 		c.busy = true
 		c.mu.Unlock()
 		p, n, buf, err = c.compress(batch)
+		if held = cap(*buf); held <= bufpool.Max || c.owner == nil {
+			held = 0
+		} else {
+			c.owner.Holds(held)
+		}
 	default:
 		c.busy = true
 		p, n, buf = c.assembleLocked(batch)
@@ -97,6 +103,9 @@ func (c *Conn) Write(batch []*outgoing.Unit) (left []*outgoing.Unit, err error) 
 		err = c.writeWaiting(p)
 	}
 	bufpool.Put(buf)
+	if held > 0 {
+		c.owner.Holds(-held)
+	}
 	c.mu.Lock()
 	c.busy = false
 	c.noteCloseLocked()
