@@ -91,8 +91,9 @@ type Options struct {
 	// HTTPCompressionThreshold is the size in bytes from which polling
 	// answers are compressed. Zero means 1024. Flask-SocketIO: compression_threshold.
 	HTTPCompressionThreshold int
-	// PerMessageDeflate compresses messages to WebSocket clients that offer it. It
-	// costs memory and time for each connection. Off by default.
+	// PerMessageDeflate compresses messages for each WebSocket client that offers it. It
+	// costs time, memory until the client has taken the message (Limits.SendBudget counts
+	// it above 64 KiB), and about 1.2 MB for each processor. Off by default.
 	PerMessageDeflate bool
 	// PerMessageDeflateThreshold is the size in bytes from which WebSocket
 	// messages are compressed. Zero means 1024.
@@ -214,10 +215,11 @@ type Limits struct {
 	SendQueueLimit int
 	// SendBudget bounds the memory of what waits to be sent to all connections of
 	// this server together, in bytes. A packet that waits for several connections counts
-	// once; a large answer to a poll counts by itself. What the network takes at once
-	// does not count. When the budget is used up, the connections for which most waits
-	// are closed with [ReasonSlowClient] until an eighth of it is free. Zero means
-	// 256 MiB; negative means no bound but SendQueueLimit.
+	// once; a large answer to a poll counts by itself, and so does what is compressed
+	// for one connection. What the network takes at once does not count. When the budget
+	// is used up, the connections for which most waits are closed with [ReasonSlowClient]
+	// until an eighth of it is free. Zero means 256 MiB; negative means no bound but
+	// SendQueueLimit.
 	SendBudget int
 	// ReceiveQueueLimit bounds the events of one connection that have arrived and
 	// whose handlers have not returned, in bytes; each counts with its size and 256 bytes
@@ -235,7 +237,8 @@ type Limits struct {
 	// pongs and NOOPs of the transports. The same number bounds useless packets:
 	// acknowledgements that are not expected, and packets for namespaces that the client
 	// is not in. Ten times as many may come at once. Beyond that the server reads more
-	// slowly from the client. Zero means 1000.
+	// slowly from the client. A POST with more than 2,000 control packets is refused, and
+	// ends its connection. Zero means 1000.
 	ControlRate int
 	// EventRate bounds the events a second that one connection may send, in all its
 	// namespaces together; a connect to a namespace counts as one. Events above it are

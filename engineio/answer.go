@@ -84,6 +84,8 @@ func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, 
 			p.settled = p.arrives.Add(settleTime)
 		}
 		c.endWriteLocked(a.batch, a.size)
+	} else if p.arrives.IsZero() {
+		p.arrives = now // a NOOP is short
 	}
 	if a.final {
 		c.transportDoneLocked()

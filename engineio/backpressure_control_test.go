@@ -2,6 +2,7 @@ package engineio_test
 
 import (
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,32 @@ func TestControlRate(t *testing.T) {
 				assert.Contains(t, h.logged(), "Options.Limits.ControlRate")
 				time.Sleep(time.Minute)
 				p.isOpen(c)
+			})
+		})
+	}
+}
+
+// A POST of megabytes of such packets would be kept in memory for minutes, while its client is slowed down: it is refused.
+func TestTooManyControlPacketsInAPost(t *testing.T) {
+	for mode, repeat := range map[eiotest.Mode]func(n int) string{
+		eiotest.Polling:    func(n int) string { return strings.Repeat("6\x1e", n) + "4x" },
+		eiotest.OldPolling: func(n int) string { return strings.Repeat("1:6", n/2) + strings.Repeat("0:", n-n/2) + "2:4x" },
+		eiotest.OldBase64:  func(n int) string { return strings.Repeat("1:2", n) + "2:4x" },
+		eiotest.OldJSONP:   func(n int) string { return "d=" + strings.Repeat("1:5", n) + "2:4x" },
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, nil, nil)
+				c, p := h.connectWith(eiotest.Options{Mode: mode, NoAutoPong: true})
+				raw := c.Raw()
+				resp, err := raw.Post(t.Context(), repeat(2000))
+				wantOK(t, resp, err, "ok")
+				p.want("text x")
+				resp, err = raw.Post(t.Context(), repeat(2001))
+				require.NoError(t, err)
+				assert.Equal(t, http.StatusBadRequest, resp.Status)
+				assert.Contains(t, resp.Header.Get(engineio.RefusalHeader), "more than 2,000 packets that are no messages")
+				p.wantClosed(engineio.ReasonParseError)
 			})
 		})
 	}

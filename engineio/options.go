@@ -53,7 +53,8 @@ type Options struct {
 	// Socket.IO 1 and 2, over polling (binary, base64 and JSONP) and WebSocket. As
 	// on the reference server, a client belongs to revision 3 if its handshake does
 	// not say EIO=4. Conn.Revision tells them apart. The same limits hold for them;
-	// PingInterval and PingTimeout together are how long they may send no PING.
+	// PingInterval and PingTimeout together are how long they may send no PING or, over
+	// polling, no poll.
 	//
 	// JSONP has no Origin header. Its handshakes are judged by Sec-Fetch-Site and Referer
 	// instead (see AllowedOrigins); one without either connects without its cookies.
@@ -107,8 +108,10 @@ type Options struct {
 	// compressed, in bytes. Default 1024.
 	HTTPCompressionThreshold int
 	// PerMessageDeflate turns on the WebSocket compression of RFC 7692, for clients
-	// that offer it. It costs memory for each client, and a broadcast is compressed for
-	// each of its recipients. Default off.
+	// that offer it. A broadcast is compressed for each of its recipients, and what comes of
+	// that takes memory until the recipient has taken it: Limits.SendBudget counts it if it is
+	// more than 64 KiB. As many compressors work at a time as there are processors, of about
+	// 1.2 MB each. Default off.
 	PerMessageDeflate bool
 	// PerMessageDeflateThreshold is the smallest WebSocket message that is
 	// compressed, in bytes. Default 1024.
@@ -209,7 +212,8 @@ type Limits struct {
 	// SendBudget bounds the memory of what waits to be written to all clients
 	// together, in bytes. A message that waits for several clients counts once, with the
 	// forms of a binary one that are made for their transports and revisions. An answer
-	// to a poll that is put together of several messages counts by itself. What the
+	// to a poll that is put together of several messages counts by itself, and so does
+	// what is compressed for one client (PerMessageDeflate). What the
 	// network takes at once does not count, nor do the first 64 KiB of a burst for one
 	// client. When the budget is used up, the server closes the clients for which
 	// most waits, with ReasonSlowClient, until an eighth of it is free. Default
@@ -218,7 +222,7 @@ type Limits struct {
 	// ControlRate is the most control packets a second that one client may send:
 	// PINGs and PONGs of WebSocket, NOOPs, and PONGs that answer no PING. Ten times as
 	// many may come at once. Beyond that the server reads more slowly from the client.
-	// Default 1000.
+	// A POST with more than 2,000 of them is refused, and ends its session. Default 1000.
 	ControlRate int
 	// MaxConnections is the most connections at one time. It includes those that are
 	// ending, and those over polling, which need no network connection between two

@@ -14,6 +14,18 @@ var (
 	errClientPing   = errors.New("engineio: the client sent a PING: in revision 4 of the protocol only the server sends them")
 )
 
+// maxControls is how many packets of one POST may be no messages; clients send a few. The
+// server has to keep the whole body in memory, which Options.Limits.PostBudget bounds for all
+// clients together, while Options.Limits.ControlRate has it wait before the next packet.
+const maxControls = 2000
+
+var errControls = &parseError{"a POST with more than 2,000 packets that are no messages"}
+
+// isControl reports whether a packet that came as text is no message.
+func isControl(p []byte) bool {
+	return len(p) == 0 || p[0] != protocol.Message && p[0] != protocol.Base64
+}
+
 var errNotUTF8 = &parseError{"the POST is not UTF-8"}
 
 // parseError says why a message is not a packet.
@@ -29,8 +41,13 @@ func (c *Conn) receivePayload(p *pollState, body []byte) error {
 	defer p.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	for {
+	for controls := 0; ; {
 		packet, rest, more := bytes.Cut(body, []byte{protocol.Separator})
+		if isControl(packet) {
+			if controls++; controls > maxControls {
+				return errControls
+			}
+		}
 		room, err := c.receivePacket(packet)
 		if err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 
 var (
 	errNoPing     = errors.New("engineio: the client sent no PING: in revision 3 of the protocol only the client sends them")
+	errNoPoll     = errors.New("engineio: the client sent no poll: over polling, a client that is there polls again when it has an answer")
 	errClientPong = errors.New("engineio: the client sent a PONG: in revision 3 of the protocol only the server sends them")
 
 	errPingData = &parseError{"a PING with more than 125 bytes of data"}
@@ -141,7 +142,7 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 	defer poll.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	for {
+	for controls := 0; ; {
 		var packet []byte
 		binary := false
 		if framed {
@@ -154,6 +155,11 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 		}
 		c.flusher.traffic.received(1, n)
 		n = 0 // counted
+		if !binary && isControl(packet) {
+			if controls++; controls > maxControls {
+				return errControls
+			}
+		}
 		var room <-chan struct{}
 		if !framed && len(packet) == 0 {
 			room = c.control() // some clients send one when they have nothing to say
@@ -219,24 +225,35 @@ func (d *old) payload(s *Server, units []*outgoing.Unit, last *outgoing.Unit, r 
 func (*old) beginLocked(c *Conn) {
 	o := &c.srv.opts
 	c.pongSince = instant.Now()
-	c.setTimerLocked(c.pongSince.Add(o.PingInterval + o.PingTimeout/2).Time())
+	c.setTimerLocked(min(c.pongSince.Add(o.PingInterval+o.PingTimeout/2), c.polledLocked().Add(o.PingInterval+o.PingTimeout)).Time())
 }
 
-// heartbeatLocked ends a connection whose client has sent no PING for PingInterval and
-// PingTimeout. What cannot be read because of the server does not count against the
-// client, nor does a POST that is on its way, behind which the PING may wait. A client
-// that is not read from gets a PONG before it would give up.
+// polledLocked returns when the client is known to have polled last: now, unless the last
+// poll has been answered and the next one has not come.
+func (c *Conn) polledLocked() instant.Instant {
+	if p := c.poll; p != nil && c.ws == nil && !c.polling && !c.probing && !p.answering && !p.arrives.IsZero() {
+		return instant.Of(p.arrives)
+	}
+	return instant.Now()
+}
+
+// heartbeatLocked ends a connection whose client has sent no PING, or no poll, for
+// PingInterval and PingTimeout. What cannot be read because of the server does not count
+// against the client, nor does a POST that is on its way, behind which the PING may wait. A
+// client that is not read from gets a PONG before it would give up.
 func (*old) heartbeatLocked(c *Conn) error {
 	o, now := &c.srv.opts, instant.Now()
-	end := c.pongSince.Add(o.PingInterval + o.PingTimeout)
+	end, lastPoll := c.pongSince.Add(o.PingInterval+o.PingTimeout), c.polledLocked().Add(o.PingInterval+o.PingTimeout)
 	switch {
+	case now >= lastPoll:
+		return errNoPoll
 	case c.pause != nil && c.pause.waiting > 0:
 		c.pushPongLocked(pongPacket)
-		c.setTimerLocked(now.Add(o.PingInterval + o.PingTimeout/2).Time())
+		c.setTimerLocked(min(now.Add(o.PingInterval+o.PingTimeout/2), lastPoll).Time())
 	case now < end:
-		c.setTimerLocked(end.Time())
+		c.setTimerLocked(min(end, lastPoll).Time())
 	case c.poll != nil && c.poll.posting || c.excusedLocked():
-		c.setTimerLocked(now.Add(o.PingTimeout / pongLooks).Time())
+		c.setTimerLocked(min(now.Add(o.PingTimeout/pongLooks), lastPoll).Time())
 	default:
 		return errNoPing
 	}
