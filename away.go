@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/goargs"
@@ -359,4 +360,24 @@ func (cl *client) seatOf(ns string) *seat {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return cl.seat(ns)
+}
+
+// entering returns a lock that is held while a client whose session has come from another server is seated,
+// and while gone is set, so that the client is seated before the end of the connection or not at all.
+// Clients share these locks, so that none needs memory for its own.
+func (cl *client) entering() *sync.Mutex {
+	return &cl.srv.entering[int(cl.slot)%len(cl.srv.entering)]
+}
+
+// end notes that the connection has ended: no socket gets a seat on it any more.
+func (cl *client) end() {
+	if !cl.recoverable || cl.srv.mover == nil {
+		return
+	}
+	entering := cl.entering()
+	entering.Lock()
+	defer entering.Unlock()
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.gone = true
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/acks"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/migration"
+	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
@@ -368,3 +370,19 @@ func (srv *Server) eventID(e *emitOptions, p packet) []byte {
 
 // journalChannel returns the channel of events that only clients of their own server get, see fanout.record.
 func journalChannel(channel string) string { return channel + "#sessions" }
+
+// encodeMissed returns an event of the history in the form in which a client gets it. The wait for its
+// acknowledgements has ended with its server.
+func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
+	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
+	if asks {
+		head.ID, head.HasID = srv.ackIDs.Add(1), true
+	}
+	out, _, err := srv.packets.FromWire(head, e)
+	if err != nil {
+		return m, err
+	}
+	m = packets.ToMove(out.Fixed().Kept)
+	m.Ask = 0
+	return m, nil
+}

@@ -373,3 +373,12 @@ func (cl *client) enterNew(st *seat, in arrival) {
 	st.sock = s
 	cl.srv.queue(st.box, in.c)
 }
+
+// pidText returns a private id in the form in which its client gets it. With a broker it includes the id of
+// this server, so that other servers know which one to ask.
+func (srv *Server) pidText(id recovery.PID) string {
+	if srv.mover == nil {
+		return id.Secret()
+	}
+	return id.Secret() + "." + srv.host
+}

@@ -101,7 +101,7 @@ func (srv *Server) emitToSelf(from *Socket, h parser.Header, event string, data 
 	}
 	f := srv.newFanout(from, nil, p, event, data)
 	f.begin(h)
-	_, err = f.send(recipient{from, nil}, nil)
+	_, err = f.send(recipient{from, directly}, nil)
 	if f.step != nil {
 		f.record(&wire.Event{Namespace: from.name, Rooms: []string{from.sid}}, event, data)
 	}
@@ -218,6 +218,9 @@ func (f *fanout) emit(e *emitOptions, self *Socket, cb *ackCallback) (refused *C
 		a = cb
 	}
 	f.srv.each(e, f.from != nil, self, func(s *Socket, via *place) error {
+		if direct {
+			via = directly
+		}
 		sent, err := f.send(recipient{s, via}, a)
 		if cb != nil && !sent && err != errLeftRoom && (err == nil || !direct) {
 			refused = cb.missed(s, err, refused)

@@ -35,6 +35,9 @@ func (s *Socket) Depart(meanwhile func()) (gone, joined bool) {
 	return s.leaveFor(&departure{claim: claim, give: func(*migration.Session) {}})
 }
 
+// TakenElsewhere says that another server has written down the session, see standby.Source.
+func (s *Socket) TakenElsewhere() { socketSource{s}.Taken() }
+
 // RemoteQuestions returns how many acknowledgements of clients on other servers
 // are waited for.
 func (srv *Server) RemoteQuestions() int {

@@ -54,8 +54,8 @@ type Hooks struct {
 	// ([Options].Recovery), after the handler of OnExpired has returned, by the goroutine of
 	// the socket's handlers. Left precedes it for each of its rooms.
 	Expired func(s *Socket, why Expiry)
-	// Moved is called instead of Expired, by the same goroutine, when the session has gone to
-	// another server, which calls SocketConnected later. This Socket is of no more use.
+	// Moved is called instead of Expired, by the same goroutine, when the session has gone to another
+	// server, or to the broker's store. SocketConnected is called there. This Socket is of no more use.
 	Moved func(s *Socket)
 
 	// Joined is called when a socket has joined a room and was not in it before, by

@@ -107,7 +107,8 @@ const (
 	ExpiredClientDisconnect Expiry = "client disconnect"
 	// ExpiredServerDisconnect: [Socket.Disconnect] or [Socket.CloseConnection] was called.
 	ExpiredServerDisconnect Expiry = "server disconnect"
-	// ExpiredShutdown: [Server.Shutdown] was called, and no other server has taken the session.
+	// ExpiredShutdown: [Server.Shutdown] was called, no other server has taken the session, and the
+	// broker does not keep it.
 	ExpiredShutdown Expiry = "server shutdown"
 	// ExpiredMove: the session came from another server, and what was emitted to the client
 	// meanwhile could not be kept.
@@ -296,6 +297,9 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (se
 	default:
 		conn = s.client().conn
 		sent, ask, err = s.sendKept(conn, p.Kept)
+		if err != nil && via != directly && p.Kept.Payload.Ask == 0 && errors.Is(err, engineio.ErrSendQueueFull) {
+			s.recovery.overflowed = true // the connection is about to be closed for that, and may be lost or replaced before
+		}
 	}
 	s.sending.Unlock()
 	switch {
@@ -312,6 +316,9 @@ func (s *Socket) deliverKept(p packet, volatile bool, via *place, once bool) (se
 	}
 	return sent, nil
 }
+
+// directly stands for the room of an event for its emitter alone, who gets the error if it cannot be sent.
+var directly = new(place)
 
 // keep keeps a packet for a client that is away, with Socket.sending locked.
 func (r *recoverable) keep(p *packets.KeptPacket, via *place) (ok bool) {

@@ -116,6 +116,7 @@ func (srv *Server) adopt(m *migration.Session, from string, events *packets.Move
 		}
 	}
 	s.mu.Unlock()
+	raiseTo(&srv.ackIDs, m.Asks)
 	s.resumeQuestions(m.Questions, from)
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -136,7 +137,6 @@ func (srv *Server) adopt(m *migration.Session, from string, events *packets.Move
 func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	srv := s.srv()
 	for _, q := range questions {
-		raiseTo(&srv.ackIDs, q.Ask)
 		t := &remoteTarget{
 			question: srv.cluster.Resume(from, s.name, q.Answer, q.Left), id: q.Ask,
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
@@ -48,35 +47,16 @@ const expiryMoved Expiry = "moved"
 
 // departure says where a session goes.
 type departure struct {
-	to    string
-	claim uint64 // of the other server, see recovery.Store
-	give  func(*migration.Session)
-}
-
-// entering returns a lock that is held while a client whose session has come from another server is seated,
-// and while gone is set, so that the client is seated before the end of the connection or not at all.
-// Clients share these locks, so that none needs memory for its own.
-func (cl *client) entering() *sync.Mutex {
-	return &cl.srv.entering[int(cl.slot)%len(cl.srv.entering)]
-}
-
-// end notes that the connection has ended: no socket gets a seat on it any more.
-func (cl *client) end() {
-	if !cl.recoverable || cl.srv.mover == nil {
-		return
-	}
-	entering := cl.entering()
-	entering.Lock()
-	defer entering.Unlock()
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	cl.gone = true
+	to     string
+	claim  uint64 // of the other server, see recovery.Store
+	stored bool   // its record stays: give writes it once more
+	give   func(*migration.Session)
 }
 
 // Give takes a session from this server, see migration.Host.
 func (h moveHost) Give(key recovery.Key, to string, give func(*migration.Session)) bool {
 	s, claim, ok := h.srv.recovery.ClaimKey(key)
-	return ok && s.sendOff(&departure{to, claim, give})
+	return ok && s.sendOff(&departure{to: to, claim: claim, give: give})
 }
 
 // GiveWaiting takes a session whose client is away from this server, see migration.Host.
@@ -87,7 +67,7 @@ func (h moveHost) GiveWaiting(to string, give func(*migration.Session)) (key rec
 			return key, 0, false
 		}
 		size := s.keptSize()
-		if s.sendOff(&departure{to, claim, give}) {
+		if s.sendOff(&departure{to: to, claim: claim, give: give}) {
 			return s.recovery.session.Key(), size, true
 		}
 	}
@@ -98,6 +78,9 @@ func (h moveHost) Has(key recovery.Key) bool { return h.srv.recovery.Has(key) }
 
 // Waiting returns how many clients are away.
 func (h moveHost) Waiting() int { return h.srv.recovery.Waiting() }
+
+// Count counts bytes in Recovery.Budget.
+func (h moveHost) Count(bytes int64) { h.srv.recovery.Count(bytes) }
 
 // sendOff takes the socket out of everything, for another server. It reports false if the session has ended,
 // or the client has come back to this server since the other one asked for it.
@@ -128,7 +111,11 @@ func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 	r.moved.Store(true)
 	s.sending.Unlock()
 	r.session.End()
-	r.recorder.Stop() // events from now on are not in the order of this server
+	if d.stored {
+		r.recorder.Hold()
+	} else {
+		r.recorder.Stop() // events from now on are not in the order of this server
+	}
 	index := s.srv().index
 	index.Withdraw(&s.membership)
 	index.Forget(&s.membership) // events for its session id go through the broker now
@@ -154,7 +141,9 @@ func (s *Socket) awaitsMove() bool { return s.movedAway() && s.state.Load() == s
 // handOver hands the session over. Its handlers have returned.
 func (s *Socket) handOver() {
 	d := s.recovery.departure
-	s.srv().stats.recovery.movedOut.Add(1)
+	if !d.stored {
+		s.srv().stats.recovery.movedOut.Add(1)
+	}
 	d.give(s.export(d.to))
 }
 
@@ -168,7 +157,7 @@ func (s *Socket) export(to string) *migration.Session {
 			"key", printable(name), "error", missing[name])
 	}
 	m := &migration.Session{
-		Key: key[:], SID: s.sid, Namespace: s.name, Values: values, Reason: string(s.reason),
+		Key: key[:], SID: s.sid, Namespace: s.name, Values: values, Reason: string(s.reason), Asks: s.srv().ackIDs.Load(),
 	}
 	s.mu.Lock()
 	m.Rooms = s.membership.Rooms()
@@ -222,15 +211,6 @@ func (a *relay) Failed(_ string, err error) {
 	}
 }
 
-// pidText returns a private id in the form in which its client gets it. With a broker it includes the id of
-// this server, so that other servers know which one to ask.
-func (srv *Server) pidText(id recovery.PID) string {
-	if srv.mover == nil {
-		return id.Secret()
-	}
-	return id.Secret() + "." + srv.host
-}
-
 // startSurvival makes this server write sessions down, and restore those of servers that were killed, if the
 // broker keeps a history and records.
 func (srv *Server) startSurvival() {
@@ -241,9 +221,13 @@ func (srv *Server) startSurvival() {
 	}
 	window, channel := srv.opts.Recovery.Window, srv.opts.Cluster.Channel
 	members, journal := fleetChannel(channel), journalChannel(channel)
+	memory := restoreMemory
+	if budget := srv.opts.Recovery.Budget; budget > 0 {
+		memory = min(memory, budget)
+	}
 	srv.sequence = standby.NewSequence(srv.recovery.Offsets())
 	srv.packets.Ordered = true
-	srv.snapshots = standby.NewWriter(store, window, srv.log)
+	srv.snapshots = standby.NewWriter(store, window, srv.recovery.Count, srv.log)
 	srv.restorer = &standby.Restorer{
 		Store: store, Taken: 2 * window,
 		History: standby.HistoryReader{
@@ -253,7 +237,7 @@ func (srv *Server) startSurvival() {
 			Any:     flask.New("", channel),
 			Host:    func(server string) wire.Wire { return flask.New(server, channel) },
 			Members: members, Journal: journal, Encode: srv.encodeMissed, Moves: census.MovesSockets,
-			Limit: srv.opts.Recovery.SessionLimit, Memory: restoreMemory,
+			Limit: srv.opts.Recovery.SessionLimit, Memory: memory,
 		},
 		Claimed: func(snap *standby.Snapshot) { raiseTo(&srv.ackIDs, snap.Asks+askMargin) },
 		Lost: func(ctx context.Context, why error) {
@@ -292,8 +276,9 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 		return
 	}
 	srv.mover.HandOver(ctx)
-	srv.mover.Close()
-	n := srv.recovery.Waiting() // without those that have moved
+	n := srv.mover.Close()
+	srv.storeSessions()
+	n += srv.recovery.Waiting()
 	switch {
 	case n == 0:
 	case ctx.Err() != nil:
@@ -303,12 +288,43 @@ func (srv *Server) handOverSessions(ctx context.Context) {
 	}
 }
 
+// storeSessions leaves the sessions of clients that are away in the broker's store, because of Shutdown. A server that is
+// started later, or that this one did not know, goes on with them.
+func (srv *Server) storeSessions() {
+	if srv.snapshots == nil {
+		return
+	}
+	for {
+		s, claim, ok := srv.recovery.ClaimWaiting()
+		if !ok {
+			return
+		}
+		srv.sequence.Lock()
+		snap := s.snapshot()
+		srv.sequence.Unlock()
+		if snap == nil {
+			s.end(ExpiredShutdown, ReasonServerShutdown, nil)
+			continue
+		}
+		s.sendOff(&departure{claim: claim, stored: true, give: func(m *migration.Session) {
+			snap.Session.Values = m.Values // the handlers have returned
+			form, _ := snap.Encode()       // otherwise what was written last stays
+			s.recovery.recorder.Keep(form)
+		}})
+	}
+}
+
 // socketSource is a Socket in the form of a standby.Source.
 type socketSource struct{ s *Socket }
 
 var _ standby.Source = socketSource{}
 
-func (src socketSource) Version() uint64 { return src.s.recovery.values.Version() }
+// Version also changes when the history misses an event, which the snapshot must have then, and after an outage, in
+// which another server may have taken the record.
+func (src socketSource) Version() uint64 {
+	c := src.s.srv().cluster
+	return src.s.recovery.values.Version() + c.Dropped() + c.Outages()
+}
 
 func (src socketSource) Snapshot() []byte {
 	s := src.s
@@ -342,7 +358,7 @@ func (s *Socket) snapshot() *standby.Snapshot {
 	defer s.mu.Unlock()
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	if state := s.state.Load(); s.reason != "" || r.overflowed || state != stateJoined && state != stateAway {
+	if state := s.state.Load(); s.reason != "" || r.overflowed || state != stateJoined && state != stateAway || !r.recorder.IsWritten() {
 		return nil
 	}
 	key := r.session.Key()
@@ -351,6 +367,7 @@ func (s *Socket) snapshot() *standby.Snapshot {
 	}
 	start, confirmed := r.session.Log.Start()
 	m.Start, m.Confirmed = start.String(), confirmed
+	r.recorder.Rebase(srv.cluster.Dropped())
 	var oldest uint64 // the step of the oldest event that is not in the base
 	for p := range r.session.Log.All() {
 		switch {
@@ -368,26 +385,10 @@ func (s *Socket) snapshot() *standby.Snapshot {
 // Taken ends the session on this server, because another one has it.
 func (src socketSource) Taken() {
 	s := src.s
-	if _, claim, ok := s.srv().recovery.ClaimKey(s.recovery.session.Key()); ok {
+	if claim, ok := s.recovery.session.Claim(); ok {
 		s.sendOff(&departure{claim: claim, give: func(*migration.Session) {}})
 	}
 }
 
 // askMargin is how many acknowledgements a server may have asked for after it wrote a session down.
 const askMargin = 1 << 24
-
-// encodeMissed returns an event of the history in the form in which a client gets it. The wait for its
-// acknowledgements has ended with its server.
-func (srv *Server) encodeMissed(e *wire.Event, asks bool) (m migration.Packet, err error) {
-	head := parser.Header{Type: parser.Event, Namespace: e.Namespace}
-	if asks {
-		head.ID, head.HasID = srv.ackIDs.Add(1), true
-	}
-	out, _, err := srv.packets.FromWire(head, e)
-	if err != nil {
-		return m, err
-	}
-	m = packets.ToMove(out.Fixed().Kept)
-	m.Ask = 0
-	return m, nil
-}

@@ -48,6 +48,10 @@ type Adapter interface {
 
 	// Status returns the state of the connection with the broker.
 	Status() broker.Status
+	// Outages returns how often the connection with the broker has been lost. It takes no lock.
+	Outages() uint64
+	// Dropped returns how many events and commands have not been published, and never will be. It takes no lock.
+	Dropped() uint64
 	// Close ends the cluster. What waits to be published is published until the
 	// context ends; the error says how much is lost.
 	Close(ctx context.Context) error

@@ -41,8 +41,8 @@ type Listener interface {
 	Order(content []byte)
 }
 
-// ErrNotCaptured: not everything could be captured. The subscription was lost, or there was more than
-// Options.CaptureLimit.
+// ErrNotCaptured: not everything could be captured. The subscription was lost, and the broker does not keep a history that
+// reaches back to that, or there was more than Options.CaptureLimit.
 var ErrNotCaptured = errors.New("socketio: messages of other servers that arrived meanwhile could not be kept")
 
 // NewCapture returns a Capture that has not begun.
@@ -113,6 +113,13 @@ func (c *Cluster) isOwn(m captured) bool {
 		return host == c.opts.ID
 	}
 	return m.own
+}
+
+// Ended reports whether the Capture has ended, or has failed: something that has come since Begin is lost.
+func (p *Capture) Ended() bool {
+	p.c.turn.Lock()
+	defer p.c.turn.Unlock()
+	return p.state == captureOver
 }
 
 // End ends the Capture, if that has not happened.

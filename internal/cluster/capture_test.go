@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-d124fa34/socketio/brokertest"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 )
@@ -237,4 +238,40 @@ func TestReplayOwn(t *testing.T) {
 		require.Equal(t, []string{` "its own" 1`, "1 sid", `{"do":"move"}`}, l.heard)
 		require.Zero(t, b.Captured())
 	})
+}
+
+// With a history, a Capture goes on after an outage: it has what was missed. When the history does not reach back far enough,
+// it fails.
+func TestCaptureDuringAnOutage(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			service, s := startOn(t, &brokertest.Memory{Keep: 10}, "a", "b")
+			p := capture(t, s[1], "now")
+			require.NoError(t, s[0].Emit(event("before"), nil))
+			synctest.Wait()
+			service.Cut(s[1].broker)
+			require.NoError(t, s[0].Emit(event("missed"), nil))
+			require.NoError(t, s[0].PutTransient("members", []byte(`{"v":1,"is":"ask","host":"x","id":1,"question":{"do":"move"},"order":true}`)))
+			synctest.Wait()
+			if lost {
+				service.Forget()
+				require.NoError(t, s[0].Emit(event("kept"), nil))
+				synctest.Wait()
+			}
+			require.False(t, p.Ended())
+			service.Restore(s[1].broker)
+			time.Sleep(time.Minute)
+			require.Equal(t, lost, p.Ended())
+			require.NoError(t, s[0].Emit(event("after"), nil))
+			synctest.Wait()
+			var l arrival
+			if err := p.Replay(&l, func() {}); lost {
+				require.ErrorIs(t, err, cluster.ErrNotCaptured)
+				return
+			}
+			require.Equal(t, []string{` "before" 1`, ` "missed" 1`, ` "after" 1`}, l.heard)
+			p.End()
+			require.True(t, p.Ended())
+		})
+	}
 }

@@ -65,5 +65,11 @@ func (p *Publisher) PutTransient(channel string, data []byte) error {
 // Status returns the state of the connection with the broker.
 func (p *Publisher) Status() broker.Status { return p.out.Status() }
 
+// Outages returns how often the connection with the broker has been lost. It takes no lock.
+func (p *Publisher) Outages() uint64 { return p.out.Link.Outages() }
+
+// Dropped returns how many events and commands have not been published. It takes no lock.
+func (p *Publisher) Dropped() uint64 { return p.out.Link.Dropped() }
+
 // Close publishes what waits until the context ends; the error says how much is lost.
 func (p *Publisher) Close(ctx context.Context) error { return p.out.Close(ctx) }

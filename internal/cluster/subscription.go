@@ -102,18 +102,24 @@ func (c *Cluster) connected() {
 // it, so the waits for them end.
 func (c *Cluster) disconnected(err error) {
 	c.Members.Disconnected()
-	c.turn.Lock()
-	c.tape.endAll()
-	c.turn.Unlock()
 	if c.catchUp.history == nil || errors.Is(err, broker.ErrClosed) {
+		c.endCaptures()
 		c.endKnown()
 	}
 	c.out.Link.Subscribed(err)
 }
 
+// endCaptures makes the Captures fail, because messages are lost.
+func (c *Cluster) endCaptures() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	c.tape.endAll()
+}
+
 // gap says that messages are lost although the broker has a history.
 func (c *Cluster) gap(err error) {
 	c.out.Link.Gap(err)
+	c.endCaptures()
 	c.endKnown()
 	if c.catchUp.missed {
 		c.catchUp.lost = true
@@ -135,7 +141,8 @@ func (c *Cluster) receive(channel string, data []byte) {
 	}
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	if len(c.tape.captures) > 0 && (channel != c.membersChannel || fleet.PerhapsOrder(data)) {
+	// Orders that were missed are not carried out: they are asked again.
+	if len(c.tape.captures) > 0 && (channel != c.membersChannel || !c.catchUp.missed && fleet.PerhapsOrder(data)) {
 		c.tape.add(channel, data, c.catchUp.coming, c.opts.CaptureLimit)
 	}
 	if channel == c.membersChannel {

@@ -74,7 +74,7 @@ func (f *Fleet) Ask(ctx context.Context, q Question) ([]Reply, error) {
 	}
 	s := f.begin(q)
 	defer f.finish(s)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !f.hasEnded(s) { // an order whose answer cannot arrive must not be carried out
 		if err := f.publish(s.ask(nil)); err != nil {
 			f.end(s, ErrUnavailable)
 		}
@@ -129,6 +129,12 @@ func (f *Fleet) begin(q Question) *survey {
 	}
 	f.surveys[s.id] = s
 	return s
+}
+
+func (f *Fleet) hasEnded(s *survey) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return s.ended
 }
 
 func (f *Fleet) finish(s *survey) {

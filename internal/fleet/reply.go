@@ -21,9 +21,12 @@ func size(names []string) (n int) {
 	return n
 }
 
+// Busy is Answer.Err of a server that has not taken the question: it can be asked again.
+const Busy = "too many long answers are being sent: ask again later"
+
 // Answers to questions that are not taken now.
 var (
-	errBusy      = Answer{Err: "too many long answers are being sent: ask again later"}
+	errBusy      = Answer{Err: Busy}
 	errAskedOnce = Answer{Err: "the question was asked twice"}
 )
 

@@ -223,7 +223,7 @@ func (s *survey) result() (replies []Reply, err error) {
 			continue
 		}
 		missing = append(missing, r.name)
-		if err == nil {
+		if err == nil || s.err == nil && r.err == ErrInterrupted { // such a server may be asked again
 			err = r.err
 		}
 	}

@@ -20,9 +20,9 @@ type waiting struct {
 	server  bool   // it is another server
 }
 
-// ended reports whether there is something to be done now that a fetch has ended, and forgets the
+// hasEnded reports whether there is something to be done now that a fetch has ended, and forgets the
 // fetch if not.
-func (m *Mover) ended(key recovery.Key, a *arrival) bool {
+func (m *Mover) hasEnded(key recovery.Key, a *arrival) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a.passed = false // who asks for the session need not wait any more
@@ -31,7 +31,37 @@ func (m *Mover) ended(key recovery.Key, a *arrival) bool {
 	}
 	m.waiting--
 	delete(m.arrivals, key)
+	m.endedLocked()
 	return false
+}
+
+// endedLocked notes that something has ended that was under way.
+func (m *Mover) endedLocked() {
+	if m.ended != nil {
+		close(m.ended)
+		m.ended = nil
+	}
+}
+
+// awaitUnderWay waits until no session is on its way to this server. It reports false if the context ends before.
+func (m *Mover) awaitUnderWay(ctx context.Context) bool {
+	for {
+		m.mu.Lock()
+		if m.waiting == 0 && len(m.batches) == 0 {
+			m.mu.Unlock()
+			return true
+		}
+		if m.ended == nil {
+			m.ended = make(chan struct{})
+		}
+		ended := m.ended
+		m.mu.Unlock()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // Await has done called as Fetch does, if the session is being fetched. Otherwise it reports false.
@@ -65,6 +95,13 @@ func (m *Mover) letPass(a *arrival) {
 	for _, w := range servers {
 		w.proceed()
 	}
+}
+
+// hasAfterBatches reports whether this server has a session when those have arrived that other servers are handing
+// over.
+func (m *Mover) hasAfterBatches(ctx context.Context, key recovery.Key) bool {
+	m.awaitBatches(ctx)
+	return m.host.Has(key)
 }
 
 // awaitBatches waits until the sessions that other servers are handing over have arrived.

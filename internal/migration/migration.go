@@ -30,6 +30,9 @@ type Session struct {
 	Own       string     `json:"own,omitempty"`     // see recovery.Log.TrimmedOwn
 	Packets   []Packet   `json:"packets,omitempty"` // oldest first
 	Questions []Question `json:"questions,omitempty"`
+	// Asks is the newest id of an acknowledgement that its server has given: a late answer of the client must not
+	// count for another question.
+	Asks uint64 `json:"asks,omitempty"`
 
 	// Restored is what Restorer.Restore has for Host.Take besides. It goes to no other server.
 	Restored any `json:"-"`

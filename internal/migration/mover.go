@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/internal/cluster"
@@ -38,6 +38,8 @@ type Host interface {
 	Has(key recovery.Key) bool
 	// Waiting returns how many sessions there are whose clients are away.
 	Waiting() int
+	// Count counts bytes that sessions take while they are restored, or takes them off if it is negative.
+	Count(bytes int64)
 	// Take makes sessions of another server this server's, with what the Capture has for them. What
 	// this server has published before has not come back from the broker yet.
 	Take(sessions []*Session, from string, c *cluster.Capture) Arrivals
@@ -63,16 +65,18 @@ type Servers interface {
 // answers the questions of others. It has a goroutine for each session that is under way, and Close
 // ends them.
 type Mover struct {
+	marks
 	host    Host
-	servers Servers
-	self    string // the id of this server
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	slots   chan struct{} // one for each fetch that runs
 	broad   chan struct{} // holds who may ask all servers
 
-	restores restores
+	restores *restores
+
+	giving  sync.Mutex // held while sessions are given to a server that takes all; before the locks of the Host and the others here
+	leavers leavers
 
 	mu       sync.Mutex
 	leaving  bool // nothing is taken any more
@@ -80,26 +84,36 @@ type Mover struct {
 	arrivals map[recovery.Key]*arrival
 	batches  map[*arrival]struct{}   // sessions that other servers hand over to this one
 	handed   map[recovery.Key]string // to which server HandOver has given a session
+	ended    chan struct{}           // closed when something that was under way has ended; nil: nobody waits for that
 }
 
 // NewMover returns a Mover for a server that is called self by the others.
 func NewMover(host Host, servers Servers, self string) *Mover {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Mover{
-		host: host, servers: servers, self: self, ctx: ctx, cancel: cancel,
+	m := &Mover{
+		marks: marks{servers, self}, host: host, ctx: ctx, cancel: cancel,
 		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1),
-		restores: restores{slots: make(chan struct{}, maxRestores), claims: make(chan struct{}, maxClaims)},
 		arrivals: make(map[recovery.Key]*arrival), batches: make(map[*arrival]struct{}), handed: make(map[recovery.Key]string),
 	}
+	m.restores = newRestores(ctx, m.marks, host, &m.running)
+	return m
 }
 
-// Close gives up what is under way, and waits for its goroutines.
-func (m *Mover) Close() {
+// Close gives up what is under way, and waits for its goroutines. It returns how many sessions have left this server
+// and have not been handed over.
+func (m *Mover) Close() (lost int) {
 	m.mu.Lock()
 	m.leaving = true
 	m.mu.Unlock()
 	m.cancel()
 	m.running.Wait()
+	return m.leavers.len()
+}
+
+func (m *Mover) isLeaving() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leaving
 }
 
 // Fetch fetches a session that another server may have: home if it has not moved. done is called
@@ -119,13 +133,8 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 	m.arrivals[key] = a
 	m.waiting++
 	m.running.Go(func() {
-		if !m.fetch(key, home, a) && m.host.CanRestore() {
-			m.mu.Lock()
-			a.passed = true // from now on this server asks no other one
-			m.mu.Unlock()
-			m.restore(key)
-		}
-		for m.ended(key, a) {
+		m.bring(key, home, a)
+		for m.hasEnded(key, a) {
 			m.mu.Lock()
 			then := a.then
 			a.then = nil
@@ -138,36 +147,62 @@ func (m *Mover) Fetch(key recovery.Key, home string, done func()) (ok bool) {
 	return true
 }
 
-// fetch fetches a session from the server that has it. It reports false if there is none, or none that
-// answers: nobody has the session.
-func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool) {
+// bring brings a session to this server, if there is one: from the server that has it or, if no server has it,
+// from what its server has written down. While it is not known whether a server has it, because the connection
+// with the broker is lost, bring tries again: a session must not go on in two places.
+func (m *Mover) bring(key recovery.Key, home string, a *arrival) {
+	for until := time.Now().Add(restoreTime); ; {
+		found, err := m.fetch(key, home, a)
+		if found || !m.host.CanRestore() || m.isLeaving() {
+			return
+		}
+		if err == nil {
+			m.mu.Lock()
+			a.passed = true // from now on this server asks no other one
+			m.mu.Unlock()
+			err = m.restores.restore(key)
+		}
+		if err == nil || time.Now().After(until) || !pause(m.ctx, retryPause) {
+			return
+		}
+	}
+}
+
+// fetch fetches a session from the server that has it. If there is none, or none that answers, found is
+// false: nobody has the session. An error means that this is not known.
+func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
 	defer cancel()
 	if !hold(ctx, m.slots) {
-		return false
+		return false, ctx.Err()
 	}
 	defer func() { <-m.slots }()
 	q := question{Do: doMove, Key: hex.EncodeToString(key[:])}
 	asked := map[string]bool{m.self: true}
 	next := home
 	for range maxHops {
+		if m.isLeaving() { // it is better off where it is
+			return false, nil
+		}
 		if asked[next] {
 			next = "" // all
 		}
-		if asked[next] || next == "" && !m.mayAskAll(ctx) {
-			return false
+		if asked[next] {
+			break
+		}
+		if next == "" && !m.mayAskAll(ctx) {
+			return false, ctx.Err()
 		}
 		asked[next] = true
-		found, next = m.ask(ctx, &q, next, a, key)
-		if next == m.self && !found { // the other server has handed it over, in a batch that is under way
-			m.awaitBatches(ctx)
-			found = m.host.Has(key)
-		}
+		found, next, err = m.ask(ctx, &q, next, a, key)
 		if found {
-			return true
+			return true, nil
+		}
+		if next == m.self && m.hasAfterBatches(ctx, key) { // the other server has handed it over, in a batch that is under way
+			return true, nil
 		}
 	}
-	return false
+	return m.hasAfterBatches(ctx, key), err // the server that has handed it over may have gone
 }
 
 // mayAskAll waits until the next question to all servers may be asked: any client that connects can
@@ -181,25 +216,27 @@ func (m *Mover) mayAskAll(ctx context.Context) bool {
 }
 
 // ask asks a server for a session, or, if to is empty, all of them. If it has come, found is set; if not,
-// next is the server that is said to have it, or empty.
-func (m *Mover) ask(ctx context.Context, q *question, to string, a *arrival, key recovery.Key) (found bool, next string) {
-	for _, r := range m.take(ctx, q, to, a, func(s *Session) bool { return string(s.Key) == string(key[:]) }) {
+// next is the server that is said to have it, or empty. For the error see fetch.
+func (m *Mover) ask(ctx context.Context, q *question, to string, a *arrival, key recovery.Key) (found bool, next string, err error) {
+	replies, err := m.take(ctx, q, to, a, func(s *Session) bool { return string(s.Key) == string(key[:]) })
+	for _, r := range replies {
 		if r.Found {
-			return true, ""
+			return true, "", nil
 		}
 		if r.Count == elsewhere && len(r.Names) == 1 {
 			next = r.Names[0]
 		}
 	}
-	return false, next
+	return false, next, err
 }
 
-// take asks a question and takes the sessions that come, if they are wanted.
-func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wanted func(*Session) bool) []fleet.Reply {
+// take asks a question and takes the sessions that come, if they are wanted. An error means that servers
+// could not be asked, or have not answered although they are there.
+func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wanted func(*Session) bool) ([]fleet.Reply, error) {
 	capture := m.servers.NewCapture()
 	defer capture.End()
 	m.letPass(a)
-	replies, _ := m.servers.Ask(ctx, fleet.Question{
+	replies, err := m.servers.Ask(ctx, fleet.Question{
 		Content: q.encode(), Order: true, UntilFound: true, Urgent: true, To: to,
 		Passed: func() {
 			capture.Begin()
@@ -208,33 +245,36 @@ func (m *Mover) take(ctx context.Context, q *question, to string, a *arrival, wa
 			a.passed = true
 		},
 	})
+	err = uncertain(replies, err)
 	for i := range replies {
 		r := &replies[i]
 		if !r.Found {
 			continue
 		}
-		sessions, err := Read(r.Names)
+		sessions, bad := Read(r.Names)
 		for _, s := range sessions {
-			r.Found = r.Found && err == nil && len(s.Key) == len(recovery.Key{}) && wanted(s)
+			r.Found = r.Found && bad == nil && len(s.Key) == len(recovery.Key{}) && wanted(s)
 		}
-		if r.Found {
-			m.settle(ctx, m.host.Take(sessions, r.Host, capture))
+		if r.Found && len(sessions) > 0 {
+			m.settle(ctx, capture, m.host.Take(sessions, r.Host, capture))
 			break // the Capture is used up, and one server has it at most
 		}
 	}
-	return replies
+	return replies, err
 }
 
-// settle waits until what this server had published before it took sessions has come back from the
-// broker.
-func (m *Mover) settle(ctx context.Context, a Arrivals) {
-	q := question{Do: doMark}
-	var again atomic.Bool
-	for ask := true; ask; ask = again.Load() {
-		again.Store(false)
-		_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), To: m.self, Passed: func() { again.Store(a.Settle()) }})
+// uncertain returns an error if a server may have what was asked for although it has not answered so. That is not
+// so for servers that are gone.
+func uncertain(replies []fleet.Reply, err error) error {
+	for _, r := range replies {
+		if r.Err == fleet.Busy {
+			return errors.New(r.Err)
+		}
 	}
-	a.End()
+	if errors.Is(err, fleet.ErrUnavailable) || errors.Is(err, fleet.ErrInterrupted) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 // question is the content of a fleet.Question about sessions that move.
@@ -300,13 +340,15 @@ func (m *Mover) move(key recovery.Key, to string, answer func(fleet.Answer)) {
 		m.mu.Unlock()
 		return
 	}
-	host, gone := m.handed[key]
 	m.mu.Unlock()
-	if gone {
-		answer(fleet.Answer{Names: []string{host}, Count: elsewhere})
+	give := func(s *Session) { answer(formed(s)) }
+	if m.host.Give(key, to, give) {
 		return
 	}
-	if m.host.Give(key, to, func(s *Session) { answer(formed(s)) }) {
+	if ok, host := m.giveLeaver(key, to, give); ok {
+		return
+	} else if host != "" {
+		answer(fleet.Answer{Names: []string{host}, Count: elsewhere})
 		return
 	}
 	m.mu.Lock()

@@ -2,163 +2,255 @@ package migration
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
-	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 )
 
 const (
-	maxRestores = 1000 // sessions that are restored at once; more wait
-	maxClaims   = 32   // Restorer.Claim that run at once
+	maxRestores = 1000     // sessions that are restored at once; more wait
+	maxClaims   = 32       // Restorer.Claim that run at once
+	maxClaimed  = 32 << 20 // bytes of the claims that are restored at once, about; more wait
 	// gatherTime is how long sessions are gathered before they are restored: all clients of a server that was killed
 	// come at the same time, and the history is read once for all that are there.
 	gatherTime = 20 * time.Millisecond
+	// restoreTime is for how long a session is tried to be restored while the broker is away.
+	restoreTime = 30 * time.Second
+	releaseTime = time.Second // for Restorer.Release
 )
 
-// Restorer is the part of a Host that has what servers have written down of their sessions. Claim and
-// Restore wait.
+// Restorer is the part of a Host that has what servers have written down of their sessions. Claim,
+// Restore and Release wait.
 type Restorer interface {
 	// CanRestore reports whether Claim may find something. Otherwise it is not called.
 	CanRestore() bool
-	// Claim takes the session with a key that its server has written down before it was killed, nil if there is none. Any
-	// goroutine calls it.
-	Claim(ctx context.Context, key recovery.Key) Claim
+	// Claim takes the session with a key that its server has written down before it was killed, nil if there is none. An
+	// error means that nobody knows, because the broker is away. Any goroutine calls it.
+	Claim(ctx context.Context, key recovery.Key) (Claim, error)
 	// Restore returns the sessions of claims, and up to which position of the broker's history they have what was
-	// emitted. Those that are lost are missing. There may be some that have to be restored later. One goroutine calls it.
-	Restore(ctx context.Context, claims []Claim) (sessions []*Session, at broker.Position, later []Claim)
+	// emitted. Those that are lost are missing. There may be some that have to be restored later. If there is an
+	// error, because the broker is away, there is no session, and all can be tried again. So can those that were
+	// returned. One goroutine calls it.
+	Restore(ctx context.Context, claims []Claim) (sessions []*Session, at broker.Position, later []Claim, err error)
+	// Release gives back claims that could not be restored, so that another server can claim them, and logs why if
+	// that fails, too. The goroutine of Restore calls it.
+	Release(ctx context.Context, claims []Claim, why error)
 }
 
-// Claim is a session that will be restored. Only the Restorer knows its type.
-type Claim any
+// Claim is a session that will be restored. Only the Restorer knows more of it.
+type Claim interface {
+	Size() int64 // about how many bytes it takes
+}
 
-// restores are the sessions that are being restored. Mover.mu guards waiting and running.
+// restores restores sessions whose server was killed. It has a goroutine while there are some, which ends with its
+// context.
 type restores struct {
-	slots   chan struct{} // one for each session
-	claims  chan struct{} // one for each Claim that runs
+	marks
+	host    Host
+	ctx     context.Context
+	running *sync.WaitGroup // has the goroutine
+	slots   chan struct{}   // one for each session
+	claims  chan struct{}   // one for each Claim that runs
+
+	mu      sync.Mutex
 	waiting []claimed
-	running bool // there is a goroutine that restores what waits
+	active  bool          // the goroutine runs
+	bytes   int64         // of all that are claimed
+	freed   chan struct{} // closed when bytes gets less; nil: nobody waits for that
 }
 
-// claimed is a session that waits.
+// claimed is a session that is being restored.
 type claimed struct {
-	claim Claim
-	done  chan struct{} // closed when it has been restored, or is lost
+	Claim
+	until time.Time     // when it is given up
+	done  chan struct{} // closed when it has been restored, is lost or is given up
 }
 
-// hold waits for a slot. It reports false if the context ends before.
-func hold(ctx context.Context, slots chan struct{}) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
+func newRestores(ctx context.Context, k marks, h Host, running *sync.WaitGroup) *restores {
+	return &restores{
+		marks: k, host: h, ctx: ctx, running: running,
+		slots: make(chan struct{}, maxRestores), claims: make(chan struct{}, maxClaims),
 	}
 }
 
 // restore makes a session that no server has go on on this one, if its server has written it down. It waits
-// until that has happened, or cannot.
-func (m *Mover) restore(key recovery.Key) {
-	r := &m.restores
-	if !hold(m.ctx, r.slots) {
-		return
+// until that has happened, or cannot. An error means that it is not known whether there is one.
+func (r *restores) restore(key recovery.Key) error {
+	if !hold(r.ctx, r.slots) {
+		return r.ctx.Err()
 	}
 	defer func() { <-r.slots }()
-	claim := m.claim(key)
+	claim, err := r.claim(key)
 	if claim == nil {
-		return
+		return err
 	}
-	c := claimed{claim, make(chan struct{})}
-	m.mu.Lock()
-	r.waiting = append(r.waiting, c)
-	if !r.running {
-		r.running = true
-		m.running.Go(m.restoreWaiting)
-	}
-	m.mu.Unlock()
+	c := claimed{claim, time.Now().Add(restoreTime), make(chan struct{})}
+	r.put(c)
 	<-c.done
+	return nil
 }
 
-func (m *Mover) claim(key recovery.Key) Claim {
-	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
+// claim claims a session when there is room for it.
+func (r *restores) claim(key recovery.Key) (Claim, error) {
+	ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 	defer cancel()
-	if !hold(ctx, m.restores.claims) {
-		return nil
+	if !hold(ctx, r.claims) {
+		return nil, ctx.Err()
 	}
-	defer func() { <-m.restores.claims }()
-	return m.host.Claim(ctx, key)
+	defer func() { <-r.claims }()
+	if !r.awaitRoom(ctx) {
+		return nil, ctx.Err()
+	}
+	c, err := r.host.Claim(ctx, key)
+	if c == nil {
+		return nil, err
+	}
+	r.host.Count(c.Size())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes += c.Size()
+	return c, nil
 }
 
-// restoreWaiting restores what waits, all of it at once, until nothing does. Those who come meanwhile are restored
-// together then.
-func (m *Mover) restoreWaiting() {
-	r := &m.restores
+// awaitRoom waits until the claims are not too large. It reports false if the context ends before.
+func (r *restores) awaitRoom(ctx context.Context) bool {
 	for {
-		select {
-		case <-time.After(gatherTime):
-		case <-m.ctx.Done(): // what waits is lost
+		r.mu.Lock()
+		if r.bytes < maxClaimed {
+			r.mu.Unlock()
+			return true
 		}
-		m.mu.Lock()
-		all := r.waiting
-		r.waiting = nil
-		r.running = len(all) > 0
-		m.mu.Unlock()
+		if r.freed == nil {
+			r.freed = make(chan struct{})
+		}
+		freed := r.freed
+		r.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// put has sessions restored.
+func (r *restores) put(all ...claimed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = append(r.waiting, all...)
+	if !r.active && len(r.waiting) > 0 {
+		r.active = true
+		r.running.Go(r.run)
+	}
+}
+
+// take returns the sessions that wait. If there are none, the goroutine ends.
+func (r *restores) take() (all []claimed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all, r.waiting = r.waiting, nil
+	r.active = len(all) > 0
+	return all
+}
+
+// run restores what waits, all of it at once, until nothing does. Those who come meanwhile are restored
+// together then.
+func (r *restores) run() {
+	for wait := gatherTime; ; {
+		pause(r.ctx, wait)
+		all := r.take()
 		if len(all) == 0 {
 			return
 		}
-		done := make(map[Claim]chan struct{}, len(all))
-		claims := make([]Claim, 0, len(all))
-		for _, c := range all {
-			done[c.claim] = c.done
-			claims = append(claims, c.claim)
+		later, err := r.restoreAll(all)
+		wait = gatherTime
+		if err != nil {
+			wait, later = retryPause, r.giveUp(all, err)
 		}
-		var later []claimed
-		for _, claim := range m.restoreAll(claims) {
-			later = append(later, claimed{claim, done[claim]})
-			delete(done, claim)
-		}
-		m.mu.Lock()
-		r.waiting = append(later, r.waiting...)
-		m.mu.Unlock()
-		for _, c := range done {
-			close(c)
-		}
+		r.put(later...)
 	}
 }
 
-// restoreAll restores sessions, and returns those that have to be restored later.
+// restoreAll restores sessions, and returns those that have to be restored later. An error means that none is
+// restored or lost, because of the broker.
 //
 // What this server has published before goes round first, so that it is in the history; and then
 // what has come until the history has been read, so that no part of it comes once more.
-func (m *Mover) restoreAll(claims []Claim) (later []Claim) {
-	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
+func (r *restores) restoreAll(all []claimed) (later []claimed, err error) {
+	ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 	defer cancel()
-	capture := m.servers.NewCapture()
+	capture := r.servers.NewCapture()
 	defer capture.End()
-	if !m.mark(ctx, capture.Begin) {
-		return nil
+	if !r.pass(ctx, capture.Begin) {
+		return nil, errBroker
 	}
-	sessions, at, later := m.host.Restore(ctx, claims)
-	if len(sessions) == 0 {
-		return later
+	claims := make([]Claim, 0, len(all))
+	for _, c := range all {
+		claims = append(claims, c.Claim)
 	}
-	if m.mark(ctx, func() {}) {
+	sessions, at, rest, err := r.host.Restore(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	if len(sessions) > 0 {
+		if !r.pass(ctx, func() {}) || capture.Ended() {
+			return nil, errBroker
+		}
 		capture.SkipTo(at)
-		m.settle(ctx, m.host.Take(sessions, "", capture))
+		arrivals := r.host.Take(sessions, "", capture)
+		settling, cancel := context.WithTimeout(r.ctx, restoreTime) // the broker may be lost once more
+		defer cancel()
+		r.settle(settling, capture, arrivals)
 	}
-	return later
+	isLater := func(c claimed) bool { return slices.Contains(rest, c.Claim) }
+	for _, c := range all {
+		if isLater(c) {
+			later = append(later, c)
+		}
+	}
+	r.end(slices.DeleteFunc(all, isLater))
+	return later, nil
 }
 
-// mark waits until what this server has published before has come back from the broker. It then has
-// passed called.
-func (m *Mover) mark(ctx context.Context, passed func()) (ok bool) {
-	q := question{Do: doMark}
-	var came atomic.Bool
-	_, _ = m.servers.Ask(ctx, fleet.Question{Content: q.encode(), To: m.self, Passed: func() {
-		came.Store(true)
-		passed()
-	}})
-	return came.Load()
+// giveUp gives up those that have been tried for too long, or all if the Mover is closed. It returns the others.
+func (r *restores) giveUp(all []claimed, why error) (others []claimed) {
+	now := time.Now()
+	var claims []Claim
+	var ended []claimed
+	for _, c := range all {
+		if r.ctx.Err() == nil && now.Before(c.until) {
+			others = append(others, c)
+		} else {
+			claims, ended = append(claims, c.Claim), append(ended, c)
+		}
+	}
+	if len(claims) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), releaseTime)
+		defer cancel()
+		r.host.Release(ctx, claims, why)
+		r.end(ended)
+	}
+	return others
+}
+
+// end has those go on who wait for the sessions.
+func (r *restores) end(all []claimed) {
+	var size int64
+	for _, c := range all {
+		size += c.Size()
+	}
+	r.host.Count(-size)
+	r.mu.Lock()
+	r.bytes -= size
+	if r.freed != nil {
+		close(r.freed)
+		r.freed = nil
+	}
+	r.mu.Unlock()
+	for _, c := range all {
+		close(c.done)
+	}
 }

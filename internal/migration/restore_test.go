@@ -77,21 +77,119 @@ func TestRestoreLater(t *testing.T) {
 	})
 }
 
-// Close ends what waits to be restored.
+// What is being restored when the server ends can be restored by another one.
 func TestCloseWhileRestoring(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork("a")
 		a := n.servers["a"]
-		a.written = map[recovery.Key]*Session{}
+		a.written, a.size = map[recovery.Key]*Session{}, 10
 		done := 0
 		for i := range byte(3) {
 			key := testKey(i)
-			a.write(key, "lost")
+			a.write(key, fmt.Sprint(i))
 			require.True(t, a.Fetch(key, "gone", n.counter(&done)))
 		}
-		time.Sleep(2 * broadPause)
+		time.Sleep(4 * broadPause)
 		synctest.Wait()
+		assert.Empty(t, a.written, "all are claimed")
 		n.close()
 		assert.Equal(t, 3, done)
+		assert.Len(t, a.written, 3)
+		assert.Zero(t, a.counted)
+	})
+}
+
+// While the broker is away sessions are not lost, wherever they are on their way: they are restored when it is back, each
+// once. Nobody else gets a session that a server has although it cannot be asked.
+func TestRestoreDuringAnOutage(t *testing.T) {
+	for _, outage := range []string{"before", "while the history is read", "while messages go round"} {
+		t.Run(outage, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork("a", "b")
+				defer n.close()
+				a := n.servers["a"]
+				a.written, a.size = make(map[recovery.Key]*Session), 10
+				n.servers["b"].sessions[testKey(100)] = "alive"
+				a.write(testKey(100), "what its server has written before")
+				switch outage {
+				case "before":
+					a.away = true
+				case "while the history is read":
+					a.restoring = func() {
+						a.restoring = nil
+						a.setAway(true)
+					}
+				case "while messages go round":
+					a.settling = func(sessions []*Session) bool {
+						a.away = sessions[0].SID != "alive"
+						return a.away
+					}
+				}
+				var done [101]int
+				for _, i := range []byte{0, 1, 2, 100} {
+					if i < 100 {
+						a.write(testKey(i), fmt.Sprint(i))
+					}
+					require.True(t, a.Fetch(testKey(i), "b", n.counter(&done[i])))
+				}
+				time.Sleep(10 * time.Second)
+				n.mu.Lock()
+				assert.Equal(t, [3]int{}, [3]int(done[:3]))
+				a.away = false
+				n.mu.Unlock()
+				time.Sleep(5 * time.Second)
+				synctest.Wait()
+				n.mu.Lock()
+				assert.Equal(t, [4]int{1, 1, 1, 1}, [4]int{done[0], done[1], done[2], done[100]})
+				assert.Len(t, a.sessions, 4)
+				assert.Equal(t, "alive", a.sessions[testKey(100)])
+				assert.Zero(t, a.counted)
+				n.mu.Unlock()
+			})
+		})
+	}
+}
+
+// When the broker is away for too long, clients are answered, and what was claimed is given back.
+func TestRestoreGivesUp(t *testing.T) {
+	for _, claimed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork("a")
+			defer n.close()
+			a := n.servers["a"]
+			a.written = make(map[recovery.Key]*Session)
+			a.write(testKey(1), "sid")
+			a.away = !claimed
+			a.restoring = func() { a.setAway(true) }
+			begin, done := time.Now(), make(chan struct{})
+			require.True(t, a.Fetch(testKey(1), "gone", func() { close(done) }))
+			<-done
+			assert.InDelta(t, restoreTime, time.Since(begin), float64(2*time.Second))
+			assert.False(t, a.Has(testKey(1)))
+			assert.Contains(t, a.written, testKey(1))
+		})
+	}
+}
+
+// What is claimed at once is bounded in bytes.
+func TestClaimsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork("a")
+		defer n.close()
+		a := n.servers["a"]
+		const many = 200
+		a.written, a.size = make(map[recovery.Key]*Session), 1<<20
+		done := 0
+		for i := range byte(many) {
+			a.write(testKey(i), fmt.Sprint(i))
+			require.True(t, a.Fetch(testKey(i), "gone", n.counter(&done)))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, many, done)
+		assert.Len(t, a.sessions, many)
+		assert.LessOrEqual(t, a.most, int64(maxClaimed+maxClaims*a.size))
+		assert.Greater(t, a.most, int64(maxClaimed/2))
+		assert.Zero(t, a.counted)
 	})
 }

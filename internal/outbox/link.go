@@ -20,6 +20,7 @@ type Link struct {
 	published, dropped atomic.Uint64
 	received, replayed atomic.Uint64
 	ignored, gaps      atomic.Uint64
+	outages            atomic.Uint64
 
 	mu            sync.Mutex
 	subscription  error // why nothing comes in; nil if it does, or need not
@@ -27,7 +28,6 @@ type Link struct {
 	connected     bool
 	wasConnected  bool
 	since         time.Time
-	outages       uint64
 	droppedBefore uint64    // dropped when the outage began
 	warned        time.Time // when trouble on the channel was last logged
 }
@@ -70,7 +70,7 @@ func (l *Link) note(side *error, err error) {
 		if connected {
 			dropped = l.dropped.Load() - l.droppedBefore
 		} else {
-			l.outages++
+			l.outages.Add(1)
 			l.droppedBefore = l.dropped.Load()
 		}
 	}
@@ -134,6 +134,12 @@ func (l *Link) Ignore(data []byte, err error) {
 	}
 }
 
+// Dropped returns how many messages that are of use later have not been published.
+func (l *Link) Dropped() uint64 { return l.dropped.Load() }
+
+// Outages returns how often the connection has been lost.
+func (l *Link) Outages() uint64 { return l.outages.Load() }
+
 // CountIgnored counts a message that cannot be used, and that has been logged.
 func (l *Link) CountIgnored() { l.ignored.Add(1) }
 
@@ -142,7 +148,7 @@ func (l *Link) status() broker.Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := broker.Status{
-		Connected: l.connected, Since: l.since, Outages: l.outages,
+		Connected: l.connected, Since: l.since, Outages: l.outages.Load(),
 		Published: l.published.Load(), Received: l.received.Load(), Replayed: l.replayed.Load(),
 		Dropped: l.dropped.Load(), Ignored: l.ignored.Load(), Gaps: l.gaps.Load(),
 	}

@@ -108,3 +108,42 @@ func TestEndAfterTheReturn(t *testing.T) {
 		assert.Same(t, back, self)
 	})
 }
+
+// A session that is to be claimed by what is left of the one before is not: it goes on to wait, and expires.
+func TestClaimAfterTheReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, expired := expiring()
+		left := add(st)
+		require.True(t, left.Wait(0))
+		claim, ok := left.Claim()
+		require.True(t, ok)
+		require.EqualValues(t, 1, claim)
+		require.Zero(t, st.Waiting())
+		require.Zero(t, st.Used())
+		require.True(t, left.End())
+		back := new(user)
+		require.True(t, st.Adopt(&back.Session, back, left.Key()))
+		_, ok = back.Claim()
+		require.False(t, ok, "it has not arrived")
+		require.True(t, back.Arrive())
+		_, ok = left.Claim()
+		require.False(t, ok)
+		require.True(t, back.Current(0))
+		time.Sleep(window)
+		synctest.Wait()
+		require.Contains(t, expired, back)
+		st.Close()
+		_, ok = back.Claim()
+		require.False(t, ok)
+	})
+}
+
+// What is kept for sessions outside their logs counts in the budget.
+func TestCount(t *testing.T) {
+	st := NewStore[*user, string](Options[*user]{Window: window, Budget: 1 << 20})
+	st.Count(1000)
+	assert.EqualValues(t, 1000, st.Used())
+	st.Count(-1000)
+	assert.Zero(t, st.Used())
+	st.Close()
+}

@@ -64,6 +64,27 @@ func (x *Session[S, P]) Arrive() (ok bool) {
 	return x.Wait(0) || !x.Current(0)
 }
 
+// Claim claims this session, see [Store.Claim]. It does not claim another one that has its key: the session may have
+// gone to another server and come back since.
+func (x *Session[S, P]) Claim() (claim uint64, ok bool) {
+	st := x.store
+	st.mu.Lock()
+	if x.ended || x.arriving || st.closed {
+		st.mu.Unlock()
+		return 0, false
+	}
+	claim, waited := x.claimLocked()
+	st.mu.Unlock()
+	x.countWait(waited, -SessionOverhead)
+	return claim, true
+}
+
+// claimLocked begins a new claim, and ends the wait.
+func (x *Session[S, P]) claimLocked() (claim uint64, waited bool) {
+	x.claims++
+	return x.claims, x.unlinkLocked()
+}
+
 // Current reports whether a claim is the newest one of a session that has not ended.
 func (x *Session[S, P]) Current(claim uint64) bool {
 	x.store.mu.Lock()

@@ -128,9 +128,7 @@ func (st *Store[S, P]) claim(key Key, pid *PID) (self S, claim uint64, ok bool) 
 	if pid != nil {
 		x.pid = *pid
 	}
-	x.claims++
-	claim = x.claims
-	waited := x.unlinkLocked()
+	claim, waited := x.claimLocked()
 	st.mu.Unlock()
 	x.countWait(waited, -SessionOverhead)
 	return x.self, claim, true
@@ -153,9 +151,7 @@ func (st *Store[S, P]) ClaimWaiting() (self S, claim uint64, ok bool) {
 		st.mu.Unlock()
 		return self, 0, false
 	}
-	x.claims++
-	claim = x.claims
-	x.unlinkLocked()
+	claim, _ = x.claimLocked()
 	st.mu.Unlock()
 	x.countWait(true, -SessionOverhead)
 	return x.self, claim, true
@@ -167,6 +163,10 @@ func (st *Store[S, P]) Waiting() int {
 	defer st.mu.Unlock()
 	return st.waiting
 }
+
+// Count counts bytes in the budget that are kept for sessions outside their logs, or takes them off if they are
+// negative.
+func (st *Store[S, P]) Count(bytes int64) { st.budget.Share(0).Count(bytes) }
 
 // Used returns how many bytes count in the budget.
 func (st *Store[S, P]) Used() int64 { return st.budget.Used() }

@@ -2,6 +2,7 @@ package standby
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -34,18 +35,22 @@ type HistoryReader struct {
 const entrySize = 256
 
 // Read reads the history once for all sessions, from the oldest Snapshot.Base to the present, which is at.
-// Some may have to be read again, alone or with others: later. All others can be finished.
+// Some may have to be read again, alone or with others: later. All others can be finished. An error means that the
+// history could not be read: none can be finished, and all can be read again.
 //
 // If the history does not reach back far enough for a session, it is read from a later Base: a gap for
 // one is none for those whose Base is later.
-func (h HistoryReader) Read(ctx context.Context, sessions []*Rebuild) (at broker.Position, later []*Rebuild) {
+func (h HistoryReader) Read(ctx context.Context, sessions []*Rebuild) (at broker.Position, later []*Rebuild, err error) {
 	all := slices.Clone(sessions)
 	slices.SortStableFunc(all, func(a, b *Rebuild) int { return strings.Compare(string(a.snap.Base.At), string(b.snap.Base.At)) })
 	for len(all) > 0 {
 		r := newReading(h, all)
-		at := r.run(ctx)
+		at, err := r.run(ctx)
+		if err != nil {
+			return "", nil, err
+		}
 		if r.startGap == nil {
-			return at, append(later, r.postponed()...)
+			return at, append(later, r.postponed()...), nil
 		}
 		oldest := all[0].snap.Base.At
 		n := slices.IndexFunc(all, func(s *Rebuild) bool { return s.snap.Base.At != oldest })
@@ -58,7 +63,7 @@ func (h HistoryReader) Read(ctx context.Context, sessions []*Rebuild) (at broker
 		rest := all[n:]
 		later, all = rest[:len(rest)/2], rest[len(rest)/2:]
 	}
-	return "", nil
+	return "", nil, nil
 }
 
 // reading is one reading of the history, for some sessions.
@@ -94,11 +99,11 @@ func newReading(h HistoryReader, all []*Rebuild) *reading {
 	return r
 }
 
-// run reads until the present.
-func (r *reading) run(ctx context.Context) (at broker.Position) {
+// run reads until the present. at is empty if it has stopped before, because there is nobody to go on for.
+func (r *reading) run(ctx context.Context) (at broker.Position, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := r.After(ctx, r.all[0].snap.Base.At, broker.Subscriber{
+	err = r.After(ctx, r.all[0].snap.Base.At, broker.Subscriber{
 		Handle: func(m broker.Message) {
 			if at == "" && !r.message(m) {
 				cancel()
@@ -121,15 +126,10 @@ func (r *reading) run(ctx context.Context) (at broker.Position) {
 			}
 		},
 	})
-	if at == "" && r.startGap == nil {
-		if err == nil {
-			err = errNotRead
-		}
-		for _, s := range r.all {
-			r.fail(s, err)
-		}
+	if at != "" || r.startGap != nil || r.unfinished == 0 {
+		return at, nil
 	}
-	return at
+	return "", errors.Join(errNotRead, err)
 }
 
 // fail ends a session, if that has not happened.

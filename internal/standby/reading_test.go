@@ -1,6 +1,8 @@
 package standby
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -25,7 +27,8 @@ func many(s *server, n int) (all []*Rebuild) {
 func TestReadOnce(t *testing.T) {
 	s := newServer()
 	all := many(s, 100)
-	at, later := s.reads("").Read(t.Context(), all)
+	at, later, err := s.reads("").Read(t.Context(), all)
+	require.NoError(t, err)
 	require.Empty(t, later)
 	require.Equal(t, broker.Position("p100"), at)
 	require.Equal(t, 1, s.readings)
@@ -46,8 +49,8 @@ func TestGapOfSome(t *testing.T) {
 		all := many(s, 100) // the i-th begins at position i
 		finished := 0
 		for rest := all; len(rest) > 0; {
-			var later []*Rebuild
-			_, later = s.reads(broker.Position(fmt.Sprintf("p%03d", gone))).Read(t.Context(), rest)
+			_, later, err := s.reads(broker.Position(fmt.Sprintf("p%03d", gone))).Read(t.Context(), rest)
+			require.NoError(t, err)
 			require.Less(t, len(later), len(rest))
 			rest = later
 		}
@@ -72,8 +75,8 @@ func TestMemoryOfReading(t *testing.T) {
 	how.Memory = 1000 * entrySize
 	readings := 0
 	for rest := all; len(rest) > 0; readings++ {
-		var later []*Rebuild
-		_, later = how.Read(t.Context(), rest)
+		_, later, err := how.Read(t.Context(), rest)
+		require.NoError(t, err)
 		require.Less(t, len(later), len(rest))
 		held := 0
 		for _, r := range rest {
@@ -92,5 +95,42 @@ func TestMemoryOfReading(t *testing.T) {
 		m, _, err := r.Finish()
 		require.NoError(t, err)
 		require.Len(t, m.Packets, 100-i)
+	}
+}
+
+// When the broker is lost while the history is read, no session is lost: all can be read again, and each has what it has missed
+// once. What came before the loss for sure, such as the end of a session, stays so.
+func TestReadingIsTriedAgain(t *testing.T) {
+	s := newServer()
+	all := many(s, 10)
+	ended := s.snapshot()
+	s.put(channel, mustMarshal(t, map[string]any{"method": "disconnect", "sid": sid, "namespace": "/", "host_id": host}))
+	all = append(all, NewRebuild(ended, ""))
+	s.receive(s.publish("other", channel, named("e10", nil)))
+	how := s.reads("")
+	away := errors.New("away")
+	for n := range len(s.history) + 1 { // it is lost after n messages
+		how.After = func(ctx context.Context, at broker.Position, to broker.Subscriber) error {
+			for _, m := range s.history[:n] {
+				to.Handle(m)
+			}
+			return away
+		}
+		_, later, err := how.Read(t.Context(), all)
+		require.ErrorIs(t, err, away)
+		require.Empty(t, later)
+	}
+	_, later, err := s.reads("").Read(t.Context(), all)
+	require.NoError(t, err)
+	require.Empty(t, later)
+	for range 2 { // what was read may be of no use because messages that came meanwhile were lost
+		for i, r := range all[:10] {
+			m, _, err := r.Finish()
+			require.NoError(t, err)
+			require.Len(t, m.Packets, 11-i)
+			require.Empty(t, r.snap.Session.Packets)
+		}
+		_, _, err = all[10].Finish()
+		require.ErrorIs(t, err, ErrEnded)
 	}
 }

@@ -22,7 +22,11 @@ type Rebuild struct {
 	// Owner is that of the record of the session, see broker.RecordStore.
 	Owner string
 
-	snap      *Snapshot
+	snap       *Snapshot // never changed
+	recordSize int64     // bytes of its form
+	lost       bool      // Restorer.Lost has been called
+
+	// What has been read.
 	received  uint64          // messages that the server would have received
 	ever      map[string]bool // rooms in which the client was at any time
 	events    []placedEvent
@@ -48,14 +52,17 @@ type event struct {
 	holders             int // in how many sessions it is
 }
 
-// NewRebuild begins with a snapshot, whose Session it changes.
+// NewRebuild begins with a snapshot.
 func NewRebuild(s *Snapshot, owner string) *Rebuild { return &Rebuild{Owner: owner, snap: s} }
+
+// Size is that of the record. What has been read is bounded by HistoryReader.Memory.
+func (r *Rebuild) Size() int64 { return r.recordSize }
 
 // reset forgets what has been read.
 func (r *Rebuild) reset() {
 	s := r.snap
 	*r = Rebuild{
-		Owner: r.Owner, snap: s, received: s.Base.Received, ever: s.roomsAtBase(), own: make(map[uint64]struct{}),
+		Owner: r.Owner, snap: s, recordSize: r.recordSize, lost: r.lost, received: s.Base.Received, ever: s.roomsAtBase(), own: make(map[uint64]struct{}),
 		changes: slices.Clone(s.Changes), err: r.err,
 	}
 	for _, c := range s.Changes {
@@ -110,12 +117,14 @@ func (r *Rebuild) command(c wire.Command) (err error) {
 }
 
 // Finish returns the session, whose log has what its client may lack and perhaps events before that, and
-// the order of the events.
+// the order of the events. It may be called again, after another reading.
 func (r *Rebuild) Finish() (*migration.Session, *Order, error) {
 	if r.err != nil {
 		return nil, nil, r.err
 	}
-	s := r.snap.Session
+	session := *r.snap.Session
+	s := &session
+	s.Packets = slices.Clip(s.Packets)
 	order := &Order{prefix: r.snap.Prefix, base: r.snap.Base.Place}
 	order.before, _ = recovery.ParseOffset(s.Start)
 	if n := len(s.Packets); n > 0 {
@@ -136,7 +145,7 @@ func (r *Rebuild) Finish() (*migration.Session, *Order, error) {
 	for _, c := range changes {
 		rooms[c.Room] = !c.Left
 	}
-	s.Rooms = s.Rooms[:0]
+	s.Rooms = nil
 	for room, in := range rooms {
 		if in {
 			s.Rooms = append(s.Rooms, room)

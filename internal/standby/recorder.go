@@ -20,6 +20,7 @@ type Recorder struct {
 	entry    *Entry
 	base     Mark
 	changes  []Change // since base, oldest first
+	missing  uint64   // see Rebase
 }
 
 // Start has the session written from now on. owner is that of its record, empty if it is not known. It
@@ -52,8 +53,34 @@ func (r *Recorder) Stop() {
 	}
 }
 
+// IsWritten reports whether the session is written: it has been started, and neither stopped nor changed too often.
+func (r *Recorder) IsWritten() bool { return r.entry != nil && r.writer.Writes(r.entry) }
+
+// Hold ends the writing and lets the record stay as it is, until Keep is called.
+func (r *Recorder) Hold() {
+	if r.entry != nil {
+		r.writer.Hold(r.entry)
+	}
+}
+
+// Keep writes the record for the last time, after Hold. Without a form it stays as it is.
+func (r *Recorder) Keep(form []byte) {
+	if r.entry != nil {
+		r.writer.Keep(r.entry, form)
+	}
+}
+
 // IsInBase reports whether an event, by its step, is too old for the history: a snapshot has it itself.
 func (r *Recorder) IsInBase(step uint64) bool { return step <= r.base.Step() }
+
+// Rebase is called before a snapshot is made, with how many messages the history misses that this server should have
+// published. If there are more than before, the history is of no use for what has happened until now: the
+// snapshot has it itself. The sequence is locked.
+func (r *Recorder) Rebase(missing uint64) {
+	if r.sequence != nil && missing != r.missing {
+		r.missing, r.base = missing, r.sequence.Now()
+	}
+}
 
 // Complete sets the places of a snapshot that is made now, and its changes. oldest is the step of the
 // oldest event that the client may lack and that is not in the base; 0 if there is none. The sequence is

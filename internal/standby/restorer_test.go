@@ -49,18 +49,25 @@ func TestRestorer(t *testing.T) {
 			Lost:    func(context.Context, error) { lost++ },
 		}
 		require.True(t, r.CanRestore())
-		claim := r.Claim(ctx, key)
+		claims := func(key recovery.Key) migration.Claim {
+			claim, err := r.Claim(ctx, key)
+			require.NoError(t, err)
+			return claim
+		}
+		claim := claims(key)
 		require.NotNil(t, claim)
 		require.EqualValues(t, 7, asks)
-		require.Nil(t, r.Claim(ctx, key), "it has been taken")
-		require.Nil(t, r.Claim(ctx, recovery.Key{9}), "there is no record")
+		require.EqualValues(t, len(form), claim.Size())
+		require.Nil(t, claims(key), "it has been taken")
+		require.Nil(t, claims(recovery.Key{9}), "there is no record")
 		require.Zero(t, lost)
-		require.Nil(t, r.Claim(ctx, recovery.Key{2}), "the record has another key")
+		require.Nil(t, claims(recovery.Key{2}), "the record has another key")
 		require.Equal(t, 1, lost)
-		require.Nil(t, r.Claim(ctx, recovery.Key{3}), "the record cannot be read")
+		require.Nil(t, claims(recovery.Key{3}), "the record cannot be read")
 		require.Equal(t, 2, lost)
 
-		sessions, at, later := r.Restore(ctx, []migration.Claim{claim})
+		sessions, at, later, err := r.Restore(ctx, []migration.Claim{claim})
+		require.NoError(t, err)
 		require.Empty(t, later)
 		require.Equal(t, broker.Position("p001"), at)
 		require.Len(t, sessions, 1)
@@ -70,9 +77,62 @@ func TestRestorer(t *testing.T) {
 
 		ended := srv.snapshot()
 		srv.put(channel, mustMarshal(t, map[string]any{"method": "disconnect", "sid": sid, "namespace": "/", "host_id": host}))
-		sessions, _, _ = r.Restore(ctx, []migration.Claim{NewRebuild(ended, "")})
-		require.Empty(t, sessions)
+		gone := []migration.Claim{NewRebuild(ended, "")}
+		for range 2 {
+			sessions, _, _, err = r.Restore(ctx, gone)
+			require.NoError(t, err)
+			require.Empty(t, sessions)
+		}
 		require.Equal(t, 3, lost, "another server has disconnected it")
+	})
+}
+
+// A session that could not be restored can be claimed by another server, as it was. One that cannot be given back is lost, which
+// is said. While the store is away it is not known whether there is a record.
+func TestRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		m := &brokertest.Memory{Keep: 1}
+		b := m.Connect()
+		defer b.Close()
+		store := b.(broker.RecordStore)
+		srv := newServer()
+		snap := srv.snapshot("room")
+		key := recovery.Key{1}
+		snap.Session.Key = key[:]
+		form, err := snap.Encode()
+		require.NoError(t, err)
+		require.NoError(t, store.PutRecords(ctx, []*broker.Record{{Key: RecordKey(key), Value: form}}, time.Minute))
+		srv.receive(srv.publish("other", channel, named("missed", srv.id())))
+
+		var lost []error
+		r := &Restorer{
+			Store: store, Taken: time.Minute, History: srv.reads(""), Claimed: func(*Snapshot) {},
+			Lost: func(_ context.Context, why error) { lost = append(lost, why) },
+		}
+		m.Stop()
+		claim, err := r.Claim(ctx, key)
+		require.Error(t, err)
+		require.Nil(t, claim)
+		m.Start()
+		for range 3 {
+			claim, err = r.Claim(ctx, key)
+			require.NoError(t, err)
+			require.NotNil(t, claim)
+			sessions, _, _, err := r.Restore(ctx, []migration.Claim{claim})
+			require.NoError(t, err)
+			require.Len(t, sessions[0].Packets, 1)
+			r.Release(ctx, []migration.Claim{claim}, errNotRead)
+			require.Equal(t, []string{RecordKey(key) + "=" + string(form)}, m.RecordValues())
+		}
+		claim, err = r.Claim(ctx, key)
+		require.NoError(t, err)
+		r.Release(ctx, nil, errNotRead)
+		require.Empty(t, lost)
+		m.Stop()
+		r.Release(ctx, []migration.Claim{claim}, errNotRead)
+		require.Len(t, lost, 1)
+		require.ErrorIs(t, lost[0], errNotRead)
 	})
 }
 
@@ -92,7 +152,7 @@ func TestRecorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := (&brokertest.Memory{Keep: 1}).Connect()
 		defer b.Close()
-		w := NewWriter(b.(broker.RecordStore), time.Minute, slog.New(slog.DiscardHandler))
+		w := NewWriter(b.(broker.RecordStore), time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		srv := newServer()
 		q := srv.Sequence
@@ -118,13 +178,29 @@ func TestRecorder(t *testing.T) {
 		require.Equal(t, snap.Now, snap.Base.Place)
 		require.Empty(t, snap.Changes)
 
+		_ = srv.id()
+		step = q.Now().Step()
+		require.False(t, r.IsInBase(step))
+		r.Rebase(1) // the history does not have it
+		require.True(t, r.IsInBase(step))
+		_ = srv.id()
+		r.Rebase(1)
+		require.False(t, r.IsInBase(q.Now().Step()))
+		none.Rebase(1)
+		none.Hold()
+		none.Keep(nil)
+		require.False(t, none.IsWritten())
+
 		srv.receive(srv.publish("other", channel, &wire.Event{Everyone: true}))
 		for range maxChanges {
 			r.Changed("room", false)
 		}
-		require.False(t, r.entry.removed)
+		require.True(t, r.IsWritten())
 		r.Changed("room", true)
 		require.True(t, r.entry.removed, "too many changes to write")
+		require.False(t, r.IsWritten())
+		r.Hold()
+		r.Keep([]byte("x"))
 		r.Stop()
 	})
 }

@@ -122,7 +122,8 @@ func (s *server) rebuild(t *testing.T, snap *Snapshot) (*migration.Session, *Ord
 	read, err := Decode(form)
 	require.NoError(t, err)
 	r := NewRebuild(read, "")
-	_, later := s.reads("").Read(t.Context(), []*Rebuild{r})
+	_, later, err := s.reads("").Read(t.Context(), []*Rebuild{r})
+	require.NoError(t, err)
 	require.Empty(t, later)
 	return r.Finish()
 }
@@ -226,9 +227,10 @@ func TestUncertainSessionsAreErrors(t *testing.T) {
 	s := newServer()
 	s.publish("other", channel, named("e", nil))
 	r := NewRebuild(s.snapshot(), "")
-	_, later := s.reads("p001").Read(t.Context(), []*Rebuild{r})
+	_, later, err := s.reads("p001").Read(t.Context(), []*Rebuild{r})
+	require.NoError(t, err)
 	require.Empty(t, later)
-	_, _, err := r.Finish()
+	_, _, err = r.Finish()
 	require.ErrorIs(t, err, broker.ErrGap)
 }
 

@@ -13,6 +13,7 @@ import (
 const (
 	writeTimeout = 10 * time.Second
 	writeBatch   = 256         // records that are written at once
+	writeBytes   = 1 << 20     // bytes of them, and up to one record more
 	lookEvery    = time.Second // after which time values of sessions that have changed are noticed
 	// handOverTime is how long a server that has given a session to this one may take to delete its record.
 	handOverTime = 10 * time.Second
@@ -35,7 +36,9 @@ type Entry struct {
 	record  broker.Record
 	queued  bool
 	removed bool
-	stored  bool // there may be a record
+	held    bool   // nothing is written or deleted, except final
+	final   []byte // what is written last
+	stored  bool   // there may be a record
 	version uint64
 	due     time.Time // of the next refresh
 	added   time.Time
@@ -45,6 +48,7 @@ type Entry struct {
 // ends it. The other methods may be called from any goroutine, with any lock held.
 type Writer struct {
 	store broker.RecordStore
+	count func(bytes int64)
 	ttl   time.Duration
 	every time.Duration // between refreshes
 	log   *slog.Logger
@@ -58,11 +62,12 @@ type Writer struct {
 	closing bool
 }
 
-// NewWriter starts a Writer, whose records outlive their server by window at least.
-func NewWriter(store broker.RecordStore, window time.Duration, log *slog.Logger) *Writer {
+// NewWriter starts a Writer, whose records outlive their server by window at least. count is called with the bytes of
+// snapshots that are being written, and with their negative when they are not kept any more.
+func NewWriter(store broker.RecordStore, window time.Duration, count func(bytes int64), log *slog.Logger) *Writer {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &Writer{
-		store: store, ttl: 2 * window, every: window / 2, log: log,
+		store: store, count: count, ttl: 2 * window, every: window / 2, log: log,
 		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}), entries: make(map[*Entry]struct{}),
 	}
 	go w.run(ctx)
@@ -101,9 +106,36 @@ func (w *Writer) Remove(e *Entry) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !e.removed {
+	if !e.removed && !e.held {
 		e.removed = true
 		delete(w.entries, e)
+		w.queueLocked(e)
+	}
+}
+
+// Writes reports whether Remove has not been called.
+func (w *Writer) Writes(e *Entry) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !e.removed
+}
+
+// Hold lets the record of a session as it is: Remove has no effect any more.
+func (w *Writer) Hold(e *Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !e.removed {
+		e.held = true
+		delete(w.entries, e)
+	}
+}
+
+// Keep writes a record that is held, for the last time.
+func (w *Writer) Keep(e *Entry, form []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.held && form != nil {
+		e.final = form
 		w.queueLocked(e)
 	}
 }
@@ -144,8 +176,14 @@ func (w *Writer) run(ctx context.Context) {
 	defer look.Stop()
 	failures := 0
 	for {
-		batch, closing := w.take()
-		if len(batch) == 0 {
+		select {
+		case <-look.C:
+			w.look()
+		default:
+		}
+		closing := w.isClosing() // before gather, which then has all that is to be written
+		b := w.gather()
+		if len(b.all) == 0 {
 			if closing {
 				return
 			}
@@ -158,7 +196,10 @@ func (w *Writer) run(ctx context.Context) {
 			}
 			continue
 		}
-		if err := w.write(ctx, batch); err == nil {
+		err := w.write(ctx, b)
+		b.forget()
+		w.count(-b.size)
+		if err == nil {
 			failures = 0
 			continue
 		} else if ctx.Err() != nil {
@@ -166,8 +207,8 @@ func (w *Writer) run(ctx context.Context) {
 		} else if failures++; failures == 1 {
 			w.log.Warn("socketio: sessions cannot be written to the broker's store: their clients get new sessions if this server is killed now; trying again", "error", err)
 		}
-		w.again(batch)
-		if closing {
+		w.again(b.all) // their snapshots are made anew then
+		if w.isClosing() {
 			return
 		}
 		select {
@@ -178,27 +219,89 @@ func (w *Writer) run(ctx context.Context) {
 	}
 }
 
-// take returns the records to write next.
-func (w *Writer) take() (batch []*Entry, closing bool) {
+func (w *Writer) isClosing() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := min(len(w.queue), writeBatch)
-	batch = append(batch, w.queue[:n]...)
-	w.queue = w.queue[n:]
+	return w.closing
+}
+
+// batch is what is written at once.
+type batch struct {
+	all       []*Entry
+	written   []*Entry         // those of put
+	put, gone []*broker.Record // gone: they are deleted
+	size      int64            // bytes of the snapshots
+}
+
+// forget forgets the snapshots.
+func (b *batch) forget() {
+	for _, r := range b.put {
+		r.Value = nil
+	}
+}
+
+// gather returns what is written next, with snapshots that are made now.
+func (w *Writer) gather() *batch {
+	b := new(batch)
+	for len(b.all) < writeBatch && b.size < writeBytes {
+		e, what := w.next()
+		if e == nil {
+			break
+		}
+		b.all = append(b.all, e)
+		version := e.source.Version()
+		form := what.final
+		if !what.removed && !what.held {
+			form = e.source.Snapshot()
+		}
+		switch {
+		case form != nil:
+			w.count(int64(len(form)))
+			b.size += int64(len(form))
+			e.record.Value, e.stored = form, true
+			b.put, b.written = append(b.put, &e.record), append(b.written, e)
+			w.mu.Lock()
+			e.version, e.due = version, time.Now().Add(w.every)
+			w.mu.Unlock()
+		case e.stored && !w.isHeld(e):
+			b.gone = append(b.gone, &e.record)
+		}
+	}
+	return b
+}
+
+// todo is what is to be done with a record.
+type todo struct {
+	removed, held bool
+	final         []byte
+}
+
+// next takes the first entry from the queue, nil if there is none.
+func (w *Writer) next() (e *Entry, what todo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
 		w.queue = nil
+		return nil, what
 	}
-	for _, e := range batch {
-		e.queued = false
-	}
-	return batch, w.closing
+	e, w.queue[0] = w.queue[0], nil
+	w.queue = w.queue[1:]
+	e.queued = false
+	return e, todo{e.removed, e.held, e.final}
+}
+
+// isHeld reports whether Hold was called, perhaps just now: then the source has no snapshot any more.
+func (w *Writer) isHeld(e *Entry) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return e.held
 }
 
 // again queues what could not be written.
-func (w *Writer) again(batch []*Entry) {
+func (w *Writer) again(all []*Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, e := range batch {
+	for _, e := range all {
 		w.queueLocked(e)
 	}
 }
@@ -216,39 +319,15 @@ func (w *Writer) look() {
 }
 
 // write writes, or deletes, records.
-func (w *Writer) write(ctx context.Context, batch []*Entry) error {
+func (w *Writer) write(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	var put, gone []*broker.Record
-	var written []*Entry
-	for _, e := range batch {
-		w.mu.Lock()
-		removed := e.removed
-		w.mu.Unlock()
-		version := e.source.Version()
-		var form []byte
-		if !removed {
-			form = e.source.Snapshot()
-		}
-		switch {
-		case form != nil:
-			e.record.Value = form
-			e.stored = true
-			put, written = append(put, &e.record), append(written, e)
-			w.mu.Lock()
-			e.version, e.due = version, time.Now().Add(w.every)
-			w.mu.Unlock()
-		case e.stored:
-			gone = append(gone, &e.record)
-		}
-	}
-	if len(put) > 0 {
-		if err := w.store.PutRecords(ctx, put, w.ttl); err != nil {
+	if len(b.put) > 0 {
+		if err := w.store.PutRecords(ctx, b.put, w.ttl); err != nil {
 			return err
 		}
 	}
-	for _, e := range written {
-		e.record.Value = nil
+	for _, e := range b.written {
 		switch {
 		case !e.record.Taken:
 		case e.record.Owner == "" && time.Since(e.added) < handOverTime:
@@ -262,8 +341,8 @@ func (w *Writer) write(ctx context.Context, batch []*Entry) error {
 			e.source.Taken()
 		}
 	}
-	if len(gone) == 0 {
+	if len(b.gone) == 0 {
 		return nil
 	}
-	return w.store.DeleteRecords(ctx, gone)
+	return w.store.DeleteRecords(ctx, b.gone)
 }

@@ -3,7 +3,9 @@ package standby
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +34,7 @@ func TestWriter(t *testing.T) {
 		m := &brokertest.Memory{Keep: 1}
 		b := m.Connect()
 		defer b.Close()
-		w := NewWriter(b.(broker.RecordStore), time.Minute, slog.New(slog.DiscardHandler))
+		w := NewWriter(b.(broker.RecordStore), time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		value := func(key string) string { return valueOf(m, key) }
 		one, two := &source{form: "one"}, &source{form: "two"}
@@ -72,7 +74,7 @@ func TestWriterDeletes(t *testing.T) {
 		b := m.Connect()
 		defer b.Close()
 		store := b.(broker.RecordStore)
-		w := NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
+		w := NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		value := func(key string) string { return valueOf(m, key) }
 		one := &source{form: "one"}
 		first := w.Add("1", "", one)
@@ -104,7 +106,7 @@ func TestWriterDeletes(t *testing.T) {
 		w.Close(t.Context())
 		require.Empty(t, value("4"))
 		m.Stop()
-		w = NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
+		w = NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		w.Add("5", "", &source{form: "x"})
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -121,7 +123,7 @@ func TestWriterAfterAHandOver(t *testing.T) {
 		b := m.Connect()
 		defer b.Close()
 		store := b.(broker.RecordStore)
-		w := NewWriter(store, time.Minute, slog.New(slog.DiscardHandler))
+		w := NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		for _, key := range []string{"1", "2"} {
 			require.NoError(t, store.PutRecords(t.Context(), []*broker.Record{{Key: key, Value: []byte("old")}}, time.Minute))
@@ -147,5 +149,143 @@ func TestWriterAfterAHandOver(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		require.Equal(t, 1, taken(two))
 		require.Zero(t, taken(one))
+	})
+}
+
+// counter is what a Writer counts.
+type counter struct {
+	mu        sync.Mutex
+	now, most int64
+}
+
+func (c *counter) count(bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now += bytes
+	c.most = max(c.most, c.now)
+}
+
+func (c *counter) sum() (now, most int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now, c.most
+}
+
+// slowStore is a store that takes its time, and notes how many bytes it got at once.
+type slowStore struct {
+	broker.RecordStore
+	mu   sync.Mutex
+	most int
+}
+
+func (s *slowStore) PutRecords(ctx context.Context, all []*broker.Record, ttl time.Duration) error {
+	time.Sleep(time.Second)
+	size := 0
+	for _, r := range all {
+		size += len(r.Value)
+	}
+	s.mu.Lock()
+	s.most = max(s.most, size)
+	s.mu.Unlock()
+	return s.RecordStore.PutRecords(ctx, all, ttl)
+}
+
+// Snapshots are made a few at a time, however large they are and however many wait, and count while they are being written. While
+// the store is away none is kept.
+func TestSnapshotsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many, size = 100, 200 << 10
+		m := &brokertest.Memory{Keep: 1}
+		b := m.Connect()
+		defer b.Close()
+		store := &slowStore{RecordStore: b.(broker.RecordStore)}
+		var bytes counter
+		w := NewWriter(store, time.Hour, bytes.count, slog.New(slog.DiscardHandler))
+		defer w.Close(t.Context())
+		var entries []*Entry
+		for i := range many {
+			entries = append(entries, w.Add(strconv.Itoa(i), "", &source{form: strings.Repeat("x", size)}))
+		}
+		time.Sleep(time.Second / 2)
+		now, _ := bytes.sum()
+		require.Positive(t, now, "they are being written")
+		time.Sleep(time.Minute)
+		require.Len(t, m.RecordValues(), many)
+		now, most := bytes.sum()
+		require.Zero(t, now)
+		require.LessOrEqual(t, most, int64(writeBytes+size))
+		store.mu.Lock()
+		require.LessOrEqual(t, store.most, writeBytes+size)
+		store.mu.Unlock()
+
+		m.Stop()
+		for _, e := range entries {
+			w.Changed(e)
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		now, _ = bytes.sum()
+		require.Zero(t, now)
+		m.Start()
+		time.Sleep(2 * time.Minute)
+		now, most = bytes.sum()
+		require.Zero(t, now)
+		require.LessOrEqual(t, most, int64(writeBytes+size))
+	})
+}
+
+// A session whose values change is written soon, also when others wait to be written all the time.
+func TestWriterLooksWhileItIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &brokertest.Memory{Keep: 1}
+		b := m.Connect()
+		defer b.Close()
+		w := NewWriter(&slowStore{RecordStore: b.(broker.RecordStore)}, time.Hour, func(int64) {}, slog.New(slog.DiscardHandler))
+		defer w.Close(t.Context())
+		quiet, busy := &source{form: "before"}, w.Add("busy", "", &source{form: "x"})
+		w.Add("quiet", "", quiet)
+		time.Sleep(5 * time.Second)
+		quiet.set("after")
+		quiet.mu.Lock()
+		quiet.version++
+		quiet.mu.Unlock()
+		for range 50 {
+			w.Changed(busy)
+			time.Sleep(time.Second / 5)
+		}
+		require.Contains(t, m.RecordValues(), "quiet=after")
+	})
+}
+
+// A record that is held stays as it is, whatever happens to its session, and is written once more if there is a last form.
+func TestHeldRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &brokertest.Memory{Keep: 1}
+		b := m.Connect()
+		defer b.Close()
+		w := NewWriter(b.(broker.RecordStore), time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
+		var entries []*Entry
+		for i := range 4 {
+			entries = append(entries, w.Add(strconv.Itoa(i), "", &source{form: "x"}))
+		}
+		synctest.Wait()
+		gone := entries[0]
+		w.Remove(gone)
+		w.Hold(gone)
+		w.Keep(gone, []byte("too late"))
+		w.Keep(entries[3], []byte("it is not held"))
+		for _, e := range entries[1:3] {
+			w.Hold(e)
+			e.source.(*source).set("") // it has left
+			w.Changed(e)
+		}
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []string{"1=x", "2=x", "3=x"}, m.RecordValues())
+		w.Keep(entries[1], []byte("last"))
+		w.Keep(entries[2], nil)
+		for _, e := range entries[1:] {
+			w.Remove(e)
+		}
+		w.Close(t.Context())
+		require.Equal(t, []string{"1=last", "2=x"}, m.RecordValues())
 	})
 }

@@ -157,3 +157,55 @@ func TestShutdownBounded(t *testing.T) {
 		require.False(t, c.Recovered)
 	})
 }
+
+// A session whose disconnect handler takes longer than a server waits that takes over all sessions is handed over, too. So is that
+// of a client that is back at the other server meanwhile.
+func TestShutdownWithLateHandlers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 3, nil)
+		a := f.Servers[0]
+		a.On("disconnect", func(*socketio.Context, socketio.Reason) { time.Sleep(25 * time.Second) })
+		var clients []*siotest.Returner
+		for range 4 {
+			clients = append(clients, siotest.NewReturner(t, a, eiotest.WebSocket).Connect())
+		}
+		require.NoError(t, a.Emit("e", 1))
+		synctest.Wait()
+		ended := siotest.BeginShutdown(t.Context(), a)
+		time.Sleep(15 * time.Second)
+		for i, c := range clients[:2] {
+			c.Drop()
+			c.To(f.Servers[1+i]).Dial()
+			c.SendConnect()
+		}
+		require.NoError(t, <-ended)
+		for i, c := range clients {
+			if i < 2 {
+				c.Answered()
+			} else {
+				c.Drop()
+				c.To(f.Servers[1]).Connect()
+			}
+			require.True(t, c.Recovered, i)
+			c.Want(`["e",1]`)
+		}
+	})
+}
+
+// A server that shuts down while a session is on its way to it hands that over as well.
+func TestShutdownDuringTheMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 3, nil)
+		c, release := underWay(t, f)
+		ended := siotest.BeginShutdown(t.Context(), f.Servers[1])
+		synctest.Wait()
+		release()
+		require.NoError(t, <-ended)
+		require.NoError(t, f.Servers[0].Emit("later", nil))
+		synctest.Wait()
+		c.Drop()
+		c.To(f.Servers[2]).Connect()
+		require.True(t, c.Recovered)
+		c.Want(`["before"]`, `["later"]`)
+	})
+}

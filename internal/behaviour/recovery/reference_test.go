@@ -47,10 +47,27 @@ var promises = []behaviour.Row{
 	{"P18", "old clients: For decides who gets offsets", "TestClientsThatDoNotTakePart TestOldClientsTakeNoPart", ""},
 	{"P19", "volatile events are not kept, and never taken for an offset", "TestVolatileEvents", ""},
 	{"P20", "other packet formats and AsyncHandlers", "TestOwnParser TestAsyncHandlers", ""},
+	{"P21", "while away: Call waits for the return, Disconnect ends the wait", "TestQuestions TestIntendedEnds", ""},
+	{"P22", "private: of two connections with one id the last one has the session, on one server or several", "TestConnectAgainWhileItIsDecided TestHalfOpenConnection TestTwoArrivals TestTwoArrivals", ""},
+	{"P23", "never a gap that is called recovered: a client that does not keep up, and is back before that is noticed", "TestBackBeforeItsFullQueueIsNoticed", ""},
+	{"P24", "cost: nothing with the option off; with it, a broadcast is encoded once", "TestOffByDefault TestBroadcastIsEncodedOnce", "how much time it takes: BenchmarkRecovery, in docs/performance.md"},
+
+	{"P25", "across servers: id, rooms, values and missed events move to where the client is", "TestMove TestHalfOpen TestAcknowledgements TestModel", ""},
+	{"P26", "across servers: what arrives on both meanwhile comes once, in order", "TestEventsAndRoomsDuringTheMove TestOwnEventsComeLate TestConfirmedEventsComeLate TestEmitWhileTheSessionArrives", ""},
+	{"P27", "across servers: with any broker, no store needed; servers without recovery do not disturb", "TestMove TestServerWithoutRecovery TestFlaskServersDuringTheMove", ""},
+	{"P28", "across servers: ids that are forged or of another namespace", "TestForgedOnFleet", ""},
+	{"P29", "across restarts: Shutdown hands all sessions over, those with late handlers and those that are on their way, too", "TestShutdownHandsOver TestRollingRestart TestShutdownWithLateHandlers TestShutdownDuringTheMove TestShutdownDuringTheRestore migration.TestTwoServersHandOver", ""},
+	{"P30", "across restarts: or leaves them in the store", "TestOrderlyRestart", ""},
+	{"P31", "across crashes: everything that was published, each once, in the order of the killed server", "TestKill TestModel TestManyComeBack TestEventsWithoutID", ""},
+	{"P32", "across crashes: what only the killed server knew is lost, and nothing else", "TestNotPublished TestEventsThatWereNotPublishedAreWrittenDown", ""},
+	{"P33", "across crashes: without a history, or with a gap in it, the client is told", "TestWithoutHistory TestGap TestBrokerStaysAwayDuringTheRestore", ""},
+	{"P34", "across crashes: one server has the session, whichever is dead", "TestOldServerLives TestSessionOfALivingServerIsNotRestored", ""},
+	{"P35", "an outage of the broker loses no session that is restored", "TestBrokerIsLostDuringTheRestore migration.TestRestoreDuringAnOutage cluster.TestCaptureDuringAnOutage", ""},
+	{"P36", "bounded: what is written down and restored counts in the budget", "standby.TestSnapshotsAreBounded migration.TestClaimsAreBounded recovery.TestCount", ""},
 }
 
 func TestPromises(t *testing.T) {
-	behaviour.CheckTable(t, promises, append(behaviour.Numbers("R%02d", 10), behaviour.Numbers("P%02d", 20)...))
+	behaviour.CheckTable(t, promises, append(behaviour.Numbers("R%02d", 10), behaviour.Numbers("P%02d", 36)...))
 }
 
 // The client closes its connection without leaving the namespace, as the reference's tests do.

@@ -264,11 +264,51 @@ func TestOldServerLives(t *testing.T) {
 		require.True(t, c.Recovered)
 		require.True(t, a.Socket(c.SID).Connected())
 		f.Service.Restore(f.Brokers[0])
-		time.Sleep(2 * time.Minute)
+		time.Sleep(20 * time.Second)
 		require.Nil(t, a.Socket(c.SID))
 		require.True(t, b.Socket(c.SID).Connected())
 		half.Abort()
 		require.NoError(t, a.Emit("e", 1))
 		c.Want(`["e",1]`)
+	})
+}
+
+// A server that shuts down without another one leaves its sessions in the broker's store, as its handlers have left them. The
+// server that is started next goes on with them.
+func TestOrderlyRestart(t *testing.T) {
+	eiotest.RunSync(t, func(t *testing.T, mode eiotest.Mode) {
+		f := newFleet(t, 1, 10_000)
+		a := f.Servers[0]
+		var hooks siotest.Record
+		a.AddHooks(socketio.Hooks{
+			Moved:   func(*socketio.Socket) { hooks.Add("moved") },
+			Expired: func(_ *socketio.Socket, why socketio.Expiry) { hooks.Add("expired %s", why) },
+		})
+		a.On("disconnect", func(c *socketio.Context, _ socketio.Reason) error {
+			time.Sleep(2 * time.Second)
+			c.Session().Set("left", "in order")
+			return a.Emit("left", nil, socketio.To("r"))
+		})
+		c := siotest.NewReturner(t, a, mode).Connect()
+		sid, pid := c.SID, c.PID
+		require.NoError(t, a.Emit("e", 1))
+		c.Want(`["e",1]`)
+		require.NoError(t, a.JoinRoom(sid, "more"))
+		require.NoError(t, a.Emit("e", 2)) // it does not look at this one
+		require.NoError(t, a.Shutdown(t.Context()))
+		hooks.Want(t, "moved")
+		c.Drop()
+		require.NoError(t, f.Emitter(nil).Emit("e", 3, socketio.To("more")))
+		f.rec.Take()
+		b := f.add(new(socketio.Options))
+		c.To(b).Connect()
+		require.True(t, c.Recovered)
+		require.Equal(t, []string{sid, pid}, []string{c.SID, c.PID})
+		f.rec.Want(t, "b: connect true [more r]")
+		c.Want(`["e",2]`, `["left"]`, `["e",3]`)
+		left, _ := socketio.SessionValue[string](b.Socket(sid).Session(), "left")
+		require.Equal(t, "in order", left)
+		require.NoError(t, b.Emit("e", 4))
+		c.Want(`["e",4]`)
 	})
 }
