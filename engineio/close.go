@@ -53,7 +53,8 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	c.endUnlock(reason, err, how)
 }
 
-// endUnlock unlocks mu, which is held, and ends the connection.
+// endUnlock unlocks mu, which is held, and ends the connection. It is long because all that
+// decides about the end happens in one hold of mu.
 func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	ws, poll := c.ws, c.poll
 	var probe *websock.Conn
