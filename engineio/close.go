@@ -53,8 +53,7 @@ func (c *Conn) end(reason Reason, err error, how ending) {
 	c.endUnlock(reason, err, how)
 }
 
-// endUnlock unlocks mu, which is held, and ends the connection. It is long because all that
-// decides about the end happens in one hold of mu.
+// endUnlock unlocks mu, which is held, and ends the connection.
 func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	ws, poll := c.ws, c.poll
 	var probe *websock.Conn
@@ -63,13 +62,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		probe, body = poll.probe, poll.body
 	}
 	if c.closed {
-		switch {
-		case ws != nil || c.polling:
-		case how == abort || reason == ReasonServerShutdown && c.cause.Reason == ReasonClientDisconnect:
-			c.transportDoneLocked() // the client is leaving: do not wait for it
-		case reason == ReasonServerShutdown && c.lingering:
-			c.settleLocked()
-		}
+		c.endAgainLocked(reason, how)
 		c.mu.Unlock()
 		cut(how, ws, probe)
 		return
@@ -116,6 +109,17 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		cancel(cause)
 	}
 	go c.finish()
+}
+
+// endAgainLocked is called for a connection that has ended already. It may end the wait for a client that polls.
+func (c *Conn) endAgainLocked(reason Reason, how ending) {
+	switch {
+	case c.ws != nil || c.polling:
+	case how == abort || reason == ReasonServerShutdown && c.cause.Reason == ReasonClientDisconnect:
+		c.transportDoneLocked() // the client is leaving: do not wait for it
+	case reason == ReasonServerShutdown && c.lingering:
+		c.settleLocked()
+	}
 }
 
 // settleTime is how long the last answer to a poll may still be on its way when it has
