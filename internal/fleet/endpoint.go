@@ -43,8 +43,8 @@ func (l *lookups) signal() {
 	}
 }
 
-// noteEndpoint notes where a server is. A silent server that was at the same place is forgotten:
-// this one has replaced it. f.mu is held.
+// noteEndpoint notes where a server is. It has replaced a server that was at the same place: that
+// one is forgotten when it is silent, or soon if it gives no sign of life any more. f.mu is held.
 func (f *Fleet) noteEndpoint(host string, m *member, at string) {
 	if m.endpoint == nil && at == "" || m.endpoint != nil && m.endpoint.String() == at {
 		return
@@ -53,8 +53,12 @@ func (f *Fleet) noteEndpoint(host string, m *member, at string) {
 	if at != "" {
 		m.endpoint, _ = ParseEndpoint(at) // readMessage has checked it
 		for other, o := range f.members {
-			if other != host && o.silent && o.endpoint != nil && o.endpoint.String() == m.endpoint.String() {
+			switch {
+			case other == host || o.endpoint == nil || o.endpoint.String() != m.endpoint.String():
+			case o.silent:
 				f.forget(other)
+			default: // it was killed, and this one started at once; or both have the same URL by mistake
+				o.replaced = true
 			}
 		}
 	}

@@ -10,19 +10,20 @@ import (
 )
 
 const (
-	heartbeat    = 5 * time.Second  // the longest time between two signs of life of a server
-	silentAfter  = 3 * heartbeat    // a server that gave none for so long is silent
-	missingFor   = 5 * time.Minute  // a silent server is named as missing for so long, and then forgotten
-	urgentSilent = 2 * time.Second  // the same, if the server has been asked an urgent question
-	urgentSign   = urgentSilent / 4 // the longest time between two signs of life of a server that has not answered an urgent question
-	settle       = 2 * time.Second  // a server that has said hello knows the others after this time
-	retryHello   = heartbeat / 25   // a hello that could not be published is tried again after this time
-	greetDelay   = heartbeat / 50   // hello is answered after this time, or up to twice as much
-	maxMembers   = 10_000           // other servers that are known
-	maxBytes     = 256 << 20        // of the answers to one question, and of those being sent
-	partSize     = 128 << 10        // bytes, roughly, of one part of an answer
-	askAgain     = 2 * time.Second  // an answer that made no progress for so long is requested again
-	idleFor      = 10 * time.Second // an answer whose rest is not requested for so long is dropped
+	heartbeat     = 5 * time.Second           // the longest time between two signs of life of a server
+	silentAfter   = 3 * heartbeat             // a server that gave none for so long is silent
+	replacedAfter = heartbeat + 2*time.Second // one whose endpoint another server has is forgotten after so long without a sign of life
+	missingFor    = 5 * time.Minute           // a silent server is named as missing for so long, and then forgotten
+	urgentSilent  = 2 * time.Second           // the same, if the server has been asked an urgent question
+	urgentSign    = urgentSilent / 4          // the longest time between two signs of life of a server that has not answered an urgent question
+	settle        = 2 * time.Second           // a server that has said hello knows the others after this time
+	retryHello    = heartbeat / 25            // a hello that could not be published is tried again after this time
+	greetDelay    = heartbeat / 50            // hello is answered after this time, or up to twice as much
+	maxMembers    = 10_000                    // other servers that are known
+	maxBytes      = 256 << 20                 // of the answers to one question, and of those being sent
+	partSize      = 128 << 10                 // bytes, roughly, of one part of an answer
+	askAgain      = 2 * time.Second           // an answer that made no progress for so long is requested again
+	idleFor       = 10 * time.Second          // an answer whose rest is not requested for so long is dropped
 )
 
 // Errors that say why servers did not answer, or could not be asked.

@@ -17,6 +17,7 @@ type member struct {
 	silent   bool
 	due      time.Time // when it must have given a sign of life, because of an urgent question; zero: it need not
 	endpoint *url.URL  // nil if it has none
+	replaced bool      // another server has its endpoint, and it has given no sign of life since
 }
 
 // heard notes that a server has given a sign of life, which every message is, or leaves. It returns
@@ -43,7 +44,7 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	case m.Kind == kindHello:
 		lost = ErrInterrupted
 	}
-	known.name, known.version, known.heard, known.silent, known.due = m.Name, m.Version, time.Now(), false, time.Time{}
+	known.name, known.version, known.heard, known.silent, known.due, known.replaced = m.Name, m.Version, time.Now(), false, time.Time{}, false
 	if m.Kind == kindHello || m.Kind == kindHere {
 		f.noteEndpoint(m.Host, known, m.Endpoint)
 	}
@@ -86,7 +87,7 @@ func (f *Fleet) noticeOverdue(s *survey) (next time.Duration) {
 }
 
 // noticeSilence marks the servers that gave no sign of life for a while, and returns their ids. It
-// forgets those that have been silent for long.
+// forgets those that have been silent for long, and those that another server has replaced.
 func (f *Fleet) noticeSilence() (silent []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,6 +98,12 @@ func (f *Fleet) noticeSilence() (silent []string) {
 		switch quiet := time.Since(m.heard); {
 		case quiet > silentAfter+missingFor:
 			f.forget(host)
+		case quiet > replacedAfter && m.replaced:
+			f.forget(host)
+			silent = append(silent, host)
+			for _, s := range f.surveys {
+				s.dismiss(host)
+			}
 		case quiet > silentAfter && !m.silent:
 			m.silent = true
 			silent = append(silent, host)

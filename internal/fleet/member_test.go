@@ -116,6 +116,47 @@ func TestSuccessorAtTheSameEndpoint(t *testing.T) {
 	})
 }
 
+// The same when it begins before the others have noticed the end of the first one, as after a crash
+// where something starts it again at once. A question that waits then goes on without the first one.
+func TestSuccessorStartsAtOnce(t *testing.T) {
+	inBus(t, 1, func(t *testing.T, b *bus) {
+		a, at := b.servers[0], Options{Endpoint: "http://10.0.0.1:8080/socket.io/"}
+		first := b.start(at)
+		first.subscribe()
+		time.Sleep(settle)
+		first.vanish()
+		b.start(at).subscribe()
+		start := time.Now()
+		names, err := a.ask("q")
+		require.NoError(t, err)
+		require.Equal(t, []string{"h2"}, names)
+		require.LessOrEqual(t, time.Since(start), replacedAfter+heartbeat)
+		require.ErrorIs(t, a.Reachable("h1"), ErrLeft)
+		require.Equal(t, []string{"h1: " + ErrSilent.Error()}, a.losses())
+		time.Sleep(silentAfter + heartbeat)
+		_, err = a.ask("q")
+		require.NoError(t, err)
+	})
+}
+
+// Two servers that have the same endpoint by mistake, and live, are both asked.
+func TestTwoServersAtOneEndpoint(t *testing.T) {
+	inBus(t, 1, func(t *testing.T, b *bus) {
+		at := Options{Endpoint: "http://10.0.0.1:8080/socket.io/"}
+		for range 2 {
+			b.start(at).subscribe()
+			time.Sleep(settle)
+		}
+		for range 5 {
+			names, err := b.servers[0].ask("q")
+			require.NoError(t, err)
+			require.Equal(t, []string{"h1", "h2"}, names)
+			time.Sleep(heartbeat)
+		}
+		require.Empty(t, b.servers[0].losses())
+	})
+}
+
 // What was sent to a server while it had no subscription is lost: whoever waits for it hears so
 // when the server is back.
 func TestInterruptedServer(t *testing.T) {
