@@ -14,7 +14,7 @@ import (
 
 // What is compressed counts for each client that has not taken it, besides the message that all of them share.
 func TestBudgetOfCompressedMessages(t *testing.T) {
-	s := budgetServer(t, Options{PerMessageDeflate: true})
+	s := budgetServer(t, Options{PerMessageDeflate: true, WriteTimeout: time.Minute})
 	web := httptest.NewServer(s)
 	defer web.Close()
 	const clients = 3

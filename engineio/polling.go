@@ -65,6 +65,13 @@ type pollState struct {
 	settled  time.Time // then the last answer to a poll has arrived for certain: see settleLocked
 }
 
+// resumesLocked notes that what has held back the client's next poll is over.
+func (p *pollState) resumesLocked(now time.Time) {
+	if !p.arrives.IsZero() {
+		p.arrives = now
+	}
+}
+
 // dropPollLocked frees the memory that polling needed, if the session has been upgraded
 // and no request is being served that came before.
 func (c *Conn) dropPollLocked() {
@@ -88,6 +95,9 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	p := c.poll
 	c.polling, p.arrives = true, time.Time{}
+	if c.lingering { // Shutdown does not end during the answer
+		c.setTimerLocked(time.Now().Add(closeTimeout))
+	}
 	if p.wake == nil {
 		p.wake = make(chan struct{}, 1)
 	}

@@ -46,7 +46,7 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 		return refusal
 	}
 	b := c.srv.bodies.New(w)
-	p := c.poll
+	p, begin := c.poll, time.Now()
 	p.posting, p.body = true, b
 	c.mu.Unlock()
 	c.srv.liftOwnDeadlines(w, r)
@@ -56,6 +56,9 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) *Refusal {
 	}
 	c.mu.Lock() // before the answer: when the client has it, it may send the next POST
 	p.posting, p.body = false, nil
+	if now := time.Now(); now.Sub(begin) >= c.srv.opts.PingInterval {
+		p.resumesLocked(now)
+	}
 	c.dropPollLocked()
 	late, closed := c.isLatePostLocked(), c.closed
 	c.mu.Unlock()

@@ -229,9 +229,10 @@ func (*old) beginLocked(c *Conn) {
 }
 
 // polledLocked returns when the client is known to have polled last: now, unless the last
-// poll has been answered and the next one has not come.
+// poll has been answered and the next one has not come. A POST may hold back a poll, of
+// clients that have one network connection only.
 func (c *Conn) polledLocked() instant.Instant {
-	if p := c.poll; p != nil && c.ws == nil && !c.polling && !c.probing && !p.answering && !p.arrives.IsZero() {
+	if p := c.poll; p != nil && c.ws == nil && !c.polling && !c.probing && !p.answering && !p.posting && !p.arrives.IsZero() {
 		return instant.Of(p.arrives)
 	}
 	return instant.Now()

@@ -1,6 +1,7 @@
 package engineio_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -128,6 +129,39 @@ func TestRevision3PingsWithoutPolls(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that has one network connection cannot poll while its POST is under way, or held back. The time does not count.
+func TestRevision3LongPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, &heartbeat, nil)
+		raw := eiotest.Raw{Transport: h.tr, Query: url.Values{"EIO": {"3"}}}
+		_, err := raw.Get(t.Context())
+		require.NoError(t, err)
+		p := h.peer()
+		raw.SID = p.ID()
+		begin := time.Now()
+		time.Sleep(3 * time.Second)
+		body, upload := io.Pipe()
+		go func() {
+			for _, piece := range []string{"6:4h", "el", "lo", "1:2"} {
+				_, _ = io.WriteString(upload, piece)
+				time.Sleep(3 * time.Second)
+			}
+			_ = upload.Close()
+		}()
+		resp, err := raw.Do(t.Context(), http.MethodPost, raw.Address("polling"), body, nil)
+		require.NoError(t, err)
+		require.Equal(t, "ok", resp.Body)
+		require.Greater(t, time.Since(begin), heartbeat.PingInterval+heartbeat.PingTimeout)
+		p.want("text hello")
+		time.Sleep(5 * time.Second)
+		p.text("answer")
+		resp, err = raw.Get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.Status)
+		require.Contains(t, resp.Body, "answer")
+	})
 }
 
 // PINGs are control packets: a client that sends many of them is not read from for a while.

@@ -123,6 +123,7 @@ func (c *Conn) giveUpProbe(p *pollState, t *websock.Conn, err error) {
 	c.mu.Lock()
 	waited := c.probing && c.transportDone // the session has ended, and the UPGRADE packet did not come
 	p.probe, c.probing = nil, false
+	p.resumesLocked(time.Now())
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)
 	if waited {

@@ -13,7 +13,7 @@ import (
 // But before each call that may wait there is another writer that has not begun, and
 // takes the connections behind. So a client that takes nothing holds back nobody else: its
 // writer has become its own. A burst costs few goroutines instead of one for each
-// recipient. They start when a connection has something to write, and end when none has.
+// recipient (more of them with compression, where writers wait for a processor). They start when a connection has something to write, and end when none has.
 type writers struct {
 	srv *Server
 

@@ -49,8 +49,8 @@ func (c *Conn) compress(batch []*outgoing.Unit) (p []byte, n int, buf *[]byte, e
 }
 
 // compressing bounds how many messages are compressed at a time, in all connections: a
-// compressor takes about 1.2 MB, and a processor can use one. Whoever holds a place waits
-// for no network.
+// compressor takes about 1.2 MB, and a processor can use one (of those that there are when
+// the program starts). Whoever holds a place waits for no network.
 var compressing = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // closeFrameEnd returns the end of the first close frame among whole, unmasked frames, or 0
@@ -82,10 +82,6 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 		}
 		return nil
 	}
-	if f.Size() >= c.opts.DeflateThreshold {
-		compressing <- struct{}{}
-		defer func() { <-compressing }()
-	}
 	if c.opts.Form != outgoing.Current {
 		for p, binary := range f.MessagesIn(c.opts.Form) {
 			if more, err := c.collectMessage(p, binary); !more {
@@ -104,6 +100,10 @@ func (c *Conn) collect(f *outgoing.Unit) error {
 
 // collectMessage compresses a message with the library. more is false if no message may follow.
 func (c *Conn) collectMessage(p []byte, binary bool) (more bool, err error) {
+	if len(p) >= c.opts.DeflateThreshold {
+		compressing <- struct{}{}
+		defer func() { <-compressing }()
+	}
 	kind := websocket.MessageText
 	if binary {
 		kind = websocket.MessageBinary

@@ -5,7 +5,8 @@ import "sync/atomic"
 // The flags of a Conn.
 const (
 	// closeSent means that no message may follow: a close frame has been written or
-	// is in control, or the connection has ended. It is set with Conn.mu held.
+	// is in control, or the connection has ended. It is set with Conn.mu held, except
+	// by Close.
 	closeSent    uint32 = 1 << iota
 	closeWritten        // the network has taken the close frame
 	ending              // AwaitClose was called
