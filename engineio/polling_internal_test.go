@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
@@ -105,4 +107,35 @@ func TestUpgradeFreesPolling(t *testing.T) {
 	assert.Equal(t, websocket.StatusNoStatusRcvd, websocket.CloseStatus(err), "the session goes on")
 	send(ws, "4still")
 	assert.Equal(t, "still", <-got)
+}
+
+// slowAnswer is an answer whose writing takes long.
+type slowAnswer struct {
+	*httptest.ResponseRecorder
+	wrote *bool
+}
+
+func (a slowAnswer) Write(p []byte) (int, error) {
+	time.Sleep(2 * settleTime)
+	*a.wrote = true
+	return a.ResponseRecorder.Write(p)
+}
+
+// A poll that comes while Shutdown waits for the last answer to arrive gets CLOSE, and Shutdown waits for that, too.
+func TestShutdownDuringTheClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := budgetServer(t, Options{})
+		c := openWith(t, s, "EIO=4")
+		query := "EIO=4&sid=" + c.ID()
+		require.NoError(t, c.SendText("last"))
+		pollWith(s, httptest.NewRecorder(), query)
+		down := make(chan error, 1)
+		go func() { down <- s.Shutdown(t.Context()) }()
+		time.Sleep(settleTime * 9 / 10)
+		wrote := false
+		go pollWith(s, slowAnswer{httptest.NewRecorder(), &wrote}, query)
+		require.NoError(t, <-down)
+		synctest.Wait()
+		require.True(t, wrote)
+	})
 }
