@@ -174,7 +174,7 @@ func TestOnAckErrorsOfEmit(t *testing.T) {
 		rec.Want(t)
 		err := srv.Emit("q", 3, deaf)
 		siotest.WantLimit(t, err, "MaxPendingAcks", 1)
-		require.ErrorContains(t, err, "1 clients did not answer: they were not asked: ")
+		require.ErrorContains(t, err, "1 client did not answer: they were not asked: ")
 		q.Send("3" + q.WantAckEvent(`["q",3]`) + "[]")
 		rec.Want(t, "deaf")
 

@@ -10,9 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 	"github.com/seed-d124fa34/socketio/internal/siotest"
 )
+
+func TestClusterErrorCountsServers(t *testing.T) {
+	why := errors.New("why")
+	require.EqualError(t, &socketio.ClusterError{Missing: []string{"a"}, Err: why}, "socketio: 1 server did not answer (a): why")
+	require.EqualError(t, &socketio.ClusterError{Missing: []string{"a", "b"}, Err: why}, "socketio: 2 servers did not answer (a, b): why")
+	require.EqualError(t, &socketio.CallError{Missing: []string{"a", "b"}, Err: why}, "socketio: 2 clients did not answer: why")
+}
 
 // A server that does not answer is named, for five minutes after it has fallen silent;
 // what the others say is returned.

@@ -197,7 +197,11 @@ func (e *CallError) Error() string {
 	if len(e.Missing) == 0 {
 		return fmt.Sprintf("socketio: not all clients were asked: %v", e.Err)
 	}
-	return fmt.Sprintf("socketio: %d clients did not answer: %v", len(e.Missing), e.Err)
+	clients := "clients"
+	if len(e.Missing) == 1 {
+		clients = "client"
+	}
+	return fmt.Sprintf("socketio: %d %s did not answer: %v", len(e.Missing), clients, e.Err)
 }
 
 // Unwrap returns Err.
@@ -217,7 +221,11 @@ func (e *ClusterError) Error() string {
 	if len(e.Missing) == 0 {
 		return fmt.Sprintf("socketio: not all servers were asked: %v", e.Err)
 	}
-	return fmt.Sprintf("socketio: %d servers did not answer (%.1000s): %v", len(e.Missing), strings.Join(e.Missing, ", "), e.Err)
+	servers := "servers"
+	if len(e.Missing) == 1 {
+		servers = "server"
+	}
+	return fmt.Sprintf("socketio: %d %s did not answer (%.1000s): %v", len(e.Missing), servers, strings.Join(e.Missing, ", "), e.Err)
 }
 
 // Unwrap returns why.

@@ -56,7 +56,11 @@ type Error struct {
 
 // Error names the servers and says why.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%d servers did not answer (%.1000s): %v", len(e.Missing), strings.Join(e.Missing, ", "), e.Err)
+	servers := "servers"
+	if len(e.Missing) == 1 {
+		servers = "server"
+	}
+	return fmt.Sprintf("%d %s did not answer (%.1000s): %v", len(e.Missing), servers, strings.Join(e.Missing, ", "), e.Err)
 }
 
 // Unwrap returns why.

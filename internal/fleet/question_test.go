@@ -46,6 +46,11 @@ func TestAskUntilFound(t *testing.T) {
 	})
 }
 
+func TestErrorCountsServers(t *testing.T) {
+	require.EqualError(t, &Error{[]string{"a"}, ErrSilent}, "1 server did not answer (a): "+ErrSilent.Error())
+	require.EqualError(t, &Error{[]string{"a", "b"}, ErrSilent}, "2 servers did not answer (a, b): "+ErrSilent.Error())
+}
+
 // A question ends with its context, with the fleet, and with the subscription; one whose server
 // leaves does not miss it.
 func TestQuestionsEnd(t *testing.T) {
