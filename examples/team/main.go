@@ -43,9 +43,14 @@ func newServer(cluster socketio.ClusterOptions) *socketio.Server {
 		Cluster:  cluster,
 	})
 	srv.On("connect", func(c *socketio.Context) error {
-		if userOf(c.Context()) == "" {
+		user := userOf(c.Context())
+		if user == "" {
 			return &socketio.Error{Message: "log in first"}
 		}
+		if c.Recovered() && c.Session().Get("user") != user {
+			return &socketio.Error{Message: "somebody else has logged in: reload the page"}
+		}
+		c.Session().Set("user", user)
 		return nil
 	})
 	srv.On("join", func(c *socketio.Context, room string) error {

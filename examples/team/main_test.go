@@ -93,6 +93,23 @@ func TestTwoServers(t *testing.T) {
 	assert.True(t, back.Recovered())
 }
 
+// A tab does not go on with ann's session when bob has logged in, in another tab of the same browser.
+func TestAnotherUser(t *testing.T) {
+	srv := newServer(socketio.ClusterOptions{})
+	t.Cleanup(func() { _ = srv.Close() })
+	site := newHandler(srv, users)
+	cookies := login(t, site, "ann")
+	tab := socketiotest.Connect(t, site, &socketiotest.Options{Cookies: cookies})
+	tab.Drop()
+	tab = tab.Reconnect()
+	assert.True(t, tab.Recovered())
+	tab.Drop()
+	cookies[0].Value = users.sign("bob")
+	_, err := tab.TryReconnect()
+	assert.ErrorContains(t, err, "somebody else has logged in")
+	assert.False(t, tab.Reconnect().Recovered())
+}
+
 // Servers that share users need a key that they share.
 func TestKey(t *testing.T) {
 	err := run(t.Context(), "127.0.0.1:0", "redis://127.0.0.1:1", "")
