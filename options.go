@@ -17,7 +17,7 @@ import (
 )
 
 // Options configures a [Server]. The zero value, and nil, are a safe server.
-// NewServer copies it: later changes have no effect.
+// NewServer copies it: later changes have no effect. Hooks are set with [Server.AddHooks].
 type Options struct {
 	// Path is where the server is mounted. Zero means "/socket.io/", which is
 	// also the default of the clients' option path. Flask-SocketIO: path.

@@ -145,8 +145,8 @@ func (n *namespace) OnExpired(handler func(s *Socket, why Expiry)) {
 // ([Options].Recovery). Connected is false meanwhile. In a disconnect handler and in
 // [Hooks].SocketDisconnected, Away is true if something follows: the client comes back, to
 // this server or another one, or [Namespace.OnExpired] is called. That includes a session
-// that has ended before the handler was called. Away is false for a client of another
-// server.
+// that has ended before the handler was called. But if this server is killed, and the client
+// does not come back, nothing follows. Away is false for a client of another server.
 func (s *Socket) Away() bool {
 	return s != nil && (s.state.Load() == stateAway || s.awaitsMove() || s.recovery != nil && s.recovery.losing.Load())
 }

@@ -94,7 +94,8 @@ func (s *Socket) Namespace() *Namespace {
 }
 
 // Request returns the HTTP request of the connection's handshake, with its headers,
-// cookies and query. It has no body. It must not be changed. Flask-SocketIO: request.
+// cookies and query. It has no body. It must not be changed. In [Namespace.OnExpired] it
+// may be empty or another user's, as Context says. Flask-SocketIO: request.
 func (s *Socket) Request() *http.Request {
 	if s == nil || s.remote() {
 		return noRequest()
@@ -145,7 +146,9 @@ func SessionValue[T any](s *Session, key string) (value T, ok bool) { return ses
 
 // Context returns a context with the values of the handshake request's context. It is
 // cancelled when the client leaves, with a [*DisconnectError] as its cause. Use
-// [context.WithoutCancel] for work that must be finished nevertheless.
+// [context.WithoutCancel] for work that must be finished nevertheless. In
+// [Namespace.OnExpired] it has no values if the session has come from another server, and
+// those of the new request if the client was coming back: keep the user in Session.
 func (s *Socket) Context() context.Context {
 	if s == nil {
 		return unknownContext

@@ -55,6 +55,34 @@ func TestAcknowledgementsOfEvents(t *testing.T) {
 	})
 }
 
+type Order struct {
+	Item string `json:"item"`
+}
+
+// orders stands for a table whose primary key is the id.
+type orders map[string]Order
+
+func (all orders) insert(id string, o Order) error {
+	if _, known := all[id]; !known {
+		all[id] = o
+	}
+	return nil
+}
+
+func TestEventsThatMustArrive(t *testing.T) {
+	srv := socketio.NewServer(nil)
+	defer srv.Close()
+	shop := orders{}
+	srv.On("order", func(c *socketio.Context, id string, o Order) error {
+		return shop.insert(id, o) // does nothing if the id is there
+	})
+	c := socketiotest.Connect(t, srv, nil)
+	for range 2 {
+		require.Zero(t, c.Call("order", "1", Order{"tea"}).Len())
+	}
+	require.Equal(t, orders{"1": {"tea"}}, shop)
+}
+
 // votes is what became of a question.
 type votes struct {
 	mu  sync.Mutex

@@ -35,6 +35,10 @@ func routes(mux *http.ServeMux, srv *socketio.Server, find func(*http.Request) (
 		if !ok {
 			return &socketio.Error{Message: "log in first"}
 		}
+		if c.Recovered() && c.Session().Get("user") != user {
+			return &socketio.Error{Message: "another user has logged in: reload the page"}
+		}
+		c.Session().Set("user", user)
 		return c.Join("user:" + user) // all tabs of this user
 	})
 	srv.On("whoami", func(c *socketio.Context) (string, error) {
@@ -43,7 +47,7 @@ func routes(mux *http.ServeMux, srv *socketio.Server, find func(*http.Request) (
 }
 
 func logout(srv *socketio.Server, user string) {
-	sids, _ := srv.Members("user:" + user)
+	sids, _ := srv.Members("user:"+user, socketio.IncludeAway())
 	for _, sid := range sids {
 		srv.Socket(sid).CloseConnection() // of all namespaces
 	}
@@ -65,6 +69,33 @@ func TestCookieSession(t *testing.T) {
 	logout(srv, "ann")
 	ann.WaitDisconnect()
 	tab.WaitDisconnect()
+}
+
+// With recovery, a tab whose cookie is another user's by now does not get the session of the one before.
+func TestAnotherUserComesBack(t *testing.T) {
+	srv, mux := socketio.NewServer(&socketio.Options{Recovery: &socketio.Recovery{}}), http.NewServeMux()
+	t.Cleanup(func() { _ = srv.Close() })
+	routes(mux, srv, func(r *http.Request) (string, bool) {
+		cookie, err := r.Cookie("session")
+		if err != nil {
+			return "", false
+		}
+		return cookie.Value, true
+	})
+	cookie := &http.Cookie{Name: "session", Value: "ann"}
+	tab := socketiotest.Connect(t, mux, &socketiotest.Options{Cookies: []*http.Cookie{cookie}})
+	tab.Drop()
+	tab = tab.Reconnect()
+	assert.True(t, tab.Recovered())
+	tab.Drop()
+	cookie.Value = "bob"
+	_, err := tab.TryReconnect()
+	assert.ErrorContains(t, err, "another user")
+	tab = tab.Reconnect()
+	assert.False(t, tab.Recovered())
+	tab.Drop()
+	logout(srv, "bob")
+	assert.False(t, tab.Reconnect().Recovered())
 }
 
 type Auth struct {

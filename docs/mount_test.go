@@ -1,7 +1,12 @@
 package docs_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -9,6 +14,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio"
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
+	"github.com/seed-d124fa34/socketio/socketiotest"
 )
 
 // Clients that leave out the slash at the end are served, and not redirected.
@@ -32,5 +38,37 @@ func TestMounting(t *testing.T) {
 				require.NoError(t, c.CloseNow())
 			})
 		}
+	}
+}
+
+// A page of the proxy's origin connects through it, by both transports.
+func TestReverseProxy(t *testing.T) {
+	srv := socketio.NewServer(&socketio.Options{TrustForwarded: true})
+	backend := httptest.NewServer(srv)
+	t.Cleanup(func() {
+		_ = srv.Close()
+		backend.Close()
+	})
+	srv.On("hosts", func(c *socketio.Context) (string, string) {
+		return c.Request().Host, c.Request().Header.Get("X-Forwarded-Host")
+	})
+	to, err := url.Parse(backend.URL)
+	require.NoError(t, err)
+	serverOf := func(*http.Request) *url.URL { return to }
+
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(serverOf(r.In)) // the same one for all requests of a client
+		r.Out.Host = r.In.Host
+		r.SetXForwarded()
+		if r.Out.Body == nil {
+			r.Out.Body = io.NopCloser(strings.NewReader(""))
+		}
+	}}
+
+	for _, transport := range []socketiotest.Transport{socketiotest.Polling, socketiotest.WebSocket, socketiotest.Upgrade} {
+		page := &socketiotest.Options{Transport: transport, Header: http.Header{"Origin": {"http://server.test"}}}
+		c := socketiotest.Connect(t, proxy, page)
+		require.Equal(t, `["server.test","server.test"]`, c.Call("hosts").String())
+		c.Disconnect()
 	}
 }
