@@ -48,7 +48,7 @@ var promises = []behaviour.Row{
 	{"P19", "volatile events are not kept, and never taken for an offset", "TestVolatileEvents", ""},
 	{"P20", "other packet formats and AsyncHandlers", "TestOwnParser TestAsyncHandlers", ""},
 	{"P21", "while away: Call waits for the return, Disconnect ends the wait", "TestQuestions TestIntendedEnds", ""},
-	{"P22", "private: of two connections with one id the last one has the session, on one server or several", "TestConnectAgainWhileItIsDecided TestHalfOpenConnection TestTwoArrivals TestTwoArrivals", ""},
+	{"P22", "private: of two connections with one id the last one has the session, on one server or several", "TestConnectAgainWhileItIsDecided TestHalfOpenConnection behaviour/moves.TestTwoArrivals behaviour/survival.TestTwoArrivals", ""},
 	{"P23", "never a gap that is called recovered: a client that does not keep up, and is back before that is noticed", "TestBackBeforeItsFullQueueIsNoticed", ""},
 	{"P24", "cost: nothing with the option off; with it, a broadcast is encoded once", "TestOffByDefault TestBroadcastIsEncodedOnce", "how much time it takes: BenchmarkRecovery, in docs/performance.md"},
 
