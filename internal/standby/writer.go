@@ -59,7 +59,7 @@ type Writer struct {
 	mu      sync.Mutex
 	entries map[*Entry]struct{}
 	queue   []*Entry
-	closing bool
+	closing time.Time // when Close was called; zero: it was not
 }
 
 // NewWriter starts a Writer, whose records outlive their server by window at least. count is called with the bytes of
@@ -79,7 +79,7 @@ func (w *Writer) Add(key, owner string, s Source) *Entry {
 	e := &Entry{source: s, record: broker.Record{Key: key, Owner: owner}, stored: owner != "", added: time.Now()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.closing {
+	if w.closing.IsZero() {
 		w.entries[e] = struct{}{}
 		w.queueLocked(e)
 	}
@@ -152,10 +152,10 @@ func (w *Writer) queueLocked(e *Entry) {
 	}
 }
 
-// Close writes what waits, until the context ends, and ends the Writer.
+// Close writes what waits, until the context ends or nothing can be written for writeTimeout, and ends the Writer.
 func (w *Writer) Close(ctx context.Context) {
 	w.mu.Lock()
-	w.closing = true
+	w.closing = time.Now()
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
@@ -172,9 +172,11 @@ func (w *Writer) Close(ctx context.Context) {
 
 func (w *Writer) run(ctx context.Context) {
 	defer close(w.done)
+	defer w.warnOfUnwritten()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	failures := 0
+	var written time.Time // when something was written last
 	for {
 		select {
 		case <-look.C:
@@ -196,23 +198,23 @@ func (w *Writer) run(ctx context.Context) {
 			}
 			continue
 		}
-		err := w.write(ctx, b)
+		err := w.write(ctx, b, w.timeLeft(written))
 		b.forget()
 		w.count(-b.size)
 		if err == nil {
-			failures = 0
+			failures, written = 0, time.Now()
 			continue
-		} else if ctx.Err() != nil {
-			return
-		} else if failures++; failures == 1 {
-			w.log.Warn("socketio: sessions cannot be written to the broker's store: their clients get new sessions if this server is killed now; trying again", "error", err)
 		}
 		w.again(b.all) // their snapshots are made anew then
-		if w.isClosing() {
+		if failures++; failures == 1 && ctx.Err() == nil {
+			w.log.Warn("socketio: sessions cannot be written to the broker's store: their clients get new sessions if this server is killed now; trying again", "error", err)
+		}
+		pause := outbox.Backoff(failures)
+		if ctx.Err() != nil || w.timeLeft(written) <= pause {
 			return
 		}
 		select {
-		case <-time.After(outbox.Backoff(failures)):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}
@@ -222,7 +224,32 @@ func (w *Writer) run(ctx context.Context) {
 func (w *Writer) isClosing() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.closing
+	return !w.closing.IsZero()
+}
+
+// timeLeft returns how long the next write may take. After Close it gets less while nothing can be written, so that
+// Close returns although the store is away. written is when something was written last.
+func (w *Writer) timeLeft(written time.Time) time.Duration {
+	w.mu.Lock()
+	since := w.closing
+	w.mu.Unlock()
+	if since.IsZero() {
+		return writeTimeout
+	}
+	if written.After(since) {
+		since = written
+	}
+	return time.Until(since.Add(writeTimeout))
+}
+
+// warnOfUnwritten says how many records are not as they should be at the end.
+func (w *Writer) warnOfUnwritten() {
+	w.mu.Lock()
+	n := len(w.queue)
+	w.mu.Unlock()
+	if n > 0 {
+		w.log.Warn("socketio: records of sessions could not be written to the broker's store, or deleted, before this server ended: they stay as they were written last until they expire", "records", n)
+	}
 }
 
 // batch is what is written at once.
@@ -319,8 +346,8 @@ func (w *Writer) look() {
 }
 
 // write writes, or deletes, records.
-func (w *Writer) write(ctx context.Context, b *batch) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+func (w *Writer) write(ctx context.Context, b *batch, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if len(b.put) > 0 {
 		if err := w.store.PutRecords(ctx, b.put, w.ttl); err != nil {

@@ -1,11 +1,14 @@
 package standby
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -288,4 +291,74 @@ func TestHeldRecords(t *testing.T) {
 		w.Close(t.Context())
 		require.Equal(t, []string{"1=last", "2=x"}, m.RecordValues())
 	})
+}
+
+// awayStore is a store whose writes take a second, and fail while it is away.
+type awayStore struct {
+	broker.RecordStore
+	away atomic.Bool
+}
+
+func (s *awayStore) PutRecords(ctx context.Context, all []*broker.Record, ttl time.Duration) error {
+	time.Sleep(time.Second)
+	if s.away.Load() {
+		return errors.New("away")
+	}
+	return s.RecordStore.PutRecords(ctx, all, ttl)
+}
+
+// A write that began before Close and fails after it is tried again, and what waits is written and deleted, too. When the store
+// stays away, Close ends with its context, or after a while, and the log says how many records are not as they should be.
+func TestCloseDuringAFailure(t *testing.T) {
+	const most = 3 * time.Second
+	for name, c := range map[string]struct {
+		away     time.Duration // after Close
+		timeout  time.Duration // of Close; 0: none
+		from, to time.Duration // how long Close takes
+		logged   bool
+	}{
+		"the store is back":         {away: 2 * time.Second, to: 6 * time.Second},
+		"the context of Close ends": {away: time.Hour, timeout: most, from: most, to: most + time.Second, logged: true},
+		"there is no such end":      {away: time.Hour, from: writeTimeout / 3, to: writeTimeout + time.Second, logged: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &brokertest.Memory{Keep: 1}
+				b := m.Connect()
+				defer b.Close()
+				store := &awayStore{RecordStore: b.(broker.RecordStore)}
+				var logs bytes.Buffer
+				w := NewWriter(store, time.Hour, func(int64) {}, slog.New(slog.NewTextHandler(&logs, nil)))
+				var entries []*Entry
+				for i := range 4 {
+					entries = append(entries, w.Add(strconv.Itoa(i), "", &source{form: "x"}))
+				}
+				time.Sleep(5 * time.Second)
+				store.away.Store(true)
+				w.Changed(entries[0])
+				time.Sleep(time.Second / 2)
+				w.Hold(entries[1])
+				w.Keep(entries[1], []byte("last"))
+				w.Remove(entries[2])
+				w.Add("4", "", &source{form: "new"})
+				time.AfterFunc(c.away, func() { store.away.Store(false) })
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				if c.timeout > 0 {
+					time.AfterFunc(c.timeout, cancel)
+				}
+				begin := time.Now()
+				w.Close(ctx)
+				took := time.Since(begin)
+				require.GreaterOrEqual(t, took, c.from)
+				require.LessOrEqual(t, took, c.to)
+				if c.logged {
+					require.Contains(t, logs.String(), "records=4")
+					return
+				}
+				require.NotContains(t, logs.String(), "records=")
+				require.Equal(t, []string{"0=x", "1=last", "3=x", "4=new"}, m.RecordValues())
+			})
+		})
+	}
 }
