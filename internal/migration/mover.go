@@ -173,10 +173,17 @@ func (m *Mover) bring(key recovery.Key, home string, a *arrival) {
 func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTimeout)
 	defer cancel()
-	if !hold(ctx, m.slots) {
+	held := hold(ctx, m.slots)
+	release := func() {
+		if held {
+			<-m.slots
+			held = false
+		}
+	}
+	defer release()
+	if !held {
 		return false, ctx.Err()
 	}
-	defer func() { <-m.slots }()
 	q := question{Do: doMove, Key: hex.EncodeToString(key[:])}
 	asked := map[string]bool{m.self: true}
 	next := home
@@ -198,10 +205,17 @@ func (m *Mover) fetch(key recovery.Key, home string, a *arrival) (found bool, er
 		if found {
 			return true, nil
 		}
-		if next == m.self && m.hasAfterBatches(ctx, key) { // the other server has handed it over, in a batch that is under way
-			return true, nil
+		if next == m.self { // the other server has handed it over, in a batch that is under way
+			release() // others are fetched meanwhile
+			if m.hasAfterBatches(ctx, key) {
+				return true, nil
+			}
+			if held = hold(ctx, m.slots); !held {
+				return false, ctx.Err()
+			}
 		}
 	}
+	release()
 	return m.hasAfterBatches(ctx, key), err // the server that has handed it over may have gone
 }
 

@@ -125,6 +125,31 @@ func TestFetchWhileHandedOver(t *testing.T) {
 	})
 }
 
+// Clients with unknown private ids, which wait for the batches that are under way, do not keep others from being fetched.
+func TestFetchWhileManyAwaitABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork("a", "b")
+		defer n.close()
+		b := n.servers["b"]
+		b.mu.Lock()
+		b.batches[new(arrival)] = struct{}{} // it does not end
+		b.mu.Unlock()
+		for i := range maxFetches {
+			require.True(t, b.Fetch(recovery.Key{byte(i), 1}, "gone", func() {}))
+		}
+		time.Sleep(2 * maxFetches * broadPause)
+		n.mu.Lock()
+		n.servers["a"].sessions[testKey(1)] = "sid"
+		n.mu.Unlock()
+		done := 0
+		require.True(t, b.Fetch(testKey(1), "a", n.counter(&done)))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Equal(t, 1, done)
+		assert.True(t, b.Has(testKey(1)))
+	})
+}
+
 // A session that does not come is given up.
 func TestFetchGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
