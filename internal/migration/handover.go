@@ -17,7 +17,9 @@ func (m *Mover) HandOver(ctx context.Context) {
 	m.mu.Lock()
 	m.leaving = true
 	m.mu.Unlock()
-	for m.giveAll(ctx) && m.awaitUnderWay(ctx) && m.remaining() > 0 {
+	for given := true; given; {
+		given = m.giveAll(ctx)
+		given = m.awaitUnderWay(ctx) && given && m.remaining() > 0 // those that are under way come also if nobody takes any
 	}
 }
 

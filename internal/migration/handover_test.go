@@ -120,6 +120,40 @@ func TestHandOverOfArrivals(t *testing.T) {
 	})
 }
 
+// A server whose sessions nobody takes waits for those that are on their way to it.
+func TestHandOverToNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork("a", "b")
+		defer n.close()
+		a, b := n.servers["a"], n.servers["b"]
+		a.sessions[testKey(1)], b.sessions[testKey(2)] = "it stays", "it comes"
+		b.hold = make(chan struct{})
+		done := 0
+		require.True(t, a.Fetch(testKey(2), "b", n.counter(&done)))
+		synctest.Wait()
+		b.mu.Lock()
+		b.leaving = true
+		b.mu.Unlock()
+		ended := make(chan struct{})
+		go func() {
+			a.HandOver(t.Context())
+			close(ended)
+		}()
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Error("a session is under way")
+		default:
+		}
+		close(b.hold)
+		<-ended
+		a.Close()
+		assert.Equal(t, 1, done)
+		assert.True(t, a.Has(testKey(1)))
+		assert.True(t, a.Has(testKey(2)))
+	})
+}
+
 // A server that shuts down while another one hands its sessions over to it takes no further ones: they go to a third server.
 func TestTwoServersHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
