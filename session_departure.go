@@ -266,7 +266,7 @@ func (s *Socket) surviveLocked(owner string) {
 // startMoving makes sessions move between this server and the others.
 func (srv *Server) startMoving(c *cluster.Cluster, id string) {
 	if srv.recovery != nil {
-		srv.mover = migration.NewMover(moveHost{srv, srv.restorer}, c, id)
+		srv.mover = migration.NewMover(moveHost{srv, srv.restorer}, c, id, int64(srv.opts.Recovery.Budget))
 	}
 }
 

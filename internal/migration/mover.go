@@ -87,15 +87,16 @@ type Mover struct {
 	ended    chan struct{}           // closed when something that was under way has ended; nil: nobody waits for that
 }
 
-// NewMover returns a Mover for a server that is called self by the others.
-func NewMover(host Host, servers Servers, self string) *Mover {
+// NewMover returns a Mover for a server that is called self by the others. What it restores at once takes a quarter of
+// budget at most, which is a number of bytes, or 0 for no limit.
+func NewMover(host Host, servers Servers, self string, budget int64) *Mover {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Mover{
 		marks: marks{servers, self}, host: host, ctx: ctx, cancel: cancel,
 		slots: make(chan struct{}, maxFetches), broad: make(chan struct{}, 1),
 		arrivals: make(map[recovery.Key]*arrival), batches: make(map[*arrival]struct{}), handed: make(map[recovery.Key]string),
 	}
-	m.restores = newRestores(ctx, m.marks, host, &m.running)
+	m.restores = newRestores(ctx, m.marks, host, &m.running, budget)
 	return m
 }
 

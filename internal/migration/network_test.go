@@ -44,11 +44,17 @@ type fakeServer struct {
 func newNetwork(names ...string) *network {
 	n := &network{servers: make(map[string]*fakeServer)}
 	for _, name := range names {
-		s := &fakeServer{n: n, name: name, sessions: make(map[recovery.Key]string)}
-		s.Mover = NewMover(s, s, name)
-		n.servers[name] = s
+		n.add(name, 0)
 	}
 	return n
+}
+
+// add adds a server, with a budget.
+func (n *network) add(name string, budget int64) *fakeServer {
+	s := &fakeServer{n: n, name: name, sessions: make(map[recovery.Key]string)}
+	s.Mover = NewMover(s, s, name, budget)
+	n.servers[name] = s
+	return s
 }
 
 func (n *network) close() {

@@ -10,10 +10,13 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 )
 
+// MaxClaim is the largest Claim.Size.
+const MaxClaim = 256 << 10
+
 const (
 	maxRestores = 1000     // sessions that are restored at once; more wait
 	maxClaims   = 32       // Restorer.Claim that run at once
-	maxClaimed  = 32 << 20 // bytes of the claims that are restored at once, about; more wait
+	maxClaimed  = 32 << 20 // bytes of the claims that are restored at once; more wait
 	// gatherTime is how long sessions are gathered before they are restored: all clients of a server that was killed
 	// come at the same time, and the history is read once for all that are there.
 	gatherTime = 20 * time.Millisecond
@@ -42,7 +45,7 @@ type Restorer interface {
 
 // Claim is a session that will be restored. Only the Restorer knows more of it.
 type Claim interface {
-	Size() int64 // about how many bytes it takes
+	Size() int64 // about how many bytes it takes, at most MaxClaim
 }
 
 // restores restores sessions whose server was killed. It has a goroutine while there are some, which ends with its
@@ -54,11 +57,12 @@ type restores struct {
 	running *sync.WaitGroup // has the goroutine
 	slots   chan struct{}   // one for each session
 	claims  chan struct{}   // one for each Claim that runs
+	limit   int64           // of bytes
 
 	mu      sync.Mutex
 	waiting []claimed
 	active  bool          // the goroutine runs
-	bytes   int64         // of all that are claimed
+	bytes   int64         // of all that are claimed, and MaxClaim for each Claim that runs
 	freed   chan struct{} // closed when bytes gets less; nil: nobody waits for that
 }
 
@@ -69,8 +73,13 @@ type claimed struct {
 	done  chan struct{} // closed when it has been restored, is lost or is given up
 }
 
-func newRestores(ctx context.Context, k marks, h Host, running *sync.WaitGroup) *restores {
+func newRestores(ctx context.Context, k marks, h Host, running *sync.WaitGroup, budget int64) *restores {
+	limit := int64(maxClaimed)
+	if budget > 0 {
+		limit = min(limit, budget/4)
+	}
 	return &restores{
+		limit: limit,
 		marks: k, host: h, ctx: ctx, running: running,
 		slots: make(chan struct{}, maxRestores), claims: make(chan struct{}, maxClaims),
 	}
@@ -101,25 +110,26 @@ func (r *restores) claim(key recovery.Key) (Claim, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-r.claims }()
-	if !r.awaitRoom(ctx) {
+	if !r.reserve(ctx) {
 		return nil, ctx.Err()
 	}
 	c, err := r.host.Claim(ctx, key)
 	if c == nil {
+		r.free(MaxClaim)
 		return nil, err
 	}
 	r.host.Count(c.Size())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.bytes += c.Size()
+	r.free(MaxClaim - c.Size())
 	return c, nil
 }
 
-// awaitRoom waits until the claims are not too large. It reports false if the context ends before.
-func (r *restores) awaitRoom(ctx context.Context) bool {
+// reserve waits until there is room for a claim of MaxClaim bytes, and reserves it. There is always room for a single one.
+// reserve reports false if the context ends before.
+func (r *restores) reserve(ctx context.Context) bool {
 	for {
 		r.mu.Lock()
-		if r.bytes < maxClaimed {
+		if r.bytes == 0 || r.bytes+MaxClaim <= r.limit {
+			r.bytes += MaxClaim
 			r.mu.Unlock()
 			return true
 		}
@@ -133,6 +143,17 @@ func (r *restores) awaitRoom(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		}
+	}
+}
+
+// free gives back what reserve has reserved.
+func (r *restores) free(bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes -= bytes
+	if r.freed != nil {
+		close(r.freed)
+		r.freed = nil
 	}
 }
 
@@ -243,13 +264,7 @@ func (r *restores) end(all []claimed) {
 		size += c.Size()
 	}
 	r.host.Count(-size)
-	r.mu.Lock()
-	r.bytes -= size
-	if r.freed != nil {
-		close(r.freed)
-		r.freed = nil
-	}
-	r.mu.Unlock()
+	r.free(size)
 	for _, c := range all {
 		close(c.done)
 	}

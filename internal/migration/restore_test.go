@@ -171,25 +171,33 @@ func TestRestoreGivesUp(t *testing.T) {
 	}
 }
 
-// What is claimed at once is bounded in bytes.
+// What is claimed at once is bounded in bytes, and leaves the most of the budget to other sessions.
 func TestClaimsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork("a")
-		defer n.close()
-		a := n.servers["a"]
-		const many = 200
-		a.written, a.size = make(map[recovery.Key]*Session), 1<<20
-		done := 0
-		for i := range byte(many) {
-			a.write(testKey(i), fmt.Sprint(i))
-			require.True(t, a.Fetch(testKey(i), "gone", n.counter(&done)))
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		assert.Equal(t, many, done)
-		assert.Len(t, a.sessions, many)
-		assert.LessOrEqual(t, a.most, int64(maxClaimed+maxClaims*a.size))
-		assert.Greater(t, a.most, int64(maxClaimed/2))
-		assert.Zero(t, a.counted)
-	})
+	for _, c := range []struct{ budget, most int64 }{{0, maxClaimed}, {1 << 30, maxClaimed}, {8 << 20, 2 << 20}, {1000, MaxClaim}} {
+		t.Run(fmt.Sprint(c.budget), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork()
+				a := n.add("a", c.budget)
+				defer n.close()
+				const many = 200
+				a.written, a.size = make(map[recovery.Key]*Session), MaxClaim
+				a.restoring = func() {
+					a.restoring = nil
+					time.Sleep(time.Second) // meanwhile all others come
+				}
+				done := 0
+				for i := range byte(many) {
+					a.write(testKey(i), fmt.Sprint(i))
+					require.True(t, a.Fetch(testKey(i), "gone", n.counter(&done)))
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				assert.Equal(t, many, done)
+				assert.Len(t, a.sessions, many)
+				assert.LessOrEqual(t, a.most, c.most)
+				assert.Greater(t, a.most, c.most/2)
+				assert.Zero(t, a.counted)
+			})
+		})
+	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // MaxSnapshot is the size in bytes of the largest snapshot that is written.
-const MaxSnapshot = 256 << 10
+const MaxSnapshot = migration.MaxClaim
 
 const snapshotVersion = 1
 
