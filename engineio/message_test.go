@@ -72,7 +72,7 @@ func TestManyMessagesAtOnce(t *testing.T) {
 		h.echo = true
 		c, p := h.connect(mode)
 		var want []string
-		for range 3 {
+		for range 2 {
 			for _, m := range exactly() {
 				want = append(want, describe(m.Data, m.Binary))
 				if m.Binary {
