@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/seed-d124fa34/socketio/internal/census"
@@ -33,6 +34,10 @@ func (h moveHost) Take(sessions []*migration.Session, from string, c *cluster.Ca
 	for _, m := range sessions {
 		a, err := h.srv.adopt(m, from, &events)
 		if err != nil {
+			if m.Restored != nil && h.srv.closing.Load() {
+				g.again = append(g.again, recovery.Key(m.Key))
+				continue
+			}
 			h.srv.log.Warn("socketio: a session could not be moved to this server from another one: its client gets a new session", "error", err)
 			continue
 		}
@@ -51,9 +56,10 @@ type arrivals struct {
 	srv     *Server
 	capture *cluster.Capture
 	all     []*newcomer
-	entered bool // see enter
-	marks   int  // how often Settle has been called
-	moved   bool // rooms were joined or left since enter, in Settle
+	entered bool           // see enter
+	marks   int            // how often Settle has been called
+	moved   bool           // rooms were joined or left since enter, in Settle
+	again   []recovery.Key // see End
 }
 
 var (
@@ -73,7 +79,8 @@ type newcomer struct {
 	migration.Newcomer
 	// owner is the owner of the record, if the session's server was killed, see broker.RecordStore.
 	owner string
-	kept  int // how many events the log had in enter, or in the last call of Settle
+	kept  int  // how many events the log had in enter, or in the last call of Settle
+	own   bool // this server has emitted an event to it since enter
 }
 
 var errNoSession = errors.New("the message is not complete")
@@ -162,7 +169,8 @@ func (g *arrivals) enter() {
 	for _, a := range g.all {
 		s := a.s
 		s.sending.Lock()
-		a.kept = s.recovery.session.Log.Len()
+		a.addKept()
+		a.kept, a.own = s.recovery.session.Log.Len(), false
 		s.sending.Unlock()
 		s.mu.Lock()
 		s.recovery.arrival, s.recovery.changed = arrival, make(map[string]bool)
@@ -224,7 +232,9 @@ func (a *newcomer) beginSettling() {
 
 // addKept notes all events in the log. s.sending is locked.
 func (a *newcomer) addKept() {
+	prefix := a.s.srv().recovery.Offsets().Prefix()
 	for p := range a.s.recovery.session.Log.All() {
+		a.own = a.own || !a.Keeps(p.Offset) && strings.HasPrefix(p.Offset.String(), prefix)
 		a.Add(p.Offset)
 	}
 }
@@ -263,17 +273,37 @@ func (a *newcomer) settle() {
 	}
 }
 
-// End ends the sessions, unless Settle has been called, because events for them may be lost.
-func (g *arrivals) End() {
+// End ends the sessions, unless Settle has been called, because events for them may be lost. It returns those that
+// can be restored once more.
+func (g *arrivals) End() (again []recovery.Key) {
 	g.capture.End() // waits for Settle
 	g.fail()
+	return g.again
 }
 
 func (g *arrivals) fail() {
 	for _, a := range g.all {
-		a.s.end(ExpiredMove, "", errMoveLost)
+		if a.giveBack() {
+			g.again = append(g.again, a.s.recovery.session.Key())
+		} else {
+			a.s.end(ExpiredMove, "", errMoveLost)
+		}
 	}
 	g.all = nil
+}
+
+// giveBack takes a session that was restored out of this server. It reports false if the session cannot be restored once
+// more.
+func (a *newcomer) giveBack() bool {
+	return a.owner != "" && !a.Ends && a.s.sendOff(&departure{stored: true, unless: a.isTouched, give: func(*migration.Session) {}})
+}
+
+// isTouched reports whether this server has done something since enter that may be neither in the record of the session nor in the
+// history. s.mu and s.sending are locked.
+func (a *newcomer) isTouched() bool {
+	a.addKept()
+	a.Changed(a.s.recovery.changed)
+	return a.own || a.HasChanged()
 }
 
 // Interested reports whether an event is for one of them.

@@ -48,8 +48,9 @@ const expiryMoved Expiry = "moved"
 // departure says where a session goes.
 type departure struct {
 	to     string
-	claim  uint64 // of the other server, see recovery.Store
-	stored bool   // its record stays: give writes it once more
+	claim  uint64      // of the other server, see recovery.Store
+	stored bool        // its record stays: give writes it once more
+	unless func() bool // reports that the session stays, with Socket.mu and sending locked; may be nil
 	give   func(*migration.Session)
 }
 
@@ -94,8 +95,7 @@ func (s *Socket) sendOff(d *departure) bool {
 	}
 }
 
-// leaveFor is sendOff for a socket whose client is away. If its client is not, joined is set, and nothing
-// has happened.
+// leaveFor is sendOff for a socket whose client is away. If its client is not, joined is set, and nothing happens.
 func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 	s.mu.Lock()
 	r := s.recovery
@@ -104,9 +104,14 @@ func (s *Socket) leaveFor(d *departure) (gone, joined bool) {
 		s.mu.Unlock()
 		return false, joined
 	}
+	s.sending.Lock()
+	if d.unless != nil && d.unless() {
+		s.sending.Unlock()
+		s.mu.Unlock()
+		return false, false
+	}
 	s.reason, s.cause, r.why, r.departure = r.lost.Reason, errMoved, expiryMoved, d
 	back := r.back
-	s.sending.Lock()
 	s.state.Store(stateLeaving)
 	r.moved.Store(true)
 	s.sending.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/recovery"
 )
 
 // retryPause is how long to wait before something is tried again that failed because of the broker.
@@ -36,8 +37,8 @@ func (k marks) pass(ctx context.Context, passed func()) (ok bool) {
 
 // settle waits until what this server had published before it took sessions has come back from the
 // broker, and settles them then. If the connection with the broker is lost, it tries again as long as the Capture misses
-// nothing. It ends the sessions if that is in vain.
-func (k marks) settle(ctx context.Context, c *cluster.Capture, a Arrivals) {
+// nothing. It ends the sessions if that is in vain. For what it returns see Arrivals.End.
+func (k marks) settle(ctx context.Context, c *cluster.Capture, a Arrivals) []recovery.Key {
 	for again := true; again; {
 		var next atomic.Bool
 		if k.pass(ctx, func() { next.Store(a.Settle()) }) {
@@ -46,7 +47,7 @@ func (k marks) settle(ctx context.Context, c *cluster.Capture, a Arrivals) {
 			again = !c.Ended() && pause(ctx, retryPause)
 		}
 	}
-	a.End()
+	return a.End()
 }
 
 // pause waits. It reports false if the context ends meanwhile.

@@ -51,8 +51,9 @@ type Arrivals interface {
 	// broker, by the goroutine that receives. If it returns true, it is called once more when all
 	// that this server published before now has come back.
 	Settle() (again bool)
-	// End is called when Settle cannot be called any more. It has no effect after Settle.
-	End()
+	// End is called when Settle cannot be called any more. After Settle it ends nothing. It returns the keys of sessions of
+	// Restorer.Restore that this server does not have, and that can be restored once more, here or on another server.
+	End() (again []recovery.Key)
 }
 
 // Servers are the servers on a broker. A cluster.Cluster is one.

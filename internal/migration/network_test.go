@@ -180,6 +180,8 @@ type writtenSession struct {
 
 func (w *writtenSession) Size() int64 { return w.size }
 
+func (w *writtenSession) Key() recovery.Key { return recovery.Key(w.Session.Key) }
+
 func (s *fakeServer) Claim(_ context.Context, key recovery.Key) (Claim, error) {
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
@@ -272,7 +274,13 @@ func (a *fakeArrivals) Settle() (again bool) {
 	return false
 }
 
-func (a *fakeArrivals) End() { a.sessions = nil }
+func (a *fakeArrivals) End() (again []recovery.Key) {
+	for _, m := range a.sessions {
+		again = append(again, recovery.Key(m.Key))
+	}
+	a.sessions = nil
+	return again
+}
 
 // has returns which servers have a session.
 func (n *network) has(key recovery.Key) (names []string) {

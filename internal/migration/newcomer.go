@@ -45,6 +45,9 @@ func (n *Newcomer) Changed(rooms map[string]bool) {
 	maps.Copy(n.changed, rooms)
 }
 
+// HasChanged reports whether Changed was called with rooms.
+func (n *Newcomer) HasChanged() bool { return len(n.changed) > 0 }
+
 // Outdated reports whether a command about any of the rooms has no effect, see Changed.
 func (n *Newcomer) Outdated(rooms ...string) bool {
 	for _, room := range rooms {

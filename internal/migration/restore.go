@@ -45,6 +45,7 @@ type Restorer interface {
 
 // Claim is a session that will be restored. Only the Restorer knows more of it.
 type Claim interface {
+	Key() recovery.Key
 	Size() int64 // about how many bytes it takes, at most MaxClaim
 }
 
@@ -186,27 +187,27 @@ func (r *restores) run() {
 		if len(all) == 0 {
 			return
 		}
-		later, err := r.restoreAll(all)
+		later, failed, err := r.restoreAll(all)
 		wait = gatherTime
 		if err != nil {
-			wait, later = retryPause, r.giveUp(all, err)
+			wait, later = retryPause, append(later, r.giveUp(failed, err)...)
 		}
 		r.put(later...)
 	}
 }
 
-// restoreAll restores sessions, and returns those that have to be restored later. An error means that none is
-// restored or lost, because of the broker.
+// restoreAll restores sessions, and returns those that have to be restored later. An error is why, because of the broker,
+// some are neither restored nor lost: those that have failed.
 //
 // What this server has published before goes round first, so that it is in the history; and then
 // what has come until the history has been read, so that no part of it comes once more.
-func (r *restores) restoreAll(all []claimed) (later []claimed, err error) {
+func (r *restores) restoreAll(all []claimed) (later, failed []claimed, err error) {
 	ctx, cancel := context.WithTimeout(r.ctx, fetchTimeout)
 	defer cancel()
 	capture := r.servers.NewCapture()
 	defer capture.End()
 	if !r.pass(ctx, capture.Begin) {
-		return nil, errBroker
+		return nil, all, errBroker
 	}
 	claims := make([]Claim, 0, len(all))
 	for _, c := range all {
@@ -214,26 +215,32 @@ func (r *restores) restoreAll(all []claimed) (later []claimed, err error) {
 	}
 	sessions, at, rest, err := r.host.Restore(ctx, claims)
 	if err != nil {
-		return nil, err
+		return nil, all, err
 	}
+	var again []recovery.Key
 	if len(sessions) > 0 {
 		if !r.pass(ctx, func() {}) || capture.Ended() {
-			return nil, errBroker
+			return nil, all, errBroker
 		}
 		capture.SkipTo(at)
 		arrivals := r.host.Take(sessions, "", capture)
 		settling, cancel := context.WithTimeout(r.ctx, restoreTime) // the broker may be lost once more
 		defer cancel()
-		r.settle(settling, capture, arrivals)
+		again = r.settle(settling, capture, arrivals)
 	}
-	isLater := func(c claimed) bool { return slices.Contains(rest, c.Claim) }
+	var ended []claimed
 	for _, c := range all {
-		if isLater(c) {
+		switch {
+		case slices.Contains(rest, c.Claim):
 			later = append(later, c)
+		case slices.Contains(again, c.Key()):
+			failed, err = append(failed, c), errBroker
+		default:
+			ended = append(ended, c)
 		}
 	}
-	r.end(slices.DeleteFunc(all, isLater))
-	return later, nil
+	r.end(ended)
+	return later, failed, err
 }
 
 // giveUp gives up those that have been tried for too long, or all if the Mover is closed. It returns the others.

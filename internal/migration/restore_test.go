@@ -171,6 +171,36 @@ func TestRestoreGivesUp(t *testing.T) {
 	}
 }
 
+// A session that was restored, but does not have all that was emitted meanwhile, is given back when the server ends or the broker
+// stays away.
+func TestRestoreIsCutBeforeItsEnd(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork("a")
+			defer n.close()
+			a := n.servers["a"]
+			a.written, a.size = make(map[recovery.Key]*Session), 10
+			a.write(testKey(1), "sid")
+			a.settling = func([]*Session) bool {
+				a.away = true
+				return true
+			}
+			done := make(chan struct{})
+			require.True(t, a.Fetch(testKey(1), "gone", func() { close(done) }))
+			time.Sleep(time.Second)
+			if closed {
+				a.Close()
+			}
+			<-done
+			assert.False(t, a.Has(testKey(1)))
+			n.mu.Lock()
+			assert.Contains(t, a.written, testKey(1))
+			assert.Zero(t, a.counted)
+			n.mu.Unlock()
+		})
+	}
+}
+
 // What is claimed at once is bounded in bytes, and leaves the most of the budget to other sessions.
 func TestClaimsAreBounded(t *testing.T) {
 	for _, c := range []struct{ budget, most int64 }{{0, maxClaimed}, {1 << 30, maxClaimed}, {8 << 20, 2 << 20}, {1000, MaxClaim}} {

@@ -55,6 +55,9 @@ type event struct {
 // NewRebuild begins with a snapshot.
 func NewRebuild(s *Snapshot, owner string) *Rebuild { return &Rebuild{Owner: owner, snap: s} }
 
+// Key returns the key of the session.
+func (r *Rebuild) Key() recovery.Key { return recovery.Key(r.snap.Session.Key) }
+
 // Size is that of the record. What has been read is bounded by HistoryReader.Memory.
 func (r *Rebuild) Size() int64 { return r.recordSize }
 

@@ -119,7 +119,7 @@ func (r *Restorer) Release(ctx context.Context, claims []migration.Claim, why er
 			continue
 		}
 		all = append(all, b)
-		records = append(records, &broker.Record{Key: RecordKey(recovery.Key(b.snap.Session.Key)), Value: form, Owner: b.Owner})
+		records = append(records, &broker.Record{Key: RecordKey(b.Key()), Value: form, Owner: b.Owner})
 	}
 	if len(records) == 0 {
 		return

@@ -228,6 +228,53 @@ func TestShutdownDuringTheRestore(t *testing.T) {
 	})
 }
 
+// So it is when the server has the session, and waits for what was emitted meanwhile. If it has emitted something to the session
+// itself, the client gets a new one instead.
+func TestShutdownBeforeTheRestoreEnds(t *testing.T) {
+	for _, emits := range []bool{false, true} {
+		t.Run(fmt.Sprint(emits), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, brokers := watchedFleet(t, 3, &socketio.Options{})
+				a, b, third := f.Servers[0], f.Servers[1], f.Servers[2]
+				c := siotest.NewReturner(t, a, eiotest.WebSocket).Connect()
+				require.NoError(t, a.Emit("e", 1))
+				synctest.Wait()
+				f.Service.Cut(brokers[0].history)
+				c.Drop()
+				n := 0
+				brokers[1].watch(func(ctx context.Context, what string, after bool) {
+					if what != marks || after {
+						return
+					}
+					if n++; n > 2 {
+						<-ctx.Done()
+					}
+				})
+				c.To(b).Dial()
+				c.SendConnect()
+				time.Sleep(5 * time.Second)
+				s := b.Socket(c.SID)
+				require.NotNil(t, s)
+				if emits {
+					require.NoError(t, s.Emit("only here", nil))
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				_ = b.Shutdown(ctx)
+				c.Drop()
+				require.NoError(t, third.Emit("e", 2))
+				c.To(third).Connect()
+				require.Equal(t, !emits, c.Recovered)
+				if !emits {
+					c.Want(`["e",1]`, `["e",2]`)
+					require.Zero(t, b.Stats().Recovery.Expired[socketio.ExpiredMove])
+				}
+				f.Service.Restore(brokers[0].history)
+			})
+		})
+	}
+}
+
 // A server that cannot ask the others, because its subscription is lost, does not restore the session of a server that is alive: it
 // asks when it can.
 func TestSessionOfALivingServerIsNotRestored(t *testing.T) {
