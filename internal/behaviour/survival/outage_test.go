@@ -154,7 +154,9 @@ func TestBrokerIsLostDuringTheRestore(t *testing.T) {
 					require.NoError(t, b.Emit("e", 4, socketio.To("r")))
 					require.NoError(t, b.Emit("e", 5, socketio.To(c.SID)))
 					time.Sleep(3 * time.Second)
-					require.Zero(t, c.Arrived())
+					if s != (step{marks, 2}) || !after { // that mark may come back before the cut: then the session is there
+						require.Zero(t, c.Arrived())
+					}
 					f.Service.Restore(brokers[1].history)
 					time.Sleep(20 * time.Second)
 					require.NoError(t, b.Emit("e", 6))
