@@ -229,10 +229,9 @@ func (*old) beginLocked(c *Conn) {
 }
 
 // polledLocked returns when the client is known to have polled last: now, unless the last
-// poll has been answered and the next one has not come. A POST may hold back a poll, of
-// clients that have one network connection only.
+// poll has been answered and the next one has not come.
 func (c *Conn) polledLocked() instant.Instant {
-	if p := c.poll; p != nil && c.ws == nil && !c.polling && !c.probing && !p.answering && !p.posting && !p.arrives.IsZero() {
+	if p := c.poll; p != nil && c.ws == nil && !c.polling && !c.probing && !p.answering && !p.arrives.IsZero() {
 		return instant.Of(p.arrives)
 	}
 	return instant.Now()
@@ -240,24 +239,26 @@ func (c *Conn) polledLocked() instant.Instant {
 
 // heartbeatLocked ends a connection whose client has sent no PING, or no poll, for
 // PingInterval and PingTimeout. What cannot be read because of the server does not count
-// against the client, nor does a POST that is on its way, behind which the PING may wait. A
-// client that is not read from gets a PONG before it would give up.
+// against the client, nor does a POST that is on its way: the PING may wait behind it, and
+// the poll, if the client has one network connection only. A client that is not read from
+// gets a PONG before it would give up.
 func (*old) heartbeatLocked(c *Conn) error {
 	o, now := &c.srv.opts, instant.Now()
 	end, lastPoll := c.pongSince.Add(o.PingInterval+o.PingTimeout), c.polledLocked().Add(o.PingInterval+o.PingTimeout)
+	excused := c.poll != nil && c.poll.posting || c.excusedLocked()
+	next := now.Add(o.PingTimeout / pongLooks)
 	switch {
-	case now >= lastPoll:
+	case now >= lastPoll && !excused:
 		return errNoPoll
 	case c.pause != nil && c.pause.waiting > 0:
 		c.pushPongLocked(pongPacket)
-		c.setTimerLocked(min(now.Add(o.PingInterval+o.PingTimeout/2), lastPoll).Time())
-	case now < end:
-		c.setTimerLocked(min(end, lastPoll).Time())
-	case c.poll != nil && c.poll.posting || c.excusedLocked():
-		c.setTimerLocked(min(now.Add(o.PingTimeout/pongLooks), lastPoll).Time())
-	default:
+		next = now.Add(o.PingInterval + o.PingTimeout/2)
+	case now < end && now < lastPoll:
+		next = min(end, lastPoll)
+	case !excused:
 		return errNoPing
 	}
+	c.setTimerLocked(next.Time())
 	return nil
 }
 
