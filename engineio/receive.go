@@ -99,9 +99,19 @@ const maxControls = 2000
 
 var errControls = &parseError{"a POST with more than 2,000 packets that are no messages"}
 
-// isControl reports whether a packet that came as text is no message.
-func isControl(p []byte) bool {
-	return len(p) == 0 || p[0] != protocol.Message && p[0] != protocol.Base64
+// controls counts the packets of one POST that are no messages.
+type controls int
+
+// add counts a packet that came as text, if it is no message. It returns an error if there are
+// too many.
+func (n *controls) add(packet []byte) error {
+	if len(packet) > 0 && (packet[0] == protocol.Message || packet[0] == protocol.Base64) {
+		return nil
+	}
+	if *n++; *n > maxControls {
+		return errControls
+	}
+	return nil
 }
 
 var errNotUTF8 = &parseError{"the POST is not UTF-8"}
@@ -119,12 +129,10 @@ func (c *Conn) receivePayload(p *pollState, body []byte) error {
 	defer p.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	for controls := 0; ; {
+	for others := controls(0); ; {
 		packet, rest, more := bytes.Cut(body, []byte{protocol.Separator})
-		if isControl(packet) {
-			if controls++; controls > maxControls {
-				return errControls
-			}
+		if err := others.add(packet); err != nil {
+			return err
 		}
 		room, err := c.receivePacket(packet)
 		if err != nil {

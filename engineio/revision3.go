@@ -142,7 +142,7 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 	defer poll.turn.Unlock()
 	c.recvMu.Lock()
 	defer c.recvMu.Unlock()
-	for controls := 0; ; {
+	for others := controls(0); ; {
 		var packet []byte
 		binary := false
 		if framed {
@@ -155,9 +155,9 @@ func (d *old) receivePost(c *Conn, poll *pollState, h http.Header, body []byte) 
 		}
 		c.flusher.traffic.received(1, n)
 		n = 0 // counted
-		if !binary && isControl(packet) {
-			if controls++; controls > maxControls {
-				return errControls
+		if !binary {
+			if err := others.add(packet); err != nil {
+				return err
 			}
 		}
 		var room <-chan struct{}
