@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
+	"github.com/seed-d124fa34/socketio/internal/fleet"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -221,11 +221,7 @@ func (e *ClusterError) Error() string {
 	if len(e.Missing) == 0 {
 		return fmt.Sprintf("socketio: not all servers were asked: %v", e.Err)
 	}
-	servers := "servers"
-	if len(e.Missing) == 1 {
-		servers = "server"
-	}
-	return fmt.Sprintf("socketio: %d %s did not answer (%.1000s): %v", len(e.Missing), servers, strings.Join(e.Missing, ", "), e.Err)
+	return "socketio: " + (&fleet.Error{Missing: e.Missing, Err: e.Err}).Error()
 }
 
 // Unwrap returns why.
