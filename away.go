@@ -295,6 +295,7 @@ func (s *Socket) admitFirst() (accepted bool) {
 		return true
 	}
 	s.announced, s.accepted = true, true
+	s.state.Store(stateAdmitting)
 	s.entered.CompareAndSwap(0, time.Now().UnixNano())
 	srv.index.Enter(&s.membership)
 	var rooms []string

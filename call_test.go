@@ -3,6 +3,7 @@ package socketio_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,4 +294,35 @@ func TestCallSeveral(t *testing.T) {
 		require.Len(t, res.replies, 1)
 		p.Quiet()
 	})
+}
+
+// A client that has come in can be asked and waited for at once, also by a goroutine that is quicker than the one that
+// lets it in.
+func TestSocketIsUsedWhileItIsLetIn(t *testing.T) {
+	for name, opts := range map[string]*socketio.Options{"plain": nil, "recovery": {Recovery: &socketio.Recovery{}}} {
+		t.Run(name, func(t *testing.T) {
+			srv := siotest.NewServer(t, opts)
+			sockets := make(chan *socketio.Socket, 1)
+			var release func()
+			srv.On("connect", func(c *socketio.Context) {
+				release = c.HoldSending() // in its midst, if the client can come back
+				sockets <- c.Socket
+			})
+			p := siotest.Dial(t, srv, eiotest.WebSocket)
+			p.Send("0")
+			s := <-sockets
+			held := sync.OnceFunc(release)
+			defer held()
+			require.Eventually(t, func() bool { return srv.Count() == 1 }, 20*time.Second, time.Millisecond)
+			require.True(t, s.Connected())
+			require.Equal(t, []*socketio.Socket{s}, s.Connection().Sockets())
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if err := s.Flush(ctx); opts != nil {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+			held()
+			require.NoError(t, s.Flush(t.Context()))
+		})
+	}
 }

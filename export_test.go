@@ -106,3 +106,9 @@ func (srv *Server) QuestionsOfOthers() int {
 	_, questions := srv.cluster.(*cluster.Cluster).Pending()
 	return questions
 }
+
+// HoldSending keeps everybody from sending to the socket until release is called.
+func (s *Socket) HoldSending() (release func()) {
+	s.sending.RLock()
+	return s.sending.RUnlock
+}

@@ -197,7 +197,7 @@ func (c Connection) Sockets() []*Socket {
 	defer c.cl.mu.Unlock()
 	var all []*Socket
 	for _, st := range c.cl.seats {
-		if st.sock != nil && st.sock.state.Load() == stateJoined {
+		if st.sock.Connected() {
 			all = append(all, st.sock)
 		}
 	}

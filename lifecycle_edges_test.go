@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,32 +18,31 @@ import (
 // A client that is thrown out by the handler of one namespace while it connects to another is refused there: no
 // disconnect handler runs for a socket that was never accepted, and its session id is forgotten.
 func TestCloseConnectionWhileConnecting(t *testing.T) {
-	gate := &connectGate{Parser: parser.New(nil), reached: make(chan bool), open: make(chan bool)}
-	srv := siotest.NewServer(t, &socketio.Options{Parser: gate})
-	var connects, disconnects atomic.Int64
-	srv.AddHooks(socketio.Hooks{SocketConnected: func(s *socketio.Socket) {
-		if s.Namespace().Name() == "/new" {
-			connects.Add(1)
-		}
-	}})
-	srv.Namespace("/new").On("disconnect", func(*socketio.Context) { disconnects.Add(1) })
-	p := siotest.Join(t, srv, eiotest.WebSocket)
-	s := srv.Socket(p.SID)
+	synctest.Test(t, func(t *testing.T) {
+		gate := &connectGate{Parser: parser.New(nil), reached: make(chan bool), open: make(chan bool)}
+		srv := siotest.NewServer(t, &socketio.Options{Parser: gate})
+		var connects, disconnects atomic.Int64
+		srv.AddHooks(socketio.Hooks{SocketConnected: func(s *socketio.Socket) {
+			if s.Namespace().Name() == "/new" {
+				connects.Add(1)
+			}
+		}})
+		srv.Namespace("/new").On("disconnect", func(*socketio.Context) { disconnects.Add(1) })
+		p := siotest.Join(t, srv, eiotest.WebSocket)
+		s := srv.Socket(p.SID)
 
-	p.Send("0/new,")
-	<-gate.reached
-	require.Equal(t, 2, s.Seats(), "the read side has found a seat")
-	s.CloseConnection()
-	time.Sleep(10 * time.Millisecond) // a disconnect handler would run by now
-	require.Zero(t, disconnects.Load(), "the client was never in /new")
-	close(gate.open)
-	p.Want("1")
-	p.Closed()
-	require.Eventually(t, func() bool {
+		p.Send("0/new,")
+		<-gate.reached
+		require.Equal(t, 2, s.Seats(), "the read side has found a seat")
+		s.CloseConnection()
+		close(gate.open)
+		p.Want("1")
+		p.Closed()
+		synctest.Wait()
 		sids, rooms, running := srv.Sizes()
-		return sids+rooms+running == 0
-	}, 20*time.Second, time.Millisecond)
-	require.Equal(t, connects.Load(), disconnects.Load())
+		require.Zero(t, sids+rooms+running)
+		require.Equal(t, connects.Load(), disconnects.Load())
+	})
 }
 
 // connectGate stops the read side at a CONNECT for /new, between the moment in which it finds a seat and that in which

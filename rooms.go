@@ -276,10 +276,13 @@ func (srv *Server) inRoom(ns, room string, self *Socket, visit func(s *Socket, v
 		}
 		return
 	}
+	waits := self != nil && self.awaits(room) // asked first, because it may be in the index a moment later
 	for p := range srv.index.Members(ns, room).All() {
-		visit(p.Member(), p)
+		if s := p.Member(); !waits || s != self {
+			visit(s, p)
+		}
 	}
-	if self != nil && self.awaits(room) {
+	if waits {
 		visit(self, nil)
 	}
 }

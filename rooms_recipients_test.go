@@ -88,3 +88,30 @@ func TestRecipientsThatLeftAreLookedForAgain(t *testing.T) {
 	})
 	require.Equal(t, 3, visits)
 }
+
+// A socket that is let in while its own event goes to a room gets it once.
+func TestRecipientIsLetInMeanwhile(t *testing.T) {
+	srv := NewServer(nil)
+	defer srv.Shutdown(context.Background())
+	var all []*Socket
+	for range 2 {
+		s := &Socket{server: srv, name: "/", sid: sessionid.New()}
+		s.membership.Init(s, s.name, s.sid)
+		srv.index.Add(&s.membership)
+		require.NoError(t, s.join("r"))
+		all = append(all, s)
+	}
+	letIn := func(s *Socket) {
+		s.state.Store(stateAdmitting)
+		srv.index.Enter(&s.membership)
+	}
+	self, other := all[0], all[1]
+	letIn(other)
+	visits := make(map[*Socket]int)
+	srv.inRoom("/", "r", self, func(s *Socket, _ *place) {
+		if visits[s]++; s == other {
+			letIn(self)
+		}
+	})
+	require.Equal(t, map[*Socket]int{self: 1, other: 1}, visits)
+}

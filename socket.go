@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
@@ -376,8 +377,15 @@ func (s *Socket) Flush(ctx context.Context) error {
 	case s.remote():
 		return errFlushRemote
 	}
+	for s.state.Load() == stateAdmitting { // for some microseconds
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
 	switch s.state.Load() {
-	case stateConnecting, stateAdmitting:
+	case stateConnecting:
 		return errFlushConnect
 	case stateJoined:
 	default:
