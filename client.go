@@ -43,7 +43,7 @@ type client struct {
 	dec     parser.Decoder
 	events  pace.Bucket  // Options.Limits.EventRate
 	dropped pace.Bucket  // the same for the events that are dropped because of EventRate
-	wasted  pace.Bucket  // Options.Limits.ControlRate
+	useless pace.Bucket  // Options.Limits.ControlRate
 	partial int          // bytes of the packet being received
 	parts   *stall.Parts // nil until a packet came in parts
 

@@ -137,8 +137,8 @@ func (srv *Server) deliverFrom(in *wire.Event, q *cluster.Question, each func(e 
 		return err
 	}
 	f := srv.newFanout(nil, e, out, decoded.Event, nil)
-	if f.shown != nil {
-		f.shown.Elsewhere, f.shown.args = true, decoded.Args
+	if f.emission != nil {
+		f.emission.Elsewhere, f.emission.args = true, decoded.Args
 	}
 	f.beginReceived()
 	defer f.release()

@@ -354,7 +354,7 @@ func TestPeerURLsFromTheBroker(t *testing.T) {
 		host := strings.Repeat("e", 32)
 		raw := &eiotest.Raw{Transport: b.front, Path: "/socket.io/", SID: strings.Repeat("A", 22) + "." + host}
 		for i, at := range []string{"file:///etc/passwd", "10.0.0.9", "http://", "http://user@x/", "http://x/?q", "http://x/#f", "gopher://x/", "http://" + strings.Repeat("x", 3000), "http://x y/"} {
-			require.NoError(t, evil.Publish(t.Context(), serversChannel, fmt.Appendf(nil, `{"v":1,"is":"here","host":%q,"name":"n","url":%q}`, host, at)))
+			require.NoError(t, evil.Publish(t.Context(), serversChannel, fmt.Appendf(nil, `{"v":1,"is":"alive","host":%q,"name":"n","url":%q}`, host, at)))
 			resp, err := raw.Get(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, 400, resp.Status, at)
@@ -366,7 +366,7 @@ func TestPeerURLsFromTheBroker(t *testing.T) {
 			at     string
 			status int
 		}{{"http://elsewhere.test/socket.io/", 502}, {"", 400}} {
-			require.NoError(t, evil.Publish(t.Context(), serversChannel, fmt.Appendf(nil, `{"v":1,"is":"here","host":%q,"name":"n","url":%q}`, host, next.at)))
+			require.NoError(t, evil.Publish(t.Context(), serversChannel, fmt.Appendf(nil, `{"v":1,"is":"alive","host":%q,"name":"n","url":%q}`, host, next.at)))
 			synctest.Wait()
 			resp, err := raw.Get(t.Context())
 			require.NoError(t, err)

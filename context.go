@@ -166,7 +166,7 @@ func (c *Context) DeferAck() (ack func(result any, err error) error) {
 		c.from().deferred.Add(1)
 	}
 	if !c.acking.CompareAndSwap(ackOpen, ackDeferred) && c.hasID {
-		c.from().undeferred()
+		c.from().deferEnded()
 	}
 	return c.ackLater
 }
@@ -182,7 +182,7 @@ func (c *Context) NoAck() {
 		return
 	}
 	if before == ackDeferred {
-		c.from().undeferred()
+		c.from().deferEnded()
 	}
 }
 
@@ -192,7 +192,7 @@ func (c *Context) ackLater(result any, err error) error {
 		return ErrAcked
 	}
 	if c.hasID {
-		defer c.from().undeferred() // when the acknowledgement is queued
+		defer c.from().deferEnded() // when the acknowledgement is queued
 	}
 	values := argsOf(result)
 	failed := err != nil
@@ -223,7 +223,7 @@ func (c *Context) settle(ack Args, err error) {
 		c.fail(err)
 		return
 	case ackDeferred:
-		defer c.from().undeferred()
+		defer c.from().deferEnded()
 	}
 	_, _ = c.conclude(nil, err)
 }

@@ -244,7 +244,7 @@ func (c *Context) aborted(v any) {
 		c.log(slog.LevelWarn, "socketio: handler failed", errGoexit)
 	}
 	if before := c.acking.Swap(ackSettled); before == ackDeferred && c.hasID {
-		c.from().undeferred()
+		c.from().deferEnded()
 	}
 }
 

@@ -132,7 +132,7 @@ type fanout struct {
 	sent     uint64
 	counts   *eventCounts
 	hooks    *hooks    // nil if there are none
-	shown    *Emission // the event as hooks see it; nil without hooks
+	emission *Emission // the event as hooks see it; nil without hooks
 	step     *step     // nil unless the event is a step in the order of the server, see begin
 }
 
@@ -147,12 +147,12 @@ func (srv *Server) newFanout(from *Socket, e *emitOptions, p packet, event strin
 	if f.hooks == nil {
 		return f
 	}
-	f.shown = &Emission{Event: event, From: from, Size: p.Size, data: data}
+	f.emission = &Emission{Event: event, From: from, Size: p.Size, data: data}
 	if e == nil {
-		f.shown.Namespace = from.name
+		f.emission.Namespace = from.name
 	} else {
-		f.shown.Namespace, f.shown.Rooms = e.ns, slices.Clone(e.rooms)
-		f.shown.Broadcast = !e.targeted && !e.direct(from)
+		f.emission.Namespace, f.emission.Rooms = e.ns, slices.Clone(e.rooms)
+		f.emission.Broadcast = !e.targeted && !e.direct(from)
 	}
 	return f
 }
@@ -172,7 +172,7 @@ func (f *fanout) send(r recipient, a asker) (sent bool, err error) {
 		case f.step != nil:
 			f.step.reached = append(f.step.reached, r.s)
 		default:
-			f.hooks.reached(r.s, f.shown)
+			f.hooks.reached(r.s, f.emission)
 		}
 	}
 	if err == errLogFull {
@@ -203,7 +203,7 @@ func (f *fanout) end() {
 	}
 	f.counts.out.Add(f.sent)
 	if f.hooks != nil {
-		f.hooks.emitted(f.shown)
+		f.hooks.emitted(f.emission)
 	}
 }
 
@@ -292,7 +292,7 @@ func (f *fanout) endStep() {
 	f.step = nil
 	f.srv.sequence.Unlock()
 	for _, s := range st.reached {
-		f.hooks.reached(s, f.shown)
+		f.hooks.reached(s, f.emission)
 	}
 	for _, s := range st.full {
 		s.closeIfFull(ErrSendQueueFull)

@@ -339,7 +339,7 @@ func (cl *client) Drain() (busy bool) {
 // are none, or half of DrainTimeout is over, further events are ignored. The other half
 // is for those that wait: a client that sends all the time gets its acknowledgements.
 //
-// No end is missed: enqueue, handled and undeferred read draining after they have
+// No end is missed: enqueue, handled and deferEnded read draining after they have
 // changed backlog or deferred, and drain reads those after it has changed draining. So at
 // least one of them closes the connection.
 func (cl *client) drain() {

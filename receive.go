@@ -55,7 +55,7 @@ func (cl *client) message(data []byte, binary bool) {
 	case !asked:
 		cl.fail(ReasonParseError, fmt.Errorf("socketio: %v packet for namespace %.100q, which the client is not in", p.Type, p.Namespace))
 	case s == nil: // it has left or was refused; the client may not know yet
-		cl.useless()
+		cl.countUseless()
 	case p.Type == parser.Event:
 		cl.event(s, p, size)
 	case p.Type == parser.Ack:
@@ -113,21 +113,21 @@ func (cl *client) connect(p parser.Packet, size int) {
 	}
 	if len(ns) > maxName || !cl.srv.accepts(ns) {
 		cl.logNoNamespace(ns)
-		cl.useless()
+		cl.countUseless()
 		cl.refuse(ns, &Error{Message: revision.InvalidNamespace})
 		return
 	}
 	st, old := cl.takeSeat(ns)
 	if st == nil {
 		cl.srv.stats.hit(limitNamespaces)
-		cl.useless()
+		cl.countUseless()
 		cl.refuse(ns, &Error{Message: "Too many namespaces"})
 		return
 	}
 	c := &Context{kind: kindConnect, event: "connect", args: p.Args, details: &cl.details}
 	in := cl.arrival(p, c)
 	if old != nil && ns == "/" && cl.revision().JoinsMain() { // some clients ask for it all the same
-		cl.useless()
+		cl.countUseless()
 		return
 	}
 	if old != nil && !old.comesBackAs(in, st) {
@@ -186,8 +186,8 @@ func (cl *client) handled(c *Context) {
 	}
 }
 
-// undeferred counts the end of an acknowledgement that DeferAck has counted.
-func (cl *client) undeferred() {
+// deferEnded counts the end of an acknowledgement that DeferAck has counted.
+func (cl *client) deferEnded() {
 	if cl.deferred.Add(-1) == 0 && cl.draining.Load() != 0 && cl.idle() {
 		cl.drained()
 	}
@@ -251,10 +251,10 @@ const (
 	uselessPause = time.Second
 )
 
-// useless counts a useless packet. It is called on the read side.
-func (cl *client) useless() {
+// countUseless counts a useless packet. It is called on the read side.
+func (cl *client) countUseless() {
 	interval := time.Second / time.Duration(cl.srv.opts.Limits.ControlRate)
-	if cl.wasted.Take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.Limits.ControlRate)*uselessBurst) {
+	if cl.useless.Take(time.Since(cl.srv.began), interval, interval*time.Duration(cl.srv.opts.Limits.ControlRate)*uselessBurst) {
 		return
 	}
 	cl.slow = true
@@ -263,14 +263,14 @@ func (cl *client) useless() {
 // unexpected counts an acknowledgement that is not expected: as a useless packet and as
 // an event.
 func (cl *client) unexpected() {
-	cl.useless()
+	cl.countUseless()
 	if cl.throttle() == flood {
 		cl.fail(ReasonTransportError, cl.srv.errTooFast())
 	}
 }
 
-// breather returns the channel that the engine waits for after too many useless packets.
-func (cl *client) breather() <-chan struct{} {
+// uselessPauseEnd returns the channel that the engine waits for after too many useless packets.
+func (cl *client) uselessPauseEnd() <-chan struct{} {
 	cl.slow = false
 	cl.srv.stats.hit(limitControlRate)
 	const kind = "useless packets"
@@ -305,7 +305,7 @@ func (cl *client) backpressure() <-chan struct{} {
 			return room
 		}
 	case cl.slow:
-		return cl.breather()
+		return cl.uselessPauseEnd()
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func (srv *Server) adopt(m *migration.Session, from string, events *packets.Move
 		}
 	}
 	s.mu.Unlock()
-	raiseTo(&srv.ackIDs, m.Asks)
+	storeMax(&srv.ackIDs, m.Asks)
 	s.resumeQuestions(m.Questions, from)
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -156,8 +156,8 @@ func (s *Socket) resumeQuestions(questions []migration.Question, from string) {
 	}
 }
 
-// raiseTo raises a counter to n, if it is lower.
-func raiseTo(counter *atomic.Uint64, n uint64) {
+// storeMax raises a counter to n, if it is lower.
+func storeMax(counter *atomic.Uint64, n uint64) {
 	for last := counter.Load(); last < n && !counter.CompareAndSwap(last, n); last = counter.Load() {
 	}
 }

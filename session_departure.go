@@ -244,7 +244,7 @@ func (srv *Server) startSurvival() {
 			Members: members, Journal: journal, Encode: srv.encodeMissed, Moves: census.MovesSockets,
 			Limit: srv.opts.Recovery.SessionLimit, Memory: memory,
 		},
-		Claimed: func(snap *standby.Snapshot) { raiseTo(&srv.ackIDs, snap.Asks+askMargin) },
+		Claimed: func(snap *standby.Snapshot) { storeMax(&srv.ackIDs, snap.Asks+askMargin) },
 		Lost: func(ctx context.Context, why error) {
 			srv.notices.Warn(ctx, "restored session", "socketio: a session could not be restored after its server was killed: its client gets a new session", "error", why)
 		},

@@ -55,7 +55,7 @@ type script struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	words chan string // what it told; closed at the end of its output
+	words chan string // lines of its output; closed at the end of its output
 	wait  func()      // waits until it has ended, which must be with success
 
 	mu     sync.Mutex
@@ -127,7 +127,7 @@ func (s *script) next(what string) string {
 	s.t.Helper()
 	select {
 	case got, ok := <-s.words:
-		require.True(s.t, ok, "%s.mjs ended before it told %q", s.name, what)
+		require.True(s.t, ok, "%s.mjs ended before it printed %q", s.name, what)
 		return got
 	case <-time.After(scriptTimeout):
 		require.FailNow(s.t, "timeout", "%s.mjs did not tell %q", s.name, what)

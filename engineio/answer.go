@@ -34,7 +34,7 @@ func (c *Conn) pollAnswerLocked(p *pollState) (a pollAnswer, ready bool, pause t
 		return pollAnswer{}, false, 0 // the answer before this one is still being written
 	case c.closed || !c.queue.Empty():
 		return c.takeAnswerLocked(), true, 0
-	case !c.probing && !p.hurried:
+	case !c.probing && !p.short:
 		return pollAnswer{}, false, 0
 	}
 	if pause := noopPace - time.Since(p.noopAt); pause > 0 {
@@ -66,7 +66,7 @@ func (c *Conn) answerPoll(p *pollState, w http.ResponseWriter, r *http.Request, 
 		endKeepAlive(w)
 	}
 	begin, before := time.Now(), p.answered.Load()
-	err := c.srv.writePayload(c, p, c.speaks, w, r, a)
+	err := c.srv.writePayload(c, p, c.dialectID, w, r, a)
 	c.mu.Lock()
 	now := time.Now()
 	if c.pongDue && slices.Contains(a.batch, pingPacket) {

@@ -53,10 +53,10 @@ func (c *Conn) awaitRoom(room <-chan struct{}) {
 	c.mu.Unlock()
 }
 
-// excusedLocked reports whether a missing pong does not count against the client. That
+// pongMayBeLateLocked reports whether a missing pong does not count against the client. That
 // is so while the server does not read from it, and for a heartbeat after that: the
 // pong may be behind other packets that had to wait.
-func (c *Conn) excusedLocked() bool {
+func (c *Conn) pongMayBeLateLocked() bool {
 	if c.pause == nil {
 		return false
 	}

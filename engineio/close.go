@@ -189,22 +189,22 @@ func (c *Conn) forgetLocked() {
 	}
 }
 
-// relieveWait is how long relieve waits for a connection it has cut.
-const relieveWait = time.Second
+// evictWait is how long evict waits for a connection it has cut.
+const evictWait = time.Second
 
-// overBudget starts relieve. The budget calls it when what waits for all clients
+// overBudget starts evict. The budget calls it when what waits for all clients
 // exceeds Options.Limits.SendBudget.
 func (s *Server) overBudget() {
 	s.wg.Add(1) // the count is not zero: the caller has a connection
-	go s.relieve()
+	go s.evict()
 }
 
-// relieve cuts the connections with the most queued bytes until an eighth of the
+// evict cuts the connections with the most queued bytes until an eighth of the
 // budget is free. It runs on a goroutine of its own, of which there is one at most;
 // Shutdown waits for it.
-func (s *Server) relieve() {
+func (s *Server) evict() {
 	defer s.wg.Done()
-	defer s.budget.Relieved()
+	defer s.budget.Evicted()
 	type backlog struct {
 		c      *Conn
 		queued int
@@ -223,7 +223,7 @@ func (s *Server) relieve() {
 			return
 		}
 		b.c.endSlow(limitSendBudget, fmt.Sprintf("%d bytes waited for this client, more than for others, while more than %d bytes waited for all clients together", b.queued, s.opts.Limits.SendBudget))
-		b.c.awaitWriter(relieveWait)
+		b.c.awaitWriter(evictWait)
 	}
 }
 

@@ -46,7 +46,7 @@ func (c *Conn) sendNumbered(f *Frames, limited bool) (number uint64, err error) 
 func (c *Conn) Ping() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.speaks != revision4 {
+	if c.closed || c.dialectID != revision4 {
 		return
 	}
 	c.numberingLocked().asked = true

@@ -54,7 +54,7 @@ type Conn struct {
 	// handshake, a flusher, flush, or the answer to a poll. There is one at a time.
 	writing   bool
 	pongDue   bool
-	speaks    dialectID // not changed
+	dialectID dialectID // not changed
 	counted   carrier   // the transport by which Stats counts it
 	closed    bool
 	lingering bool // closed while polling: the next poll is answered with what is queued
@@ -89,7 +89,7 @@ func newConn(s *Server, r *http.Request, id, transport string, d dialectID) *Con
 		r = r.WithContext(r.Context())
 		r.Body = http.NoBody
 	}
-	c := &Conn{srv: s, id: id, speaks: d, req: r, writing: true, flusher: s.nextFlusher()}
+	c := &Conn{srv: s, id: id, dialectID: d, req: r, writing: true, flusher: s.nextFlusher()}
 	c.queue.Init(c.flusher.budget)
 	if transport == Polling {
 		c.poll = new(pollState)
@@ -97,7 +97,7 @@ func newConn(s *Server, r *http.Request, id, transport string, d dialectID) *Con
 	return c
 }
 
-func (c *Conn) dialect() dialect { return dialects[c.speaks] }
+func (c *Conn) dialect() dialect { return dialects[c.dialectID] }
 
 // reasonLocked returns why the connection has ended, "" if it has not.
 func (c *Conn) reasonLocked() Reason {

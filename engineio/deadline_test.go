@@ -15,8 +15,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
-// hurried has the time-outs of a server that is made for short requests.
-func hurried(s *http.Server) {
+// shortTimeouts has the time-outs of a server that is made for short requests.
+func shortTimeouts(s *http.Server) {
 	s.ReadTimeout, s.WriteTimeout, s.ReadHeaderTimeout, s.IdleTimeout = time.Second, time.Second, time.Second, time.Minute
 }
 
@@ -24,7 +24,7 @@ func hurried(s *http.Server) {
 func overHTTP(t *testing.T, f func(t *testing.T, opts *eiotest.TransportOptions)) {
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { f(t, &eiotest.TransportOptions{HTTP2: http2, Server: hurried}) })
+			synctest.Test(t, func(t *testing.T) { f(t, &eiotest.TransportOptions{HTTP2: http2, Server: shortTimeouts}) })
 		})
 	}
 }
@@ -64,7 +64,7 @@ func TestHTTPTimeoutsOfRequestsHandedOver(t *testing.T) {
 	inRing(t, 2, nil, func(t *testing.T, r *ring) {
 		raw, p := r.raw()
 		for _, http2 := range []bool{false, true} {
-			raw.Transport = eiotest.Serve(t, r.hosts[1].srv, &eiotest.TransportOptions{HTTP2: http2, Server: hurried})
+			raw.Transport = eiotest.Serve(t, r.hosts[1].srv, &eiotest.TransportOptions{HTTP2: http2, Server: shortTimeouts})
 			poll := get(t, raw)
 			time.Sleep(20 * time.Second)
 			p.text("late")

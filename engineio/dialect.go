@@ -55,9 +55,9 @@ type dialect interface {
 	beginLocked(c *Conn)
 	heartbeatLocked(c *Conn) error
 	// heard is called with the type of a packet that came over WebSocket and has no
-	// content. If that is a heartbeat, heard takes it. It reports whether it was one; for
+	// content. If that is a heartbeat, takeHeartbeat takes it. It reports whether it was one; for
 	// the other results see pong.
-	heard(c *Conn, kind byte) (heartbeat, expected, confirms bool)
+	takeHeartbeat(c *Conn, kind byte) (heartbeat, expected, confirms bool)
 }
 
 // current is revision 4.
@@ -111,7 +111,7 @@ func (current) payload(_ *Server, batch []*outgoing.Unit, last *outgoing.Unit, _
 func (current) beginLocked(c *Conn)           { c.setTimerLocked(time.Now().Add(c.srv.opts.PingInterval)) }
 func (current) heartbeatLocked(c *Conn) error { return c.pingLocked() }
 
-func (current) heard(c *Conn, kind byte) (heartbeat, expected, confirms bool) {
+func (current) takeHeartbeat(c *Conn, kind byte) (heartbeat, expected, confirms bool) {
 	if kind != protocol.Pong {
 		return false, false, false
 	}

@@ -15,7 +15,7 @@ import (
 var (
 	refuseNoPeer = refuse(http.StatusBadGateway, CodeUnknownSID, causePeer,
 		"session ID unknown here, and the server that has the session cannot be reached (Options.PeerURL): connect again")
-	refuseAstray = refuse(http.StatusBadGateway, CodeUnknownSID, causePeer,
+	refuseMisdirected = refuse(http.StatusBadGateway, CodeUnknownSID, causePeer,
 		"session ID unknown: another server has handed the request over to this one, which does not have the session either; "+
 			"Options.PeerURL must lead to the server with that ServerID itself, not to a load balancer or another server")
 )
@@ -45,8 +45,8 @@ func (s *Server) handOver(w http.ResponseWriter, r *http.Request, sid, transport
 		return nil
 	case err == handover.ErrUnknown:
 		return refuseUnknownSID
-	case err == handover.ErrAstray:
-		return refuseAstray
+	case err == handover.ErrMisdirected:
+		return refuseMisdirected
 	case err == handover.ErrClosed:
 		return refusalOf(ErrServerClosed)
 	case err == handover.ErrBody:

@@ -53,7 +53,7 @@ func (c *Conn) pingLocked() error {
 		case !c.pongOverdueLocked():
 			c.awaitPongLocked()
 			return nil
-		case !c.excusedLocked():
+		case !c.pongMayBeLateLocked():
 			return errNoPong
 		}
 	}
@@ -74,14 +74,14 @@ func (c *Conn) pingLocked() error {
 	return nil
 }
 
-// pongLooks is how many times within PingTimeout the server checks a connection whose
+// pongChecks is how many times within PingTimeout the server checks a connection whose
 // pong is missing.
-const pongLooks = 4
+const pongChecks = 4
 
 // awaitPongLocked sets the timer for the next check of a connection whose pong is missing.
 func (c *Conn) awaitPongLocked() {
 	timeout := c.srv.opts.PingTimeout
-	next := instant.Now().Add(timeout / pongLooks)
+	next := instant.Now().Add(timeout / pongChecks)
 	c.setTimerLocked(min(next, c.pongSince.Add(timeout)).Time())
 }
 
@@ -93,7 +93,7 @@ func (c *Conn) pongOverdueLocked() bool {
 	progress := c.progressLocked()
 	flows := progress.Since(c.progress) && progress.WaitedSince(c.progress) || // the ping may be behind what the client took
 		c.ws == nil && c.poll != nil && now.Before(c.poll.receives)
-	if flows && !c.excusedLocked() { // a client that is not read from keeps its pings on time
+	if flows && !c.pongMayBeLateLocked() { // a client that is not read from keeps its pings on time
 		c.pongSince = instant.Of(now)
 	}
 	c.progress = progress
@@ -126,7 +126,7 @@ func (c *Conn) pong() (expected, confirms bool) {
 	if c.pongDue && !c.closed {
 		c.pongDue = false
 		from := time.Now()
-		if c.excusedLocked() && !c.pause.pinged.IsZero() {
+		if c.pongMayBeLateLocked() && !c.pause.pinged.IsZero() {
 			from = c.pause.pinged // the pong may have waited long to be read, and the client waits for a ping
 		}
 		c.setTimerLocked(from.Add(c.srv.opts.PingInterval))
@@ -137,5 +137,5 @@ func (c *Conn) pong() (expected, confirms bool) {
 // expiredLocked reports whether the pong timeout has passed although its timer has
 // not run yet. A request that comes then is not served.
 func (c *Conn) expiredLocked() bool {
-	return c.pongDue && c.pongOverdueLocked() && !c.excusedLocked()
+	return c.pongDue && c.pongOverdueLocked() && !c.pongMayBeLateLocked()
 }

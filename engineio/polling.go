@@ -52,7 +52,7 @@ type pollState struct {
 
 	probe     *websock.Conn  // the WebSocket of an upgrade that has not ended
 	noopAt    time.Time      // when the waiting poll came, if it came while probing; it gets NOOP after noopPace
-	hurried   bool           // the poll that waits does so no longer than noopPace
+	short     bool           // the poll that waits does so no longer than noopPace
 	wake      chan struct{}  // wakes that poll
 	answering bool           // a poll is being answered
 	posting   bool           // a POST is being read
@@ -105,8 +105,8 @@ func (c *Conn) servePoll(w http.ResponseWriter, r *http.Request) *Refusal {
 	c.srv.liftOwnDeadlines(w, r)
 	c.mu.Lock()
 	late := c.probing // the client is about to upgrade and should poll no more
-	p.hurried = c.srv.peers != nil && handover.IsHurried(r)
-	if late || p.hurried {
+	p.short = c.srv.peers != nil && handover.IsShortPoll(r)
+	if late || p.short {
 		p.noopAt = time.Now()
 	}
 	for {
@@ -160,7 +160,7 @@ func (c *Conn) releasePoll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.polling {
-		c.poll.hurried, c.poll.noopAt = true, time.Time{}
+		c.poll.short, c.poll.noopAt = true, time.Time{}
 		c.wakeLocked()
 	}
 }

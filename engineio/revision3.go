@@ -69,7 +69,7 @@ var (
 // the session has none, or the other way around.
 func (c *Conn) checkScript(q *protocol.Query) *Refusal {
 	switch {
-	case q.JSONP != (c.speaks == revision3Script):
+	case q.JSONP != (c.dialectID == revision3Script):
 		return refuseScript
 	case q.JSONP && !revision3.IsIndex(q.Index):
 		return refuseIndex
@@ -245,26 +245,26 @@ func (c *Conn) polledLocked() instant.Instant {
 func (*old) heartbeatLocked(c *Conn) error {
 	o, now := &c.srv.opts, instant.Now()
 	end, lastPoll := c.pongSince.Add(o.PingInterval+o.PingTimeout), c.polledLocked().Add(o.PingInterval+o.PingTimeout)
-	excused := c.poll != nil && c.poll.posting || c.excusedLocked()
-	next := now.Add(o.PingTimeout / pongLooks)
+	mayBeLate := c.poll != nil && c.poll.posting || c.pongMayBeLateLocked()
+	next := now.Add(o.PingTimeout / pongChecks)
 	switch {
-	case now >= lastPoll && !excused:
+	case now >= lastPoll && !mayBeLate:
 		return errNoPoll
 	case c.pause != nil && c.pause.waiting > 0:
 		c.pushPongLocked(pongPacket)
 		next = now.Add(o.PingInterval + o.PingTimeout/2)
 	case now < end && now < lastPoll:
 		next = min(end, lastPoll)
-	case !excused:
+	case !mayBeLate:
 		return errNoPing
 	}
 	c.setTimerLocked(next.Time())
 	return nil
 }
 
-// heard answers a PING. It never expects one: all count towards Options.Limits.ControlRate,
+// takeHeartbeat answers a PING. It never expects one: all count towards Options.Limits.ControlRate,
 // since each has the server send something.
-func (d *old) heard(c *Conn, kind byte) (heartbeat, expected, confirms bool) {
+func (d *old) takeHeartbeat(c *Conn, kind byte) (heartbeat, expected, confirms bool) {
 	if kind != protocol.Ping {
 		return false, false, false
 	}

@@ -80,9 +80,9 @@ func (c *Conn) serveProbe(p *pollState, t *websock.Conn) {
 	}
 }
 
-// probeLooks is how many times within UpgradeTimeout limitProbe checks an upgrade that
+// probeChecks is how many times within UpgradeTimeout limitProbe checks an upgrade that
 // has not ended.
-const probeLooks = 4
+const probeChecks = 4
 
 // limitProbe ends the reading from the WebSocket of an upgrade after UpgradeTimeout,
 // unless stop is called before. The time in which the answer to a poll flows to the
@@ -97,7 +97,7 @@ func (c *Conn) limitProbe(p *pollState, t *websock.Conn) (stop func()) {
 	}
 	stopped, answered := false, p.answered.Load() // protected by c.mu
 	var timer *time.Timer
-	timer = time.AfterFunc(timeout/probeLooks, func() {
+	timer = time.AfterFunc(timeout/probeChecks, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if stopped || c.transportDone {
@@ -109,7 +109,7 @@ func (c *Conn) limitProbe(p *pollState, t *websock.Conn) (stop func()) {
 			t.ReadUntil(now.Add(timeout))
 		}
 		answered = n
-		timer.Reset(timeout / probeLooks)
+		timer.Reset(timeout / probeChecks)
 	})
 	return func() {
 		c.mu.Lock()
@@ -200,9 +200,9 @@ func (c *Conn) wakePollLocked() {
 	}
 }
 
-func expectPacket(t *websock.Conn, good func(string) bool) error {
+func expectPacket(t *websock.Conn, isExpected func(string) bool) error {
 	data, binary, err := t.Next()
-	if err == nil && (binary || !good(string(data))) {
+	if err == nil && (binary || !isExpected(string(data))) {
 		err = errProbe
 	}
 	return err

@@ -123,7 +123,7 @@ func (c *Conn) readWebSocket(t *websock.Conn, e expectation) (silent bool, room 
 		}
 		c.flusher.traffic.received(1, len(data))
 		if len(data) == 1 && !binary {
-			if heartbeat, expected, confirms := c.dialect().heard(c, data[0]); heartbeat {
+			if heartbeat, expected, confirms := c.dialect().takeHeartbeat(c, data[0]); heartbeat {
 				switch {
 				case confirms:
 					c.handleConfirm(t)

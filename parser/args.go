@@ -21,9 +21,9 @@ type args struct {
 
 // binary is what args of a binary packet, or of one with many arguments, have besides.
 type binary struct {
-	holes       []hole // in text
-	attachments [][]byte
-	many        *elements // all arguments; nil if args.first has all
+	placeholders []placeholder // in text
+	attachments  [][]byte
+	many         *elements // all arguments; nil if args.first has all
 }
 
 // noArgs are the arguments of every packet that has none.
@@ -33,7 +33,7 @@ var noArgs = new(args)
 const binaryPrealloc = 16
 
 // newArgs copies what the arguments need out of data.
-func newArgs(p *jsonParser, data []byte, elems *elements, attachments int, holes []hole) *args {
+func newArgs(p *jsonParser, data []byte, elems *elements, attachments int, placeholders []placeholder) *args {
 	if elems.n == 0 && attachments == 0 {
 		return noArgs
 	}
@@ -64,12 +64,12 @@ func newArgs(p *jsonParser, data []byte, elems *elements, attachments int, holes
 			a.binary = new(binary)
 		}
 		*a.binary = binary{
-			many:        a.binary.many,
-			holes:       slices.Clone(holes), // so that the scanner can live on the stack
-			attachments: make([][]byte, 0, min(attachments, binaryPrealloc)),
+			many:         a.binary.many,
+			placeholders: slices.Clone(placeholders), // so that the scanner can live on the stack
+			attachments:  make([][]byte, 0, min(attachments, binaryPrealloc)),
 		}
-		for i := range holes {
-			h := &a.binary.holes[i]
+		for i := range placeholders {
+			h := &a.binary.placeholders[i]
 			h.start -= offset
 			h.end -= offset
 		}
@@ -89,7 +89,7 @@ const (
 // total size.
 func (a *args) checkRepeats(size int) error {
 	most := max(repeatSlack, repeatFactor*size)
-	for _, h := range a.binary.holes {
+	for _, h := range a.binary.placeholders {
 		if most -= len(a.binary.attachments[h.num]); most < 0 {
 			return malformed(a.text, h.start, "the same attachment is referred to too often")
 		}
@@ -119,7 +119,7 @@ func (a *args) Size() int {
 		n += cap(a.first) * int(unsafe.Sizeof(span{}))
 	}
 	if b := a.binary; b != nil {
-		n += int(unsafe.Sizeof(*b)) + cap(b.holes)*int(unsafe.Sizeof(hole{}))
+		n += int(unsafe.Sizeof(*b)) + cap(b.placeholders)*int(unsafe.Sizeof(placeholder{}))
 		if b.many != nil {
 			n += cap(b.many.marks) * int(unsafe.Sizeof(int(0)))
 		}
@@ -149,8 +149,8 @@ func (a *args) bind(at span, v any) error {
 		return nil
 	}
 	lit := at.of(a.text)
-	if holes := a.holesIn(at); len(holes) > 0 {
-		return a.bindBinary(at, holes, v)
+	if placeholders := a.placeholdersIn(at); len(placeholders) > 0 {
+		return a.bindBinary(at, placeholders, v)
 	}
 	if a.bindFast(lit, v) {
 		return nil
@@ -208,16 +208,16 @@ func (a *args) fail(i int, v any, err error) error {
 	return e
 }
 
-// holesIn returns the holes of one argument.
-func (a *args) holesIn(at span) []hole {
-	if a.binary == nil || len(a.binary.holes) == 0 {
+// placeholdersIn returns the placeholders of one argument.
+func (a *args) placeholdersIn(at span) []placeholder {
+	if a.binary == nil || len(a.binary.placeholders) == 0 {
 		return nil
 	}
 	find := func(pos int) int {
-		n, _ := slices.BinarySearchFunc(a.binary.holes, pos, func(h hole, pos int) int {
+		n, _ := slices.BinarySearchFunc(a.binary.placeholders, pos, func(h placeholder, pos int) int {
 			return cmp.Compare(h.start, pos)
 		})
 		return n
 	}
-	return a.binary.holes[find(at.start):find(at.end)]
+	return a.binary.placeholders[find(at.start):find(at.end)]
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Binding an argument that holds attachments. The codec knows nothing of
-// attachments, so each hole is filled with a JSON string that it decodes like
+// attachments, so each placeholder is filled with a JSON string that it decodes like
 // any other; afterwards a walk over the target puts the attachments in.
 //
 // The string is a mark (see marks.go) if all of the target is open to that
@@ -22,7 +22,7 @@ import (
 
 var errBinaryString = errors.New("the argument holds binary data; bind it to []byte or an interface")
 
-// fill says what to put into the holes.
+// fill says what to put into the placeholders.
 type fill int
 
 const (
@@ -31,15 +31,15 @@ const (
 	fillMarks               // a mark
 )
 
-// bindBinary binds the argument at, in which there are holes.
-func (a *args) bindBinary(at span, holes []hole, v any) error {
-	if len(holes) == 1 && holes[0].span == at {
-		if done, err := bindAttachment(a.binary.attachments[holes[0].num], v); done {
+// bindBinary binds the argument at, in which there are placeholders.
+func (a *args) bindBinary(at span, placeholders []placeholder, v any) error {
+	if len(placeholders) == 1 && placeholders[0].span == at {
+		if done, err := bindAttachment(a.binary.attachments[placeholders[0].num], v); done {
 			return err
 		}
 	}
 	if raw, ok := v.(*json.RawMessage); ok && raw != nil {
-		*raw = a.filled(at, holes, fillPlain)
+		*raw = a.filled(at, placeholders, fillPlain)
 		return nil
 	}
 	rv := reflect.ValueOf(v)
@@ -52,7 +52,7 @@ func (a *args) bindBinary(at span, holes []hole, v any) error {
 	if info.custom || info.dynamic && used { // behind an interface in use there may be any type
 		how = fillLabeled
 	}
-	err := a.unmarshal(a.filled(at, holes, how), rv)
+	err := a.unmarshal(a.filled(at, placeholders, how), rv)
 	// Also after an error: no mark may stay in what has been decoded so far.
 	w := walker{attachments: a.binary.attachments, cycles: info.custom || used}
 	w.value(target)
@@ -87,10 +87,10 @@ func bindAttachment(b []byte, v any) (done bool, err error) {
 	return false, nil
 }
 
-// filled returns the JSON text at, with strings in place of the holes.
-func (a *args) filled(at span, holes []hole, how fill) []byte {
+// filled returns the JSON text at, with strings in place of the placeholders.
+func (a *args) filled(at span, placeholders []placeholder, how fill) []byte {
 	size := at.end - at.start
-	for _, h := range holes {
+	for _, h := range placeholders {
 		switch how {
 		case fillMarks:
 			size += markLen
@@ -103,7 +103,7 @@ func (a *args) filled(at span, holes []hole, how fill) []byte {
 	}
 	out := make([]byte, 0, size)
 	from := at.start
-	for _, h := range holes {
+	for _, h := range placeholders {
 		out = append(out, a.text[from:h.start]...)
 		out = append(out, '"')
 		switch how {

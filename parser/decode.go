@@ -215,9 +215,9 @@ func (d *decoder) payload(p *Packet, data []byte, i, attachments int) (*args, er
 			return nil, err
 		}
 		p.Event = name
-		elems.dropFirst() // a name has no holes in it
+		elems.dropFirst() // a name has no placeholders in it
 	}
-	return newArgs(d.parser, data, &elems, attachments, s.holes), nil
+	return newArgs(d.parser, data, &elems, attachments, s.placeholders), nil
 }
 
 // checkKind checks that the payload at i, which begins with kind, suits a packet's type.

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	ones = 0x0101010101010101
-	tops = 0x8080808080808080
+	lowBits  = 0x0101010101010101 // the lowest bit of each byte
+	highBits = 0x8080808080808080 // the highest bit of each byte
 )
 
 // eight returns the first eight bytes of s, the first lowest.
@@ -23,8 +23,8 @@ func eight[T string | []byte](s T) uint64 {
 // does not stand for itself in a JSON string: a quote, a backslash or a control
 // character. Bits above the lowest one may be wrong.
 func special(x uint64) uint64 {
-	quote, backslash := x^'"'*ones, x^'\\'*ones
-	return ((x-' '*ones)&^x | (quote-ones)&^quote | (backslash-ones)&^backslash) & tops
+	quote, backslash := x^'"'*lowBits, x^'\\'*lowBits
+	return ((x-' '*lowBits)&^x | (quote-lowBits)&^quote | (backslash-lowBits)&^backslash) & highBits
 }
 
 // plainBytes returns where, from i on, the next byte of d is that does not stand
@@ -125,7 +125,7 @@ func appendString(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		if len(s)-i >= 8 {
 			x := eight(s[i:])
-			m := special(x) | x&tops
+			m := special(x) | x&highBits
 			if m == 0 {
 				i += 8
 				continue

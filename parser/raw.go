@@ -64,7 +64,7 @@ func (r Raw) MarshalJSON() ([]byte, error) {
 	if r.args == nil {
 		return []byte("null"), nil
 	}
-	return r.args.filled(r.at, r.args.holesIn(r.at), fillPlain), nil
+	return r.args.filled(r.at, r.args.placeholdersIn(r.at), fillPlain), nil
 }
 
 // UnmarshalJSON makes it the JSON text, which is copied.
@@ -88,7 +88,7 @@ func (r Raw) withAttachments(attachments [][]byte) (Raw, bool) {
 		return r, false
 	}
 	w := walker{attachments: attachments}
-	var holes []hole
+	var placeholders []placeholder
 	for i := 0; i < len(text); i++ {
 		if text[i] != '"' {
 			continue
@@ -96,12 +96,12 @@ func (r Raw) withAttachments(attachments [][]byte) (Raw, bool) {
 		end := jsontext.String(text, i)
 		if end-i > markLen {
 			if n, ok := w.index(unquote(text[i:end])); ok {
-				holes = append(holes, hole{span{i, end}, n})
+				placeholders = append(placeholders, placeholder{span{i, end}, n})
 			}
 		}
 		i = end - 1
 	}
-	return Raw{&args{parser: r.args.parser, text: text, binary: &binary{holes: holes, attachments: attachments}}, span{0, len(text)}}, true
+	return Raw{&args{parser: r.args.parser, text: text, binary: &binary{placeholders: placeholders, attachments: attachments}}, span{0, len(text)}}, true
 }
 
 var bindSecretBytes = []byte(bindSecret)
@@ -113,7 +113,7 @@ func (e *encoder) raw(r Raw) {
 		return
 	}
 	from := r.at.start
-	for _, h := range r.args.holesIn(r.at) {
+	for _, h := range r.args.placeholdersIn(r.at) {
 		e.text(r.args.text[from:h.start])
 		e.attach(r.args.binary.attachments[h.num])
 		from = h.end
@@ -135,13 +135,13 @@ func (m *marker) raw(r Raw) (Raw, bool) {
 	if r.args == nil {
 		return r, false
 	}
-	holes := r.args.holesIn(r.at)
-	if len(holes) == 0 {
+	placeholders := r.args.placeholdersIn(r.at)
+	if len(placeholders) == 0 {
 		return r, false
 	}
-	text := make([]byte, 0, r.at.end-r.at.start+len(holes)*markLen)
+	text := make([]byte, 0, r.at.end-r.at.start+len(placeholders)*markLen)
 	from := r.at.start
-	for _, h := range holes {
+	for _, h := range placeholders {
 		m.bytes(r.args.binary.attachments[h.num])
 		if m.err != nil {
 			return r, false
@@ -166,7 +166,7 @@ func (e *encoder) checkPlaceholders(payload []byte) error {
 		return nil
 	}
 	s := scanner{data: payload, maxDepth: maxDepth, attachments: n}
-	if s.text(0) == 0 || len(s.holes) != n {
+	if s.text(0) == 0 || len(s.placeholders) != n {
 		return errPlaceholder
 	}
 	return nil

@@ -7,8 +7,8 @@ type span struct{ start, end int }
 
 func (s span) of(text []byte) []byte { return text[s.start:s.end] }
 
-// hole is a place in a text that stands for an attachment.
-type hole struct {
+// placeholder is a place in a text that stands for an attachment.
+type placeholder struct {
 	span
 	num int
 }
@@ -58,13 +58,13 @@ func (e elements) at(text []byte, i int) span {
 type scanner struct {
 	data        []byte
 	maxDepth    int
-	attachments int // if positive, placeholder objects are noted in holes
+	attachments int // if positive, placeholder objects are noted in placeholders
 
-	room  [firstElements]span // the first elements of the top-level array
-	marks []int               // where some of the others begin, see elements
-	n     int                 // how many elements there are
-	end   int                 // of the last
-	holes []hole              // in order of position; none lies within another
+	room         [firstElements]span // the first elements of the top-level array
+	marks        []int               // where some of the others begin, see elements
+	n            int                 // how many elements there are
+	end          int                 // of the last
+	placeholders []placeholder       // in order of position; none lies within another
 
 	spaced bool // there are blanks
 
@@ -209,13 +209,13 @@ func (s *scanner) elems() elements {
 	return elements{s.room[:min(s.n, len(s.room))], s.marks, s.n, s.end}
 }
 
-// object checks an object. If it is a placeholder, it becomes a hole.
+// object checks an object. It notes a placeholder.
 func (s *scanner) object(i, depth int) int {
 	if depth > s.maxDepth {
 		return s.fail(i, "")
 	}
-	begin, outer := i, len(s.holes)
-	isHole, num := false, span{}
+	begin, outer := i, len(s.placeholders)
+	isPlaceholder, num := false, span{}
 	i = s.space(i + 1)
 	if i < len(s.data) && s.data[i] == '}' {
 		return i + 1
@@ -242,7 +242,7 @@ func (s *scanner) object(i, depth int) int {
 			// As elsewhere in JSON, the last of several equal keys counts.
 			switch {
 			case keyIs(key.of(s.data), "_placeholder"):
-				isHole = string(val.of(s.data)) == "true"
+				isPlaceholder = string(val.of(s.data)) == "true"
 			case keyIs(key.of(s.data), "num"):
 				num = val
 			}
@@ -256,7 +256,7 @@ func (s *scanner) object(i, depth int) int {
 			i = s.space(i + 1)
 		case '}':
 			i++
-			if isHole && !s.hole(span{begin, i}, num, outer) {
+			if isPlaceholder && !s.addPlaceholder(span{begin, i}, num, outer) {
 				return -1
 			}
 			return i
@@ -266,9 +266,9 @@ func (s *scanner) object(i, depth int) int {
 	}
 }
 
-// hole notes a placeholder object. Holes inside it, from outer on, go: the
+// addPlaceholder notes a placeholder object. Placeholders inside it, from outer on, go: the
 // whole object stands for one attachment.
-func (s *scanner) hole(at, num span, outer int) bool {
+func (s *scanner) addPlaceholder(at, num span, outer int) bool {
 	digits := num.of(s.data)
 	n := 0
 	for _, c := range digits {
@@ -282,7 +282,7 @@ func (s *scanner) hole(at, num span, outer int) bool {
 		s.fail(at.start, "placeholder without an attachment")
 		return false
 	}
-	s.holes = append(s.holes[:outer], hole{at, n})
+	s.placeholders = append(s.placeholders[:outer], placeholder{at, n})
 	return true
 }
 

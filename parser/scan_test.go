@@ -64,10 +64,10 @@ func checkScanner(t testing.TB, data []byte) {
 				t.Fatalf("%q: element %d is %q, want %q", excerpt(data), i, got, e)
 			}
 		}
-		for i, h := range s.holes {
+		for i, h := range s.placeholders {
 			if !json.Valid(h.of(data)) || data[h.start] != '{' || h.num < 0 || h.num >= attachments ||
-				i > 0 && h.start < s.holes[i-1].end {
-				t.Fatalf("%q: bad hole %v in %v", excerpt(data), h, s.holes)
+				i > 0 && h.start < s.placeholders[i-1].end {
+				t.Fatalf("%q: bad placeholder %v in %v", excerpt(data), h, s.placeholders)
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func TestScannerElements(t *testing.T) {
 func TestScannerHoles(t *testing.T) {
 	tests := []struct {
 		text string
-		want []int // numbers of the holes; nil: none
+		want []int // numbers of the placeholders; nil: none
 		err  bool
 	}{
 		{text: `[{"_placeholder":true,"num":0}]`, want: []int{0}},
@@ -121,7 +121,7 @@ func TestScannerHoles(t *testing.T) {
 			continue
 		}
 		var got []int
-		for _, h := range s.holes {
+		for _, h := range s.placeholders {
 			got = append(got, h.num)
 		}
 		if ok {
@@ -129,7 +129,7 @@ func TestScannerHoles(t *testing.T) {
 		}
 
 		plain := scanner{data: []byte(tt.text), maxDepth: 64}
-		if plain.text(0) == 0 || len(plain.holes) > 0 {
+		if plain.text(0) == 0 || len(plain.placeholders) > 0 {
 			t.Errorf("%s: not ordinary data in a packet without attachments", tt.text)
 		}
 	}

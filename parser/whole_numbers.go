@@ -82,7 +82,7 @@ func (a *args) unmarshal(text []byte, target reflect.Value) error {
 	if err == nil {
 		return nil
 	}
-	w := wholes{data: text}
+	w := numberRewriter{data: text}
 	w.value(w.skip(0), reflect.TypeOf(v))
 	if w.out == nil || a.parser.codec.Unmarshal(append(w.out, text[w.done:]...), v) != nil {
 		return err
@@ -90,15 +90,15 @@ func (a *args) unmarshal(text []byte, target reflect.Value) error {
 	return nil
 }
 
-// wholes rewrites a text for a target.
-type wholes struct {
+// numberRewriter rewrites a text for a target.
+type numberRewriter struct {
 	data []byte // has been checked
 	out  []byte // data[:done], rewritten; nil: nothing has been
 	done int
 }
 
 // value looks at the value at i, which is decoded into a t, and returns its end.
-func (w *wholes) value(i int, t reflect.Type) int {
+func (w *numberRewriter) value(i int, t reflect.Type) int {
 	for t.Kind() == reflect.Pointer && !decodesItself(t) {
 		t = t.Elem()
 	}
@@ -117,9 +117,9 @@ func (w *wholes) value(i int, t reflect.Type) int {
 }
 
 // skip returns the position of the first byte from i on that is no blank.
-func (w *wholes) skip(i int) int { return jsontext.Space(w.data, i) }
+func (w *numberRewriter) skip(i int) int { return jsontext.Space(w.data, i) }
 
-func (w *wholes) number(i int) int {
+func (w *numberRewriter) number(i int) int {
 	end := jsontext.Value(w.data, i)
 	if lit := w.data[i:end]; strings.ContainsAny(string(lit), ".eE") {
 		if whole, ok := wholeNumber(lit); ok {
@@ -130,7 +130,7 @@ func (w *wholes) number(i int) int {
 	return end
 }
 
-func (w *wholes) list(i int, elem reflect.Type) int {
+func (w *numberRewriter) list(i int, elem reflect.Type) int {
 	for i = w.skip(i + 1); w.data[i] != ']'; {
 		i = w.skip(w.value(i, elem))
 		if w.data[i] == ',' {
@@ -140,7 +140,7 @@ func (w *wholes) list(i int, elem reflect.Type) int {
 	return i + 1
 }
 
-func (w *wholes) object(i int, t reflect.Type) int {
+func (w *numberRewriter) object(i int, t reflect.Type) int {
 	for i = w.skip(i + 1); w.data[i] != '}'; {
 		key := span{i, jsontext.String(w.data, i)}
 		i = w.skip(w.skip(key.end) + 1) // behind the colon

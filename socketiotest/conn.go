@@ -46,9 +46,9 @@ const (
 	joining state = iota // CONNECT is not answered
 	joined
 	refused
-	left   // by Disconnect, or given up on
-	kicked // the server sent DISCONNECT
-	lostIt // the connection is gone
+	left           // by Disconnect, or given up on
+	kicked         // the server sent DISCONNECT
+	connectionLost // the connection is gone
 )
 
 // join joins a namespace and waits for the answer. If before is not nil, it goes on with the session
@@ -110,7 +110,7 @@ func (k *conn) answered(c *Client, err error) error {
 		return c.refusal
 	case c.sid != "":
 		return nil
-	case c.state == lostIt, errors.Is(err, eiotest.ErrClosed):
+	case c.state == connectionLost, errors.Is(err, eiotest.ErrClosed):
 		err = fmt.Errorf("the connection ended first: %s", c.why())
 	}
 	if c.state == joining {
@@ -305,7 +305,7 @@ func (k *conn) finish() {
 	}
 	for _, c := range k.clients {
 		if c.active() {
-			c.end(lostIt, k.reason())
+			c.end(connectionLost, k.reason())
 		}
 	}
 	k.broadcast()

@@ -14,8 +14,8 @@ func (c *Client) Disconnect() {
 		k.mu.Unlock()
 		return
 	}
-	c.quit(left, reasonClient) // from now on nothing is received
-	defer close(c.gone)        // whoever waits for it may drop the connection
+	c.endSilently(left, reasonClient) // from now on nothing is received
+	defer close(c.gone)               // whoever waits for it may drop the connection
 	k.broadcast()
 	last := !k.inUse()
 	k.mu.Unlock()
@@ -79,12 +79,12 @@ func (c *Client) active() bool { return c.state == joining || c.state == joined 
 
 // end ends an active client.
 func (c *Client) end(s state, reason string) {
-	c.quit(s, reason)
+	c.endSilently(s, reason)
 	close(c.gone)
 }
 
-// quit is end before anybody is told.
-func (c *Client) quit(s state, reason string) {
+// endSilently is end without closing gone: nobody who waits for the client wakes.
+func (c *Client) endSilently(s state, reason string) {
 	c.state, c.reason = s, reason
 	clear(c.acks)
 }

@@ -111,7 +111,7 @@ func (c *Client) Abandon() {
 	k.silent = true
 	for _, c := range k.clients {
 		if c.active() {
-			c.end(lostIt, lost(c.Transport()))
+			c.end(connectionLost, lost(c.Transport()))
 		}
 	}
 	k.broadcast()
@@ -119,11 +119,11 @@ func (c *Client) Abandon() {
 
 // connectArgs returns the payload of the client's CONNECT packet, as the session of the client before.
 func (c *Client) connectArgs(before *Client) (args []any, err error) {
-	var was knowledge
+	var was recoveryAuth
 	if before != nil {
-		was = before.knows()
+		was = before.recoveryAuth()
 	}
-	if was == (knowledge{}) {
+	if was == (recoveryAuth{}) {
 		if c.auth != nil {
 			args = []any{c.auth}
 		}
@@ -155,16 +155,16 @@ func object(v any) (m map[string]any, err error) {
 	return m, decoder.Decode(&m)
 }
 
-// knowledge is what a client tells the server when it comes back.
-type knowledge struct{ pid, offset string }
+// recoveryAuth is what a client sends with CONNECT to go on with its session.
+type recoveryAuth struct{ pid, offset string }
 
-func (c *Client) knows() knowledge {
+func (c *Client) recoveryAuth() recoveryAuth {
 	c.conn.mu.Lock()
 	defer c.conn.mu.Unlock()
 	if c.pid == "" {
-		return knowledge{}
+		return recoveryAuth{}
 	}
-	return knowledge{c.pid, c.offset}
+	return recoveryAuth{c.pid, c.offset}
 }
 
 // withoutOffset returns the arguments of an event as the server's application gave them, and

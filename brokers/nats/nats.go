@@ -127,7 +127,7 @@ func (b *Broker) onLink(ctx context.Context, f func(l *link) error) error {
 	}
 	defer func() { <-b.turn }()
 	if b.publisher == nil || b.publisher.ctx.Err() != nil {
-		b.hangUp()
+		b.closePublisher()
 		l, err := b.connect(ctx, b.calls.Context())
 		if err != nil {
 			return err
@@ -136,13 +136,13 @@ func (b *Broker) onLink(ctx context.Context, f func(l *link) error) error {
 	}
 	err := f(b.publisher)
 	if err != nil && !errors.Is(err, broker.ErrTooBig) {
-		b.hangUp() // the next message connects again
+		b.closePublisher() // the next message connects again
 	}
 	return err
 }
 
-// hangUp closes the connection for publishing. The caller has the turn.
-func (b *Broker) hangUp() {
+// closePublisher closes the connection for publishing. The caller has the turn.
+func (b *Broker) closePublisher() {
 	if b.publisher != nil {
 		b.publisher.close()
 		b.publisher = nil
@@ -199,6 +199,6 @@ func (b *Broker) Close() error {
 	b.calls.Close()
 	b.turn <- struct{}{} // two goroutines may call Close at once
 	defer func() { <-b.turn }()
-	b.hangUp()
+	b.closePublisher()
 	return nil
 }

@@ -154,15 +154,15 @@ if (MODE === "production") {
   }
 }
 
-// Who cannot log in is told nothing.
-const told = [];
+// A client that cannot log in receives nothing.
+const received = [];
 const stranger = io(SERVER_URL + "/admin", { forceNew: true, reconnection: false, auth: { username: "admin", password: "wrong" } });
-stranger.onAny((name) => told.push(name));
+stranger.onAny((name) => received.push(name));
 const [refusal] = await event(stranger, "connect_error");
 assert.equal(refusal.message, "invalid credentials");
 stranger.emit("join", "/", "vip", bob.id);
 assert.ok(!(await rooms(bob)).includes("vip"));
-assert.deepEqual(told, []);
+assert.deepEqual(received, []);
 
 assert.deepEqual(mistakes, []);
 for (const socket of [alice, bob, stranger]) socket.disconnect();

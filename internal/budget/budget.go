@@ -10,13 +10,13 @@ const maxSlack = 1 << 20
 
 // Budget is a number of bytes, and how many of them are in use.
 type Budget struct {
-	id        uint64 // unique in this process; never 0
-	limit     int64  // 0: none
-	slack     int64  // how much a Share counts by itself
-	exceeded  func()
-	used      atomic.Int64
-	relieving atomic.Bool // exceeded was called, and Relieved not yet
-	shares    []Share
+	id       uint64 // unique in this process; never 0
+	limit    int64  // 0: none
+	slack    int64  // how much a Share counts by itself
+	exceeded func()
+	used     atomic.Int64
+	evicting atomic.Bool // exceeded was called, and Evicted not yet
+	shares   []Share
 }
 
 // lastID is the id of the budget that was made last.
@@ -41,7 +41,7 @@ type Item struct {
 
 // Init makes the budget ready, with a number of shares. A limit of 0 or less is none.
 // Add and Count call exceeded when the bytes in use pass the limit, with the locks that
-// their caller holds, and not again until Relieved is called.
+// their caller holds, and not again until Evicted is called.
 func (b *Budget) Init(limit int64, shares int, exceeded func()) {
 	b.id, b.exceeded = uint64(lastID.Add(1)), exceeded
 	b.shares = make([]Share, shares)
@@ -69,8 +69,8 @@ func (b *Budget) Used() int64 {
 // IsRelieved reports whether an eighth of the budget is free.
 func (b *Budget) IsRelieved() bool { return b.Used() <= b.limit/8*7 }
 
-// Relieved says that the work that exceeded began is done.
-func (b *Budget) Relieved() { b.relieving.Store(false) }
+// Evicted says that the work that exceeded began is done.
+func (b *Budget) Evicted() { b.evicting.Store(false) }
 
 // Limited reports whether the budget has a limit. Without one nothing needs to be counted.
 func (s *Share) Limited() bool { return s.budget.limit > 0 }
@@ -119,7 +119,7 @@ func (s *Share) Count(n int64) {
 	if held := s.held.Add(n); held > -b.slack && held < b.slack {
 		return
 	}
-	if b.used.Add(s.held.Swap(0)) > b.limit && n > 0 && b.limit > 0 && b.relieving.CompareAndSwap(false, true) {
+	if b.used.Add(s.held.Swap(0)) > b.limit && n > 0 && b.limit > 0 && b.evicting.CompareAndSwap(false, true) {
 		b.exceeded()
 	}
 }

@@ -53,7 +53,7 @@ func TestItemOfTwoBudgets(t *testing.T) {
 	}
 }
 
-// A budget says once that it is exceeded, until it has been relieved.
+// A budget says once that it is exceeded, until Evicted is called.
 func TestExceeded(t *testing.T) {
 	b, exceeded := newBudget(1000, 1)
 	s := b.Share(0)
@@ -67,7 +67,7 @@ func TestExceeded(t *testing.T) {
 	assert.Equal(t, 1, *exceeded)
 	s.Count(-800)
 	assert.True(t, b.IsRelieved())
-	b.Relieved()
+	b.Evicted()
 	s.Count(600)
 	assert.Equal(t, 2, *exceeded)
 

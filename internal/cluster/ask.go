@@ -14,11 +14,11 @@ import (
 // ask is an Ask that waits for answers. Cluster.mu guards it.
 type ask struct {
 	Ask
-	clients map[string]string   // those of Clients that have not answered or left
-	heard   map[string]struct{} // without Clients and Named: those that have answered
-	answers int                 // without Clients and Named: how many have come
-	until   time.Time           // when the Timeout is over; zero without
-	expiry  *time.Timer         // nil if nothing happens then
+	clients  map[string]string   // those of Clients that have not answered or left
+	answered map[string]struct{} // without Clients and Named: those that have answered
+	answers  int                 // without Clients and Named: how many have come
+	until    time.Time           // when the Timeout is over; zero without
+	expiry   *time.Timer         // nil if nothing happens then
 }
 
 // known reports whether it is known who is asked.
@@ -104,7 +104,7 @@ func (c *Cluster) expect(a *Ask) bool {
 	}
 	w := &ask{Ask: *a, clients: maps.Clone(a.Clients)}
 	if !w.known() {
-		w.heard = make(map[string]struct{})
+		w.answered = make(map[string]struct{})
 	}
 	if a.Timeout > 0 {
 		w.until = time.Now().Add(a.Timeout)
@@ -248,10 +248,10 @@ func (c *Cluster) claim(id uint64, sid string) *ask {
 	case sid == "": // answers that do not say whose they are cannot be told apart
 		w.answers++
 	default:
-		if _, twice := w.heard[sid]; twice {
+		if _, twice := w.answered[sid]; twice {
 			return nil
 		}
-		w.heard[sid] = struct{}{}
+		w.answered[sid] = struct{}{}
 		w.answers++
 	}
 	return w

@@ -51,7 +51,7 @@ func (c *Cluster) NewCapture() *Capture { return &Capture{c: c} }
 // Begin makes the Capture keep everything that comes after the message that is being received. The
 // goroutine that receives calls it, as it calls fleet.Question.Passed.
 func (p *Capture) Begin() {
-	if t := &p.c.tape; p.state == captureIdle {
+	if t := &p.c.recording; p.state == captureIdle {
 		p.state, p.begin = captureOn, t.next()
 		if t.captures == nil {
 			t.captures = make(map[*Capture]struct{})
@@ -74,16 +74,16 @@ func (p *Capture) Replay(l Listener, live func()) error {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	if p.state != captureOn {
-		c.tape.end(p)
+		c.recording.end(p)
 		return ErrNotCaptured
 	}
-	for i := p.begin - c.tape.first; i < uint64(len(c.tape.messages)); i++ {
-		if m := c.tape.messages[i]; m.at == "" || m.at > p.after {
+	for i := p.begin - c.recording.first; i < uint64(len(c.recording.messages)); i++ {
+		if m := c.recording.messages[i]; m.at == "" || m.at > p.after {
 			c.replay(m, l)
 		}
 	}
-	p.state, p.begin = captureOwn, c.tape.next()
-	c.tape.forget()
+	p.state, p.begin = captureOwn, c.recording.next()
+	c.recording.forget()
 	live()
 	return nil
 }
@@ -96,13 +96,13 @@ func (p *Capture) ReplayOwn(l Listener) error {
 	if p.state != captureOwn {
 		return ErrNotCaptured
 	}
-	for i := p.begin - c.tape.first; i < uint64(len(c.tape.messages)); i++ {
-		if m := c.tape.messages[i]; c.isOwn(m) {
+	for i := p.begin - c.recording.first; i < uint64(len(c.recording.messages)); i++ {
+		if m := c.recording.messages[i]; c.isOwn(m) {
 			c.replay(m, l)
 		}
 	}
-	p.begin = c.tape.next()
-	c.tape.forget()
+	p.begin = c.recording.next()
+	c.recording.forget()
 	return nil
 }
 
@@ -126,14 +126,14 @@ func (p *Capture) Ended() bool {
 func (p *Capture) End() {
 	p.c.turn.Lock()
 	defer p.c.turn.Unlock()
-	p.c.tape.end(p)
+	p.c.recording.end(p)
 }
 
 // Captured returns how many messages are kept for Captures.
 func (c *Cluster) Captured() int {
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	return len(c.tape.messages)
+	return len(c.recording.messages)
 }
 
 // replay carries out one message for l, with c.turn held.
@@ -180,18 +180,18 @@ const capturedOverhead = 64
 
 func (m captured) size() int { return len(m.data) + capturedOverhead }
 
-// tape has the messages that Captures need. Cluster.turn guards it.
-type tape struct {
+// recording has the messages that Captures need. Cluster.turn guards it.
+type recording struct {
 	captures map[*Capture]struct{} // those that have begun
 	messages []captured
 	first    uint64 // the number of messages[0]
 	size     int    // bytes
 }
 
-func (t *tape) next() uint64 { return t.first + uint64(len(t.messages)) }
+func (t *recording) next() uint64 { return t.first + uint64(len(t.messages)) }
 
 // add keeps a message. If there are too many, the Captures that began first fail.
-func (t *tape) add(channel string, data []byte, at broker.Position, limit int) {
+func (t *recording) add(channel string, data []byte, at broker.Position, limit int) {
 	m := captured{channel: channel, data: append([]byte(nil), data...), at: at}
 	t.messages = append(t.messages, m)
 	for t.size += m.size(); t.size > limit && len(t.captures) > 0; {
@@ -205,14 +205,14 @@ func (t *tape) add(channel string, data []byte, at broker.Position, limit int) {
 }
 
 // markOwn notes that this server has published the last message.
-func (t *tape) markOwn() {
+func (t *recording) markOwn() {
 	if n := len(t.messages); n > 0 {
 		t.messages[n-1].own = true
 	}
 }
 
 // oldest returns where the Capture that began first has begun.
-func (t *tape) oldest() uint64 {
+func (t *recording) oldest() uint64 {
 	first := uint64(math.MaxUint64)
 	for p := range t.captures {
 		first = min(first, p.begin)
@@ -221,7 +221,7 @@ func (t *tape) oldest() uint64 {
 }
 
 // end ends a Capture.
-func (t *tape) end(p *Capture) {
+func (t *recording) end(p *Capture) {
 	p.state = captureOver
 	if _, on := t.captures[p]; !on {
 		return
@@ -231,7 +231,7 @@ func (t *tape) end(p *Capture) {
 }
 
 // forget forgets what no Capture needs.
-func (t *tape) forget() {
+func (t *recording) forget() {
 	if len(t.captures) == 0 {
 		t.first, t.messages, t.size = t.next(), nil, 0
 		return
@@ -246,7 +246,7 @@ func (t *tape) forget() {
 }
 
 // endAll makes all Captures fail.
-func (t *tape) endAll() {
+func (t *recording) endAll() {
 	for p := range t.captures {
 		t.end(p)
 	}

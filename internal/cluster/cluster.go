@@ -63,8 +63,8 @@ type Cluster struct {
 	catchUp        catchUp
 
 	// turn is held while a message is carried out. It is the first of all locks.
-	turn sync.Mutex
-	tape tape
+	turn      sync.Mutex
+	recording recording
 
 	mu        sync.Mutex
 	asks      map[uint64]*ask // by id; nil when closed

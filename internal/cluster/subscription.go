@@ -113,7 +113,7 @@ func (c *Cluster) disconnected(err error) {
 func (c *Cluster) endCaptures() {
 	c.turn.Lock()
 	defer c.turn.Unlock()
-	c.tape.endAll()
+	c.recording.endAll()
 }
 
 // gap says that messages are lost although the broker has a history.
@@ -142,8 +142,8 @@ func (c *Cluster) receive(channel string, data []byte) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	// Orders that were missed are not carried out: they are asked again.
-	if len(c.tape.captures) > 0 && (channel != c.membersChannel || !c.catchUp.missed && fleet.PerhapsOrder(data)) {
-		c.tape.add(channel, data, c.catchUp.coming, c.opts.CaptureLimit)
+	if len(c.recording.captures) > 0 && (channel != c.membersChannel || !c.catchUp.missed && fleet.PerhapsOrder(data)) {
+		c.recording.add(channel, data, c.catchUp.coming, c.opts.CaptureLimit)
 	}
 	if channel == c.membersChannel {
 		take := c.Members.Receive
@@ -157,7 +157,7 @@ func (c *Cluster) receive(channel string, data []byte) {
 	}
 	own, err := c.wire.Read(channel, data, (*receiver)(c))
 	if own {
-		c.tape.markOwn()
+		c.recording.markOwn()
 		return
 	}
 	c.out.Link.Received(c.catchUp.missed)

@@ -197,7 +197,7 @@ func TestUrgentSigns(t *testing.T) {
 			})
 		}
 		asking.Wait()
-		require.InDelta(t, 100+takes/urgentSign, sent()-before, 5)
+		require.InDelta(t, 100+takes/urgentHeartbeat, sent()-before, 5)
 		before = sent()
 		time.Sleep(10 * heartbeat)
 		require.LessOrEqual(t, sent()-before, 14)

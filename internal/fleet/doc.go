@@ -7,14 +7,14 @@
 //
 // # Membership
 //
-// A server says "hello" when it has subscribed, "here" every five seconds, and "bye" when it shuts
-// down. Every server answers "hello" with "here", so a new server knows the others within two seconds;
+// A server says "hello" when it has subscribed, "alive" every five seconds, and "bye" when it shuts
+// down. Every server answers "hello" with "alive", so a new server knows the others within two seconds;
 // until then its questions wait. Any message is a sign of life. A server that gives none for 15
 // seconds is silent: no question waits for its answer, but for five minutes every question names it
 // as missing, because its clients may still be connected. Then the fleet forgets it, or earlier when
 // a server with the same endpoint takes its place. A server that said "bye" is forgotten at once.
 //
-// A question may be urgent: a server that is asked one says "here" every half second until it has
+// A question may be urgent: a server that is asked one says "alive" every half second until it has
 // answered. If it gives no sign of life for two seconds, the question does not wait for it.
 //
 // # Questions

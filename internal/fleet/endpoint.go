@@ -108,9 +108,9 @@ func (f *Fleet) lookupWait(begin time.Time) (time.Duration, error) {
 	switch {
 	case f.closed:
 		return 0, nil
-	case !f.subscribed || f.greeted.IsZero():
+	case !f.subscribed || f.helloSentAt.IsZero():
 		return time.Until(f.lookups.since.Add(settle)), ErrUnavailable
 	}
 	// The others answer hello, and those that begin say it.
-	return max(time.Until(f.greeted.Add(settle)), time.Until(begin.Add(lookupWait))), nil
+	return max(time.Until(f.helloSentAt.Add(settle)), time.Until(begin.Add(lookupWait))), nil
 }

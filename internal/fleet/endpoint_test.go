@@ -107,7 +107,7 @@ func TestEndpointChanges(t *testing.T) {
 	inBus(t, 1, func(t *testing.T, b *bus) {
 		a := b.servers[0]
 		for _, at := range []string{"http://one/", "http://two/", ""} {
-			require.NoError(t, a.Receive([]byte(`{"v":1,"is":"here","host":"x","url":"`+at+`"}`)))
+			require.NoError(t, a.Receive([]byte(`{"v":1,"is":"alive","host":"x","url":"`+at+`"}`)))
 			require.NoError(t, a.Receive([]byte(`{"v":1,"is":"next","host":"x","to":["h0"]}`))) // says nothing about it
 			u, err := a.Endpoint(t.Context(), "x")
 			require.NoError(t, err)

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	heartbeat     = 5 * time.Second           // the longest time between two signs of life of a server
-	silentAfter   = 3 * heartbeat             // a server that gave none for so long is silent
-	replacedAfter = heartbeat + 2*time.Second // one whose endpoint another server has is forgotten after so long without a sign of life
-	missingFor    = 5 * time.Minute           // a silent server is named as missing for so long, and then forgotten
-	urgentSilent  = 2 * time.Second           // the same, if the server has been asked an urgent question
-	urgentSign    = urgentSilent / 4          // the longest time between two signs of life of a server that has not answered an urgent question
-	settle        = 2 * time.Second           // a server that has said hello knows the others after this time
-	retryHello    = heartbeat / 25            // a hello that could not be published is tried again after this time
-	greetDelay    = heartbeat / 50            // hello is answered after this time, or up to twice as much
-	maxMembers    = 10_000                    // other servers that are known
-	maxBytes      = 256 << 20                 // of the answers to one question, and of those being sent
-	partSize      = 128 << 10                 // bytes, roughly, of one part of an answer
-	askAgain      = 2 * time.Second           // an answer that made no progress for so long is requested again
-	idleFor       = 10 * time.Second          // an answer whose rest is not requested for so long is dropped
+	heartbeat       = 5 * time.Second           // the longest time between two signs of life of a server
+	silentAfter     = 3 * heartbeat             // a server that gave none for so long is silent
+	replacedAfter   = heartbeat + 2*time.Second // one whose endpoint another server has is forgotten after so long without a sign of life
+	missingFor      = 5 * time.Minute           // a silent server is named as missing for so long, and then forgotten
+	urgentSilent    = 2 * time.Second           // the same, if the server has been asked an urgent question
+	urgentHeartbeat = urgentSilent / 4          // the longest time between two signs of life of a server that has not answered an urgent question
+	settle          = 2 * time.Second           // a server that has said hello knows the others after this time
+	retryHello      = heartbeat / 25            // a hello that could not be published is tried again after this time
+	helloReplyDelay = heartbeat / 50            // hello is answered after this time, or up to twice as much
+	maxMembers      = 10_000                    // other servers that are known
+	maxBytes        = 256 << 20                 // of the answers to one question, and of those being sent
+	partSize        = 128 << 10                 // bytes, roughly, of one part of an answer
+	askAgain        = 2 * time.Second           // an answer that made no progress for so long is requested again
+	idleFor         = 10 * time.Second          // an answer whose rest is not requested for so long is dropped
 )
 
 // Errors that say why servers did not answer, or could not be asked.
@@ -73,28 +73,28 @@ type Options struct {
 // from any goroutine, except Receive. It has one goroutine, which Close ends.
 type Fleet struct {
 	opts   Options
-	soon   chan struct{} // has an element when a sign of life is due soon
+	wake   chan struct{} // has an element when a sign of life is due soon
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run has ended
 
-	mu         sync.Mutex
-	members    map[string]*member // the other servers, by id
-	full       bool               // there are more servers than members has
-	subscribed bool
-	helloDue   bool
-	greeted    time.Time // when hello was published; zero if it was not since subscribing
-	closed     bool
-	lastID     uint64             // of a question
-	surveys    map[uint64]*survey // questions that wait for answers
-	replies    replies
-	lookups    lookups
+	mu          sync.Mutex
+	members     map[string]*member // the other servers, by id
+	full        bool               // there are more servers than members has
+	subscribed  bool
+	helloDue    bool
+	helloSentAt time.Time // when hello was published; zero if it was not since subscribing
+	closed      bool
+	lastID      uint64             // of a question
+	surveys     map[uint64]*survey // questions that wait for answers
+	replies     replies
+	lookups     lookups
 }
 
 // New returns a fleet that has no subscription yet.
 func New(o Options) *Fleet {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &Fleet{
-		opts: o, soon: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}),
+		opts: o, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{}),
 		members: make(map[string]*member), surveys: make(map[uint64]*survey),
 		replies: replies{pending: make(map[replyKey]bool), transfers: make(map[replyKey]*transfer), partSize: partSize},
 		lookups: lookups{since: time.Now()},
@@ -112,10 +112,10 @@ func (f *Fleet) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-f.soon:
+		case <-f.wake:
 			if !soon { // many may ask for it at once when the broker is back
 				soon = true
-				timer.Reset(greetDelay + rand.N(greetDelay))
+				timer.Reset(helloReplyDelay + rand.N(helloReplyDelay))
 			}
 		case <-timer.C:
 			soon = f.announce()
@@ -124,7 +124,7 @@ func (f *Fleet) run(ctx context.Context) {
 			case soon:
 				timer.Reset(retryHello)
 			case f.isUrgent():
-				timer.Reset(urgentSign)
+				timer.Reset(urgentHeartbeat)
 			default:
 				timer.Reset(heartbeat - rand.N(heartbeat/5))
 			}
@@ -132,7 +132,7 @@ func (f *Fleet) run(ctx context.Context) {
 	}
 }
 
-// announce publishes hello, if that is due, or else "here". It reports whether hello is still due.
+// announce publishes hello, if that is due, or else "alive". It reports whether hello is still due.
 func (f *Fleet) announce() (again bool) {
 	f.mu.Lock()
 	subscribed, hello := f.subscribed, f.helloDue
@@ -141,7 +141,7 @@ func (f *Fleet) announce() (again bool) {
 		return false
 	}
 	if !hello {
-		_ = f.publish(&message{Kind: kindHere, Endpoint: f.opts.Endpoint}) // the next one may get through
+		_ = f.publish(&message{Kind: kindAlive, Endpoint: f.opts.Endpoint}) // the next one may get through
 		return false
 	}
 	if f.publish(&message{Kind: kindHello, Endpoint: f.opts.Endpoint}) != nil {
@@ -152,7 +152,7 @@ func (f *Fleet) announce() (again bool) {
 	if !f.subscribed { // lost meanwhile
 		return false
 	}
-	f.helloDue, f.greeted = false, time.Now()
+	f.helloDue, f.helloSentAt = false, time.Now()
 	for _, s := range f.surveys {
 		s.signal()
 	}
@@ -182,7 +182,7 @@ func (f *Fleet) publish(m *message) error {
 
 // Connected says that the subscription is in force. The servers that were known before an outage
 // have time to give a sign of life. resumed means that the subscription was in force before, and that
-// no message of this server or for it has been lost since: the others need not be greeted. Connected
+// no message of this server or for it has been lost since: the others need no hello. Connected
 // may be called again without Disconnected if messages were lost meanwhile.
 func (f *Fleet) Connected(resumed bool) {
 	f.mu.Lock()
@@ -192,13 +192,13 @@ func (f *Fleet) Connected(resumed bool) {
 	}
 	for _, m := range f.members {
 		if !m.silent {
-			m.heard = time.Now()
+			m.lastSeen = time.Now()
 		}
 	}
-	f.subscribed, f.helloDue, f.greeted = true, true, time.Time{}
+	f.subscribed, f.helloDue, f.helloSentAt = true, true, time.Time{}
 	f.lookups.since = time.Now()
 	if resumed {
-		f.helloDue, f.greeted = false, time.Now()
+		f.helloDue, f.helloSentAt = false, time.Now()
 	}
 	f.mu.Unlock()
 	if f.announce() {
@@ -211,7 +211,7 @@ func (f *Fleet) Connected(resumed bool) {
 func (f *Fleet) Disconnected() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.subscribed, f.greeted = false, time.Time{}
+	f.subscribed, f.helloSentAt = false, time.Time{}
 	for _, s := range f.surveys {
 		s.end(ErrUnavailable)
 	}
@@ -277,7 +277,7 @@ func (f *Fleet) read(data []byte) (*message, error) {
 		f.passed(m)
 		return nil, nil
 	}
-	asks, lost := f.heard(m)
+	asks, lost := f.noteAlive(m)
 	for _, ask := range asks {
 		_ = f.publish(ask) // it is asked again, anyway
 	}
@@ -296,7 +296,7 @@ func (f *Fleet) isClosed() bool {
 // announceSoon makes run give a sign of life soon.
 func (f *Fleet) announceSoon() {
 	select {
-	case f.soon <- struct{}{}:
+	case f.wake <- struct{}{}:
 	default:
 	}
 }

@@ -13,17 +13,17 @@ import (
 type member struct {
 	name     string
 	version  int
-	heard    time.Time
+	lastSeen time.Time
 	silent   bool
 	due      time.Time // when it must have given a sign of life, because of an urgent question; zero: it need not
 	endpoint *url.URL  // nil if it has none
 	replaced bool      // another server has its endpoint, and it has given no sign of life since
 }
 
-// heard notes that a server has given a sign of life, which every message is, or leaves. It returns
+// noteAlive notes that a server has given a sign of life, which every message is, or leaves. It returns
 // why answers of the server to earlier questions may be lost, nil if they are not, and the questions
 // that must be published again because the server has not received them.
-func (f *Fleet) heard(m *message) (asks []*message, lost error) {
+func (f *Fleet) noteAlive(m *message) (asks []*message, lost error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.members[m.Host]
@@ -31,7 +31,7 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	case m.Kind == kindBye:
 		f.forget(m.Host)
 		for _, s := range f.surveys {
-			s.dismiss(m.Host)
+			s.stopAwaiting(m.Host)
 		}
 		f.replies.dropOf(m.Host)
 		return nil, ErrLeft
@@ -44,8 +44,8 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	case m.Kind == kindHello:
 		lost = ErrInterrupted
 	}
-	known.name, known.version, known.heard, known.silent, known.due, known.replaced = m.Name, m.Version, time.Now(), false, time.Time{}, false
-	if m.Kind == kindHello || m.Kind == kindHere {
+	known.name, known.version, known.lastSeen, known.silent, known.due, known.replaced = m.Name, m.Version, time.Now(), false, time.Time{}, false
+	if m.Kind == kindHello || m.Kind == kindAlive {
 		f.noteEndpoint(m.Host, known, m.Endpoint)
 	}
 	for _, s := range f.surveys {
@@ -56,9 +56,9 @@ func (f *Fleet) heard(m *message) (asks []*message, lost error) {
 	return asks, lost
 }
 
-// expectSigns notes that the servers that are asked an urgent question must give a sign of life.
+// expectHeartbeats notes that the servers that are asked an urgent question must give a sign of life.
 // f.mu is held.
-func (f *Fleet) expectSigns(s *survey) {
+func (f *Fleet) expectHeartbeats(s *survey) {
 	for host, m := range f.members {
 		if s.asks(host) && m.due.IsZero() {
 			m.due = time.Now().Add(urgentSilent)
@@ -95,14 +95,14 @@ func (f *Fleet) noticeSilence() (silent []string) {
 		return nil // nothing can be heard
 	}
 	for host, m := range f.members {
-		switch quiet := time.Since(m.heard); {
+		switch quiet := time.Since(m.lastSeen); {
 		case quiet > silentAfter+missingFor:
 			f.forget(host)
 		case quiet > replacedAfter && m.replaced:
 			f.forget(host)
 			silent = append(silent, host)
 			for _, s := range f.surveys {
-				s.dismiss(host)
+				s.stopAwaiting(host)
 			}
 		case quiet > silentAfter && !m.silent:
 			m.silent = true

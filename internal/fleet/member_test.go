@@ -73,7 +73,7 @@ func TestSilentServerIsMissingForAWhile(t *testing.T) {
 func TestSilentServerComesBack(t *testing.T) {
 	inBus(t, 2, func(t *testing.T, b *bus) {
 		a, other := b.servers[0], b.servers[1]
-		other.losing(func(m *message) bool { return m.Kind == kindHere })
+		other.losing(func(m *message) bool { return m.Kind == kindAlive })
 		time.Sleep(silentAfter + heartbeat)
 		require.ErrorIs(t, a.Reachable("h1"), ErrSilent)
 		// A question that waits for somebody else gets its answer.

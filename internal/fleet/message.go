@@ -16,7 +16,7 @@ const (
 // The kinds of messages, see the package comment.
 const (
 	kindHello  = "hello"
-	kindHere   = "here"
+	kindAlive  = "alive"
 	kindBye    = "bye"
 	kindAsk    = "ask"
 	kindAnswer = "answer"
@@ -104,7 +104,7 @@ func readMessage(data []byte, self string) (*message, error) {
 // check checks what json.Unmarshal does not.
 func (m *message) check() error {
 	switch m.Kind {
-	case kindHello, kindHere, kindBye:
+	case kindHello, kindAlive, kindBye:
 		return nil
 	case kindAsk:
 		if len(m.Question) == 0 || m.Part < 0 {

@@ -170,10 +170,10 @@ func (f *Fleet) progress(s *survey) (done bool, wait time.Duration) {
 	switch {
 	case s.ended || s.found && s.question.UntilFound || s.question.To != "" && s.servers[s.question.To].final():
 		return true, 0
-	case s.waits() || f.greeted.IsZero():
+	case s.waits() || f.helloSentAt.IsZero():
 		return false, wait
 	}
-	wait = time.Until(f.greeted.Add(settle))
+	wait = time.Until(f.helloSentAt.Add(settle))
 	return wait <= 0, wait
 }
 
@@ -200,7 +200,7 @@ func (f *Fleet) passed(m *message) {
 	if s := f.surveys[m.ID]; s != nil {
 		call, s.question.Passed = s.question.Passed, nil
 		if s.question.Urgent {
-			f.expectSigns(s)
+			f.expectHeartbeats(s)
 		}
 	}
 	f.mu.Unlock()

@@ -88,7 +88,7 @@ func TestTinyQueue(t *testing.T) {
 		go func() {
 			for range 100 {
 				<-busy.C
-				_ = other.publish([]byte(`{"v":1,"is":"here","host":"h1","name":"name of h1"}`))
+				_ = other.publish([]byte(`{"v":1,"is":"alive","host":"h1","name":"name of h1"}`))
 			}
 			close(ended)
 		}()

@@ -101,8 +101,8 @@ func (r *respondent) final() bool { return r.state == answered || r.state == fai
 
 func (r *respondent) fail(err error) { r.state, r.err = failed, err }
 
-// dismiss ends the wait for a server that has no clients any more.
-func (s *survey) dismiss(host string) {
+// stopAwaiting ends the wait for a server that has no clients any more.
+func (s *survey) stopAwaiting(host string) {
 	r := s.servers[host]
 	switch {
 	case r == nil || s.ended || r.final():

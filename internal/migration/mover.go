@@ -334,9 +334,9 @@ func (m *Mover) Answer(from string, content []byte, answer func(fleet.Answer)) (
 		m.moveAll(from, answer)
 	case doHost:
 		m.mu.Lock()
-		takes := !m.leaving
+		accepts := !m.leaving
 		m.mu.Unlock()
-		answer(fleet.Answer{Found: takes, Count: m.host.Waiting()})
+		answer(fleet.Answer{Found: accepts, Count: m.host.Waiting()})
 	case doTake:
 		m.takeAll(from, answer)
 	default:

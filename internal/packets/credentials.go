@@ -28,21 +28,21 @@ func CredentialsIn(p parser.Packet) (c Credentials) {
 	if p.Args.Len() == 0 {
 		return c
 	}
-	var said struct {
+	var auth struct {
 		PID    string `json:"pid"`
 		Offset any    `json:"offset"`
 	}
-	if p.Args.Bind(0, &said) != nil || said.PID == "" {
+	if p.Args.Bind(0, &auth) != nil || auth.PID == "" {
 		return c
 	}
-	secret, home, _ := strings.Cut(said.PID, ".")
+	secret, home, _ := strings.Cut(auth.PID, ".")
 	id, ok := recovery.ParsePID(secret)
 	if !ok {
 		return c
 	}
-	c.PID, c.ID, c.Home = said.PID, id, home
-	if said.Offset != nil && said.Offset != "" {
-		text, _ := said.Offset.(string)
+	c.PID, c.ID, c.Home = auth.PID, id, home
+	if auth.Offset != nil && auth.Offset != "" {
+		text, _ := auth.Offset.(string)
 		c.Offset, ok = recovery.ParseOffset(text)
 		c.UnknownOffset = !ok
 	}

@@ -77,13 +77,13 @@ func (p *Packet) Offset() recovery.Offset {
 	case p.Kept != nil:
 		return p.Kept.Offset
 	case p.Forms != nil:
-		return p.Forms.theOffset()
+		return p.Forms.eventOffset()
 	}
 	return recovery.Offset{}
 }
 
-// theOffset returns the offset of the event.
-func (f *Forms) theOffset() recovery.Offset {
+// eventOffset returns the offset of the event.
+func (f *Forms) eventOffset() recovery.Offset {
 	if f.offset.IsZero() {
 		f.offset = f.encoder.NextOffset()
 	}
@@ -112,7 +112,7 @@ func (f *Forms) keep() *KeptPacket {
 	if f.kept != nil {
 		return f.kept
 	}
-	offset, kept := f.theOffset(), new(keptFrames)
+	offset, kept := f.eventOffset(), new(keptFrames)
 	k := Kept{Frames: f.withOffset(&kept.frames, offset), Step: f.step}
 	if k.Frames == nil {
 		k.Frames = f.followed(offset)
@@ -184,7 +184,7 @@ func (f *Forms) withoutOffset() *engineio.Frames {
 		return f.plain.frames
 	}
 	if f.encoder.OwnParser {
-		if len(f.args) > 0 && !perhapsString(f.args[len(f.args)-1]) {
+		if len(f.args) > 0 && !mayBeString(f.args[len(f.args)-1]) {
 			return f.plain.frames
 		}
 		if frames := f.encode(f.event, append(slices.Clip(f.args), nil)); frames != nil {
@@ -200,8 +200,8 @@ func (f *Forms) withoutOffset() *engineio.Frames {
 	return New(longer, attachments, f.compress).frames
 }
 
-// perhapsString reports whether a parser may encode a value as a string.
-func perhapsString(v any) bool {
+// mayBeString reports whether a parser may encode a value as a string.
+func mayBeString(v any) bool {
 	switch v.(type) {
 	case nil, []byte, []any, map[string]any:
 		return false

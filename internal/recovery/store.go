@@ -232,15 +232,15 @@ func (st *Store[S, P]) exceeded() {
 	defer st.mu.Unlock()
 	if !st.closed {
 		st.calls.Add(1)
-		go st.relieve()
+		go st.evict()
 	}
 }
 
-// relieve has sessions ended, or their logs cleared, until an eighth of the budget is
+// evict has sessions ended, or their logs cleared, until an eighth of the budget is
 // free. It is a goroutine of which there is one at most.
-func (st *Store[S, P]) relieve() {
+func (st *Store[S, P]) evict() {
 	defer st.calls.Done()
-	defer st.budget.Relieved()
+	defer st.budget.Evicted()
 	type ranked struct {
 		x    *Session[S, P]
 		size int64

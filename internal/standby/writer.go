@@ -271,14 +271,14 @@ func (b *batch) forget() {
 func (w *Writer) gather() *batch {
 	b := new(batch)
 	for len(b.all) < writeBatch && b.size < writeBytes {
-		e, what := w.next()
+		e, state := w.next()
 		if e == nil {
 			break
 		}
 		b.all = append(b.all, e)
 		version := e.source.Version()
-		form := what.final
-		if !what.removed && !what.held {
+		form := state.final
+		if !state.removed && !state.held {
 			form = e.source.Snapshot()
 		}
 		switch {
@@ -297,24 +297,24 @@ func (w *Writer) gather() *batch {
 	return b
 }
 
-// todo is what is to be done with a record.
-type todo struct {
+// recordState is what decides what is to be done with a record.
+type recordState struct {
 	removed, held bool
 	final         []byte
 }
 
 // next takes the first entry from the queue, nil if there is none.
-func (w *Writer) next() (e *Entry, what todo) {
+func (w *Writer) next() (e *Entry, state recordState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
 		w.queue = nil
-		return nil, what
+		return nil, state
 	}
 	e, w.queue[0] = w.queue[0], nil
 	w.queue = w.queue[1:]
 	e.queued = false
-	return e, todo{e.removed, e.held, e.final}
+	return e, recordState{e.removed, e.held, e.final}
 }
 
 // isHeld reports whether Hold was called, perhaps just now: then the source has no snapshot any more.

@@ -31,14 +31,14 @@ const Header = "Engineio-Handed-Over"
 
 // The values of Header. A client that makes them up harms only itself.
 const (
-	markOnce    = "once"    // the request is for this server, or for none
-	markHurried = "soon"    // the same; see IsHurried
-	markRelease = "release" // see IsRelease
+	markOnce      = "once"       // the request is for this server, or for none
+	markShortPoll = "short-poll" // the same; see IsShortPoll
+	markRelease   = "release"    // see IsRelease
 )
 
-// IsHurried reports whether a poll must not wait, because the server that has handed it
+// IsShortPoll reports whether a poll must not wait, because the server that has handed it
 // over is shutting down.
-func IsHurried(r *http.Request) bool { return mark(r) == markHurried }
+func IsShortPoll(r *http.Request) bool { return mark(r) == markShortPoll }
 
 // IsRelease reports whether a request only asks for the answer to the poll of its session
 // that waits, for the same reason.
@@ -69,8 +69,8 @@ const (
 var (
 	// ErrUnknown: the session id names no other server.
 	ErrUnknown = errors.New("engineio: session ID unknown")
-	// ErrAstray: the request was handed over to this server, which does not have the session.
-	ErrAstray = errors.New("engineio: a request was handed over to the wrong server")
+	// ErrMisdirected: the request was handed over to this server, which does not have the session.
+	ErrMisdirected = errors.New("engineio: a request was handed over to the wrong server")
 	// ErrUnreachable: the server that has the session does not answer.
 	ErrUnreachable = errors.New("engineio: the server that has the session cannot be reached")
 	// ErrClosed: this server is shutting down.
@@ -166,8 +166,8 @@ func (p *Peers) Serve(w http.ResponseWriter, r *http.Request, sid string, webSoc
 	case dot < 0 || id == p.opts.ServerID || !IsServerID(id) || r.Method != http.MethodGet && r.Method != http.MethodPost:
 		return ErrUnknown
 	case mark(r) != "": // so that servers do not hand a request on for ever
-		p.opts.Warn(noticeAstray, "a request was handed over to the wrong server, or a client forges the header "+Header, "for", id, "from", r.RemoteAddr)
-		return ErrAstray
+		p.opts.Warn(noticeMisdirected, "a request was handed over to the wrong server, or a client forges the header "+Header, "for", id, "from", r.RemoteAddr)
+		return ErrMisdirected
 	}
 	if webSocket && !websock.CanHijack(w) {
 		return &websock.HijackError{Err: http.ErrNotSupported} // before the other server begins anything
@@ -220,7 +220,7 @@ func (p *Peers) begin(h *Request) error {
 	case h.webSocket:
 		return ErrClosed
 	default:
-		h.mark = markHurried
+		h.mark = markShortPoll
 	}
 	return nil
 }
@@ -291,6 +291,6 @@ func (p *Peers) CloseIdle() {
 // The kinds of notices about hand-overs. Failures that a client can cause with a header or a
 // session id that it makes up have another kind than a server that is away.
 const (
-	noticeAstray = "peer: astray"
-	noticeAway   = "peer: away"
+	noticeMisdirected = "peer: misdirected"
+	noticeAway        = "peer: away"
 )

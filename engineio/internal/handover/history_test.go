@@ -53,9 +53,9 @@ func TestServerID(t *testing.T) {
 
 func TestMarks(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	assert.False(t, IsHurried(r) || IsRelease(r))
-	r.Header.Set(Header, markHurried)
-	assert.True(t, IsHurried(r))
+	assert.False(t, IsShortPoll(r) || IsRelease(r))
+	r.Header.Set(Header, markShortPoll)
+	assert.True(t, IsShortPoll(r))
 	r.Header.Set(Header, markRelease)
 	assert.True(t, IsRelease(r))
 }

@@ -97,11 +97,11 @@ func TestQueueCounts(t *testing.T) {
 	assert.Equal(t, 1, *exceeded)
 	assert.False(t, b.IsRelieved())
 	q.Push(newUnit("z"))
-	assert.Equal(t, 1, *exceeded, "until it is relieved")
+	assert.Equal(t, 1, *exceeded, "until Evicted is called")
 	q.Drop()
 	assert.Zero(t, b.Used())
 	assert.True(t, b.IsRelieved())
-	b.Relieved()
+	b.Evicted()
 }
 
 // BenchmarkQueue is a unit on its way through a queue that is otherwise empty.

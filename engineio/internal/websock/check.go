@@ -37,11 +37,11 @@ func Check(r *http.Request) *BadHandshake {
 	switch _, ok := firstSubprotocol(r); {
 	case r.Method != http.MethodGet:
 		return &BadHandshake{http.StatusMethodNotAllowed, "Invalid HTTP method"}
-	case !strings.EqualFold(sole(r.Header["Upgrade"]), "websocket"):
+	case !strings.EqualFold(singleValue(r.Header["Upgrade"]), "websocket"):
 		return &BadHandshake{http.StatusBadRequest, "Invalid Upgrade header"}
-	case !isHandshakeKey(sole(r.Header["Sec-Websocket-Key"])):
+	case !isHandshakeKey(singleValue(r.Header["Sec-Websocket-Key"])):
 		return &BadHandshake{http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Key header"}
-	case sole(r.Header["Sec-Websocket-Version"]) != "13":
+	case singleValue(r.Header["Sec-Websocket-Version"]) != "13":
 		return &BadHandshake{http.StatusBadRequest, "Missing or invalid Sec-WebSocket-Version header"}
 	case !ok:
 		return &BadHandshake{http.StatusBadRequest, "Invalid Sec-WebSocket-Protocol header"}

@@ -22,13 +22,13 @@ var acceptHeader = map[string]bool{"Upgrade": true, "Connection": true, "Sec-Web
 // message says what is wrong.
 func handshakeKey(r *http.Request) (key string, plain bool) {
 	if r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor < 1 ||
-		!strings.EqualFold(sole(r.Header["Upgrade"]), "websocket") || sole(r.Header["Sec-Websocket-Version"]) != "13" {
+		!strings.EqualFold(singleValue(r.Header["Upgrade"]), "websocket") || singleValue(r.Header["Sec-Websocket-Version"]) != "13" {
 		return "", false
 	}
-	for token := range strings.SplitSeq(sole(r.Header["Connection"]), ",") {
+	for token := range strings.SplitSeq(singleValue(r.Header["Connection"]), ",") {
 		plain = plain || strings.EqualFold(strings.TrimSpace(token), "Upgrade")
 	}
-	key = sole(r.Header["Sec-Websocket-Key"])
+	key = singleValue(r.Header["Sec-Websocket-Key"])
 	var nonce [18]byte
 	if !plain || len(key) != base64.StdEncoding.EncodedLen(16) {
 		return "", false
@@ -37,8 +37,8 @@ func handshakeKey(r *http.Request) (key string, plain bool) {
 	return key, err == nil && n == 16
 }
 
-// sole returns the value of a header that has one value, otherwise "".
-func sole(values []string) string {
+// singleValue returns the value of a header that has one value, otherwise "".
+func singleValue(values []string) string {
 	if len(values) != 1 {
 		return ""
 	}

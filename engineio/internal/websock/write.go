@@ -205,7 +205,7 @@ func (c *Conn) writeWaiting(p []byte) error {
 		switch {
 		case err == nil:
 			c.extendLocked(c.opts.WriteTimeout)
-		case !secure && errors.Is(err, os.ErrDeadlineExceeded) && c.mayGoOnLocked():
+		case !secure && errors.Is(err, os.ErrDeadlineExceeded) && c.mayExtendLocked():
 			now, known := rawconn.Unacknowledged(kernel)
 			if n > 0 || known && now < held {
 				err = nil
@@ -245,8 +245,8 @@ func (c *Conn) narrowLocked(n int) {
 	}
 }
 
-// mayGoOnLocked reports whether the deadline of the writes may be extended.
-func (c *Conn) mayGoOnLocked() bool { return c.final == 0 || instant.Now() < c.final }
+// mayExtendLocked reports whether the deadline of the writes may be extended.
+func (c *Conn) mayExtendLocked() bool { return c.final == 0 || instant.Now() < c.final }
 
 // extendLocked gives a client between d and twice d to take something. It does not set the
 // deadline for each write, because that would cost as much as a short write.

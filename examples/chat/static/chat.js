@@ -266,13 +266,13 @@ const onSubmit = (form, run) =>
     run(event.target.elements.value?.value);
   });
 
-let told = 0; // when we have last told that we are typing
+let typingSent = 0; // when we last sent "typing"
 
 onSubmit("say", () => {
   const text = $("text").value.trim();
   if (!text || !current) return;
   $("text").value = "";
-  told = 0;
+  typingSent = 0;
   grow();
   const pending = { text, once: random() };
   current.outbox.push(pending);
@@ -283,8 +283,8 @@ onSubmit("say", () => {
 
 $("text").addEventListener("input", () => {
   grow();
-  if (!current || !synced || Date.now() - told < 2000) return;
-  told = Date.now();
+  if (!current || !synced || Date.now() - typingSent < 2000) return;
+  typingSent = Date.now();
   socket.volatile.emit("typing", current.in);
 });
 
