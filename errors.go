@@ -9,6 +9,7 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/binding"
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/plural"
 	"github.com/seed-d124fa34/socketio/parser"
 )
 
@@ -171,14 +172,14 @@ type LimitError struct {
 
 // Error names the limit, its value and the option that sets it.
 func (e *LimitError) Error() string {
-	what := "%d rooms is the most a socket may be in"
+	thing, most := "room", "the most a socket may be in"
 	switch e.Limit {
 	case limitPendingAcks:
-		what = "%d acknowledgements is the most a socket may owe"
+		thing, most = "acknowledgement", "the most a socket may owe"
 	case limitEventRate:
-		what = "%d events a second is the most a client may send"
+		thing, most = "event", "the most a client may send in a second"
 	}
-	return fmt.Sprintf("socketio: "+what+" (Options.Limits.%s)", e.Max, e.Limit)
+	return fmt.Sprintf("socketio: %s is %s (Options.Limits.%s)", plural.Of(e.Max, thing), most, e.Limit)
 }
 
 // CallError is the error of [Namespace.Call] if some of the clients asked did not
@@ -197,11 +198,7 @@ func (e *CallError) Error() string {
 	if len(e.Missing) == 0 {
 		return fmt.Sprintf("socketio: not all clients were asked: %v", e.Err)
 	}
-	clients := "clients"
-	if len(e.Missing) == 1 {
-		clients = "client"
-	}
-	return fmt.Sprintf("socketio: %d %s did not answer: %v", len(e.Missing), clients, e.Err)
+	return fmt.Sprintf("socketio: %s did not answer: %v", plural.Of(len(e.Missing), "client"), e.Err)
 }
 
 // Unwrap returns Err.

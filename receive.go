@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/plural"
 	"github.com/seed-d124fa34/socketio/internal/revision"
 	"github.com/seed-d124fa34/socketio/internal/stall"
 	"github.com/seed-d124fa34/socketio/parser"
@@ -335,7 +336,7 @@ func (cl *client) Abandon() {
 	if dropped > 0 {
 		cl.warnStalled("dropped backlog", "socketio: events of a client that has gone were dropped because a handler in front of them does not return: "+
 			"give the calls in it a time limit",
-			fmt.Errorf("socketio: %d events dropped after %v (Options.PingInterval and PingTimeout)", dropped, cl.srv.opts.stall.Timeout))
+			fmt.Errorf("socketio: %s dropped after %v (Options.PingInterval and PingTimeout)", plural.Of(dropped, "event"), cl.srv.opts.stall.Timeout))
 	}
 }
 

@@ -345,7 +345,7 @@ func (srv *Server) OnError(handler func(c *Context, err error) any) {
 // Shutdown stops the server: it refuses new connections, closes all others, and returns when all handlers,
 // including the disconnect handlers, have returned. If the context ends first, Shutdown cuts the connections
 // that are left and returns the context's error; handlers may still run then. While the broker is away, Shutdown
-// may wait for it until the context ends; the error then counts what was lost: "2 messages were not published".
+// may wait for it until the context ends; the error then counts what was lost: "2 messages not published".
 // It may be called again, to wait further or, with a context that has ended, to cut the connections.
 //
 // The connections are closed one after the other, spread over [Options].DrainWindow,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/plural"
 	"github.com/seed-d124fa34/socketio/internal/wire"
 	"github.com/seed-d124fa34/socketio/parser"
 )
@@ -130,7 +131,7 @@ var (
 // LimitError says that a client was not asked because it owes that many answers.
 type LimitError int
 
-func (e LimitError) Error() string { return fmt.Sprintf("the client owes %d acknowledgements", int(e)) }
+func (e LimitError) Error() string { return "the client owes " + plural.Of(int(e), "acknowledgement") }
 
 // Members knows the other servers. A fleet.Fleet is one.
 type Members interface {

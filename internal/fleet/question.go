@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/seed-d124fa34/socketio/internal/plural"
 )
 
 // Question is what is asked of other servers.
@@ -56,11 +58,7 @@ type Error struct {
 
 // Error names the servers and says why.
 func (e *Error) Error() string {
-	servers := "servers"
-	if len(e.Missing) == 1 {
-		servers = "server"
-	}
-	return fmt.Sprintf("%d %s did not answer (%.1000s): %v", len(e.Missing), servers, strings.Join(e.Missing, ", "), e.Err)
+	return fmt.Sprintf("%s did not answer (%.1000s): %v", plural.Of(len(e.Missing), "server"), strings.Join(e.Missing, ", "), e.Err)
 }
 
 // Unwrap returns why.

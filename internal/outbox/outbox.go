@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-d124fa34/socketio/broker"
+	"github.com/seed-d124fa34/socketio/internal/plural"
 )
 
 const (
@@ -187,7 +188,7 @@ func (o *Outbox) Close(ctx context.Context) error {
 	o.mu.Unlock()
 	o.Link.dropped.Add(lost)
 	if lost > 0 {
-		return fmt.Errorf("socketio: %d messages were not published: %w", lost, errors.Join(ctx.Err(), o.Link.publishError()))
+		return fmt.Errorf("socketio: %s not published: %w", plural.Of(lost, "message"), errors.Join(ctx.Err(), o.Link.publishError()))
 	}
 	return nil
 }

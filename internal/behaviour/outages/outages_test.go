@@ -232,7 +232,7 @@ func TestEmitterOutage(t *testing.T) {
 		require.NoError(t, keeps.Emit("e", "never"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		require.ErrorContains(t, keeps.Close(ctx), "1 messages were not published")
+		require.ErrorContains(t, keeps.Close(ctx), "1 message not published")
 	})
 }
 
