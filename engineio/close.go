@@ -20,7 +20,8 @@ const closeTimeout = websock.CloseTimeout
 // is queued is written if the client takes it within 5 seconds, and Receiver.Closed is
 // called with reason and err. After the first Close, others have no effect. If a polling
 // client has no poll waiting, its next poll within 5 seconds gets what is queued and
-// the end.
+// the end. A client that has stopped polling for an upgrade gets both over the WebSocket,
+// if it completes the upgrade within Options.UpgradeTimeout.
 //
 // With ReasonSlowClient, Close cuts the network connection and writes nothing more:
 // the client does not take what is sent to it.
@@ -86,11 +87,7 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 		// The poll that waits, or the next one, gets what is queued and the end. A client
 		// whose probe was answered polls no more: it gets both over the WebSocket, when it
 		// has sent its UPGRADE packet.
-		c.lingering = true
-		c.setTimerLocked(time.Now().Add(closeTimeout))
-		if reason == ReasonServerShutdown && !c.probing {
-			c.settleLocked()
-		}
+		c.lingerLocked()
 	default:
 		c.transportDoneLocked()
 	}
@@ -111,6 +108,23 @@ func (c *Conn) endUnlock(reason Reason, err error, how ending) {
 	go c.finish()
 }
 
+// lingerLocked has a closed connection wait for the poll, or the UPGRADE packet, after which
+// the client gets what is queued and the end.
+func (c *Conn) lingerLocked() {
+	c.lingering = true
+	c.setTimerLocked(time.Now().Add(closeTimeout))
+	if c.cause.Reason == ReasonServerShutdown {
+		c.settleLocked()
+	}
+}
+
+// awaitsUpgradeLocked reports whether a closed connection waits for the UPGRADE packet, as
+// long as limitProbe allows: if the WebSocket ended before, the official client would
+// neither poll again nor notice the end before its ping timeout.
+func (c *Conn) awaitsUpgradeLocked() bool {
+	return c.lingering && c.probing && c.cause.Reason != ReasonClientDisconnect
+}
+
 // endAgainLocked is called for a connection that has ended already. It may end the wait for a client that polls.
 func (c *Conn) endAgainLocked(reason Reason, how ending) {
 	switch {
@@ -127,11 +141,12 @@ func (c *Conn) endAgainLocked(reason Reason, how ending) {
 const settleTime = time.Second
 
 // settleLocked ends a lingering polling connection because of Shutdown, if nothing is
-// left for the client to fetch but CLOSE. It waits until the last answer must have
-// arrived, or the client has polled again: once the server has gone, the client's next
-// request fails, and the official client then drops an answer that is still on its way.
+// left for the client to fetch but CLOSE, and no UPGRADE packet is on its way. It waits
+// until the last answer must have arrived, or the client has polled again: once the server
+// has gone, the client's next request fails, and the official client then drops an answer
+// that is still on its way.
 func (c *Conn) settleLocked() {
-	if c.ws != nil || c.polling || c.writing || !c.queue.Empty() {
+	if c.ws != nil || c.polling || c.probing || c.writing || !c.queue.Empty() {
 		return
 	}
 	switch {

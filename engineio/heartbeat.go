@@ -30,7 +30,7 @@ func (c *Conn) onTimer() {
 		// The timer was reset while this run was starting.
 		c.mu.Unlock()
 	case c.closed:
-		if c.lingering {
+		if c.lingering && !c.awaitsUpgradeLocked() {
 			c.transportDoneLocked()
 		}
 		c.mu.Unlock()

@@ -74,7 +74,8 @@ type Options struct {
 	// with ReasonPingTimeout. Default 20 seconds, at least one millisecond.
 	PingTimeout time.Duration
 	// UpgradeTimeout is how long an upgrade to WebSocket may take. Then the server
-	// gives it up, and the client stays on polling. Default 10 seconds.
+	// gives it up, and the client stays on polling. If the session ends during an
+	// upgrade, its end waits for the upgrade; so may Shutdown. Default 10 seconds.
 	UpgradeTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of what is written to it.
 	// Then, after one to three times as long, it is closed with ReasonSlowClient. A

@@ -60,6 +60,12 @@ func TestShutdownOfAnIdleServer(t *testing.T) {
 
 // Clients that do not fetch what is queued, or do not answer the close frame, are waited for, but not for long.
 func TestShutdownWaits(t *testing.T) {
+	for _, upgrading := range []bool{false, true} {
+		t.Run(fmt.Sprint("upgrading ", upgrading), func(t *testing.T) { testShutdownWaits(t, upgrading) })
+	}
+}
+
+func testShutdownWaits(t *testing.T, upgrading bool) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, nil, nil)
 		_, polling := h.raw()
@@ -69,14 +75,18 @@ func TestShutdownWaits(t *testing.T) {
 		require.NoError(t, err)
 		defer ws.CloseNow()
 		socket := h.peer()
-		upgrading, probed := h.raw()
-		dialProbe(t, upgrading, "2probe").want("3probe")
+		peers, longest := []*peer{polling, socket}, 5*time.Second
+		if upgrading { // the official client hears of no end if its WebSocket ends before it has sent the UPGRADE packet
+			raw, probed := h.raw()
+			dialProbe(t, raw, "2probe").want("3probe")
+			peers, longest = append(peers, probed), 10*time.Second // Options.UpgradeTimeout
+		}
 		begin := time.Now()
 		require.NoError(t, h.srv.Shutdown(t.Context()))
-		assert.Equal(t, 5*time.Second, time.Since(begin))
-		polling.wantClosed(engineio.ReasonServerShutdown)
-		socket.wantClosed(engineio.ReasonServerShutdown)
-		probed.wantClosed(engineio.ReasonServerShutdown)
+		assert.Equal(t, longest, time.Since(begin))
+		for _, p := range peers {
+			p.wantClosed(engineio.ReasonServerShutdown)
+		}
 		synctest.Wait()
 		assert.Zero(t, h.srv.Len())
 	})
@@ -336,11 +346,19 @@ func TestShutdownDuringAnUpgrade(t *testing.T) {
 						probe.wantClose()
 					default:
 						resp, err := raw.Get(t.Context())
-						answer := "1"
-						if queued {
-							answer, want = "4last", time.Second // that has time to arrive
+						if !queued {
+							wantOK(t, resp, err, "1")
+							probe.wantClose()
+							break
 						}
-						wantOK(t, resp, err, answer)
+						wantOK(t, resp, err, "4last")
+						want = time.Second // that has time to arrive
+						if step == "probed" {
+							// The client sends this when it has the answer, however long that takes. It polls no more.
+							want = 3 * time.Second
+							time.Sleep(want)
+							probe.send("5")
+						}
 						probe.wantClose()
 					}
 					require.NoError(t, next(t, down))

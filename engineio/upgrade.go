@@ -3,6 +3,7 @@ package engineio
 import (
 	"errors"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/seed-d124fa34/socketio/engineio/internal/protocol"
@@ -121,8 +122,15 @@ func (c *Conn) limitProbe(p *pollState, t *websock.Conn) (stop func()) {
 
 func (c *Conn) giveUpProbe(p *pollState, t *websock.Conn, err error) {
 	c.mu.Lock()
+	awaited := c.awaitsUpgradeLocked()
+	if awaited && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.transportDoneLocked()
+	}
 	waited := c.probing && c.transportDone // the session has ended, and the UPGRADE packet did not come
 	p.probe, c.probing = nil, false
+	if awaited && !c.transportDone { // the client has ended the WebSocket, and may poll again
+		c.lingerLocked()
+	}
 	p.resumesLocked(time.Now())
 	c.mu.Unlock()
 	c.srv.stats.upgradesFailed.Add(1)

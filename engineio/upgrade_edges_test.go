@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -164,6 +163,7 @@ func TestEndAfterTheProbe(t *testing.T) {
 					t.Log(name, queued, upgrades)
 					h := newHost(t, &engineio.Options{PingInterval: time.Second, PingTimeout: 2 * time.Second}, nil)
 					raw, p := h.raw()
+					probed := time.Now()
 					ws := dialProbe(t, raw, "2probe")
 					ws.want("3probe")
 					if queued {
@@ -171,18 +171,7 @@ func TestEndAfterTheProbe(t *testing.T) {
 					}
 					tt.end(h, raw, p)
 					p.wantClosed(tt.reason)
-					packets := make(chan string, 10)
-					go func() {
-						defer close(packets)
-						for {
-							_, b, err := ws.Read(t.Context())
-							if err != nil {
-								assert.NotEqual(t, websocket.StatusCode(-1), websocket.CloseStatus(err), "a close frame: %v", err)
-								return
-							}
-							packets <- string(b)
-						}
-					}()
+					packets := ws.packets()
 					begin := time.Now()
 					time.Sleep(time.Second)
 					synctest.Wait()
@@ -194,7 +183,7 @@ func TestEndAfterTheProbe(t *testing.T) {
 					if !upgrades {
 						for range packets {
 						}
-						assert.Equal(t, 5*time.Second, time.Since(begin), "it is not waited for much longer")
+						assert.Equal(t, 10*time.Second, time.Since(probed), "it has UpgradeTimeout, as without the end")
 						return
 					}
 					ws.send("5")

@@ -62,6 +62,23 @@ func (pr *prober) wantClose() {
 	assert.NotEqual(pr.t, websocket.StatusCode(-1), websocket.CloseStatus(err), "a close frame: %v", err)
 }
 
+// packets reads until the server closes the WebSocket with a close frame.
+func (pr *prober) packets() <-chan string {
+	packets := make(chan string, 10)
+	go func() {
+		defer close(packets)
+		for {
+			_, b, err := pr.Read(pr.t.Context())
+			if err != nil {
+				assert.NotEqual(pr.t, websocket.StatusCode(-1), websocket.CloseStatus(err), "a close frame: %v", err)
+				return
+			}
+			packets <- string(b)
+		}
+	}()
+	return packets
+}
+
 func TestUpgradeStepByStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, nil, nil)
