@@ -49,9 +49,8 @@ type Options struct {
 	// Engine.IO protocol: Heartbeat.
 	PingTimeout time.Duration
 	// UpgradeTimeout is how long a client may take from opening the WebSocket
-	// to completing the upgrade. Then it stays on polling. A client that is closed
-	// during an upgrade gets what was sent to it when it has completed that; Shutdown
-	// waits for it, too. Zero means 10 s. Engine.IO protocol: Upgrade.
+	// to completing the upgrade. Then it stays on polling. The end of a connection, and
+	// Shutdown, wait for an upgrade under way. Zero means 10 s. Engine.IO protocol: Upgrade.
 	UpgradeTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of what is written to it.
 	// Then, after one to three times as long, it is closed with [ReasonSlowClient]. A
