@@ -242,7 +242,7 @@ func (srv *Server) call(ctx context.Context, from *Socket, e *emitOptions, event
 	}
 	a.waiting.Arm(func() acks.Stopper { return a })
 	f := srv.newFanout(from, e, p, event, data)
-	f.begin(h)
+	f.begin(h, false) // it has been published before it is sent
 	defer f.release()
 	if elsewhere.len() > 0 {
 		defer srv.cluster.Cancel(h.ID)

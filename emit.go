@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seed-d124fa34/socketio/engineio"
+	"github.com/seed-d124fa34/socketio/internal/grace"
 	"github.com/seed-d124fa34/socketio/internal/packets"
 	"github.com/seed-d124fa34/socketio/internal/rooms"
 	"github.com/seed-d124fa34/socketio/internal/wire"
@@ -54,12 +55,12 @@ func (srv *Server) emit(from *Socket, ns, event string, data any, opts []EmitOpt
 	if err != nil {
 		return err
 	}
+	elsewhere := srv.cluster != nil && !e.local && !e.direct(from)
 	f := srv.newFanout(from, e, p, event, data)
-	f.begin(h)
+	f.begin(h, elsewhere)
 	defer f.release()
 	ordered := f.step != nil
 	refused, failed := f.emit(e, self, cb)
-	elsewhere := srv.cluster != nil && !e.local && !e.direct(from)
 	if ordered { // all of it is one step
 		if elsewhere {
 			err = srv.emitElsewhere(e, self, p, event, data, cb)
@@ -100,7 +101,7 @@ func (srv *Server) emitToSelf(from *Socket, h parser.Header, event string, data 
 		return err
 	}
 	f := srv.newFanout(from, nil, p, event, data)
-	f.begin(h)
+	f.begin(h, false)
 	_, err = f.send(recipient{from, directly}, nil)
 	if f.step != nil {
 		f.record(&wire.Event{Namespace: from.name, Rooms: []string{from.sid}}, event, data)
@@ -131,9 +132,10 @@ type fanout struct {
 	volatile bool
 	sent     uint64
 	counts   *eventCounts
-	hooks    *hooks    // nil if there are none
-	emission *Emission // the event as hooks see it; nil without hooks
-	step     *step     // nil unless the event is a step in the order of the server, see begin
+	hooks    *hooks       // nil if there are none
+	emission *Emission    // the event as hooks see it; nil without hooks
+	step     *step        // nil unless the event is a step in the order of the server, see begin
+	round    *grace.Round // of Mover.Emits; nil unless release ends it
 }
 
 // newFanout returns the fanout of an event; e is nil if it is for from alone.
@@ -257,7 +259,11 @@ type step struct {
 
 // begin makes the event a step in the order of the server, if sessions are written down. Until end no other
 // event is sent to the clients of this server or handed to the outbox, and no code of the application runs.
-func (f *fanout) begin(h parser.Header) {
+// If the event will be published for other servers, handOver waits until release.
+func (f *fanout) begin(h parser.Header, published bool) {
+	if published && f.srv.mover != nil {
+		f.round = f.srv.mover.Emits.Begin()
+	}
 	q := f.srv.sequence
 	if q == nil || f.volatile || f.packet.Forms == nil {
 		return
@@ -279,10 +285,13 @@ func (f *fanout) beginReceived() {
 	f.packet.WithStep(q.Now().Step())
 }
 
-// release unlocks the sequence after a panic.
+// release unlocks the sequence after a panic, and lets handOver go on.
 func (f *fanout) release() {
 	if f.step != nil {
 		f.srv.sequence.Unlock()
+	}
+	if f.round != nil {
+		f.srv.mover.Emits.End(f.round)
 	}
 }
 

@@ -145,6 +145,7 @@ func (s *Socket) awaitsMove() bool { return s.movedAway() && s.state.Load() == s
 
 // handOver hands the session over. Its handlers have returned.
 func (s *Socket) handOver() {
+	s.srv().mover.Emits.Wait()
 	d := s.recovery.departure
 	if !d.stored {
 		s.srv().stats.recovery.movedOut.Add(1)

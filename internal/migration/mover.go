@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-d124fa34/socketio/internal/cluster"
 	"github.com/seed-d124fa34/socketio/internal/fleet"
+	"github.com/seed-d124fa34/socketio/internal/grace"
 	"github.com/seed-d124fa34/socketio/internal/recovery"
 )
 
@@ -66,6 +67,12 @@ type Servers interface {
 // answers the questions of others. It has a goroutine for each session that is under way, and Close
 // ends them.
 type Mover struct {
+	// Emits has the emits that are under way, from before the event is sent to any client until it is published for other
+	// servers. An event that a session has, and that is published only after the session has been handed over, would
+	// reach its client twice. So the Host waits, when a session has left, for the emits that were under way then: they
+	// are published before the session, and the Capture of the other server has them.
+	Emits grace.Tracker
+
 	marks
 	host    Host
 	ctx     context.Context

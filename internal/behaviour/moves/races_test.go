@@ -3,6 +3,7 @@ package moves_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +33,65 @@ func underWay(t *testing.T, f *fleet) (c *siotest.Returner, release func()) {
 	return c, func() {
 		close(block)
 		synctest.Wait()
+	}
+}
+
+// What the old server has emitted to a client, and publishes only after the session has left, does not reach the client
+// once more on the other server: whether the client has missed it, or has confirmed it before.
+func TestEmitWhileTheSessionLeaves(t *testing.T) {
+	for _, confirmed := range []bool{false, true} {
+		for _, shutdown := range []bool{false, true} {
+			t.Run(fmt.Sprint(confirmed, shutdown), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFleet(t, 2, nil)
+					a, b := f.Servers[0], f.Servers[1]
+					c := siotest.NewReturner(t, a, eiotest.WebSocket).Connect()
+					block := make(chan struct{})
+					a.AddHooks(socketio.Hooks{Emitted: func(e *socketio.Emission) {
+						if e.Event == "blocked" {
+							<-block
+						}
+					}})
+					var emits sync.WaitGroup
+					emit := func() {
+						for i, to := range [][]socketio.EmitOption{nil, {socketio.To("r")}, {socketio.To(c.SID)}, {socketio.To("x", "r")}} {
+							emits.Go(func() { require.NoError(t, a.Emit("blocked", i, to...)) })
+						}
+						synctest.Wait()
+					}
+					want := []string{`["blocked",0]`, `["blocked",1]`, `["blocked",2]`, `["blocked",3]`}
+					if confirmed {
+						emit()
+						require.ElementsMatch(t, want, c.Received())
+						want = nil
+						const many = 300 // so many that the server asks the client what it has
+						for i := range many {
+							require.NoError(t, a.Emit("e", i))
+						}
+						require.Len(t, c.Received(), many)
+						c.Drop()
+					} else {
+						c.Drop()
+						emit()
+					}
+					var end sync.WaitGroup
+					if shutdown {
+						end.Go(func() { require.NoError(t, a.Shutdown(t.Context())) })
+						synctest.Wait()
+					}
+					c.To(b).Dial()
+					c.SendConnect()
+					synctest.Wait()
+					close(block)
+					emits.Wait()
+					c.Answered()
+					require.True(t, c.Recovered)
+					end.Wait()
+					require.NoError(t, b.Emit("later", nil))
+					require.ElementsMatch(t, append(want, `["later"]`), c.Received())
+				})
+			})
+		}
 	}
 }
 
