@@ -12,10 +12,10 @@ fail() {
 	exit 1
 }
 
-# has reports whether there is a program.
+# has reports whether a program is installed.
 has() { command -v "$1" >/dev/null; }
 
-# twice runs a command that uses the network, and once more after a while if it fails.
+# twice runs a command that uses the network. If the command fails, twice waits and runs it again.
 twice() {
 	"$@" && return
 	echo "once more: $*"
@@ -26,9 +26,9 @@ twice() {
 # modules prints the directories of all modules, as go.work lists them.
 modules() { go list -m -f '{{.Dir}}'; }
 
-# packages prints patterns for the packages of all modules: one command that gets
-# all of them is done sooner than one for each module.
+# packages prints patterns for the packages of all modules: one command for all of
+# them is faster than one command for each module.
 packages() { go list -m -f '{{.Dir}}/...'; }
 
-# sources prints the paths of all Go files of ours.
+# sources prints the paths of all our Go files.
 sources() { find . \( -name node_modules -o -name .git \) -prune -o -name '*.go' -print; }

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-d124fa34/socketio/adminui"
 )
 
-// TestAdminUI drives the official admin page, as npm has it, in Chromium. For a change CI
-// leaves out the mode that only refuses what another one allows.
+// TestAdminUI drives the official admin page, as npm has it, in Chromium. CI leaves out,
+// for a change, the mode that only refuses what another mode allows.
 func TestAdminUI(t *testing.T) {
 	enable(t)
 	t.Parallel()

@@ -16,13 +16,13 @@ import (
 	"github.com/seed-d124fa34/socketio/brokers/redis"
 )
 
-// messageQueue is a broker of the test's own, which runs.
+// messageQueue is a running broker that the test has started.
 type messageQueue struct {
 	url         string
 	kill, start func()
 }
 
-// newBroker is a connection with the queue that has a URL.
+// newBroker connects to the queue at a URL.
 func newBroker(url string) (socketio.Broker, error) {
 	if strings.HasPrefix(url, "nats:") {
 		return nats.New(url)

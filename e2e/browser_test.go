@@ -20,8 +20,8 @@ import (
 )
 
 // TestDemo uses every control of the demo page in two tabs (windows) of Chromium, and
-// restarts the server under them. For a change CI does so where the client upgrades, and
-// where it cannot.
+// restarts the server under them. For a change, CI tests a client that
+// upgrades, and one that cannot.
 func TestDemo(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -83,7 +83,7 @@ func chromium(t *testing.T) string {
 
 // images returns the prefix of the paths of screenshots, which are in $E2E_ARTIFACTS or,
 // if that is not set, in artifacts/ in the root of the repository, which git ignores.
-// Without a name there are none, nor in a quick run that is not told where to.
+// It returns "", for no screenshots, if name is empty, or in a quick run without $E2E_ARTIFACTS.
 func images(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("E2E_ARTIFACTS")
@@ -99,8 +99,8 @@ func images(t *testing.T, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// withoutWebSocket returns the URL of a proxy that lets everything pass but
-// WebSocket, as some companies' do.
+// withoutWebSocket returns the URL of a proxy that passes on everything except
+// WebSocket, as the proxies of some companies do.
 func withoutWebSocket(t *testing.T, target string) string {
 	t.Helper()
 	to, err := url.Parse(target)

@@ -23,14 +23,14 @@ import (
 	"github.com/seed-d124fa34/socketio/engineio"
 )
 
-// TestCluster uses examples/cluster: clients stay on their server, or with nginx
-// doing nothing for that their requests find it, and talk across. In the end
-// everything that it started has ended.
+// TestCluster uses examples/cluster. Clients stay on their server, or nginx sends their
+// requests to any server and these reach the right one. Clients of both servers talk to each other. At the
+// end, no program that the example started still runs.
 func TestCluster(t *testing.T) {
 	enable(t)
 	t.Parallel()
 	binary := buildExample(t, "cluster")
-	t.Run("without programs", func(t *testing.T) { // it names one that is missing
+	t.Run("without programs", func(t *testing.T) { // the error names the missing program
 		cmd := exec.Command(binary)
 		cmd.Env = []string{"PATH=" + t.TempDir()}
 		output, err := cmd.CombinedOutput()
@@ -56,8 +56,8 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// TestWorker uses examples/worker: a web server, and a worker that is ended in
-// the middle of a job and started again.
+// TestWorker uses examples/worker: a web server and a worker. It stops the worker in
+// the middle of a job and starts it again.
 func TestWorker(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -89,7 +89,7 @@ func TestDeployment(t *testing.T) {
 	for _, c := range []struct {
 		program, language, sticky string
 		file                      func(block string) string
-		args                      []string // and the file
+		args                      []string // followed by the file
 	}{
 		{"nginx", "nginx", "ip", func(block string) string {
 			return "daemon off; master_process off; pid nginx.pid; events {}\nhttp { access_log off;\n" + block + "\n}\n"
@@ -112,7 +112,7 @@ func TestDeployment(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "config")
 			require.NoError(t, os.WriteFile(file, []byte(c.file(text)), 0o600))
-			args := []string{"env", "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir, c.program} // where Caddy writes
+			args := []string{"env", "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir, c.program} // Caddy writes there
 			for _, arg := range append(c.args, file) {
 				args = append(args, strings.ReplaceAll(arg, "PREFIX", dir))
 			}
@@ -121,7 +121,7 @@ func TestDeployment(t *testing.T) {
 			script := startScript(t, "sticky", "SERVER_URL="+url, "STICKY="+c.sticky)
 			script.wait()
 
-			// Without stickiness it would not work: the other server says why.
+			// Without stickiness the other server gets the request, and its answer says so.
 			sid := regexp.MustCompile(`"sid":"([^"]+)"`).FindStringSubmatch(get(t, "http://"+one+"/socket.io/?EIO=4&transport=polling"))
 			require.Len(t, sid, 2)
 			refusal, err := http.Get("http://" + two + "/socket.io/?EIO=4&transport=polling&sid=" + sid[1])
@@ -132,7 +132,7 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-// startNode starts a server that knows its name, and returns its address.
+// startNode starts a server with a name, and returns its address.
 func startNode(t *testing.T, name string) string {
 	t.Helper()
 	srv := socketio.NewServer(&socketio.Options{Logger: slog.New(slog.DiscardHandler)})

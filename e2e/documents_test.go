@@ -22,8 +22,8 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// What the documents show that is not Go: commands, and clients and servers in
-// other languages. The table others in docs/docs_test.go names these tests.
+// These tests run what the documents show in other languages than Go: commands, clients
+// and servers. The table others in docs/docs_test.go names these tests.
 
 // docBlocks returns the blocks of a language in a document of docs.
 func docBlocks(t *testing.T, doc, language string) (all []string) {
@@ -37,7 +37,7 @@ func docBlocks(t *testing.T, doc, language string) (all []string) {
 	return all
 }
 
-// clone copies what is under version control, or is going to be, as a clone has it.
+// clone copies the files that git tracks, or would add, as a clone has them.
 func clone(t *testing.T) string {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -57,7 +57,7 @@ func clone(t *testing.T) string {
 	return dir
 }
 
-// TestReadme does what the README says first, in a clone.
+// TestReadme runs the README's first commands in a clone.
 func TestReadme(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -65,7 +65,7 @@ func TestReadme(t *testing.T) {
 	for line := range strings.Lines(docBlocks(t, "../README.md", "sh")[0]) {
 		line, comment, _ := strings.Cut(line, "#")
 		switch command := strings.TrimSpace(line); command {
-		case "go run ./examples/quickstart": // TestQuickstart does, on another port
+		case "go run ./examples/quickstart": // TestQuickstart runs it, on another port
 			assert.Contains(t, comment, "http://127.0.0.1:5000")
 			assert.DirExists(t, filepath.Join(dir, "examples", "quickstart"))
 		case "go test ./...": // .ci/run begins with it, in whatever it is that it checks
@@ -97,7 +97,7 @@ func TestTalk(t *testing.T) {
 	startScript(t, "documents", "NAME=talk", "SERVER_URL="+startFixed(t, "talk")).wait()
 }
 
-// startFixed starts an example which always listens on port 5000, on another one.
+// startFixed starts an example on another port. The example itself always listens on port 5000.
 func startFixed(t *testing.T, example string) (url string) {
 	t.Helper()
 	program, err := filepath.Abs(filepath.Join("..", "examples", example, "main.go"))
@@ -174,16 +174,16 @@ func TestWebSocketClient(t *testing.T) {
 	documentClient(t, socketio.NewServer(&socketio.Options{Transports: []string{"websocket"}}), "websocket", "deployment.md")
 }
 
-// TestJavaScriptServer runs the handlers in JavaScript that from-javascript.md shows
-// beside ours, which docs/moving_test.go runs, on npm's server.
+// TestJavaScriptServer runs the JavaScript handlers of from-javascript.md on npm's server.
+// docs/moving_test.go runs the Go handlers beside them.
 func TestJavaScriptServer(t *testing.T) {
 	enable(t)
 	t.Parallel()
 	startScript(t, "documents", "NAME=server", "CODE="+docBlocks(t, "from-javascript.md", "js")[0]).wait()
 }
 
-// TestFlaskBlocks runs the app in Python that from-flask-socketio.md shows beside
-// ours, and the line of scaling.md that connects it with Redis.
+// TestFlaskBlocks runs the Python app of from-flask-socketio.md, and the line of
+// scaling.md that connects it with Redis.
 func TestFlaskBlocks(t *testing.T) {
 	enable(t)
 	t.Parallel()

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// report is what one client of numbers.mjs tells at its end.
+// report is what one client of numbers.mjs prints at its end.
 type report struct {
 	Name      string
 	Transport string
@@ -21,26 +21,27 @@ type report struct {
 		Downs int // the numbers below this one came from the server, in order
 	}
 	Reasons  []string
-	Problems []string // what it found to be wrong by itself
+	Problems []string // what the client itself found wrong
 }
 
-// verdict is what must be true of the connections besides what always is.
-type verdict struct {
-	// reasons are those a session may have ended with, besides the client's own
-	// end of the last one; polled are further ones of clients that poll, if only at first.
+// expectation is what a fault allows the connections to do, see judge.
+type expectation struct {
+	// reasons are the disconnect reasons that sessions may have. The last session may also
+	// have ended because the client closed it. polled are further reasons for clients that poll,
+	// or polled before they upgraded.
 	reasons, polled []socketio.Reason
-	// keeps are the transports whose sessions outlive the fault, ends those
-	// that must have lost some. Together with neither, anything goes.
+	// keeps are the transports whose sessions outlive the fault, ends those that must
+	// have lost sessions. A transport in neither may keep or lose them.
 	keeps, ends []string
-	// killed: sessions may have ended without their disconnect handler, because
-	// their server did.
+	// killed: sessions may have ended without a call of their disconnect handler,
+	// because their server was killed.
 	killed bool
-	// seenOff: what was handled was acknowledged. whole: so was what was sent,
-	// because the clients repeat what is not, and once only.
-	seenOff, whole bool
+	// acknowledged: everything that was handled was acknowledged. complete: everything that was
+	// sent was acknowledged and handled once, because the clients repeat what is not acknowledged.
+	acknowledged, complete bool
 }
 
-// session is what the server saw of one.
+// session is what the server saw of a session.
 type session struct {
 	sid      string
 	ups      []int
@@ -48,18 +49,18 @@ type session struct {
 	reasons  []socketio.Reason
 }
 
-// judge compares what server and clients saw, and returns what is wrong. What
-// the protocol promises, and so does the server:
+// judge compares what server and clients saw, and returns what is wrong. The protocol
+// and the server promise:
 //
 //   - The numbers of one connection are handled in the order in which they were
-//     sent, without gap or repetition. What is lost when a connection breaks is
-//     the end of it, and only what was not acknowledged.
+//     sent, without gap or repetition. When a connection breaks, only the last numbers
+//     can be lost, and only those that were not acknowledged.
 //   - The same in the other direction.
 //   - No number is handled on two connections: neither client nor server sends
 //     anything twice. (An application that repeats what was not acknowledged, by
 //     itself or with the client's "retries" option, must expect repetition.)
-//   - The disconnect handler runs once a connection, after all else.
-func judge(records []record, reports []report, v verdict) (problems []string) {
+//   - The disconnect handler runs once for each connection, after all other handlers.
+func judge(records []record, reports []report, v expectation) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	sessions := make(map[string]*session) // by sid
 	clients := make(map[string][]*session)
@@ -98,21 +99,21 @@ func judge(records []record, reports []report, v verdict) (problems []string) {
 	return problems
 }
 
-// clientJudge compares what one client reports with what the server knows.
+// clientJudge compares what one client reports with what the server recorded.
 type clientJudge struct {
-	client   report
-	verdict  verdict
-	reasons  []socketio.Reason // why its sessions may end
-	handled  map[int]bool      // the numbers that the server has handled
-	problems []string
+	client      report
+	expectation expectation
+	reasons     []socketio.Reason // why its sessions may end
+	handled     map[int]bool      // the numbers that the server has handled
+	problems    []string
 }
 
 func (c *clientJudge) wrong(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
-func judgeClient(r report, sessions []*session, v verdict) (problems []string) {
-	c := &clientJudge{client: r, verdict: v, reasons: v.reasons, handled: make(map[int]bool)}
+func judgeClient(r report, sessions []*session, v expectation) (problems []string) {
+	c := &clientJudge{client: r, expectation: v, reasons: v.reasons, handled: make(map[int]bool)}
 	if r.Transport != "websocket" {
 		c.reasons = append(slices.Clone(c.reasons), v.polled...)
 	}
@@ -127,7 +128,7 @@ func (c *clientJudge) sessions(all []*session) (unknown map[string]*session) {
 	for _, s := range all {
 		unknown[s.sid] = s
 		switch {
-		case len(s.reasons) == 0 && c.verdict.killed:
+		case len(s.reasons) == 0 && c.expectation.killed:
 		case len(s.reasons) != 1:
 			c.wrong("the disconnect handler of %s ran %d times: %q", s.sid, len(s.reasons), s.reasons)
 		}
@@ -152,7 +153,7 @@ func (c *clientJudge) sessions(all []*session) (unknown map[string]*session) {
 			c.wrong("session %d (%s) saw the numbers below %d, but acknowledged %v", i, s.sid, seen.Downs, s.answered)
 		}
 		if len(s.reasons) > 0 && !slices.Contains(c.reasons, s.reasons[0]) &&
-			!(i == len(c.client.Sessions)-1 && s.reasons[0] == socketio.ReasonClientDisconnect) { // the client's own end
+			!(i == len(c.client.Sessions)-1 && s.reasons[0] == socketio.ReasonClientDisconnect) { // the client closed it
 			c.wrong("session %d of %d ended with %q", i+1, len(c.client.Sessions), s.reasons[0])
 		}
 	}
@@ -185,31 +186,31 @@ func (c *clientJudge) acked(sessions int) {
 		}
 	}
 	for n := range c.handled {
-		if c.verdict.seenOff && !acked[n] {
+		if c.expectation.acknowledged && !acked[n] {
 			c.wrong("%d was handled but not acknowledged", n)
 		}
 	}
-	if c.verdict.whole && len(acked) != c.client.Sent {
+	if c.expectation.complete && len(acked) != c.client.Sent {
 		c.wrong("%d numbers sent, %d acknowledged", c.client.Sent, len(acked))
 	}
 	switch {
-	case slices.Contains(c.verdict.keeps, c.client.Transport) && (sessions != 1 || len(acked) != c.client.Sent):
+	case slices.Contains(c.expectation.keeps, c.client.Transport) && (sessions != 1 || len(acked) != c.client.Sent):
 		c.wrong("%d sessions, %d numbers sent, %d handled, %d acknowledged; the one session was to stay and to lose nothing; reasons: %q",
 			sessions, c.client.Sent, len(c.handled), len(acked), c.client.Reasons)
-	case slices.Contains(c.verdict.ends, c.client.Transport) && len(c.client.Sessions) < 2:
+	case slices.Contains(c.expectation.ends, c.client.Transport) && len(c.client.Sessions) < 2:
 		c.wrong("the fault did not end its session")
 	}
 }
 
-// TestJudge shows that each broken promise is seen.
+// TestJudge breaks each promise, and checks that judge notices it.
 func TestJudge(t *testing.T) {
 	type story struct {
-		records []record
-		client  report
-		verdict verdict
+		records     []record
+		client      report
+		expectation expectation
 	}
-	// good is a client with two sessions: of the five numbers it sent the third
-	// was lost, and the acknowledgement of the second.
+	// good is a client with two sessions. It sent five numbers; the third and the
+	// acknowledgement of the second were lost.
 	good := func() story {
 		return story{
 			[]record{
@@ -227,18 +228,18 @@ func TestJudge(t *testing.T) {
 				SID   string
 				Downs int
 			}{{"a", 1}, {"b", 2}}},
-			verdict{reasons: []socketio.Reason{socketio.ReasonTransportClose}, ends: []string{"polling"}},
+			expectation{reasons: []socketio.Reason{socketio.ReasonTransportClose}, ends: []string{"polling"}},
 		}
 	}
 	insert := func(s *story, i int, r record) { s.records = slices.Insert(s.records, i, r) }
-	assert.Empty(t, judge(good().records, []report{good().client}, good().verdict))
+	assert.Empty(t, judge(good().records, []report{good().client}, good().expectation))
 	replaced := func(s *story) {
 		insert(s, 0, record{Kind: recDisconnect, SID: "x", Reason: socketio.ReasonClientDisconnect})
 		insert(s, 0, record{Kind: recConnect, SID: "x", Client: "c"})
 	}
 	repeats := good()
 	replaced(&repeats)
-	assert.Empty(t, judge(repeats.records, []report{repeats.client}, repeats.verdict))
+	assert.Empty(t, judge(repeats.records, []report{repeats.client}, repeats.expectation))
 	for name, spoil := range map[string]func(s *story){
 		"repeated":                    func(s *story) { insert(s, 3, record{Kind: recUp, SID: "a", N: 1}) },
 		"repeated on the next":        func(s *story) { s.records[6].N = 1 },
@@ -259,13 +260,13 @@ func TestJudge(t *testing.T) {
 		},
 		"the client's complaint": func(s *story) { s.client.Problems = []string{"no"} },
 		"the handler's":          func(s *story) { insert(s, 3, record{Kind: recWrong, SID: "a"}) },
-		"unanswered":             func(s *story) { s.verdict.seenOff = true },
-		"lost although repeated": func(s *story) { s.verdict.whole = true },
-		"lost although it stays": func(s *story) { s.verdict.keeps = []string{"polling"} },
+		"unanswered":             func(s *story) { s.expectation.acknowledged = true },
+		"lost although repeated": func(s *story) { s.expectation.complete = true },
+		"lost although it stays": func(s *story) { s.expectation.keeps = []string{"polling"} },
 		"nothing happened":       func(s *story) { s.records, s.client.Sessions = s.records[5:], s.client.Sessions[1:] },
 		"replaced over WebSocket": func(s *story) {
 			replaced(s)
-			s.client.Transport, s.verdict.ends = "websocket", []string{"websocket"}
+			s.client.Transport, s.expectation.ends = "websocket", []string{"websocket"}
 		},
 		"replaced after it handled something": func(s *story) {
 			replaced(s)
@@ -276,7 +277,7 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := good()
 			spoil(&s)
-			assert.NotEmpty(t, judge(s.records, []report{s.client}, s.verdict))
+			assert.NotEmpty(t, judge(s.records, []report{s.client}, s.expectation))
 		})
 	}
 }

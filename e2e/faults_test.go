@@ -18,8 +18,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
-// Heartbeats short enough for a lost connection to be noticed within a test,
-// and long enough for one that is only slow.
+// The heartbeat is so short that a test notices a lost connection, and so long that
+// a slow connection survives.
 var (
 	hasty   = numbersConfig{Addr: "127.0.0.1:0", PingInterval: 300 * time.Millisecond, PingTimeout: 700 * time.Millisecond}
 	patient = numbersConfig{Addr: "127.0.0.1:0", PingInterval: 500 * time.Millisecond, PingTimeout: 8 * time.Second}
@@ -27,26 +27,26 @@ var (
 
 var (
 	everyTransport = []string{"polling", "websocket", "upgrade"}
-	overWebSocket  = []string{"websocket", "upgrade"} // in the end
+	overWebSocket  = []string{"websocket", "upgrade"} // after the upgrade, if there is one
 	overPolling    = []string{"polling"}
 
-	// broken are the reasons that a connection lost without a word ends with. A
-	// polling client whose request failed says good-bye with another one.
+	// broken are the reasons for a connection that is lost without a close packet. A polling
+	// client whose request failed sends its close packet in another request.
 	broken = []socketio.Reason{
 		socketio.ReasonTransportClose, socketio.ReasonTransportError,
 		socketio.ReasonPingTimeout, socketio.ReasonClientDisconnect,
 	}
 )
 
-// fault is one kind of bad network. Between clients and server is a
-// faulty.Proxy, or a faulty.Web where habits are set.
+// fault is one kind of bad network: a faulty.Proxy between clients and server, or a
+// faulty.Web if habits are set.
 type fault struct {
 	config     numbersConfig
 	transports []string // every one if nil
 	habits     *faulty.Habits
-	// run lets it happen; what it has done to the network is undone afterwards.
+	// run causes the fault. The test undoes afterwards what run has done to the network.
 	run func(net *faulty.Proxy, r *rand.Rand)
-	verdict
+	expectation
 }
 
 var faults = map[string]fault{
@@ -56,7 +56,7 @@ var faults = map[string]fault{
 			Up:   faulty.Link{Delay: 20 * time.Millisecond, Jitter: 30 * time.Millisecond},
 			Down: faulty.Link{Delay: 10 * time.Millisecond, Jitter: 50 * time.Millisecond},
 		}),
-		verdict: verdict{keeps: everyTransport},
+		expectation: expectation{keeps: everyTransport},
 	},
 	"loss": {
 		config: patient,
@@ -64,12 +64,12 @@ var faults = map[string]fault{
 			Up:   faulty.Link{Loss: 0.05, Retransmit: 250 * time.Millisecond},
 			Down: faulty.Link{Loss: 0.05, Retransmit: 250 * time.Millisecond},
 		}),
-		verdict: verdict{keeps: everyTransport},
+		expectation: expectation{keeps: everyTransport},
 	},
 	"little bandwidth": {
-		config:  patient,
-		run:     steady(faulty.Conditions{Up: faulty.Link{Bandwidth: 30_000}, Down: faulty.Link{Bandwidth: 20_000}}),
-		verdict: verdict{keeps: everyTransport},
+		config:      patient,
+		run:         steady(faulty.Conditions{Up: faulty.Link{Bandwidth: 30_000}, Down: faulty.Link{Bandwidth: 20_000}}),
+		expectation: expectation{keeps: everyTransport},
 	},
 	"silence": { // shorter than the ping timeout
 		config: patient,
@@ -79,9 +79,9 @@ var faults = map[string]fault{
 			net.Resume()
 			pause(r, 50, 300)
 		}),
-		verdict: verdict{keeps: everyTransport},
+		expectation: expectation{keeps: everyTransport},
 	},
-	"long silence": { // what was sent comes in the end, when nobody waits for it any more
+	"long silence": { // what was sent arrives at last, when nobody waits for it any more
 		config: hasty,
 		run: times(2, func(net *faulty.Proxy, r *rand.Rand) {
 			net.Silence(pick(r, faulty.Up, faulty.Both))
@@ -89,7 +89,7 @@ var faults = map[string]fault{
 			net.Resume()
 			pause(r, 50, 300)
 		}),
-		verdict: verdict{ends: everyTransport, reasons: broken},
+		expectation: expectation{ends: everyTransport, reasons: broken},
 	},
 	"resets": {
 		config: hasty,
@@ -97,20 +97,20 @@ var faults = map[string]fault{
 			pause(r, 50, 500)
 			net.ResetSome(pick(r, 0.3, 0.6, 1), r)
 		}),
-		// Newer clients repeat a request by themselves whose connection was reset that had
-		// served another one before; if no poll waited just then, the session goes on.
-		verdict: verdict{ends: overWebSocket, reasons: broken},
+		// If a reused connection is reset, newer clients send the request again. The session
+		// goes on if no poll waited at that moment.
+		expectation: expectation{ends: overWebSocket, reasons: broken},
 	},
-	"half open": { // neither side hears of the other, nor of its leaving
+	"half open": { // no side receives anything, not even the end of the connection
 		config: hasty,
 		run: times(2, func(net *faulty.Proxy, r *rand.Rand) {
 			pause(r, 100, 400)
 			net.HalfOpen(faulty.Both)
 			pause(r, 1300, 1500)
 		}),
-		// A polling client, if it has a request under way just then, gives up as
-		// well, and says so on a new connection.
-		verdict: verdict{
+		// A polling client that has a request under way at that moment gives up, too, and
+		// sends its close packet on a new connection.
+		expectation: expectation{
 			ends:    overWebSocket,
 			reasons: []socketio.Reason{socketio.ReasonPingTimeout},
 			polled:  []socketio.Reason{socketio.ReasonClientDisconnect, socketio.ReasonTransportError},
@@ -123,7 +123,7 @@ var faults = map[string]fault{
 			net.HalfOpen(faulty.Up)
 			pause(r, 1300, 1500)
 		}),
-		verdict: verdict{ends: overWebSocket, reasons: broken},
+		expectation: expectation{ends: overWebSocket, reasons: broken},
 	},
 	"half open downwards": {
 		config: hasty,
@@ -132,7 +132,7 @@ var faults = map[string]fault{
 			net.HalfOpen(faulty.Down)
 			pause(r, 1300, 1500)
 		}),
-		verdict: verdict{ends: overWebSocket, reasons: broken},
+		expectation: expectation{ends: overWebSocket, reasons: broken},
 	},
 	"everything": {
 		config: hasty,
@@ -151,21 +151,21 @@ var faults = map[string]fault{
 				net.Resume()
 			}
 		}),
-		verdict: verdict{reasons: broken},
+		expectation: expectation{reasons: broken},
 	},
 	"a proxy that buffers": {
-		config:  patient,
-		habits:  &faulty.Habits{BufferBodies: true},
-		run:     steady(faulty.Conditions{}),
-		verdict: verdict{keeps: everyTransport},
+		config:      patient,
+		habits:      &faulty.Habits{BufferBodies: true},
+		run:         steady(faulty.Conditions{}),
+		expectation: expectation{keeps: everyTransport},
 	},
 	"a proxy that cuts WebSocket": {
 		config: patient,
 		habits: &faulty.Habits{CutWebSocket: 500 * time.Millisecond},
 		run:    steady(faulty.Conditions{}),
-		// When it cuts between the client's last word on the upgrade and the
-		// server's reading it, the server goes on waiting for polls.
-		verdict: verdict{
+		// If the cut comes after the client has sent its UPGRADE packet and before the server
+		// has read it, the server goes on waiting for polls.
+		expectation: expectation{
 			keeps:   overPolling,
 			ends:    overWebSocket,
 			reasons: []socketio.Reason{socketio.ReasonTransportClose},
@@ -173,15 +173,15 @@ var faults = map[string]fault{
 		},
 	},
 	"a proxy without WebSocket": {
-		config:     patient,
-		transports: []string{"polling", "upgrade"},
-		habits:     &faulty.Habits{StripUpgrade: true},
-		run:        steady(faulty.Conditions{}),
-		verdict:    verdict{keeps: everyTransport},
+		config:      patient,
+		transports:  []string{"polling", "upgrade"},
+		habits:      &faulty.Habits{StripUpgrade: true},
+		run:         steady(faulty.Conditions{}),
+		expectation: expectation{keeps: everyTransport},
 	},
 }
 
-// steady sets conditions for a while.
+// steady sets network conditions for a while.
 func steady(c faulty.Conditions) func(*faulty.Proxy, *rand.Rand) {
 	return func(net *faulty.Proxy, r *rand.Rand) {
 		if net != nil {
@@ -199,7 +199,7 @@ func times(n int, f func(*faulty.Proxy, *rand.Rand)) func(*faulty.Proxy, *rand.R
 	}
 }
 
-// pause lets between min and max milliseconds pass.
+// pause waits between min and max milliseconds.
 func pause(r *rand.Rand, min, max int) {
 	time.Sleep(time.Duration(min+r.IntN(max-min)) * time.Millisecond)
 }
@@ -216,8 +216,8 @@ func anyLink(r *rand.Rand) faulty.Link {
 	}
 }
 
-// schedule returns what decides about a fault's course. $FAULTS_SEED repeats
-// that of a run which failed.
+// schedule returns the random numbers that decide the course of a fault. $FAULTS_SEED repeats
+// a run that failed.
 func schedule(t *testing.T) (r *rand.Rand, seed uint64) {
 	t.Helper()
 	seed = uint64(time.Now().UnixNano())
@@ -245,7 +245,7 @@ func startClients(t *testing.T, addr string, transports []string, env ...string)
 	return s
 }
 
-// finish lets the clients come to their end and returns what they tell.
+// finish ends the clients and returns their reports.
 func finish(t *testing.T, s *script) (reports []report) {
 	t.Helper()
 	require.NoError(t, s.stdin.Close())
@@ -258,8 +258,8 @@ func finish(t *testing.T, s *script) (reports []report) {
 	return reports
 }
 
-// check judges what was seen, and tells figures.
-func check(t *testing.T, j *journal, reports []report, v verdict) {
+// check judges what was seen, and logs figures.
+func check(t *testing.T, j *journal, reports []report, v expectation) {
 	t.Helper()
 	records := j.all()
 	for _, problem := range judge(records, reports, v) {
@@ -282,8 +282,7 @@ func check(t *testing.T, j *journal, reports []report, v verdict) {
 	t.Logf("%d sent, %d handled, ends of sessions: %v", sent, handled, reasons)
 }
 
-// TestFaults sends numbers through each kind of bad network. What holds
-// nevertheless is said at judge.
+// TestFaults sends numbers through each kind of bad network. The comment of judge says what must hold.
 func TestFaults(t *testing.T) {
 	enable(t)
 	for name, f := range faults {
@@ -312,10 +311,10 @@ func TestFaults(t *testing.T) {
 				net.Resume()
 			}
 			reports := finish(t, clients)
-			// Every session ends without help, by the heartbeat at the latest.
+			// Every session ends by itself, by the heartbeat at the latest.
 			assert.Eventually(t, func() bool { return j.open() == 0 }, f.config.PingInterval+f.config.PingTimeout+5*time.Second, 10*time.Millisecond,
 				"sessions without an end")
-			check(t, &j, reports, f.verdict)
+			check(t, &j, reports, f.expectation)
 		})
 	}
 }
@@ -337,10 +336,10 @@ func TestServerKilled(t *testing.T) {
 		server, _ = startNumbers(t, config, &j)
 	}
 	pause(r, 300, 800)
-	check(t, &j, finish(t, clients), verdict{ends: everyTransport, reasons: broken, killed: true})
+	check(t, &j, finish(t, clients), expectation{ends: everyTransport, reasons: broken, killed: true})
 }
 
-// TestNoWebSocket shows what clients see that begin with WebSocket where there is none.
+// TestNoWebSocket checks what clients see that begin with WebSocket behind a proxy without it.
 func TestNoWebSocket(t *testing.T) {
 	enable(t)
 	t.Parallel()

@@ -39,7 +39,7 @@ func (f *flaskClass) OnMessage(c *socketio.Context, text string) error { return 
 
 func (f *flaskClass) OnKick(c *socketio.Context) { c.Disconnect() }
 
-// flaskMixed shares its namespace with a function.
+// flaskMixed is a class whose namespace has a handler function, too.
 type flaskMixed struct{}
 
 func (f *flaskMixed) OnFunction(_ *socketio.Context, args ...any) (socketio.Args, error) {

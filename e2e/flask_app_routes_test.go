@@ -14,7 +14,7 @@ func (a *flaskApp) handler() http.Handler {
 	route := func(pattern string, handle func(w http.ResponseWriter, r *http.Request, s flaskSpec, n *socketio.Namespace) any) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			var s flaskSpec
-			_ = json.NewDecoder(r.Body).Decode(&s) // some have no body
+			_ = json.NewDecoder(r.Body).Decode(&s) // some requests have no body
 			answer := handle(w, r, s, a.srv.Namespace(s.Namespace))
 			_ = json.NewEncoder(w).Encode(answer)
 		})
@@ -23,7 +23,7 @@ func (a *flaskApp) handler() http.Handler {
 		return append([][]any{}, a.noted(r)...)
 	})
 	route("POST /idle", func(http.ResponseWriter, *http.Request, flaskSpec, *socketio.Namespace) any {
-		return nil // the events of a socket run in order: its client's own round trip is enough
+		return nil // the events of a socket run in order, so a round trip of its client is enough
 	})
 	route("POST /open", func(_ http.ResponseWriter, r *http.Request, _ flaskSpec, _ *socketio.Namespace) any {
 		close(a.gate(r))

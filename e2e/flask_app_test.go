@@ -71,7 +71,7 @@ func (a *flaskApp) note(r *http.Request, entry ...any) {
 	a.journal[scenarioOf(r)] = append(a.journal[scenarioOf(r)], entry)
 }
 
-// noted returns what the scenario has noted so far.
+// noted returns the scenario's journal so far.
 func (a *flaskApp) noted(r *http.Request) [][]any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -222,7 +222,7 @@ func (a *flaskApp) membership(n *socketio.Namespace) {
 func (a *flaskApp) questions(n *socketio.Namespace) {
 	n.On("ask", func(c *socketio.Context, s flaskSpec) error {
 		answered := socketio.OnAck(func(_ *socketio.Context, answers ...any) error {
-			return c.Emit("answered", socketio.Args(answers)) // to who asked
+			return c.Emit("answered", socketio.Args(answers)) // to the client that asked
 		})
 		return c.Emit(s.Event, s.Args, append(s.options(), answered)...)
 	})

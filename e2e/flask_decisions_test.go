@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Why the two differ. The numbers are those of the decisions in which this
-// library departs from Flask-SocketIO; what has no number follows from the
-// shape of the API, or is no decision at all.
+// These are the reasons why the two differ. A number is that of a decision in which this
+// library departs from Flask-SocketIO. Reasons without a number follow from the shape of the
+// API, or are no decisions.
 const (
 	order    = "1: the events of one socket are handled one after another"
 	admitted = "2: nobody is in before the connect handler has accepted; what it emits follows the CONNECT packet; its failure is always answered"
@@ -28,17 +28,17 @@ const (
 	older = "none: releases of Flask-SocketIO after this one do what ours does"
 )
 
-// flaskDifference is a scenario in which Flask-SocketIO and this library are
-// seen to behave differently, and by those clients who see it.
+// flaskDifference is a scenario in which some clients see Flask-SocketIO and this library
+// behave differently.
 type flaskDifference struct {
 	scenario   string
-	flask      string // what those see who see a difference, with Flask-SocketIO
-	ours       string // and with this library
+	flask      string // what these clients see with Flask-SocketIO
+	ours       string // what they see with this library
 	decision   string
 	why        string
-	transports string // where; "": everywhere
-	before     string // the first release of Flask-SocketIO without it; "": none
-	since      string // the first release with it; "": all
+	transports string // those with the difference; "": all
+	before     string // the first release of Flask-SocketIO without the difference; "": none
+	since      string // the first release with the difference; "": all
 }
 
 func (d flaskDifference) applies(transport, version string) bool {
@@ -51,7 +51,7 @@ func (d flaskDifference) applies(transport, version string) bool {
 func isBefore(version, other string) bool {
 	numbers := func(version string) (n []int) {
 		for part := range strings.SplitSeq(version, ".") {
-			i, _ := strconv.Atoi(part) // what is no number counts as 0
+			i, _ := strconv.Atoi(part) // anything but a number counts as 0
 			n = append(n, i)
 		}
 		return n

@@ -24,8 +24,8 @@ import (
 
 // TestFlask is the side-by-side check: the scenarios of node/flask-*.mjs, run
 // against Flask-SocketIO and against the same app written with this library.
-// What the clients, and the apps, see must be the same, except for the
-// differences listed in flask_differences_test.go, which must occur.
+// Clients and apps must see the same, except for the differences listed in
+// flask_differences_test.go, which must occur.
 //
 // Flask-SocketIO is Debian's (python3-flask-socketio with python3-wsproto or
 // python3-simple-websocket), or that of the Python named in FLASK_PYTHON.
@@ -52,7 +52,7 @@ func TestFlask(t *testing.T) {
 }
 
 // sideBySide is one of the servers compared: the URLs of its two instances, and
-// the file with what it logs, if it does.
+// its log file, if it has one.
 type sideBySide struct{ main, second, version, log string }
 
 // flaskCommand is a program in flask/.
@@ -122,7 +122,7 @@ func startFlaskApps(t *testing.T) (server sideBySide) {
 // flaskResult is what was seen in a scenario: by each client, in order.
 type flaskResult struct {
 	Seen  map[string][]string
-	Error string // why it did not come to its end
+	Error string // why the scenario was not completed
 }
 
 func readResults(t *testing.T, file string) (results map[string]flaskResult) {
@@ -166,7 +166,7 @@ func compareFlask(t *testing.T, transport, version string, flask, ours map[strin
 	}
 }
 
-// apart writes down what was seen by those who saw different things.
+// apart describes what those clients saw that saw different things.
 func apart(flask, ours map[string][]string) (string, string) {
 	var theirs, our []string
 	all := maps.Clone(flask)

@@ -26,8 +26,8 @@ type flowRow struct {
 	Pause float64 `json:"pause,omitempty"` // ms, of the handler of each event
 }
 
-// What users reported that lost them their clients: bursts, floods, packed events,
-// large messages.
+// flowRows are the loads with which users have reported lost clients: bursts, floods, packed
+// events, large messages.
 var (
 	flowGreeting = flowRow{Row: "greeting", N: 4, Size: 500_000}
 	flowBurst    = flowRow{Row: "burst", N: 2000, Size: 2000}
@@ -42,12 +42,12 @@ type flowNetwork struct {
 	name  string
 	wire  faulty.Wire
 	speed int           // bytes a second, each way; 0 means any
-	stall time.Duration // so long nothing passes, and then half as long it does
+	stall time.Duration // nothing passes for so long, then everything passes for half as long
 	work  []flowRow
 }
 
-// FLOW_FULL has large messages at the speed that they were reported with, beyond
-// the default write timeout: it takes minutes.
+// FLOW_FULL sends large messages at the reported speed. They take longer than the default
+// write timeout, and the test takes minutes.
 func flowNetworks() []flowNetwork {
 	ethernet := faulty.Wire{Segment: faulty.EthernetSegment}
 	narrow := faulty.Wire{Segment: faulty.EthernetSegment, Buffer: 64 << 10}
@@ -65,20 +65,20 @@ func flowNetworks() []flowNetwork {
 	}
 }
 
-// flowWriteTimeout is less than the default, so that what takes several of them
-// does not take long. All other options are at their defaults.
+// flowWriteTimeout is less than the default, so that a message that takes several write
+// timeouts does not take long. All other options are at their defaults.
 const flowWriteTimeout = 3 * time.Second
 
-// TestFlow drives the server through bad networks, with what is too much for
-// one moment: nobody is disconnected, nothing is lost, over TLS or without. For a change CI
-// goes through each network with TLS for some transports, and without for the others.
+// TestFlow sends more through bad networks than they can carry at one moment. No client is
+// disconnected and nothing is lost, with TLS and without. For a change, CI uses TLS for some
+// transports of each network, and none for the others.
 func TestFlow(t *testing.T) {
 	enable(t)
 	t.Parallel()
 	for i, transport := range everyTransport {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			var scripts []*script // a process for each network: a busy client would read too slowly for the others
+			var scripts []*script // each network has a process of its own, because a busy client would slow down the others
 			for j, network := range flowNetworks() {
 				if transport == "polling" {
 					network.work = lighter(network.work)
@@ -105,16 +105,16 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-// flowTarget is a server for node/flow.mjs, and what to do with it.
+// flowTarget is a server for node/flow.mjs, and what to send to it.
 type flowTarget struct {
 	Name string    `json:"name"`
 	URL  string    `json:"url"`
 	Work []flowRow `json:"work"`
 }
 
-// lighter has less in a single answer to a poll: the client's XMLHttpRequest for
-// Node.js copies what it has of it for each piece that comes, and keeps a busy
-// machine from reading fast enough.
+// lighter reduces the size of a single answer to a poll. The client's XMLHttpRequest for Node.js
+// copies the whole answer so far for each piece that arrives; a busy machine then reads too
+// slowly.
 func lighter(work []flowRow) []flowRow {
 	work = slices.Clone(work)
 	for i := range work {
@@ -158,7 +158,7 @@ func serveFlow(t *testing.T, network flowNetwork, scheme string) string {
 	return scheme + "://" + proxy.Addr()
 }
 
-// stallFlow lets nothing pass, and then for half as long everything, in turns.
+// stallFlow passes on nothing for a while, then everything for half as long, and so on.
 func stallFlow(proxy *faulty.Proxy, stall time.Duration, stop <-chan struct{}) {
 	if stall == 0 {
 		return

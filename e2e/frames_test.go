@@ -30,8 +30,8 @@ func echo(c *engineio.Conn) (engineio.Receiver, error) {
 	}}, nil
 }
 
-// Clients of other makers fragment, ping in between, send frames of every size and break every rule: npm's ws, on which the
-// official client is built in Node.js, and Python's websockets; over TCP and TLS, with and without permessage-deflate.
+// WebSocket libraries of others send fragments, pings between them and frames of every size, and break every rule: npm's ws,
+// which the official client uses in Node.js, and Python's websockets; over TCP and TLS, with and without permessage-deflate.
 func TestFrames(t *testing.T) {
 	enable(t)
 	t.Parallel()

@@ -21,8 +21,8 @@ import (
 // earlier, and say what they waited for.
 const scriptTimeout = 3 * time.Minute
 
-// enable skips the test unless end-to-end tests were asked for. Asked for, a
-// missing tool is a failure.
+// enable skips the test unless end-to-end tests were asked for. If they were, a missing
+// tool is a failure.
 func enable(t *testing.T) {
 	t.Helper()
 	if os.Getenv("CI") == "" && os.Getenv("E2E") == "" {
@@ -48,15 +48,15 @@ func enableAtNight(t *testing.T) {
 	enable(t)
 }
 
-// script is a running node script. It tells the test something by printing a
-// line that begins with "@"; all else that it prints is shown when it fails.
+// script is a running node script. Lines of its output that begin with "@" are messages to
+// the test. A failure shows all other lines.
 type script struct {
 	t     *testing.T
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	words chan string // lines of its output; closed at the end of its output
-	wait  func()      // waits until it has ended, which must be with success
+	words chan string // the messages to the test; closed at the end of the output
+	wait  func()      // waits until the script has ended, and fails unless it succeeded
 
 	mu     sync.Mutex
 	output bytes.Buffer
@@ -70,7 +70,7 @@ func startScript(t *testing.T, name string, env ...string) *script {
 	s.cmd = exec.CommandContext(ctx, "node", name+".mjs")
 	s.cmd.Dir = "node"
 	s.cmd.Env = append(os.Environ(), env...)
-	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) } // it takes its browser along
+	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) } // the script then ends its browser
 	s.cmd.WaitDelay = 10 * time.Second
 	stdin, err := s.cmd.StdinPipe()
 	require.NoError(t, err)
@@ -116,13 +116,13 @@ func (s *script) listen(r io.Reader) {
 	}
 }
 
-// expect waits until the script tells the word.
+// expect waits until the script prints the word as a message.
 func (s *script) expect(want string) {
 	s.t.Helper()
 	require.Equal(s.t, want, s.next(want))
 }
 
-// next waits until the script tells something: what is for the failure message.
+// next waits for the script's next message. what goes into the failure message.
 func (s *script) next(what string) string {
 	s.t.Helper()
 	select {
@@ -130,7 +130,7 @@ func (s *script) next(what string) string {
 		require.True(s.t, ok, "%s.mjs ended before it printed %q", s.name, what)
 		return got
 	case <-time.After(scriptTimeout):
-		require.FailNow(s.t, "timeout", "%s.mjs did not tell %q", s.name, what)
+		require.FailNow(s.t, "timeout", "%s.mjs did not print %q", s.name, what)
 		return ""
 	}
 }

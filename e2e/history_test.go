@@ -14,8 +14,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
-// TestHistory cuts one of two servers off from Redis, by a proxy, for five seconds. Its
-// clients get everything that is emitted on the other server before, meanwhile and after.
+// TestHistory cuts one of two servers off from Redis for five seconds. The clients of that
+// server get everything that the other server emits before, during and after the outage.
 func TestHistory(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -59,7 +59,7 @@ func TestHistory(t *testing.T) {
 	emit(phase)
 	require.False(t, cut.BrokerStatus().Connected)
 	proxy.Refuse(false)
-	emit(25) // while it comes back
+	emit(25) // while the server connects again
 	for _, s := range scripts {
 		s.wait()
 	}

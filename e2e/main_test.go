@@ -8,8 +8,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/leakcheck"
 )
 
-// programs are what this test binary is when programEnv names one of them: a
-// server in a process of its own.
+// programs are the servers that this test binary runs, instead of the tests, if programEnv
+// names one of them.
 var programs = map[string]func(){
 	"numbers":   numbersProgram,
 	"broadcast": broadcastProgram,

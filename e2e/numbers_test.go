@@ -24,7 +24,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// The server for numbers.mjs. It notes all that its handlers see, each event
+// This file has the server for numbers.mjs. It records what its handlers see, each event
 // before it is acknowledged.
 
 // Kinds of records.
@@ -79,11 +79,11 @@ func (j *journal) open() int {
 	return n
 }
 
-// numbersConfig is what a server for numbers is told.
+// numbersConfig configures a server for numbers.
 type numbersConfig struct {
 	Addr                      string
 	PingInterval, PingTimeout time.Duration
-	Work                      time.Duration // that a handler takes at most
+	Work                      time.Duration // the longest time that a handler takes
 	DrainWindow               time.Duration
 }
 
@@ -116,7 +116,7 @@ func newNumbers(ctx context.Context, config numbersConfig, note func(record)) *s
 		if k%3 == 0 {
 			down = bytes.Repeat([]byte{byte(k)}, k%1000)
 		}
-		// It fails when the client has gone meanwhile.
+		// The call fails if the client has gone.
 		_ = c.Emit("down", socketio.Args{k, down}, socketio.OnAck(func(c *socketio.Context, answer int) {
 			if answer != k {
 				note(record{Kind: recWrong, SID: c.ID(), N: k, Reason: "its acknowledgement"})
@@ -150,8 +150,8 @@ func goodData(n int, data any) bool {
 }
 
 // serveNumbers serves a server for numbers in this process and returns its
-// address. No session is open at the end of the test that the caller did not
-// wait for: shutting down is not how they end.
+// address. The caller must wait until all sessions have ended: the shutdown at the end of
+// the test is not meant to end them.
 func serveNumbers(t *testing.T, config numbersConfig, j *journal) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -175,7 +175,7 @@ func serveNumbers(t *testing.T, config numbersConfig, j *journal) string {
 	return listener.Addr().String()
 }
 
-// numbersProgram is such a server in a process of its own. SIGTERM ends it.
+// numbersProgram is the same server in a process of its own. SIGTERM ends it.
 func numbersProgram() {
 	var config numbersConfig
 	programConfig(&config)
@@ -194,7 +194,7 @@ func numbersProgram() {
 		}
 	}()
 	<-term.Done()
-	end, cancel := context.WithTimeout(context.Background(), 15*time.Second) // handlers may take 5 s, and then clients as long
+	end, cancel := context.WithTimeout(context.Background(), 15*time.Second) // handlers may take 5 s, and the clients another 5 s
 	defer cancel()
 	if err := errors.Join(srv.Shutdown(end), web.Shutdown(end)); err != nil {
 		panic(err)

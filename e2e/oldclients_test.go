@@ -17,7 +17,8 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/faulty"
 )
 
-// The clients of Socket.IO 1 and 2. They go through one list of behaviours (node/old-list.js) in every transport they have.
+// These tests use the clients of Socket.IO 1 and 2. The clients go through one list of behaviours (node/old-list.js) over every
+// transport that they have.
 var oldClients = []string{"socket.io-client-1-7", "socket.io-client-2-0", "socket.io-client-2-5"}
 
 // oldServer is a server with Options.AllowEIO3 and what the list needs.
@@ -118,7 +119,7 @@ func TestOldClients(t *testing.T) {
 	})
 }
 
-// TestOldClientsInABrowser has pages go through it, also with JSONP.
+// TestOldClientsInABrowser has pages in Chromium go through the list, also with JSONP.
 func TestOldClientsInABrowser(t *testing.T) {
 	enableAtNight(t)
 	t.Parallel()

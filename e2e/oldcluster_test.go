@@ -13,8 +13,8 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// TestOldClientsInACluster has an old client at one server and one of today at another, in one room over Redis, which ask each
-// other.
+// TestOldClientsInACluster connects an old client to one server and one of today to another. They are in one room, over Redis,
+// and ask each other for acknowledgements.
 func TestOldClientsInACluster(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -39,7 +39,7 @@ func TestOldClientsInACluster(t *testing.T) {
 		assert.Eventually(t, func() bool { return srv.BrokerStatus().Connected }, 20*time.Second, 10*time.Millisecond)
 		urls = append(urls, r.url())
 	}
-	for i, client := range oldClients { // one after the other: they are in one room
+	for i, client := range oldClients { // one after the other, because they use the same room
 		startScript(t, "old-cluster", "OLD_URL="+urls[0], "NEW_URL="+urls[1], "CLIENT="+client, "TRANSPORT="+everyTransport[i]).wait()
 	}
 }

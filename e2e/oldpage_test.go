@@ -16,7 +16,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// tailServer serves what frontail serves: its page and files, the client that its own server would, and the events.
+// tailServer serves what frontail serves: the page and its files, the same client library, and the events.
 func tailServer(t *testing.T, addr string, lines []string) *running {
 	t.Helper()
 	modules := filepath.Join("node", "node_modules")
@@ -56,8 +56,8 @@ func tailServer(t *testing.T, addr string, lines []string) *running {
 	return r
 }
 
-// TestPublicPage has the page of frontail, a program of npm that shows a log and has not changed since Socket.IO 2, use
-// this server.
+// TestPublicPage opens the page of frontail on this server. frontail is an npm program that shows a log, and still uses
+// Socket.IO 2.
 func TestPublicPage(t *testing.T) {
 	enableAtNight(t)
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// startObserving has a client look at a server.
+// startObserving starts a client that observes a server.
 func startObserving(t *testing.T, url, client, allowed string) *script {
 	t.Helper()
 	return startScript(t, "old-observe", "SERVER_URL="+url, "CLIENT="+client, "ALLOWED="+allowed)
@@ -36,11 +36,11 @@ func observations(t *testing.T, script *script) map[string]string {
 func startReference(t *testing.T, allow string) (url string) {
 	t.Helper()
 	server := startScript(t, "old-reference", "ALLOW="+allow)
-	t.Cleanup(func() { _ = server.stdin.Close() }) // before the script is waited for
+	t.Cleanup(func() { _ = server.stdin.Close() }) // runs before the clean-up that waits for the script
 	return server.next("its URL")
 }
 
-// oldDifferences is what old clients observe otherwise than of the reference server, and why.
+// oldDifferences lists where old clients observe something else than with the reference server, and why.
 var oldDifferences = map[string]struct{ reference, ours, why string }{
 	"open packet": {
 		`{"sid":"SID","upgrades":["websocket"],"pingInterval":400,"pingTimeout":60000,"maxPayload":1000000}`,
@@ -81,15 +81,15 @@ var oldDifferences = map[string]struct{ reference, ours, why string }{
 	},
 }
 
-// TestOldClientsObserveTheSame has clients of Socket.IO 2 do the same with the reference server and with ours, and look at
-// the wire. Those of Socket.IO 1 lose their connection to the reference server with the first text that is not ASCII.
+// TestOldClientsObserveTheSame has clients of Socket.IO 2 do the same with the reference server and with ours, and compares
+// what goes over the wire. Clients of Socket.IO 1 lose their connection to the reference server with the first text that is not ASCII.
 func TestOldClientsObserveTheSame(t *testing.T) {
 	enable(t)
 	t.Parallel()
 	reference := startReference(t, "yes")
 	for _, client := range oldClients[1:] {
 		t.Run(client, func(t *testing.T) {
-			// What goes over the wire has no PINGs: nothing may take as long as a session lives without.
+			// The recordings leave out PINGs, so nothing may take longer than a session lives without them.
 			srv := socketio.NewServer(&socketio.Options{AllowEIO3: true, PingInterval: 400 * time.Millisecond, PingTimeout: time.Minute})
 			oldHandlers(srv)
 			our, their := startObserving(t, serveOldPages(t, "127.0.0.1:0", srv).url(), client, "yes"), startObserving(t, reference, client, "yes")
@@ -109,7 +109,7 @@ func TestOldClientsObserveTheSame(t *testing.T) {
 	}
 }
 
-// TestOldClientsAreRefused has old clients connect where the option is off: they observe the same of both servers.
+// TestOldClientsAreRefused connects old clients to servers without the option: they observe the same with both servers.
 func TestOldClientsAreRefused(t *testing.T) {
 	enable(t)
 	t.Parallel()

@@ -24,8 +24,8 @@ import (
 
 // originRow is a page that connects to a server, over each transport.
 type originRow struct {
-	// page and server are URLs. In them :own stands for the server's port, :page
-	// for that of the pages, :other for that of others.
+	// page and server are URLs. In them, :own stands for the server's port, :page
+	// for the port of the pages, :other for another port.
 	page, server string
 	options      string // of the server: a key of originOptions
 	credentials  bool   // the client's option withCredentials
@@ -35,7 +35,7 @@ type originRow struct {
 	polling, websocket originResult
 }
 
-// originResult is what comes of it.
+// originResult is the outcome for a page.
 type originResult int
 
 const (
@@ -47,7 +47,7 @@ const (
 
 const loopback = "http://127.0.0.1:own"
 
-// originOptions are those of the servers; :page is the port of the pages.
+// originOptions are the options of the servers; :page is the port of the pages.
 var originOptions = map[string]socketio.Options{
 	"none":           {},
 	"exact":          {AllowedOrigins: []string{"http://127.0.0.1:page", "http://[::1]:page6"}},
@@ -74,7 +74,7 @@ var originTable = []originRow{
 	{page: "http://127.0.0.1:page", server: loopback, options: "none", header: true, polling: refused, websocket: refused},
 	{page: "http://127.0.0.1:page/sandbox", server: loopback, options: "none", polling: refused, websocket: refused},
 
-	// Exact: scheme, name and port.
+	// An origin that is allowed must match exactly: scheme, name and port.
 	{page: "http://127.0.0.1:page", server: loopback, options: "exact"},
 	{page: "http://[::1]:page6", server: loopback, options: "exact"},
 	{page: "http://127.0.0.1:page", server: loopback, options: "exact", header: true},
@@ -82,7 +82,7 @@ var originTable = []originRow{
 	{page: "http://localhost:page", server: loopback, options: "exact", header: true, polling: refused, websocket: refused},
 	{page: "http://127.0.0.1:other", server: loopback, options: "exact", polling: refused, websocket: refused},
 	{page: "http://127.0.0.1:page/sandbox", server: loopback, options: "exact", polling: refused, websocket: refused},
-	// The server's own remains allowed.
+	// The server's own origin remains allowed.
 	{page: "http://127.0.0.1:own", server: loopback, options: "exact"},
 
 	// Cookies: a polling page of another origin asks for them, a WebSocket always has them.
@@ -92,7 +92,7 @@ var originTable = []originRow{
 	{page: "http://127.0.0.1:page", server: loopback, options: "exact", credentials: true},
 	// A page of another site gets none: such cookies need SameSite=None.
 	{page: "http://localhost:page", server: loopback, options: "any trusted", cookie: true, credentials: true},
-	// Without the server's consent the browser hides the answer from a page that asks with them. WebSocket knows no such consent.
+	// Without the server's consent, the browser hides the answer from a page that sends cookies. WebSocket needs no consent.
 	{page: "http://127.0.0.1:page", server: loopback, options: "no credentials", cookie: true, websocket: withCookie},
 	{page: "http://127.0.0.1:page", server: loopback, options: "no credentials", cookie: true, credentials: true, polling: hidden, websocket: withCookie},
 	{page: "http://127.0.0.1:page", server: loopback, options: "no credentials", credentials: true, header: true, polling: hidden},
@@ -107,13 +107,13 @@ var originTable = []originRow{
 	{page: "http://app.example.test:other", server: loopback, options: "wildcard", polling: refused, websocket: refused},
 	{page: "http://127.0.0.1:page", server: loopback, options: "wildcard", polling: refused, websocket: refused},
 
-	// Any.
+	// Any origin.
 	{page: "http://localhost:page", server: loopback, options: "any"},
 	{page: "http://127.0.0.1:own", server: loopback, options: "any", cookie: true, polling: withCookie, websocket: withCookie},
-	// It has no cookies: not over WebSocket, and over polling the browser hides the answer from a page that asks with them.
+	// Then WebSocket has no cookies, and over polling the browser hides the answer from a page that sends them.
 	{page: "http://127.0.0.1:page", server: loopback, options: "any", cookie: true},
 	{page: "http://127.0.0.1:page", server: loopback, options: "any", cookie: true, credentials: true, polling: hidden},
-	// Unless the server says so.
+	// CredentialsForAnyOrigin changes that.
 	{page: "http://[::1]:page6", server: loopback, options: "any trusted", credentials: true},
 	{page: "http://app.example.test:other", server: loopback, options: "any trusted", credentials: true, header: true},
 	{page: "http://127.0.0.1:page", server: loopback, options: "any trusted", cookie: true, credentials: true, polling: withCookie, websocket: withCookie},
@@ -189,13 +189,13 @@ func (srv *originServer) test(t *testing.T, script *script, id string, row origi
 	_, serverHost, _ := strings.Cut(row.server, "://")
 	var log []string
 	messages := originMessages(t, origin, row.server)
-	if row.header { // of the preflight
+	if row.header { // the preflight is checked
 		messages[1] = "No 'Access-Control-Allow-Origin' header"
 	}
 	for _, transport := range []struct {
 		want             originResult
 		got              outcome
-		failure, console string // what a page sees that is refused
+		failure, console string // what a refused page sees
 	}{
 		{row.polling, saw.Polling, "xhr poll error", messages[1]},
 		{row.websocket, saw.WebSocket, "websocket error", messages[2]},
@@ -225,8 +225,8 @@ func (srv *originServer) test(t *testing.T, script *script, id string, row origi
 
 var query = regexp.MustCompile(`\?[^']*'`)
 
-// originMessages are those that docs/cors.md shows: of the server, and of the
-// browser over polling and over WebSocket.
+// originMessages are the messages that docs/cors.md shows: the server's, and the browser's
+// over polling and over WebSocket.
 func originMessages(t *testing.T, origin, server string) []string {
 	t.Helper()
 	messages := docBlocks(t, "cors.md", "text")
@@ -241,7 +241,7 @@ func originMessages(t *testing.T, origin, server string) []string {
 }
 
 // newOriginPages serves the page of a site that is not the server's, and returns
-// its port: "" if there is no such address.
+// its port, or "" if this machine does not have the address.
 func newOriginPages(t *testing.T, addr string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", addr)
@@ -282,7 +282,7 @@ type originServer struct {
 	port string
 
 	mu         sync.Mutex     // protects the following
-	log        []string       // what refused the pages
+	log        []string       // why pages were refused
 	preflights map[string]int // by row
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// process is one of the programs in a process of its own. It gets what it has to
-// know in E2E_CONFIG, as JSON, tells the test something by printing lines of
-// JSON, and ends at the end of its standard input.
+// process is one of the programs, which runs as a process of its own. It reads its configuration
+// from E2E_CONFIG, as JSON, prints lines of JSON for the test, and ends at the end of
+// its standard input.
 type process struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
@@ -78,8 +78,8 @@ func (p *process) terminate(t *testing.T) {
 	})
 }
 
-// programConfig is for the program itself: it reads its configuration, and sees
-// to it that it does not outlive the test.
+// programConfig is called by a program. It reads the configuration, and ends the program when
+// the test ends.
 func programConfig(config any) {
 	if err := json.Unmarshal([]byte(os.Getenv("E2E_CONFIG")), config); err != nil {
 		panic(err)

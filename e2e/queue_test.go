@@ -23,13 +23,12 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// TestQueue has clients on two servers that share a Redis or NATS, which is
-// killed and comes back: two of ours, each in a process, and one of ours beside
+// TestQueue connects clients to two servers that share a Redis or NATS, and kills and restarts
+// the queue. The servers are two of ours, each in a process, or one of ours and
 // Flask-SocketIO. Workers in Go and in Python, which have no clients, emit, too.
 //
-// Flask-SocketIO is to write JSON to the queue (python-socketio 5.15): that in
-// flask/packages, where .ci/tools puts it, or that of the Python named in
-// FLASK_PYTHON.
+// Flask-SocketIO must write JSON to the queue (python-socketio 5.15). The test uses the packages
+// that .ci/tools puts into flask/packages, or those of the Python named in FLASK_PYTHON.
 func TestQueue(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -99,7 +98,7 @@ func testQueue(t *testing.T, queue messageQueue, kind, transport string) {
 	}
 }
 
-// complaints returns what Flask-SocketIO has logged, but for polls of clients
+// complaints returns what Flask-SocketIO has logged, except for polls of clients
 // that it has disconnected.
 func complaints(t *testing.T, file string) (lines []string) {
 	t.Helper()
@@ -157,7 +156,7 @@ func startQueueServer(t *testing.T, queueURL string) (url string) {
 	}
 }
 
-// brokerStatus is broker.Status as the server tells it.
+// brokerStatus is broker.Status as the server reports it.
 type brokerStatus struct {
 	Connected                           bool
 	Outages, Received, Dropped, Ignored uint64
@@ -179,14 +178,14 @@ func waitConnected(t *testing.T, server string, want bool) {
 	}, 30*time.Second, 20*time.Millisecond)
 }
 
-// sniffer is one more subscriber of the channel.
+// sniffer is an additional subscriber of the channel.
 type sniffer struct {
 	mu    sync.Mutex
-	seen  map[string]map[string]bool // by method: who sent it
+	seen  map[string]map[string]bool // by method: its senders
 	wrong []string
 }
 
-// startSniffer notes which messages there are, until the broker goes away.
+// startSniffer records the messages on the channel until the broker goes away.
 func startSniffer(t *testing.T, url string) *sniffer {
 	t.Helper()
 	s := &sniffer{seen: make(map[string]map[string]bool)}
@@ -207,7 +206,7 @@ func startSniffer(t *testing.T, url string) *sniffer {
 
 func (s *sniffer) note(_ string, data []byte) {
 	if string(data) == "{}" {
-		return // with which our servers try whether the broker is there
+		return // our servers publish it to find out whether the broker is back
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,7 +224,7 @@ func (s *sniffer) note(_ string, data []byte) {
 	s.seen[m.Method][m.Host] = true
 }
 
-// check makes sure that both servers, and all workers, have said all that they can.
+// check makes sure that every server and worker has sent every kind of message that it can send.
 func (s *sniffer) check(t *testing.T, kind string) {
 	t.Helper()
 	workers := 1
@@ -241,7 +240,7 @@ func (s *sniffer) check(t *testing.T, kind string) {
 	assert.Len(t, s.seen["callback"], 2, "each server was answered")
 }
 
-// workerOrder is what a worker is to do.
+// workerOrder is an order to a worker.
 type workerOrder struct {
 	Op        string        `json:"op"`
 	Namespace string        `json:"namespace"`
@@ -256,7 +255,7 @@ type workerOrder struct {
 }
 
 // startWorkers starts workers in Go and, beside Flask-SocketIO, in Python, and
-// returns the URL where they are told what to do.
+// returns the URL that takes orders for them.
 func startWorkers(t *testing.T, kind, url string) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -338,7 +337,7 @@ func flaskWorker(t *testing.T, url string) func([]byte) error {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		stdin.Close() // its end
+		stdin.Close() // this ends it
 		assert.NoError(t, cmd.Wait())
 	})
 	lines := bufio.NewReader(stdout)

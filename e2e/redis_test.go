@@ -57,7 +57,7 @@ func (d *daemon) kill() {
 	}
 }
 
-// freePort returns a port for a program that has to be told one.
+// freePort returns a port for a program that cannot choose one by itself.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,7 +66,7 @@ func freePort(t *testing.T) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// startRedis starts a Redis that keeps nothing, and returns its URL.
+// startRedis starts a Redis that writes nothing to disk, and returns its URL.
 func startRedis(t *testing.T) (*daemon, string) {
 	t.Helper()
 	port := freePort(t)

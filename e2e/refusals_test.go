@@ -26,7 +26,7 @@ type refusalRow struct {
 	request string // method and query
 	header  string // lines
 	body    string
-	ours    string // the answer of our server where it differs, and why
+	ours    string // our server's answer where it differs, and why
 }
 
 var refusalTable = []refusalRow{
@@ -117,7 +117,7 @@ func TestRefusalsBesideTheReference(t *testing.T) {
 	script.wait()
 }
 
-// TestPreflightBesideTheReference: what a browser asks before it sends.
+// TestPreflightBesideTheReference compares the answers to preflight requests, which a browser sends before the real one.
 func TestPreflightBesideTheReference(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -164,7 +164,7 @@ type rawAnswer struct {
 	close        bool
 }
 
-// send sends the request over a connection of its own, after the handshake that it needs.
+// send does the handshake that a request needs, and sends the request over a connection of its own.
 func (row refusalRow) send(t *testing.T, addr string) rawAnswer {
 	t.Helper()
 	method, query, _ := strings.Cut(row.request, " ")

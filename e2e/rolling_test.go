@@ -125,16 +125,16 @@ func TestRollingRestart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		window time.Duration
 		env    []string
-		verdict
+		expectation
 	}{
 		"clients that repeat": {
-			window:  500 * time.Millisecond,
-			env:     []string{"CLIENTS=socket.io-client-4", "TIMES=5", "RETRIES=100"},
-			verdict: verdict{whole: true},
+			window:      500 * time.Millisecond,
+			env:         []string{"CLIENTS=socket.io-client-4", "TIMES=5", "RETRIES=100"},
+			expectation: expectation{complete: true},
 		},
 		"clients that repeat, all at once": {
-			env:     []string{"CLIENTS=socket.io-client-4", "TIMES=5", "RETRIES=100"},
-			verdict: verdict{whole: true},
+			env:         []string{"CLIENTS=socket.io-client-4", "TIMES=5", "RETRIES=100"},
+			expectation: expectation{complete: true},
 		},
 		"clients that do not": {env: []string{"TIMES=4"}},
 	} {
@@ -159,8 +159,8 @@ func TestRollingRestart(t *testing.T) {
 				servers[i], _ = startNumbers(t, again, &j)
 			}
 			time.Sleep(500 * time.Millisecond)
-			v := tt.verdict
-			v.seenOff, v.ends = true, everyTransport
+			v := tt.expectation
+			v.acknowledged, v.ends = true, everyTransport
 			v.reasons = []socketio.Reason{socketio.ReasonServerShutdown}
 			check(t, &j, finish(t, clients), v)
 			for i := range servers {

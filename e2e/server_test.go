@@ -27,8 +27,8 @@ type running struct {
 	web  *http.Server
 }
 
-// serve starts the server that the scripts talk to. addr is "127.0.0.1:0", or
-// that of a server that was stopped; wraps go around its handler.
+// serve starts the server that the scripts talk to. addr is "127.0.0.1:0", or the address
+// of a server that was stopped. wraps wrap its handler.
 func serve(t *testing.T, addr string, wraps ...func(http.Handler) http.Handler) *running {
 	t.Helper()
 	listener, err := net.Listen("tcp", addr)
@@ -91,7 +91,7 @@ type blob struct {
 	More  map[string][]byte `json:"more"`
 }
 
-// newServer has a handler for everything that the scripts try.
+// newServer returns a server with handlers for everything that the scripts try.
 func newServer() *socketio.Server {
 	srv := socketio.NewServer(&socketio.Options{Logger: slog.New(slog.DiscardHandler)})
 
@@ -131,7 +131,7 @@ func basics(srv *socketio.Server) {
 	})
 }
 
-// note keeps how many numbers a client has echoed in the right order.
+// note counts the numbers that a client has echoed in the right order.
 func note(c *socketio.Context, args []any) {
 	if len(args) != 1 {
 		return
@@ -141,7 +141,7 @@ func note(c *socketio.Context, args []any) {
 			if next, _ := old.(int); next == int(n) {
 				return next + 1
 			}
-			return -1 // out of order, for good
+			return -1 // once out of order, it stays so
 		})
 	}
 }

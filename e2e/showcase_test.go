@@ -68,7 +68,7 @@ func startProxy(t *testing.T, program *demo) *faulty.Proxy {
 }
 
 // useDropped runs a script that has the proxy's address in FLAKY_URL, until it says that all is
-// done. Another word than those is one of also.
+// done. also handles the script's other messages.
 func useDropped(t *testing.T, proxy *faulty.Proxy, also map[string]func(), name string, env ...string) {
 	t.Helper()
 	script := startScript(t, name, append(env, "FLAKY_URL=http://"+proxy.Addr())...)

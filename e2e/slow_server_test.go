@@ -16,15 +16,15 @@ import (
 	"github.com/seed-d124fa34/socketio"
 )
 
-// The server that broadcasts while some of its clients do not read. It has a
-// process of its own, so that its memory is nobody else's.
+// This file has the server that broadcasts while some of its clients do not read. It runs in a
+// process of its own, so that its memory can be measured.
 
 const (
 	tickEvery = 400 * time.Millisecond // to everyone
 	tickSize  = 1 << 10
 	bulkEvery = 25 * time.Millisecond // to those who asked for it: 2.6 MB/s
 	bulkSize  = 64 << 10
-	// greeting is what some get at first: more than the buffers of the kernel take, and
+	// greeting is what some clients get first: more than the kernel's buffers hold, and
 	// less than the queue's limit.
 	greeting = 900 << 10
 
@@ -39,11 +39,11 @@ type broadcastStats struct {
 	Goroutines int
 	Heap       uint64                     // bytes alive
 	RSS        uint64                     // bytes; 0 where it is not known
-	Reasons    map[string]socketio.Reason // of the clients that left, by their names
-	Wrong      string                     // what must not happen
+	Reasons    map[string]socketio.Reason // by the name of each client that left
+	Wrong      string                     // the first error, if any
 }
 
-// broadcaster notes who left.
+// broadcaster records which clients left.
 type broadcaster struct {
 	mu      sync.Mutex
 	sockets int
@@ -115,7 +115,7 @@ func broadcastProgram() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, r *http.Request) { _ = json.NewEncoder(w).Encode(b.stats()) })
 	mux.HandleFunc("/socket.io/", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Has("narrow") { // it takes little for its network to be full
+		if r.URL.Query().Has("narrow") { // its small buffers are full at once
 			_ = r.Context().Value(connKey{}).(*net.TCPConn).SetWriteBuffer(4 << 10)
 		}
 		srv.ServeHTTP(w, r)

@@ -23,21 +23,20 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/eiotest"
 )
 
-// What a stalled client may cost the others. With delivery that waits for it the
-// latency becomes that of the write deadline, with a queue that has no limit the
-// memory grows by 2.6 MB a second: both are far beyond the noise allowed here.
+// These are the limits of what a stalled client may cost the others. If delivery waited for it,
+// the latency would become the write deadline. If the queue had no limit, the memory would grow by
+// 2.6 MB a second. Both are far above the noise that is allowed.
 const (
-	allowedLatency = 600 * time.Millisecond // besides twice what it is without
-	allowedHeap    = 5 << 20                // of which the queue takes one
-	idleLatency    = 500 * time.Millisecond // it is a tenth of that on an idle machine
+	allowedLatency = 600 * time.Millisecond // added to twice the latency without stalled clients
+	allowedHeap    = 5 << 20                // 1 MiB of it is the queue
+	idleLatency    = 500 * time.Millisecond // an idle machine has a tenth of it
 )
 
-// TestSlowClients has a thousand clients over WebSocket that read, and one that
-// does not: the server drops it in time, and neither the others nor the server's
-// memory notice.
+// TestSlowClients has a thousand clients over WebSocket that read, and one that does not.
+// The server cuts the one in time. The latency of the others and the server's memory hardly change.
 func TestSlowClients(t *testing.T) {
 	enable(t)
-	all, without := calmCrowd(t)
+	all, without := crowdForMachine(t)
 	for _, stall := range []stall{
 		// Its queue overflows.
 		{"WebSocket, bulk", 3*time.Second + 2*slowTimeout, stalledWebSocket("bulk")},
@@ -51,7 +50,7 @@ func TestSlowClients(t *testing.T) {
 				if gone <= stall.within && with.heap < without.heap+allowedHeap && with.p99 < 2*without.p99+allowedLatency {
 					return
 				}
-				// The noise of a busy machine, perhaps: once more.
+				// It may be the noise of a busy machine: measure once more.
 				require.Less(t, attempt, 4, "with it, which was gone after %v: %+v; without it: %+v", gone, with, without)
 				var idle bool
 				without, idle = all.idle(t, 20)
@@ -63,9 +62,9 @@ func TestSlowClients(t *testing.T) {
 	assert.Eventually(t, func() bool { return all.stats(t).Goroutines <= without.goroutines+20 }, 15*time.Second, 200*time.Millisecond)
 }
 
-// calmCrowd starts as many clients as the machine can serve calmly, a thousand
-// if it is not very busy.
-func calmCrowd(t *testing.T) (*crowd, measured) {
+// crowdForMachine starts as many clients as the machine can serve with a low latency: a
+// thousand if it is not very busy.
+func crowdForMachine(t *testing.T) (*crowd, measured) {
 	t.Helper()
 	for n := 1000; n >= 60; n /= 2 {
 		all := startCrowd(t, n)
@@ -94,15 +93,15 @@ func (c *crowd) idle(t *testing.T, times int) (m measured, idle bool) {
 	return m, false
 }
 
-// stall is a way not to read.
+// stall is one way in which a client does not read.
 type stall struct {
 	name   string
-	within time.Duration // when it must be gone: once its buffers are full
+	within time.Duration // the time until it must be gone, from when its buffers are full
 	start  func(t *testing.T, c *crowd, name string)
 }
 
-// measure starts a client with a name that does not read, and looks at the
-// others until it is gone, and a little longer.
+// measure starts a client that does not read, and measures the other clients until it is
+// gone, and a little longer.
 func (s stall) measure(t *testing.T, all *crowd, name string) (with measured, after time.Duration) {
 	t.Helper()
 	before := all.stats(t)
@@ -123,7 +122,7 @@ func (s stall) measure(t *testing.T, all *crowd, name string) (with measured, af
 	return with, after
 }
 
-// crowd are clients that read all they get.
+// crowd are clients that read everything they get.
 type crowd struct {
 	url       string
 	transport *http.Transport
@@ -134,12 +133,12 @@ type crowd struct {
 	failed  error
 }
 
-// measured is what a phase of the test looked like.
+// measured has the measurements of one phase of the test.
 type measured struct {
 	p99        time.Duration
-	heap       uint64 // most bytes alive
+	heap       uint64 // the most bytes alive
 	goroutines int    // most
-	failed     error  // of a client that reads
+	failed     error  // the error of a client that reads
 }
 
 // startCrowd starts the server and n clients.
@@ -230,7 +229,7 @@ func (c *crowd) note(latency time.Duration, err error) {
 	c.latency = append(c.latency, latency)
 }
 
-// measure looks at the others and the server while f runs.
+// measure measures the clients and the server while f runs.
 func (c *crowd) measure(t *testing.T, name string, f func()) (m measured) {
 	t.Helper()
 	c.mu.Lock()
@@ -276,7 +275,7 @@ func (c *crowd) stats(t *testing.T) (s broadcastStats) {
 	return s
 }
 
-// stalledWebSocket joins over WebSocket, by hand, and reads nothing any more.
+// stalledWebSocket joins over WebSocket, without a library, and then reads nothing.
 func stalledWebSocket(want string) func(t *testing.T, c *crowd, name string) {
 	return func(t *testing.T, c *crowd, name string) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-d124fa34/socketio/typescript"
 )
 
-// TestTypeScript compiles the page of examples/typescript, strictly, against what
-// the server wrote about its events, with what must not compile beside it;
-// then uses the page in two windows.
+// TestTypeScript compiles the page of examples/typescript, strictly, against the declarations
+// that the server wrote of its events. It checks that wrong code does not compile. Then it uses the
+// page in two windows.
 func TestTypeScript(t *testing.T) {
 	enable(t)
 	t.Parallel()
@@ -35,8 +35,8 @@ func TestTypeScript(t *testing.T) {
 	script.wait()
 }
 
-// TestTypeScriptDocumentation compiles the page that the documentation of package
-// typescript shows, against what it writes about the handlers shown there.
+// TestTypeScriptDocumentation compiles the page in the documentation of package typescript
+// against the declarations of the handlers there.
 func TestTypeScriptDocumentation(t *testing.T) {
 	enable(t)
 	t.Parallel()

@@ -1,4 +1,4 @@
-// The official admin page: logging in, what it shows of real clients, and what
+// Uses the official admin page: logs in, and checks what the page shows of real clients and what
 // its buttons do to them.
 import { assert, browse } from "./tabs.mjs";
 import { io } from "socket.io-client-4";
@@ -19,7 +19,7 @@ const event = (socket, name) => new Promise((resolve) => socket.once(name, (...a
 const browser = await browse();
 const window = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 window.setDefaultTimeout(20_000);
-await window.route(/^https:/, (route) => route.abort()); // fonts and icons from elsewhere
+await window.route(/^https:/, (route) => route.abort()); // the page loads fonts and icons from other sites
 const page = await window.newPage();
 const mistakes = [];
 page.on("pageerror", (error) => mistakes.push(error.message));
@@ -54,7 +54,7 @@ assert.equal(await form.isVisible(), false);
 const rooms = (socket) => socket.timeout(5000).emitWithAck("rooms");
 
 if (MODE === "production") {
-  await row("the-server", /\b3\b/).first().waitFor(); // of clients, the page being one
+  await row("the-server", /\b3\b/).first().waitFor(); // three clients, one of them the page
   const spy = await connect("/admin", credentials);
   const seen = [];
   spy.onAny((name) => seen.push(name));
@@ -64,7 +64,7 @@ if (MODE === "production") {
   assert.deepEqual(seen.filter((name) => !["session", "config", "server_stats"].includes(name)), []);
   spy.disconnect();
 } else {
-  // Sockets, clients, rooms and events, as they come.
+  // Sockets, clients, rooms and events are shown when they come.
   await view("/sockets/");
   for (const socket of [alice, bob]) await one(socket.id);
   await row(alice.id, "WebSocket").first().waitFor();
@@ -116,7 +116,7 @@ if (MODE === "production") {
   if (MODE === "development") {
     await one("vip");
     assert.deepEqual(await rooms(alice), [alice.id, "den", "vip"]);
-    await row("vip").getByRole("button").click(); // which, like a click beside it, leads to another view
+    await row("vip").getByRole("button").click(); // the button leads to another view
     await view(`/n/%2F/sockets/${alice.id}`);
     await none("vip");
     assert.deepEqual(await rooms(alice), [alice.id, "den"]);

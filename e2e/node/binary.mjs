@@ -1,10 +1,10 @@
-// Binary data at any depth, both ways, in events and acknowledgements.
+// Sends binary data at any depth, both ways, in events and acknowledgements.
 import { ask, assert, connect, done, next } from "./lib.mjs";
 
 const bytes = (...list) => Buffer.from(list);
 const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 
-// plain makes what arrives comparable: a Buffer whatever it came as.
+// plain makes what arrives comparable: binary data of any type becomes a Buffer.
 function plain(value) {
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return Buffer.from(value.buffer ?? value, value.byteOffset ?? 0, value.byteLength);
   if (Array.isArray(value)) return value.map(plain);

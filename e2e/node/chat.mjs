@@ -6,8 +6,8 @@ const { PAGE_URL, IMAGES } = process.env;
 const browser = await browse();
 const mistakes = [];
 
-// enter opens the chat in a window with cookies of its own, where one is asked to sign
-// up, and does so or logs in. Enter does what the page is for.
+// enter opens the chat in a window with cookies of its own, where the user must sign up or log in,
+// and does that. The Enter key submits the form.
 async function enter(user, button, password = `password of ${user}`) {
   const window = await browser.newContext({ viewport: { width: 1180, height: 760 }, colorScheme: "light" });
   window.setDefaultTimeout(30_000);
@@ -114,7 +114,7 @@ assert.deepEqual(await links.evaluateAll((all) => all.map((a) => [a.textContent,
 await bob.page.getByLabel("Message", { exact: true }).pressSequentially("hm");
 await ann.page.getByTestId("typing").filter({ hasText: "bob is typing" }).waitFor();
 assert.equal(await bob.page.getByTestId("typing").textContent(), "");
-await ann.page.getByTestId("typing").filter({ hasNotText: "typing" }).waitFor({ state: "attached" }); // he has given up
+await ann.page.getByTestId("typing").filter({ hasNotText: "typing" }).waitFor({ state: "attached" }); // the hint disappears
 
 // Nicknames.
 await bob.page.getByTitle("change nickname").click();
@@ -141,7 +141,7 @@ assert.equal(await eve.page.getByTestId("direct").getByRole("listitem").count(),
 await eve.page.getByRole("button", { name: "Write to" }).click();
 await eve.page.getByRole("textbox", { name: "User name" }).fill("ann");
 await eve.page.getByRole("button", { name: "Write", exact: true }).click();
-await eve.choose("direct", "ann"); // it is there when the server has answered
+await eve.choose("direct", "ann"); // the list has it when the server has answered
 await eve.page.getByRole("button", { name: "Write to" }).click();
 assert.equal(await eve.page.getByRole("textbox", { name: "User name" }).inputValue(), "", "the last name is kept");
 await eve.page.locator("#person-dialog").getByRole("button", { name: "Close" }).click();
@@ -156,7 +156,7 @@ await ann.choose("rooms", "lobby");
 const count = 60;
 for (let i = 1; i <= count; i++) {
   await bob.says(`line ${i}`);
-  if (i % 15 === 0) await bob.page.waitForTimeout(800); // there is a limit
+  if (i % 15 === 0) await bob.page.waitForTimeout(800); // the chat limits messages per time
 }
 await ann.hears(`line ${count}`);
 await ann.page.reload();
@@ -168,7 +168,7 @@ await ann.page.getByRole("button", { name: "Earlier messages" }).click();
 await ann.hears("hello, bob");
 assert.equal((await ann.texts()).length, count + 3);
 
-// The server is restarted: what is said meanwhile arrives, once.
+// The server is restarted: messages sent meanwhile arrive, once.
 tell("restart, please");
 for (const person of [ann, bob, eve]) await person.state("reconnecting");
 tell("server gone");
@@ -181,7 +181,7 @@ assert.equal(await ann.message("said while it was away").count(), 1);
 assert.equal(await bob.message("said while it was away").count(), 1);
 await ann.online("ann", "Bob <i>the</i> Builder");
 
-// One's network is away: what was missed comes afterwards, in order.
+// One user's network is away: the messages that this user missed come afterwards, in order.
 await ann.window.setOffline(true);
 await ann.page.evaluate(() => dispatchEvent(new Event("offline")));
 await ann.state("reconnecting");

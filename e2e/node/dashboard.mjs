@@ -7,13 +7,13 @@ const browser = await browse();
 const names = ["visitors", "orders", "response time"];
 
 class Viewer extends User {
-  // numbers are those of the figures of a series, which must be without a gap.
+  // numbers returns the numbers of the figures of a series, and checks that there is no gap.
   async numbers(name) {
     const all = await this.page.evaluate((name) => series.get(name).samples.map(({ n }) => n), name);
     assert.deepEqual(all, all.map((_, i) => all[0] + i), name);
     return all;
   }
-  // until waits until each series has this figure.
+  // until waits until each series has a figure.
   until = (n, ...some) => this.page.waitForFunction(([n, names]) => names.every((name) => series.get(name)?.samples.at(-1)?.n >= n), [n, some]);
   last = async (name) => (await this.numbers(name)).at(-1);
 }
@@ -22,12 +22,12 @@ const ann = await Viewer.open(browser, PAGE_URL);
 const bob = await Viewer.open(browser, FLAKY_URL);
 for (const viewer of [ann, bob]) await viewer.until(3, ...names);
 
-// bob's network goes, and the figures of that time come afterwards.
+// bob loses the network, and gets the figures of that time afterwards.
 await dropped(bob, async () => ann.until((await bob.last("orders")) + 5, ...names));
 await bob.until((await ann.last("orders")) + 1, ...names);
 for (const name of names) await bob.numbers(name);
 
-// Who has not watched for a while gets what is kept.
+// A user who has not watched for a while gets the figures that are kept.
 const box = ann.page.getByLabel("watch orders");
 await box.uncheck();
 const before = await ann.page.evaluate(() => ask("unwatch", "orders").then(() => series.get("orders").samples.at(-1).n));

@@ -1,5 +1,5 @@
-// Every control of the demo page, its effect seen in two tabs; then the server
-// is restarted under them.
+// Uses every control of the demo page and checks its effect in two tabs. Then the server is
+// restarted.
 import { look, sizes, visible } from "./look.mjs";
 import { assert, browse, Tab, tell } from "./tabs.mjs";
 
@@ -18,7 +18,7 @@ const sids = [await a.text("sid"), await b.text("sid")];
 assert.match(sids[0], /^[\w-]{20,}$/);
 assert.notEqual(sids[0], sids[1]);
 
-// Echo, and what others send is shown as text.
+// Messages are echoed, and those of others are shown as text.
 await a.submit("emit", "Echo", { Message: "just me" });
 await a.gets("just me");
 await b.misses("just me");
@@ -56,7 +56,7 @@ await b.submit("send-room", "Send", { Room: "lobby", Message: "without a" });
 await b.gets("without a");
 await a.misses("without a");
 
-await b.page.getByLabel("Leave garden").click(); // the chip's own button
+await b.page.getByLabel("Leave garden").click(); // the button in the room's chip
 await b.chip("garden", "detached");
 await a.submit("send-room", "Send", { Room: "garden", Message: "to nobody" });
 await b.misses("to nobody");
@@ -135,7 +135,7 @@ assert.ok(Number(await a.text("received")) > 5);
 for (let left = 5; ; left--) {
   await a.page.getByRole("button", { name: "Clear" }).click();
   if ((await a.page.locator("#log li").count()) === 0) break;
-  assert.ok(left > 0, "the log is not cleared"); // what the server sends every ten seconds may come in between
+  assert.ok(left > 0, "the log is not cleared"); // the server's message of every ten seconds may have come
 }
 
 // The server is restarted: both tabs come back by themselves.

@@ -1,9 +1,9 @@
-// Every way to leave, with the reason that each side sees.
+// Tries every way to leave, and checks the reason that each side sees.
 import { ask, assert, connect, connected, done, next, openBeside, transport } from "./lib.mjs";
 
 const observer = await connect();
 
-// leaving runs act on a new client and checks what both sides say of it.
+// leaving runs act on a new client and checks the reasons on both sides.
 async function leaving(act, clientReason, serverReason) {
   const socket = await connect();
   const { id } = socket;
@@ -19,7 +19,7 @@ async function leaving(act, clientReason, serverReason) {
 await leaving((socket) => socket.emit("kick"), "io server disconnect", "server disconnect");
 await leaving((socket) => socket.disconnect(), "io client disconnect", "client disconnect");
 await leaving((socket) => socket.io.engine.close(), "forced close",
-  transport === "polling" ? "client disconnect" : "transport close"); // polling clients say good-bye
+  transport === "polling" ? "client disconnect" : "transport close"); // polling clients send a close packet
 
 // What was emitted before a server's disconnect still arrives, in order.
 const socket = await connect();
@@ -33,7 +33,7 @@ socket.emit("kick");
 await gone;
 assert.deepEqual(seen, ["last words", "disconnect"]);
 
-// The connection stays, for its other namespaces and to join again.
+// The connection stays open: for its other namespaces, and to join again.
 assert.deepEqual(await ask(chat, "where"), ["/chat"]);
 socket.connect();
 await connected(socket);

@@ -1,12 +1,12 @@
-// JavaScript of the documents: what is in CODE is executed as it stands there, on a
-// page that came from SERVER_URL, and used as NAME says.
+// Runs JavaScript of the documents: executes CODE unchanged on a page from SERVER_URL. NAME says
+// how to use it then.
 import { createRequire } from "node:module";
 import { io } from "socket.io-client-4";
 import { ask, assert, connect, connected, done, next, until } from "./lib.mjs";
 
 const { NAME, CODE, SERVER_URL } = process.env;
 
-// run executes the code, in which the names are variables, and returns its socket.
+// run executes the code with the names as variables, and returns its socket.
 const run = (code, names, result = "") => new Function(...Object.keys(names), `${code}\n${result}`)(...Object.values(names));
 
 // talk uses the small app of the guides.

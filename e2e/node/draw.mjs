@@ -40,7 +40,7 @@ class Artist extends User {
   color = (x, y) => this.page.evaluate(([x, y]) => [...document.getElementById("canvas").getContext("2d").getImageData(x, y, 1, 1).data], [x, y]);
 }
 
-// same waits until all pages have the same board with so many strokes, and nothing on its way.
+// same waits until all pages have the same board with so many strokes, and nothing is on its way.
 async function same(count, ...artists) {
   for (let tries = 0; ; tries++) {
     const boards = await Promise.all(artists.map((artist) => artist.board()));
@@ -58,7 +58,7 @@ const ann = await Artist.enter(PAGE_URL, "ann");
 const bob = await Artist.enter(FLAKY_URL, "<b>bob</b>");
 await ann.page.locator("#people li").getByText("<b>bob</b>", { exact: true }).waitFor();
 
-// Both draw at once.
+// Two people draw at once.
 await ann.page.getByLabel("#d92d20").check();
 await Promise.all([ann.stroke([100, 100], [500, 100], [500, 400]), bob.stroke([1500, 100], [1100, 100], [1100, 400])]);
 await same(2, ann, bob);
@@ -67,7 +67,7 @@ for (const artist of [ann, bob]) {
   assert.deepEqual(await artist.color(1300, 100), [0x1a, 0x1f, 0x2e, 255]);
 }
 
-// The network goes in the middle of a stroke, which goes on meanwhile; so does ann.
+// bob loses the network in the middle of a stroke, and goes on drawing; so does ann.
 await bob.begin([200, 800], [300, 700], [400, 800]);
 await dropped(bob, async () => {
   await bob.go([500, 700], [600, 800]);
@@ -81,7 +81,7 @@ const strokes = await same(4, ann, bob, cyd);
 assert.deepEqual(strokes.map(([, { points }]) => points.length).sort(), [2, 3, 3, 7]);
 if (IMAGES) await look(cyd.page, IMAGES);
 
-// The board is cleared in the middle of a stroke: what comes afterwards is a new one.
+// The board is cleared in the middle of a stroke: the rest of the stroke is a new one.
 await bob.begin([200, 200], [400, 200]);
 await bob.page.locator("#canvas[data-strokes='5']").waitFor();
 await ann.page.getByRole("button", { name: "Clear" }).click();

@@ -27,11 +27,11 @@ socket.emit("ask", 1, { two: 2 });
 assert.deepEqual(await next(socket, "answered"), [1, { two: 2 }, "answered"]);
 assert.deepEqual(await ask(socket, "call", "x"), ["x"]);
 
-// Many questions at once are told apart.
+// Answers to many questions at once reach the right question.
 const sums = await Promise.all(Array.from({ length: 100 }, (_, i) => ask(socket, "add", i, i)));
 assert.deepEqual(sums, Array.from({ length: 100 }, (_, i) => [2 * i]));
 
-// The catch-all gets what has no handler.
+// The catch-all handler gets events that have no handler.
 socket.emit("no such event", { a: 1 }, 2);
 assert.deepEqual(await next(socket, "caught"), ["no such event", { a: 1 }, 2]);
 

@@ -1,5 +1,5 @@
-// Behind a proxy without WebSocket: a client that knows nothing else is
-// refused at once, one that may try the other transport as well comes in.
+// Connects through a proxy without WebSocket: a client that knows no other transport is refused at
+// once, and one that may try polling gets in.
 import { assert, connected, done, open, refused } from "./lib.mjs";
 
 const error = await refused(open("/", { transports: ["websocket"] }));

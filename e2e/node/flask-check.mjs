@@ -6,4 +6,4 @@ import "./flask-connect.mjs";
 import "./flask-leave.mjs";
 
 await run();
-process.exit(); // Flask-SocketIO leaves a request without an answer: the one that is too large
+process.exit(); // Flask-SocketIO does not answer the request that is too large

@@ -8,7 +8,7 @@ const main = async (s) => {
   return socket;
 };
 
-// admits gives a scenario in which a client with the auth payload connects to a
+// admits returns a scenario in which a client with the auth payload connects to a
 // namespace whose connect handler does what the payload says.
 const admits = (auth, namespace = "/auth") => async (s, main) => {
   const a = s.open("A", { namespace, auth, beside: main });
@@ -83,7 +83,7 @@ group("connect", main, {
     const b = await s.connect("B", { namespace: "/auth" });
     s.forget();
     const a = s.open("A", { namespace: "/auth", auth: { wait: true } });
-    await s.journal(2, { from: 2 }); // B's handler, and A's
+    await s.journal(2, { from: 2 }); // the handlers of B and A
     await s.post("/emit", { event: "secret", namespace: "/auth" });
     await s.saw(b, "secret");
     await s.post("/open");
@@ -153,14 +153,14 @@ const second = async (s) => {
   return socket;
 };
 
-// decides gives a scenario in which a client with the auth payload is told that
-// it is connected before the connect handler decides.
+// decides returns a scenario in which a client with the auth payload gets the CONNECT packet
+// before the connect handler decides.
 const decides = (auth, entries = 1) => async (s) => {
   const a = s.open("A", { namespace: "/auth", auth, server: "second" });
   await s.saw(a, "connect");
   await s.settle();
   await s.journal(entries, { server: "second" });
-  // Whether a parse error overtakes what was sent before depends on how it arrives.
+  // A parse error may overtake earlier packets, depending on how it arrives.
   s.logs.A.sort();
 };
 

@@ -25,7 +25,7 @@ group("ack", one, {
   },
   "of many at once": async (s, a) => {
     await Promise.all(Array.from({ length: 10 }, (_, i) => s.ask(a, "same", i)));
-    s.logs.A.sort(); // which handler ends first is luck
+    s.logs.A.sort(); // either handler may end first
   },
   "of more at once than 16": async (s, a) => {
     let answers = 0;
@@ -99,7 +99,7 @@ group("messages", pair, {
   "in order, from the first moment": async (s) => {
     const early = s.open("early");
     await s.until("early to connect", () => early.connected);
-    await s.ask(early, "burst", 30); // over the transport it happens to have
+    await s.ask(early, "burst", 30); // over whatever transport it has then
     await s.settled(early);
     await s.ask(early, "burst", 2);
   },
@@ -112,7 +112,7 @@ group("messages", pair, {
     await s.ask(beside, "same"); // the server has read "fast" before
     await s.post("/open");
     await s.until("both answers", () => s.logs.main.filter((entry) => entry.startsWith("ack")).length === 2);
-    s.logs.main = s.logs.main.filter((entry) => entry.startsWith("ack slow")); // the order in which answers are sent is luck
+    s.logs.main = s.logs.main.filter((entry) => entry.startsWith("ack slow")); // answers are sent in any order
   },
 });
 
@@ -158,7 +158,7 @@ group("callback", asking, {
   "many at once": async (s, { a }) => {
     for (let i = 0; i < 10; i++) a.emit("ask", { event: "question", args: [i] });
     await s.saw(a, "answered", 10);
-    s.logs.A.sort(); // which handler runs first is luck
+    s.logs.A.sort(); // either handler may run first
   },
   "nobody answers": async (s, { a }) => {
     await s.do(a, "ask", { event: "said", args: [1] });

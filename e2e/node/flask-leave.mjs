@@ -2,7 +2,7 @@
 // break the protocol.
 import { group } from "./flask-lib.mjs";
 
-// watched connects A, and B which hears when a client leaves.
+// watched connects A and B. The server tells B when a client leaves.
 const watched = async (s) => {
   const [a, b] = await Promise.all([s.connect("A"), s.connect("B")]);
   await s.ask(b, "join", `watchers of ${s.name}`);
@@ -17,8 +17,8 @@ const leaves = (act) => async (s, { a, b }) => {
   await s.saw(b, "left");
   await s.journal(1);
   await s.settle();
-  // Flask-SocketIO runs the disconnect handler inside of disconnect(), ours
-  // after the events before it: to another client that is a matter of luck.
+  // Flask-SocketIO runs the disconnect handler inside disconnect(), our server after
+  // earlier events: another client may see either order.
   s.logs.B.sort();
 };
 
@@ -49,7 +49,7 @@ group("leave", watched, {
     await s.settle();
   },
   "and come back on the same connection": async (s, { a, b }) => {
-    await s.connect("A/chat", { namespace: "/chat", beside: a }); // or the client would close the connection
+    await s.connect("A/chat", { namespace: "/chat", beside: a }); // otherwise the client would close the connection
     await s.post("/disconnect", { sid: a.id });
     await s.saw(a, "disconnect");
     await s.saw(b, "left");
@@ -84,7 +84,7 @@ group("leave", watched, {
     s.logs.server.sort(); // the order of the namespaces is not defined
   },
   "the disconnect handler raises": async (s) => {
-    // In its own namespace, so that what may be left behind harms nobody.
+    // It uses a namespace of its own, so that what Flask-SocketIO may leave behind harms no other scenario.
     const c = await s.connect("C", { namespace: "/auth", query: { raise: 1 }, auth: { join: s.name } });
     s.forget();
     c.disconnect();
@@ -136,6 +136,6 @@ group("protocol", single, {
   "too large a message": async (s, { a }) => {
     a.emit("same", "x".repeat(1_100_000));
     await s.saw(a, "disconnect");
-    s.logs.A = s.logs.A.map((entry) => entry.replace(/^disconnect.*/, "disconnect")); // the reason depends on the moment
+    s.logs.A = s.logs.A.map((entry) => entry.replace(/^disconnect.*/, "disconnect")); // the reason depends on timing
   },
 });

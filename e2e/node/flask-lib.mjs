@@ -1,34 +1,33 @@
-// What the scenarios of the side-by-side check share. A scenario acts through
-// clients with names and records what each of them sees, in a form in which two
-// servers can be compared: session ids are replaced by the clients' names,
+// The scenarios of the side-by-side check share this file. A scenario acts through clients with
+// names and records what each of them sees, in a form that lets two servers be compared: session ids are replaced by the clients' names,
 // binary data is written out, long texts are shortened.
 
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { io } from "socket.io-client-4";
 
-// SERVER is the kind of server, "flask" or "go": it says only how to find out
-// that nothing more will happen, see Scenario.outcome.
+// SERVER is the kind of server, "flask" or "go": it matters only for
+// finding out that nothing more will happen, see Scenario.outcome.
 const { SERVER_URL, SECOND_URL, SERVER, TRANSPORT, RESULTS } = process.env;
 const transports = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] }[TRANSPORT];
-const patience = 10_000; // ms until a scenario says what it has waited for in vain
+const patience = 10_000; // ms until a scenario gives up, and names what it waited for
 
 const groups = [];
 const remaining = {}; // by server: the connections that stay
 
-// group registers scenarios. Each has a function that gets a Scenario and what
-// prepare, which is run once before them, has returned.
+// group registers scenarios. prepare runs once before them. The function of each scenario gets a
+// Scenario and the result of prepare.
 export function group(name, prepare, scenarios) {
   groups.push({ name, prepare, scenarios });
 }
 
-// run runs all scenarios one after another and writes what was recorded. It
-// gives up when several had to wait in vain.
+// run runs all scenarios one after another and writes what they recorded. It gives up when
+// several scenarios have timed out.
 export async function run() {
   const results = {};
   let failures = 0;
   const anchor = new Scenario("anchor");
-  await anchor.drop();
+  await anchor.anchor();
   for (const { name, prepare, scenarios } of groups) {
     for (const [title, act] of Object.entries(scenarios)) {
       const s = new Scenario(`${name}: ${title}`);
@@ -50,7 +49,7 @@ export async function run() {
   console.log(`${Object.keys(results).length} scenarios, ${TRANSPORT}, ${SERVER}`);
 }
 
-// readable writes a value as JSON; data that JSON has not, or that is long, is described.
+// readable writes a value as JSON. It describes long values, and those that JSON does not have.
 function readable(value) {
   if (value === undefined) return "undefined";
   return JSON.stringify(value, function (key) {
@@ -68,8 +67,8 @@ const brief = (text) =>
 
 const call = (name, args) => `${name}(${args.map(readable).join(",")})`;
 
-// here reports whether a client can be asked: a broken connection may be reported late.
-const here = (socket) => socket.connected && socket.io.engine.readyState === "open";
+// reachable reports whether a client can be asked: a broken connection may be reported late.
+const reachable = (socket) => socket.connected && socket.io.engine.readyState === "open";
 
 export class Scenario {
   logs = {}; // by client: what it saw
@@ -81,7 +80,7 @@ export class Scenario {
     this.name = name;
   }
 
-  // forget drops what was recorded so far: the preparations.
+  // forget drops what was recorded during the preparations.
   forget() {
     for (const name of Object.keys(this.logs)) this.logs[name] = [];
   }
@@ -100,9 +99,9 @@ export class Scenario {
   }
 
   // end closes the connections of the scenario and waits until the server has
-  // forgotten them: Flask-SocketIO changes its rooms without locks, so that
-  // clients who come while others go may get lost. One that it does not forget
-  // is not waited for again.
+  // forgotten them: Flask-SocketIO changes its rooms without locks, so clients
+  // that connect while others leave may get lost. If it never forgets a connection, end waits for
+  // that one only once.
   async end() {
     for (const socket of this.#sockets) socket.disconnect();
     for (const server of ["main", "second"]) {
@@ -117,10 +116,9 @@ export class Scenario {
     }
   }
 
-  // drop puts a client into every namespace, to stay: for Flask-SocketIO an
-  // empty namespace is one that does not exist, and two clients who come at the
-  // same moment both create it.
-  async drop() {
+  // anchor connects a client to every namespace, to stay. Flask-SocketIO deletes empty namespaces,
+  // and two clients that connect at the same moment would both create one.
+  async anchor() {
     for (const server of ["main", "second"]) {
       const socket = await this.connect(`anchor of ${server}`, { server });
       for (const namespace of ["/chat", "/other", "/auth", "/handled", "/catch", "/any", "/class", "/mixed"]) {
@@ -130,7 +128,7 @@ export class Scenario {
     }
   }
 
-  // until resolves when condition holds, which may change when a client sees something.
+  // until resolves when condition holds. It checks whenever a client sees something.
   until(what, condition) {
     return this.#wait(what, (resolve) => {
       const check = () => condition() && (this.#waiting.delete(check), resolve());
@@ -173,8 +171,8 @@ export class Scenario {
     return socket;
   }
 
-  // connect resolves when the client has joined, which a round trip confirms,
-  // and uses the transport under test for good. Namespaces that do not know
+  // connect resolves when the client has joined, confirmed by a round trip, and has ended its
+  // upgrade to the transport under test. Namespaces that do not know
   // the event "sync" need sync: false.
   async connect(name, { sync = true, ...options } = {}) {
     const socket = this.open(name, options);
@@ -202,7 +200,7 @@ export class Scenario {
     return this.#wait(`the ack of ${event}`, (resolve) => this.later(socket, event, ...args).then(resolve));
   }
 
-  // later is ask without the certainty that an answer will come.
+  // later is ask for questions that may get no answer.
   later(socket, event, ...args) {
     return new Promise((resolve) => {
       socket.emit(event, ...args, (...answer) => {
@@ -212,7 +210,7 @@ export class Scenario {
     });
   }
 
-  // rooms records the rooms of a client, or of the one with the sid, by name: they have no order.
+  // rooms records the rooms of a client, or of the client with the sid, sorted by name.
   async rooms(socket, sid) {
     const rooms = await this.#wait("the rooms", (resolve) => socket.emit("rooms", ...(sid ? [sid] : []), resolve));
     this.note(socket.label, "rooms", rooms.map((room) => this.#names.get(room) ?? room).sort());
@@ -224,9 +222,8 @@ export class Scenario {
     await this.settle();
   }
 
-  // settle resolves when everything that the clients have sent so far was
-  // handled, and what was emitted then has arrived: what a client is sent
-  // arrives before the acknowledgement of a later event.
+  // settle resolves when everything that the clients have sent was handled, and what the
+  // handlers emitted has arrived: it arrives before the acknowledgement of a later event.
   async settle() {
     await this.#sync();
     await this.post("/idle");
@@ -234,7 +231,7 @@ export class Scenario {
   }
 
   #sync() {
-    return Promise.all(this.#sockets.filter(here).map((socket) => this.#roundTrip(socket)));
+    return Promise.all(this.#sockets.filter(reachable).map((socket) => this.#roundTrip(socket)));
   }
 
   #roundTrip(socket) {
@@ -244,24 +241,23 @@ export class Scenario {
     });
   }
 
-  // outcome resolves when it is known what became of an attempt to connect,
-  // beside a client in the main namespace of the same connection. Flask-SocketIO
-  // handles it before it reads on, and may leave it without an answer; ours
-  // handles namespaces side by side, and answers.
+  // outcome resolves when the outcome of an attempt to connect is known. beside is a client in the
+  // main namespace of the same connection. Flask-SocketIO handles the attempt before it reads on,
+  // and may not answer it; our server handles namespaces in parallel, and answers.
   async outcome(socket, main) {
     const decided = () => this.logs[socket.label].some((entry) => /^(connect|connect_error|disconnect)\b/.test(entry));
     if (SERVER === "go") await this.until(`${socket.label} to hear of the outcome`, decided);
-    if (here(main)) await this.#roundTrip(main);
+    if (reachable(main)) await this.#roundTrip(main);
   }
 
-  // sent resolves when everything that the client has to send was sent.
+  // sent resolves when the client has sent everything that it had to send.
   async sent(socket) {
     const { engine } = socket.io;
     while (engine.writeBuffer.length > 0) await this.#wait("the packets to be sent", (resolve) => engine.once("drain", resolve));
   }
 
-  // cleared records a number that ours makes 0, after the event that tells of
-  // it. Flask-SocketIO does so before it handles anything else, or never.
+  // cleared records a number that our server resets to 0 after it has emitted an event about it.
+  // Flask-SocketIO resets it before it handles anything else, or never.
   async cleared(name, what, read) {
     const deadline = Date.now() + patience;
     let value = await read();
@@ -269,7 +265,7 @@ export class Scenario {
     this.note(name, what, value);
   }
 
-  // raw sends a packet that the client would not.
+  // raw sends a packet that the client library would not send.
   raw(socket, packet) {
     socket.io.engine.write(packet);
   }

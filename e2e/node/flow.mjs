@@ -1,12 +1,12 @@
-// Large and many messages, both ways, over networks that are slow or stall: all
-// must arrive, whole and in order, and nobody may be disconnected meanwhile.
-// TARGETS are networks: {name, url}, with what is to be sent over them.
+// Sends large and many messages, both ways, over networks that are slow or stall: all must arrive,
+// whole and in order, and no client may be disconnected. TARGETS are networks, {name, url}, with
+// what to send over them.
 import { ask, assert, done, open, settled, transport } from "./lib.mjs";
 
 const targets = JSON.parse(process.env.TARGETS);
 
-// unlost rejects when the client is disconnected before what it waits for has come.
-async function unlost(socket, what) {
+// connectedUntil rejects when the client is disconnected before what it waits for has come.
+async function connectedUntil(socket, what) {
   let lost;
   const gone = new Promise((_, reject) => {
     lost = (reason, details) => reject(new Error(`disconnected: ${reason} (${details?.description?.message ?? details?.description ?? ""})`));
@@ -32,26 +32,26 @@ const items = (socket, n, size) =>
   });
 
 const rows = {
-  // What the connect handler emits is the first that a client gets.
+  // A client first gets what the connect handler emits.
   async greeting({ n, size }, url) {
     const socket = open("/", { url, rejectUnauthorized: false, auth: { n, size } });
-    await unlost(socket, items(socket, n, size));
-    await unlost(socket, settled(socket));
+    await connectedUntil(socket, items(socket, n, size));
+    await connectedUntil(socket, settled(socket));
     return socket;
   },
-  // An event is answered with many, while the client may still be upgrading.
+  // The server answers one event with many, while the client may still be upgrading.
   async burst({ n, size }, url) {
     const socket = open("/", { url, rejectUnauthorized: false });
     socket.emit("burst", n, size);
-    await unlost(socket, items(socket, n, size));
-    await unlost(socket, settled(socket));
+    await connectedUntil(socket, items(socket, n, size));
+    await connectedUntil(socket, settled(socket));
     return socket;
   },
   // One message that takes much longer than the write timeout.
   async large({ size }, url) {
     const socket = open("/", { url, rejectUnauthorized: false });
-    await unlost(socket, settled(socket));
-    const [text] = await unlost(socket, ask(socket, "large", size));
+    await connectedUntil(socket, settled(socket));
+    const [text] = await connectedUntil(socket, ask(socket, "large", size));
     assert.equal(text.length, size);
     return socket;
   },
@@ -61,8 +61,8 @@ const rows = {
     const text = "x".repeat(size);
     socket.emit("pause", pause);
     for (let i = 0; i < n; i++) socket.emit("take", i, text);
-    assert.deepEqual(await unlost(socket, ask(socket, "taken")), [n]);
-    await unlost(socket, settled(socket));
+    assert.deepEqual(await connectedUntil(socket, ask(socket, "taken")), [n]);
+    await connectedUntil(socket, settled(socket));
     return socket;
   },
 };
@@ -74,7 +74,7 @@ async function drive({ name, url, work }) {
     const what = `${transport}, ${name}: ${row} ${JSON.stringify(sizes)}`;
     try {
       const socket = await rows[row](sizes, url);
-      assert.deepEqual(await unlost(socket, ask(socket, "add", 1, 2)), [3]);
+      assert.deepEqual(await connectedUntil(socket, ask(socket, "add", 1, 2)), [3]);
       socket.disconnect();
       console.log(`ok   ${what}: ${Date.now() - begin} ms`);
     } catch (error) {

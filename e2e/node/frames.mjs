@@ -1,6 +1,5 @@
-// npm's ws, the one of the official client, says frame by frame what it likes to
-// an Engine.IO server at SERVER_URL that echoes messages; COMPRESS has it negotiate
-// permessage-deflate.
+// Sends all kinds of WebSocket frames, with npm's ws, which the official client uses, to an Engine.IO
+// server at SERVER_URL that echoes messages. COMPRESS negotiates permessage-deflate.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -26,7 +25,7 @@ async function open() {
   };
   ws.on("message", take(messages));
   ws.on("pong", take(pongs));
-  ws.on("error", () => {}); // the close says it
+  ws.on("error", () => {}); // the close event has the cause
   const closed = new Promise((resolve) => ws.on("close", (code, reason) => resolve([code, String(reason)])));
   let ended = false;
   closed.then(() => {
@@ -47,7 +46,7 @@ async function open() {
   return { ws, message, pong, closed };
 }
 
-// What comes back is what was sent, however it was cut.
+// The echo is what was sent, however it was split into frames.
 {
   const { ws, message, pong, closed } = await open();
   const echo = async (parts, binary = false) => {
@@ -86,14 +85,14 @@ for (const [args, want] of [[[], 1005], [[1000], 1000], [[1001], 1001], [[3000, 
   assert.deepEqual(await closed, [want, ""]);
 }
 
-// The server ends it.
+// The server ends the connection.
 for (const [message, want] of [["4close", 1005], ["4shutdown", 1001]]) {
   const { ws, closed } = await open();
   ws.send(message);
   assert.deepEqual(await closed, [want, ""]);
 }
 
-// What breaks a rule.
+// Frames that break a rule.
 const masked = (first, payload) => Buffer.from([first, 0x80 | payload.length, 0, 0, 0, 0, ...payload]);
 const status = (code) => masked(0x88, [code >> 8, code & 0xff]);
 const broken = {
@@ -127,7 +126,7 @@ for (const code of [1003, 1007, 1008, 1010, 1011, 1012, 1013, 1014]) {
   assert.equal((await closed)[0], code);
 }
 
-// Above the limit, in one frame or several, compressed or not.
+// Messages above the limit, in one frame or several, compressed or not.
 for (const parts of [["4" + "x".repeat(1_000_000)], [Buffer.alloc(3_000_000, "y")], ["4" + "x".repeat(900_000), "y".repeat(100_000)]]) {
   const { ws, closed } = await open();
   parts.forEach((part, i) => ws.send(part, { fin: i === parts.length - 1 }));

@@ -1,5 +1,5 @@
-// The server as it is mounted in a framework: two clients with each choice of
-// transports. ONLY is the one transport that the server has, if it has but one.
+// Uses a server that is mounted in a framework: two clients for each choice of transports. ONLY is
+// the server's transport if it has only one.
 import { ask, assert, connected, done, next, open } from "./lib.mjs";
 
 const { ONLY } = process.env;
@@ -8,7 +8,7 @@ const big = "x".repeat(300_000);
 for (const transports of [["polling"], ["polling", "websocket"], ["websocket"]]) {
   const connect = (user) => open("/", { transports, query: { user, room: "of " + user } });
   if (ONLY && transports[0] !== ONLY) {
-    const [error] = await next(connect("ann"), "connect_error"); // it is told, and need not wait
+    const [error] = await next(connect("ann"), "connect_error"); // the client gets an error, and need not wait
     assert.match(error.message, /websocket error/);
     continue;
   }

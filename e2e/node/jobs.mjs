@@ -1,5 +1,5 @@
-// Users of examples/worker: who asks sees how far a job is in all windows, and
-// nobody else does.
+// Users of examples/worker: the user who has asked for a job sees its progress in all windows, and
+// nobody else sees it.
 import { ask, assert, connected, done, open, tell, until } from "./lib.mjs";
 
 async function window(user) {
@@ -29,7 +29,7 @@ assert.equal(bob.jobs[other].primes, 168);
 assert.deepEqual(Object.keys(bob.jobs), [other]);
 assert.deepEqual(Object.keys(ann.jobs), [small]);
 
-// A worker that ends in the middle of a job does it when it is back.
+// A worker that ends in the middle of a job does the job after its restart.
 const [large] = await ask(ann, "count primes", 5_000_000);
 await until("the job to begin", () => ann.jobs[large]?.percents.length > 0);
 tell("working");

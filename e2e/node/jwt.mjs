@@ -34,14 +34,14 @@ for (const [what, auth] of Object.entries(auths)) {
   assert.equal(error.data, undefined, what);
 }
 
-// A reader may not write, nor go on as somebody else.
+// A reader may not write, and may not renew the token as another user.
 const bob = open("/", { auth: { token: await tokenFor("bob", "bob's password") } });
 await connected(bob);
 assert.deepEqual(await ask(bob, "read"), ["nothing new"]);
 assert.deepEqual(await ask(bob, "write", "hello"), [{ error: { message: "not allowed" } }]);
 assert.deepEqual(await ask(bob, "refresh", await tokenFor("ann", "ann's password")), [{ error: { message: "the token is somebody else's" } }]);
 
-// The token of the connection expires: the client is told, and has to go.
+// The token of the connection expires: the client gets an event and is disconnected.
 await end[0];
 assert.equal((await end[1])[0], "io server disconnect");
 const error = await refused(open("/", { auth: { token } }));

@@ -1,7 +1,7 @@
-// Large messages: 900 KB pass both ways, more than the limit closes the connection.
+// Large messages: 900 KB pass both ways; a message above the limit closes the connection.
 import { ask, assert, connect, done, next, transport } from "./lib.mjs";
 
-// Over polling binary travels as base64, four thirds of its size.
+// Over polling, binary data is base64, which is a third larger.
 const textSize = 900_000;
 const binarySize = transport === "polling" ? 700_000 : 900_000;
 
@@ -17,7 +17,7 @@ assert.ok(answer === "y".repeat(textSize), "a large text arrived damaged");
 const [made] = await ask(socket, "make binary", binarySize);
 assert.ok(Buffer.from(made).equals(Buffer.alloc(binarySize, 0xcd)), "large binary data arrived damaged");
 
-// Over the limit: this connection ends, another one does not notice.
+// Above the limit, this connection ends, and another one goes on.
 const observer = await connect();
 const left = next(observer, "left");
 const reason = next(socket, "disconnect");

@@ -1,5 +1,5 @@
-// What the scripts share: connecting with the client and transport under test,
-// and waiting for things to happen.
+// Helpers of the scripts: they connect with the client and transport under test, and wait for
+// events.
 
 import assert from "node:assert/strict";
 
@@ -13,7 +13,7 @@ const transports = { polling: ["polling"], websocket: ["websocket"], upgrade: ["
 const sockets = [];
 const pending = new Set();
 
-// A script that hangs says what it was waiting for.
+// A script that hangs prints what it was waiting for.
 setTimeout(() => {
   console.error(`timed out waiting for: ${[...pending].join(", ") || "nothing"}`);
   process.exit(1);
@@ -25,15 +25,15 @@ function wait(what, executor) {
   return new Promise(executor).finally(() => pending.delete(what));
 }
 
-// open starts to connect; the caller may still add listeners. options are the
-// client's, and url, of another server.
+// open starts to connect; the caller may still add listeners. options are those of the client, and
+// url, for another server.
 export function open(namespace = "/", { url = SERVER_URL, ...options } = {}) {
   const socket = io(url + namespace, { transports, forceNew: true, reconnection: false, ...options });
   sockets.push(socket);
   return socket;
 }
 
-// openBeside does so on the connection of another socket.
+// openBeside is open on the connection of another socket.
 export function openBeside(other, namespace, options) {
   const socket = other.io.socket(namespace, options);
   sockets.push(socket);
@@ -52,7 +52,7 @@ export const connected = (socket) =>
     socket.once("connect_error", reject);
   });
 
-// settled resolves when the client has joined and uses the transport under test for good.
+// settled resolves when the client has joined and has ended its upgrade to the transport under test.
 export async function settled(socket) {
   await connected(socket);
   const { engine } = socket.io;

@@ -1,5 +1,5 @@
-// Screenshots of a page as a phone, a laptop and a wide screen show it, light and
-// dark, and what a program can check of how it looks.
+// Takes screenshots of a page at the sizes of a phone, a laptop and a wide screen, light and dark, and
+// checks what a program can check of its looks.
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { assert } from "./tabs.mjs";
@@ -10,8 +10,8 @@ export const sizes = {
   wide: { width: 1920, height: 1080 },
 };
 
-// look takes them all: prefix-phone-light.png and so on. before, if given, brings
-// the page into the state that is to be seen at a size.
+// look takes all screenshots: prefix-phone-light.png and so on. before, if given, prepares the page
+// at each size.
 export async function look(page, prefix, before) {
   mkdirSync(path.dirname(prefix), { recursive: true });
   const wrong = {};
@@ -31,8 +31,8 @@ export async function look(page, prefix, before) {
   await page.setViewportSize(sizes.laptop);
 }
 
-// visible says whether an element can be seen where the page is scrolled to, not
-// covered by others.
+// visible reports whether an element is in the visible part of the page and no other element
+// covers it.
 export const visible = (locator) =>
   locator.evaluate((element) => {
     const { left, top, width, height } = element.getBoundingClientRect();

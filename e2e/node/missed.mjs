@@ -1,5 +1,5 @@
-// What a server missed while it was cut off from the broker reaches its clients: each event
-// once, in order.
+// Clients get the events that their server missed while it was cut off from the broker: each once,
+// in order.
 import { assert, connect, done, tell, until } from "./lib.mjs";
 
 const received = [];

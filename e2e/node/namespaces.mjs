@@ -48,7 +48,7 @@ assert.equal(error.data, undefined);
 error = await refused(open("/no/such/namespace"));
 assert.equal(error.message, "Invalid namespace");
 
-// A refusal costs the other namespaces of the connection nothing.
+// A refusal does not affect the other namespaces of the connection.
 const refusedHere = openBeside(root, "/auth", { auth: { token: "wrong" } });
 await refused(refusedHere);
 assert.deepEqual(await ask(root, "add", 1, 1), [2]);

@@ -1,5 +1,5 @@
-// The page without network access and without the client installed: it must
-// not stay silent.
+// Opens the page without network access and without the client installed: the page must explain
+// that.
 import { assert, browse, Tab } from "./tabs.mjs";
 
 const browser = await browse();

@@ -1,6 +1,5 @@
-// Numbered events with acknowledgements in both directions, through whatever
-// the network does, until the end of standard input. Then each client comes
-// back once more, and tells what it saw. $CLIENTS and $TRANSPORTS are
+// Sends numbered events with acknowledgements in both directions, whatever the network does, until
+// the end of standard input. Then each client connects once more, and prints a report. $CLIENTS and $TRANSPORTS are
 // multiplied: there is a client for each pair, or $TIMES of them. With $RETRIES
 // the client library sends a number again until it is acknowledged, one at a time.
 import { tell, until } from "./lib.mjs";
@@ -34,7 +33,7 @@ class Numbers {
       this.sessions.push(this.session);
     });
     this.socket.on("disconnect", (reason) => {
-      if (!this.session || this.session.gone) return; // it had not joined yet
+      if (!this.session || this.session.gone) return; // the client had not joined yet
       this.session.gone = true;
       this.reasons.push(reason);
     });

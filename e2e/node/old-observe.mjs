@@ -7,7 +7,7 @@ const { SERVER_URL, CLIENT, ALLOWED } = process.env;
 const io = require(CLIENT);
 setTimeout(() => (console.error("timed out"), process.exit(1)), 60_000);
 
-// Session ids become SID, whoever prints them.
+// Session ids in the output become SID.
 const observe = (what, ...values) =>
   console.log("@" + what + ": " + values.map((v) => (typeof v === "string" ? v : JSON.stringify(v))).join(" ").replace(/[A-Za-z0-9_-]{20,27}(?=")/g, "SID"));
 const event = (socket, name) => new Promise((resolve) => socket.once(name, (...args) => resolve(args)));
@@ -69,8 +69,8 @@ const get = async (query, what) => {
   if (what) observe(what, answer.status, answer.headers.get("content-type"), JSON.stringify(body));
   return body;
 };
-// ended observes a poll of a session that is about to end. One that comes before that takes the CLOSE packet along, and the
-// next one finds no session.
+// ended observes a poll of a session that is about to end. A poll that comes before the end gets the CLOSE packet, and
+// the next one finds no session.
 const ended = async (query, what) => {
   for (;;) {
     const answer = await fetch(url(query));

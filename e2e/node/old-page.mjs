@@ -1,4 +1,4 @@
-// Pages with a client of Socket.IO 1 or 2 go through the list in Chromium: with JSONP, and with what else the client has.
+// Pages with a client of Socket.IO 1 or 2 go through the list in Chromium: with JSONP, and with the client's other transports.
 import { assert, browse } from "./tabs.mjs";
 
 const { PAGE_URL, CLIENTS } = process.env;
@@ -12,7 +12,7 @@ const modes = [
 for (const client of CLIENTS.split(",")) {
   await Promise.all(
     modes.map(async ({ name, ...options }) => {
-      const window = await browser.newContext(); // hidden tabs have little time
+      const window = await browser.newContext(); // the browser throttles hidden tabs
       const page = await window.newPage();
       await page.goto(`${PAGE_URL}/page?client=${client}`);
       const result = await page.evaluate(

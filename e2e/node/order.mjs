@@ -1,10 +1,10 @@
-// Order: nothing is lost, repeated or overtaken, not across the upgrade either.
+// Checks the order: nothing is lost, repeated or overtaken, across the upgrade, too.
 import { ask, assert, connected, done, open, transport, until } from "./lib.mjs";
 
 const total = 1000;
 const socket = open();
 const received = [];
-let receivedBefore; // how many had come back when the upgrade completed
+let receivedBefore; // the number of echoes before the upgrade completed
 socket.on("echo", (i) => received.push(i));
 socket.io.engine.once("upgrade", () => (receivedBefore = received.length));
 await connected(socket);
@@ -29,7 +29,7 @@ if (transport === "upgrade") {
   assert.ok(receivedBefore < sent, "no message was left for after the upgrade");
 }
 
-// What the server saw, and a burst of its own.
+// Checks what the server saw, and a burst of the server's own messages.
 assert.deepEqual(await ask(socket, "in order"), [sent]);
 received.length = 0;
 await ask(socket, "burst", total);

@@ -1,5 +1,5 @@
-// Pages of several origins connect to servers: each line of standard input is a
-// row of the table, each line told is what the page saw.
+// Pages of several origins connect to servers. Each line of standard input is a row of the table;
+// the script prints what the page saw.
 import { createInterface } from "node:readline";
 import { browse, tell } from "./tabs.mjs";
 
@@ -20,7 +20,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 await browser.close();
 
-// connect runs in the page: once over each transport.
+// connect runs in the page, once for each transport.
 async function connect({ Server, Row, Credentials, Header }) {
   const saw = {};
   for (const transport of ["polling", "websocket"]) {

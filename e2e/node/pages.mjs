@@ -1,4 +1,4 @@
-// The pages of the examples, each after somebody has done something there.
+// Opens the pages of the examples, and uses each of them.
 import { assert, browse, Tab } from "./tabs.mjs";
 import { look, sizes, visible } from "./look.mjs";
 
@@ -12,7 +12,7 @@ const submit = async (fields, button) => {
 };
 const seen = (text) => page.getByText(text).first();
 
-// What somebody does on a page, and then sees without scrolling, on a phone as well.
+// The steps of a user on each page, and what the user must then see without scrolling, also on a phone.
 const does = {
   async namespace() {
     await seen(/^connected as/).waitFor();

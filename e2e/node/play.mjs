@@ -29,25 +29,25 @@ const cyd = await Player.sit(PAGE_URL, "cyd", "den");
 const dan = await Player.sit(PAGE_URL, "dan", "attic");
 for (const player of [ann, bob]) await player.sees("cyd");
 
-// Two press Start at once: one game begins.
+// Two people press Start at once: one game begins.
 await Promise.all([ann.press("start"), bob.press("start")]);
 await ann.says("It is your turn.");
 await cyd.says("ann is to draw.");
 assert.equal((await cyd.game()).round, 1);
 
-// Whose turn it is not draws nothing.
+// A player who does not have the turn cannot draw.
 assert.equal(await cyd.page.evaluate(() => ask("draw", { round: 1, line: 7 })), false);
 await cyd.page.getByRole("alert").filter({ hasText: "not your turn" }).waitFor();
 await ann.draw("horizontal line 1, 1");
 
-// bob's network goes while it is his turn: he keeps it.
+// bob loses the network during his turn, and keeps the turn.
 await bob.says("It is your turn.");
 await dropped(bob, () => ann.sees("<b>bob</b> (away)"));
 await bob.says("It is your turn.");
 for (const [player, text] of [[ann, /^<b>bob<\/b>: 0$/], [bob, /^<b>bob<\/b> \(you\): 0$/]]) await player.sees(text);
 await bob.draw("vertical line 1, 1");
 
-// It goes again, and the others draw meanwhile.
+// bob loses the network again, and the others draw meanwhile.
 await cyd.says("It is your turn.");
 await dropped(bob, async () => {
   await ann.sees("<b>bob</b> (away)");
@@ -62,13 +62,13 @@ await bob.says("It is your turn.");
 if (IMAGES) await look(bob.page, IMAGES);
 await bob.draw("vertical line 4, 5");
 
-// cyd leaves in the middle, at his turn.
+// cyd leaves during his turn.
 await cyd.says("It is your turn.");
 await cyd.page.getByRole("button", { name: "Leave" }).click();
 await cyd.page.getByRole("button", { name: "Play", exact: true }).waitFor();
 await ann.says("It is your turn.");
 
-// The two play to the end.
+// The other two finish the game.
 for (let moves = 0; ; moves++) {
   assert.ok(moves < 40, "the game does not end");
   const { turn, lines } = await ann.game();

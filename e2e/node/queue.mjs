@@ -1,7 +1,6 @@
-// Clients of two servers that share a message queue: what is done on one server
-// must be seen on both. FIRST and SECOND say what the servers are, "go" or
-// "flask"; at WORKERS_URL are processes without clients. In the middle, the queue
-// goes away and comes back.
+// Uses clients of two servers that share a message queue: both servers must show what one of them
+// does. FIRST and SECOND are the kinds of the servers, "go" or "flask"; WORKERS_URL leads to
+// processes without clients. In the middle, the queue goes away and comes back.
 import { createInterface } from "node:readline/promises";
 import { ask, assert, connect, done, next, tell, until } from "./lib.mjs";
 
@@ -40,7 +39,7 @@ class Fleet {
     return socket;
   }
 
-  // reached waits until each client is reached from each server.
+  // reached waits until each server reaches each client.
   async reached() {
     const all = Object.values(this.clients);
     for (const socket of all) socket.probes.clear();
@@ -51,8 +50,8 @@ class Fleet {
     clearInterval(timer);
   }
 
-  // seen returns who saw what of an action. What the same server, or worker,
-  // publishes last has arrived when everyone has seen the mark.
+  // seen returns which clients saw what of an action. When all clients have seen the mark,
+  // everything that the same server or worker published before has arrived.
   async seen(from, act) {
     for (const socket of Object.values(this.clients)) socket.inbox = [];
     await act();
@@ -68,7 +67,7 @@ class Fleet {
     assert.deepEqual(got, want, `${what}, ${this.namespace}, ${from.label}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
   }
 
-  // by is a client who has its server do things.
+  // by is a client that gives orders to its server.
   by(name) {
     const socket = this.clients[name];
     const { namespace } = this;
@@ -101,7 +100,7 @@ class Fleet {
     };
   }
 
-  // everything has one do all that can be done to clients of both servers.
+  // everything has a client or worker do everything that can be done to clients of both servers.
   async everything(from) {
     const { a, b, c, d } = this.clients;
     const to = (names, ...event) => Object.fromEntries([...names].map((name) => [name, [event]]));
@@ -135,7 +134,7 @@ class Fleet {
       await this.check("arguments", from, emit({ to: [a.id, c.id], args }), to("ac", "news", ...args));
     }
 
-    const gone = from.label.startsWith("by c") ? b : d; // on the other server
+    const gone = from.label.startsWith("by c") ? b : d; // a client of the other server
     const { id } = gone;
     gone.inbox = [];
     await from.disconnect(id);
@@ -146,7 +145,7 @@ class Fleet {
     await this.check("who has left", from, emit({ to: id }), {});
   }
 
-  // conversation is what one client has its server do for it.
+  // conversation tests what a client's own server does for it.
   async conversation(name, other) {
     const me = this.clients[name], there = this.clients[other];
     const from = this.by(name);
@@ -158,7 +157,7 @@ class Fleet {
     await this.check("include_self", from, emit({ broadcast: true, include_self: false }), to(all.filter((n) => n !== name), "said", 1, "x"));
     await this.check("to", from, emit({ to: there.id }), to(other, "said", 1, "x"));
 
-    // What a client itself does reaches no queue, and must work with one.
+    // The queue is not needed for what a client does itself, which must work nevertheless.
     await ask(there, "join", "green");
     await ask(me, "join", "green");
     await this.check("to a room", from, emit({ to: "green" }), to(name + other, "said", 1, "x"));
@@ -181,11 +180,11 @@ class Fleet {
     assert.deepEqual(await answered, ["yes", 1, { two: [2] }], from.label);
     if (me.server.kind === "go" && there.server.kind === "go") {
       assert.deepEqual(await ask(me, "call", question({ args: [bytes] })), ["answer", ["yes", bytes]]);
-    } else if (me.server.kind === "flask") { // cannot be told of binary answers: they come in base64
+    } else if (me.server.kind === "flask") { // it does not know which answers are binary: they arrive as base64
       assert.deepEqual(await ask(me, "call", question({ args: [bytes] })), ["answer", ["yes", bytes.toString("base64")]]);
     }
 
-    // Whoever leaves is announced by its own server.
+    // A server announces that a client of its own leaves.
     await ask(me, "join", "watchers of queue");
     const left = next(me, "left"), { id } = there;
     there.disconnect();
@@ -210,7 +209,7 @@ async function all() {
     for (const kind of new Set(["go", FIRST, SECOND])) await fleet.everything(fleet.worker(kind));
     await fleet.conversation("a", "c");
     await fleet.conversation("c", "a");
-    await fleet.conversation("a", "b"); // beside each other
+    await fleet.conversation("a", "b"); // at the same time
   }
 }
 

@@ -1,5 +1,5 @@
-// The quickstart's page in two tabs: what one says, both hear. Instead of the CDN's file
-// it gets the installed client, which may be a release with another hash.
+// Opens the quickstart's page in two tabs: both get the messages of each. The page gets the installed
+// client instead of the CDN's file, whose release and hash may differ.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { browse } from "./tabs.mjs";
@@ -19,7 +19,7 @@ const open = async () => {
   const page = await window.newPage();
   page.on("pageerror", (error) => assert.fail(error));
   await page.goto(process.env.PAGE_URL);
-  // It is in the room when its own words come back.
+  // The tab is in the room when its own message comes back.
   await page.waitForFunction("typeof socket !== 'undefined' && socket.connected");
   return page;
 };

@@ -8,7 +8,7 @@ await ask(socket, "join", "room");
 const gone = next(socket, "disconnect");
 tell("connected");
 const [reason] = await gone;
-assert.match(reason, /^transport (close|error)$/); // and not "io server disconnect", after which clients stay away
+assert.match(reason, /^transport (close|error)$/); // clients do not reconnect after "io server disconnect"
 socket.emit("echo", "sent while away"); // the client keeps it
 
 tell("disconnected");

@@ -1,6 +1,5 @@
-// The clients for the scenarios of package recovery: all of them in one process.
-// It takes commands, one a line, tells what happens to connections as it
-// happens, and at last what each client has received.
+// All clients for the scenarios of package recovery, in one process. It reads one command a line,
+// prints what happens to connections at once, and at the end what each client has received.
 import { createInterface } from "node:readline";
 
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
@@ -9,7 +8,7 @@ const managers = [];
 let received = 0;
 const problems = [];
 
-// A history is what came, in order: [server, first, last] for numbers that follow each other.
+// A history lists what a client received, in order: [server, first, last] for consecutive numbers.
 function record(client, { server, n }) {
   received++;
   const last = client.history.at(-1);
@@ -57,7 +56,7 @@ const commands = {
       const { Manager } = await import(lib);
       const manager = new Manager(url, { transports, reconnectionDelay: 50, reconnectionDelayMax: 300, timeout: 20_000 });
       managers.push(manager);
-      // An engine of its own for each connection, which tells that the upgrade begins.
+      // Each connection has an engine of its own, which reports that the upgrade begins.
       manager.on("open", () => manager.engine.on("upgrading", () => print({ kind: "upgrading", client: name })));
       for (const ns of namespaces) {
         const client = { name, ns, history: [], connected: false };

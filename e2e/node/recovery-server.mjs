@@ -128,7 +128,7 @@ lines.on("close", () => process.exit(0));
 process.on("SIGTERM", () => {
   stop();
   io.close();
-  setTimeout(() => process.exit(0), 1000); // for what the adapter writes
+  setTimeout(() => process.exit(0), 1000); // leaves time for what the adapter writes
 });
 
 http.listen({ host: "127.0.0.1", port: 0, backlog: 4096 }, () => print({ kind: "listening", to: `127.0.0.1:${http.address().port}`, reason: name }));

@@ -1,4 +1,4 @@
-// Rooms and broadcasts: exactly the right clients get one copy each.
+// Checks that exactly the recipients of rooms and broadcasts get one copy each.
 import { ask, assert, connect, done } from "./lib.mjs";
 
 const clients = Object.fromEntries(await Promise.all(["a", "b", "c"].map(async (name) => [name, await connect()])));
@@ -6,8 +6,8 @@ const { a, b, c } = clients;
 let inbox = [];
 for (const [name, socket] of Object.entries(clients)) socket.on("said", (text) => inbox.push(name + ":" + text));
 
-// recipients has one client say something and returns who heard it. A round
-// trip of each client after it makes sure that nothing is on its way any more.
+// recipients has one client emit and returns which clients received it. A round trip of each
+// client afterwards makes sure that nothing is on its way any more.
 async function recipients(from, options) {
   inbox = [];
   await ask(from, "say", { text: "x", ...options });
@@ -28,7 +28,7 @@ const cases = [
   [a, { broadcast: true, skip: [b.id] }, "ac"],
   [a, { broadcast: true, except: ["blue"] }, "a"],
   [a, { to: ["red"] }, "ab"],
-  [c, { to: ["red"] }, "ab"], // no need to be a member
+  [c, { to: ["red"] }, "ab"], // the sender need not be a member
   [b, { to: ["red"], skipSelf: true }, "a"],
   [a, { to: ["red", "blue"] }, "abc"], // b is in both: one copy
   [a, { to: ["red"], except: ["blue"] }, "a"],
@@ -40,7 +40,7 @@ for (const [from, options, want] of cases) {
   assert.equal(await recipients(from, options), want, JSON.stringify(options));
 }
 
-// A room without a name is a mistake, and not everyone.
+// An empty room name is an error, and does not mean everyone.
 const [unnamed] = await ask(a, "say", { text: "x", to: [""] });
 assert.ok(unnamed.error, "it was sent to somebody");
 assert.equal(await recipients(a, { to: [] }), "");
@@ -51,12 +51,12 @@ await ask(a, "close", "blue");
 assert.equal(await recipients(a, { to: ["blue"] }), "");
 assert.deepEqual(await ask(c, "rooms"), [[c.id]]);
 
-// Somebody else's private room cannot be joined.
+// A client cannot join another client's private room.
 const [denied] = await ask(a, "join", b.id);
 assert.ok(denied.error, "the private room was joined");
 assert.equal(await recipients(c, { to: [b.id] }), "b");
 
-// Who has left hears nothing, and a room without members is gone.
+// A client that has left receives nothing, and a room without members does not exist.
 await ask(c, "join", "green");
 c.disconnect();
 delete clients.c;

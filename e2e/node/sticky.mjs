@@ -1,7 +1,7 @@
-// Clients of all kinds through a balancer with two servers: each stays on its
-// server, request after request, and both have some. What the balancer knows
-// clients by is in STICKY: "cookie", "ip", or "none" if the servers find each
-// other's sessions themselves. With SHARED, the servers are one application.
+// Connects clients over all transports through a balancer with two servers: every request of a client
+// reaches its server, and both servers have clients. STICKY says how the balancer recognises clients:
+// by "cookie" or "ip", or "none" if the servers hand requests over. With SHARED, the servers are one
+// application.
 import http from "node:http";
 import { ask, assert, connected, done, open, until } from "./lib.mjs";
 

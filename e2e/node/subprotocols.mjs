@@ -1,4 +1,4 @@
-// A client that offers subprotocols: without one in the answer its WebSocket fails.
+// A client offers subprotocols: its WebSocket fails if the answer selects none.
 import { assert, connect, done } from "./lib.mjs";
 
 for (const protocols of [["arduino"], ["b.x", "a"]]) {

@@ -10,14 +10,14 @@ export { assert };
 // tell sends one word to the Go test.
 export const tell = (word) => console.log("@" + word);
 
-// browse starts the browser, with a profile of its own and further switches;
-// nothing of it outlives the script.
+// browse starts the browser with a profile of its own and further switches. The browser and its
+// files are gone at the end of the script.
 export function browse(...switches) {
   return chromium.launch({
     executablePath: CHROMIUM,
     headless: true,
     args: [
-      "--no-sandbox", // it cannot have one when run by root in a container
+      "--no-sandbox", // the sandbox does not work for root in a container
       "--disable-gpu",
       "--disable-quic",
       "--no-first-run",
@@ -29,7 +29,7 @@ export function browse(...switches) {
   });
 }
 
-// serveClient gives pages that load the client from its CDN the one that examples/app has installed.
+// serveClient serves the client that examples/app has installed to pages that load it from its CDN.
 export const serveClient = (window) =>
   window.route("https://cdn.socket.io/**", (route) =>
     route.fulfill({
@@ -55,8 +55,8 @@ export class User {
   state = (text) => this.page.locator("#state").filter({ hasText: text }).waitFor();
 }
 
-// dropped says what the page does while its network is away: the Go test cuts it off, and lets
-// it come back. The session must have been recovered.
+// dropped calls a function while the page's network is away: the Go test cuts the page off, and
+// connects it again. The session must have been recovered.
 export async function dropped(user, meanwhile) {
   tell("drop");
   await user.state("reconnecting");
@@ -66,7 +66,7 @@ export async function dropped(user, meanwhile) {
   assert.ok(await user.page.evaluate(() => socket.recovered), "the session was not recovered");
 }
 
-// Tab is the demo page in one tab, with the words for what a person does and sees there.
+// Tab is the demo page in one tab, with methods for what a user does and sees there.
 export class Tab {
   // mistakes are errors of the page's own script and of its security policy.
   mistakes = [];
@@ -112,13 +112,13 @@ export class Tab {
   received = (text) =>
     this.page.locator("#log li[data-kind=in]", { has: this.page.getByText(text, { exact: true }) });
 
-  // gets waits for such a line and checks that there is just one.
+  // gets waits for such a line and checks that there is only one.
   async gets(text) {
     await this.received(text).first().waitFor();
     assert.equal(await this.received(text).count(), 1, `lines with ${text}`);
   }
 
-  // misses checks that there is none: an echo behind it shows that it is not still on its way.
+  // misses checks that there is no such line: an echo that was sent later has arrived.
   async misses(text) {
     const fence = "fence " + Math.random();
     await this.submit("emit", "Echo", { Message: fence });

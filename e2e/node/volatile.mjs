@@ -1,5 +1,5 @@
-// Volatile events: may be dropped, never late, never damaged, and never in the
-// way of the others.
+// Volatile events may be dropped. They are never late or damaged, and never delay other
+// events.
 import { ask, assert, connect, done, transport } from "./lib.mjs";
 
 const socket = await connect();
@@ -15,7 +15,7 @@ for (let tries = 0; seen.length === 0; tries++) {
   await ask(socket, "volatile", 1);
 }
 
-// A burst is thinned out, and what follows it arrives.
+// Some events of a burst are dropped, and what follows the burst arrives.
 seen.length = 0;
 assert.deepEqual(await ask(socket, "volatile", 200), ["done"]);
 await ask(socket, "nothing");
