@@ -2,6 +2,7 @@ package standby
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -345,7 +346,10 @@ func (w *Writer) look() {
 	}
 }
 
-// write writes, or deletes, records.
+// errNotYet: the server that has given a session to this one has not deleted its record yet.
+var errNotYet = errors.New("the record still belongs to the server from which the session has come")
+
+// write writes, or deletes, records. After an error b has those that are to be tried again.
 func (w *Writer) write(ctx context.Context, b *batch, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -354,6 +358,7 @@ func (w *Writer) write(ctx context.Context, b *batch, timeout time.Duration) err
 			return err
 		}
 	}
+	var late []*Entry
 	for _, e := range b.written {
 		switch {
 		case !e.record.Taken:
@@ -362,14 +367,23 @@ func (w *Writer) write(ctx context.Context, b *batch, timeout time.Duration) err
 			e.record.Taken = false
 			w.mu.Lock()
 			e.due = time.Now() // w.look has it written once more
+			if e.held {
+				late = append(late, e) // w.look does not know it any more
+			}
 			w.mu.Unlock()
 		default:
 			w.Remove(e)
 			e.source.Taken()
 		}
 	}
-	if len(b.gone) == 0 {
-		return nil
+	if len(b.gone) > 0 {
+		if err := w.store.DeleteRecords(ctx, b.gone); err != nil {
+			return err
+		}
 	}
-	return w.store.DeleteRecords(ctx, b.gone)
+	if len(late) > 0 {
+		b.all = late
+		return errNotYet
+	}
+	return nil
 }

@@ -155,6 +155,39 @@ func TestWriterAfterAHandOver(t *testing.T) {
 	})
 }
 
+// The last form of a session that another server has given to this one a moment ago is written when that server has
+// deleted the record that it had taken, also if this server ends now. Close does not wait for that for ever.
+func TestLastFormAfterAHandOver(t *testing.T) {
+	for _, deleted := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &brokertest.Memory{Keep: 1}
+			b := m.Connect()
+			defer b.Close()
+			store := b.(broker.RecordStore)
+			w := NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
+			require.NoError(t, store.PutRecords(t.Context(), []*broker.Record{{Key: "1", Value: []byte("old")}}, time.Minute))
+			_, owner, err := store.TakeRecord(t.Context(), "1", time.Minute)
+			require.NoError(t, err)
+			one := &source{form: "one"}
+			e := w.Add("1", "", one)
+			synctest.Wait()
+			w.Hold(e)
+			one.set("") // it has left
+			w.Keep(e, []byte("last"))
+			synctest.Wait()
+			if deleted {
+				time.AfterFunc(2*time.Second, func() {
+					require.NoError(t, store.DeleteRecords(t.Context(), []*broker.Record{{Key: "1", Owner: owner}}))
+				})
+			}
+			begin := time.Now()
+			w.Close(t.Context())
+			require.LessOrEqual(t, time.Since(begin), handOverTime)
+			require.Equal(t, map[bool]string{true: "last"}[deleted], valueOf(m, "1"))
+		})
+	}
+}
+
 // counter is what a Writer counts.
 type counter struct {
 	mu        sync.Mutex
