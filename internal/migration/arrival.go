@@ -31,37 +31,13 @@ func (m *Mover) hasEnded(key recovery.Key, a *arrival) bool {
 	}
 	m.waiting--
 	delete(m.arrivals, key)
-	m.endedLocked()
+	m.ended.broadcastLocked()
 	return false
-}
-
-// endedLocked notes that something has ended that was under way.
-func (m *Mover) endedLocked() {
-	if m.ended != nil {
-		close(m.ended)
-		m.ended = nil
-	}
 }
 
 // awaitUnderWay waits until no session is on its way to this server. It reports false if the context ends before.
 func (m *Mover) awaitUnderWay(ctx context.Context) bool {
-	for {
-		m.mu.Lock()
-		if m.waiting == 0 && len(m.batches) == 0 {
-			m.mu.Unlock()
-			return true
-		}
-		if m.ended == nil {
-			m.ended = make(chan struct{})
-		}
-		ended := m.ended
-		m.mu.Unlock()
-		select {
-		case <-ended:
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return m.ended.await(ctx, &m.mu, func() bool { return m.waiting == 0 && len(m.batches) == 0 })
 }
 
 // Await has done called as Fetch does, if the session is being fetched. Otherwise it reports false.

@@ -89,7 +89,7 @@ func (m *Mover) takeBatch(from string) bool {
 	replies, _ := m.take(ctx, &q, from, b, func(*Session) bool { return true })
 	m.mu.Lock()
 	delete(m.batches, b)
-	m.endedLocked()
+	m.ended.broadcastLocked()
 	then := b.then
 	m.mu.Unlock()
 	for _, w := range then {

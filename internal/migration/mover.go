@@ -92,7 +92,7 @@ type Mover struct {
 	arrivals map[recovery.Key]*arrival
 	batches  map[*arrival]struct{}   // sessions that other servers hand over to this one
 	handed   map[recovery.Key]string // to which server HandOver has given a session
-	ended    chan struct{}           // closed when something that was under way has ended; nil: nobody waits for that
+	ended    condition               // something that was under way has ended
 }
 
 // NewMover returns a Mover for a server that is called self by the others. What it restores at once takes a quarter of

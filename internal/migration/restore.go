@@ -62,9 +62,9 @@ type restores struct {
 
 	mu      sync.Mutex
 	waiting []claimed
-	active  bool          // the goroutine runs
-	bytes   int64         // of all that are claimed, and MaxClaim for each Claim that runs
-	freed   chan struct{} // closed when bytes gets less; nil: nobody waits for that
+	active  bool      // the goroutine runs
+	bytes   int64     // of all that are claimed, and MaxClaim for each Claim that runs
+	freed   condition // bytes has become less
 }
 
 // claimed is a session that is being restored.
@@ -127,24 +127,13 @@ func (r *restores) claim(key recovery.Key) (Claim, error) {
 // reserve waits until there is room for a claim of MaxClaim bytes, and reserves it. There is always room for a single one.
 // reserve reports false if the context ends before.
 func (r *restores) reserve(ctx context.Context) bool {
-	for {
-		r.mu.Lock()
-		if r.bytes == 0 || r.bytes+MaxClaim <= r.limit {
+	return r.freed.await(ctx, &r.mu, func() bool {
+		fits := r.bytes == 0 || r.bytes+MaxClaim <= r.limit
+		if fits {
 			r.bytes += MaxClaim
-			r.mu.Unlock()
-			return true
 		}
-		if r.freed == nil {
-			r.freed = make(chan struct{})
-		}
-		freed := r.freed
-		r.mu.Unlock()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return false
-		}
-	}
+		return fits
+	})
 }
 
 // free gives back what reserve has reserved.
@@ -152,10 +141,7 @@ func (r *restores) free(bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bytes -= bytes
-	if r.freed != nil {
-		close(r.freed)
-		r.freed = nil
-	}
+	r.freed.broadcastLocked()
 }
 
 // put has sessions restored.
