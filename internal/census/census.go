@@ -39,9 +39,9 @@ type Question struct {
 	Away      bool     `json:"away,omitempty"` // Members, Count: include those who have lost their connection and may come back
 }
 
-// ErrEmptyRoom says that a question about a room does not name one. It is never taken
+// errEmptyRoom says that a question about a room does not name one. It is never taken
 // for a question about everyone.
-var ErrEmptyRoom = errors.New("the name of the room is empty")
+var errEmptyRoom = errors.New("the name of the room is empty")
 
 // Sockets are the sockets of this server. room may be rooms.Everyone.
 type Sockets interface {
@@ -58,13 +58,13 @@ type Sockets interface {
 	Move(ns, from, to string) (n int, err error)
 }
 
-// AboutRoom reports whether the question is about a room or everyone.
-func (q *Question) AboutRoom() bool {
+// aboutRoom reports whether the question is about a room or everyone.
+func (q *Question) aboutRoom() bool {
 	return q.Do == Members || q.Do == Count || q.Do == Disconnect || q.Do == Move
 }
 
 // NeedsRoom reports whether the question is about a room and names none.
-func (q *Question) NeedsRoom() bool { return q.AboutRoom() && !q.Everyone && q.Room == "" }
+func (q *Question) NeedsRoom() bool { return q.aboutRoom() && !q.Everyone && q.Room == "" }
 
 // aboutClient reports whether the question is Select for a single client, which at most
 // one server has.
@@ -90,7 +90,7 @@ func AnswerContent(content []byte, s Sockets) fleet.Answer {
 // Answer answers a question for this server, or carries out an order.
 func Answer(q *Question, s Sockets) (a fleet.Answer) {
 	if q.NeedsRoom() || slices.Contains(q.Rooms, "") || slices.Contains(q.Except, "") {
-		return fleet.Answer{Err: ErrEmptyRoom.Error()}
+		return fleet.Answer{Err: errEmptyRoom.Error()}
 	}
 	room := q.Room
 	if q.Everyone {

@@ -85,7 +85,7 @@ func TestEmptyRoomIsNotEveryone(t *testing.T) {
 		{Do: Select, Rooms: []string{"r", ""}}, {Do: Select, Rooms: []string{"r"}, Except: []string{""}},
 	} {
 		s := new(sockets)
-		assert.Equal(t, fleet.Answer{Err: ErrEmptyRoom.Error()}, Answer(&q, s), q.Do)
+		assert.Equal(t, fleet.Answer{Err: errEmptyRoom.Error()}, Answer(&q, s), q.Do)
 		assert.Empty(t, s.asked)
 	}
 }

@@ -129,13 +129,6 @@ func (p *Capture) End() {
 	p.c.recording.end(p)
 }
 
-// Captured returns how many messages are kept for Captures.
-func (c *Cluster) Captured() int {
-	c.turn.Lock()
-	defer c.turn.Unlock()
-	return len(c.recording.messages)
-}
-
 // replay carries out one message for l, with c.turn held.
 func (c *Cluster) replay(m captured, l Listener) {
 	if m.channel == c.membersChannel {

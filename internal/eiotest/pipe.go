@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// DefaultBuffer is how many bytes an in-memory connection holds in each direction before a write blocks, in the order of
+// defaultBuffer is how many bytes an in-memory connection holds in each direction before a write blocks, in the order of
 // what a kernel's socket buffer holds.
-const DefaultBuffer = 64 << 10
+const defaultBuffer = 64 << 10
 
 // conn is one end of an in-memory connection with a bounded buffer in each direction. It is like a TCP connection in
 // these respects: a write returns once the bytes are in the buffer and blocks when it is full, what was written

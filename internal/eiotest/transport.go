@@ -23,7 +23,7 @@ var (
 // TransportOptions are the options of a Transport. Nil means every default.
 type TransportOptions struct {
 	// ToServer and ToClient are how many bytes a connection holds in each direction before a write blocks.
-	// Zero means DefaultBuffer. net/http adds its own buffers of 4 KiB.
+	// Zero means defaultBuffer. net/http adds its own buffers of 4 KiB.
 	ToServer, ToClient int
 	// RemoteIP is the client's address as the handler sees it. Zero means 192.0.2.1.
 	RemoteIP string
@@ -70,10 +70,10 @@ func NewTransport(h http.Handler, opts *TransportOptions) *Transport {
 		t.opts = *opts
 	}
 	if t.opts.ToServer <= 0 {
-		t.opts.ToServer = DefaultBuffer
+		t.opts.ToServer = defaultBuffer
 	}
 	if t.opts.ToClient <= 0 {
-		t.opts.ToClient = DefaultBuffer
+		t.opts.ToClient = defaultBuffer
 	}
 	if t.opts.RemoteIP == "" {
 		t.opts.RemoteIP = "192.0.2.1"

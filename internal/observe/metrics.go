@@ -17,8 +17,8 @@ type Metric struct {
 	read  func(*state, func(label string, value int64))
 }
 
-// Unnamed is the label for all names that clients have chosen.
-const Unnamed = "*"
+// unnamed is the label for all names that clients have chosen.
+const unnamed = "*"
 
 // Metrics are all metrics. Those of the broker, and of recovery, have no values on a server
 // without it.
@@ -185,7 +185,7 @@ func ofRecovery(read func(*socketio.RecoveryStats, func(string, int64))) func(*s
 }
 
 // readSockets counts the sockets of namespaces that the server does not know as
-// those of Unnamed, since clients chose the names.
+// those of unnamed, since clients chose the names.
 func readSockets(st *state, yield func(string, int64)) {
 	folded := make(map[string]int, len(st.known))
 	for _, ns := range st.known {
@@ -193,7 +193,7 @@ func readSockets(st *state, yield func(string, int64)) {
 	}
 	for ns, n := range st.Sockets {
 		if _, ok := folded[ns]; !ok {
-			ns = Unnamed
+			ns = unnamed
 		}
 		folded[ns] += n
 	}

@@ -253,15 +253,8 @@ func (r *Returner) Drop() {
 	synctest.Wait()
 }
 
-// DropAfter cuts the connection when the client has looked at some of what has arrived: at
-// share of it, between 0 and 1, and at least at what was there when it answered a ping.
-func (r *Returner) DropAfter(share float64) {
-	r.t.Helper()
-	r.LookAt(share)
-	r.Drop()
-}
-
-// LookAt makes the client look at a share of what has arrived, as DropAfter does.
+// LookAt makes the client look at a share of what has arrived, between 0 and 1, and at least
+// at what was there when it answered a ping.
 func (r *Returner) LookAt(share float64) {
 	r.t.Helper()
 	n := int(share * float64(r.Arrived()+1))

@@ -22,8 +22,8 @@ const (
 // MaxControl is the longest payload of a control frame, in bytes.
 const MaxControl = 125
 
-// MaxHeader is the longest header of a frame that a server sends, in bytes.
-const MaxHeader = 10
+// maxHeader is the longest header of a frame that a server sends, in bytes.
+const maxHeader = 10
 
 // HeaderLen returns how many bytes PutHeader writes for a payload of size bytes.
 func HeaderLen(size int) int {
@@ -33,7 +33,7 @@ func HeaderLen(size int) int {
 	case size < 1<<16:
 		return 4
 	}
-	return MaxHeader
+	return maxHeader
 }
 
 // PutHeader writes the header of an unmasked frame to the beginning of b, which

@@ -6,12 +6,12 @@ import (
 	"errors"
 )
 
-// MaxIndex is how many digits the query parameter j may have. It is the number of a client's callback.
-const MaxIndex = 10
+// maxIndex is how many digits the query parameter j may have. It is the number of a client's callback.
+const maxIndex = 10
 
 // IsIndex reports whether j is a number. Only then is it safe to write it into a script.
 func IsIndex(j string) bool {
-	if j == "" || len(j) > MaxIndex {
+	if j == "" || len(j) > maxIndex {
 		return false
 	}
 	for i := range len(j) {
