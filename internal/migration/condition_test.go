@@ -44,7 +44,7 @@ func TestCondition(t *testing.T) {
 		put(2)
 		synctest.Wait()
 		assert.Len(t, took, 2)
-		assert.True(t, <-took && <-took)
+		assert.Equal(t, []bool{true, true}, []bool{<-took, <-took})
 		assert.False(t, <-took, "the context has ended")
 		assert.Zero(t, free)
 		put(1)
