@@ -299,7 +299,7 @@ func TestPutNeverWaits(t *testing.T) {
 		defer cancel()
 		err := o.Close(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "not published")
+		require.ErrorContains(t, err, "messages not published")
 		require.Equal(t, time.Second, time.Since(began))
 		require.EqualValues(t, 100, o.Status().Dropped)
 		require.False(t, o.Put(channel, nil))
