@@ -27,6 +27,7 @@ type Process struct {
 	stdin   io.WriteCloser
 	lines   chan string // its standard output; closed at its end
 	stderr  tail
+	ended   sync.Once // see wait
 	addr    string
 	version string
 	profile string // where Begin and End write a CPU profile, if anywhere
@@ -130,6 +131,7 @@ func (p *Process) line(timeout time.Duration) (string, error) {
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
+			p.wait()
 			return "", fmt.Errorf("the server ended: %s", p.stderr.String())
 		}
 		return line, nil
@@ -141,6 +143,7 @@ func (p *Process) line(timeout time.Duration) (string, error) {
 // Ask sends a command to the server, see package control, and returns the text of the answer.
 func (p *Process) Ask(command string) (string, error) {
 	if _, err := fmt.Fprintln(p.stdin, command); err != nil {
+		p.wait()
 		return "", fmt.Errorf("%s: %w: %s", command, err, p.stderr.String())
 	}
 	answer, err := p.line(commandTimeout)
@@ -223,11 +226,19 @@ func (p *Process) RSS() (int64, error) {
 // Stop ends the server, and returns when it has ended.
 func (p *Process) Stop() {
 	_ = p.stdin.Close()
-	kill := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
-	defer kill.Stop()
-	for range p.lines {
-	}
-	_ = p.cmd.Wait() // killed or not, it has ended
+	p.wait()
+}
+
+// wait returns when the server has ended, and everything that it wrote has been read. It kills a
+// server that does not end.
+func (p *Process) wait() {
+	p.ended.Do(func() {
+		kill := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
+		defer kill.Stop()
+		for range p.lines {
+		}
+		_ = p.cmd.Wait() // killed or not, it has ended
+	})
 }
 
 // tail keeps the end of what is written to it.
