@@ -54,9 +54,9 @@ type dialect interface {
 	// ReasonPingTimeout. Both are called with Conn.mu held.
 	beginLocked(c *Conn)
 	heartbeatLocked(c *Conn) error
-	// heard is called with the type of a packet that came over WebSocket and has no
-	// content. If that is a heartbeat, takeHeartbeat takes it. It reports whether it was one; for
-	// the other results see pong.
+	// takeHeartbeat is called with the type of a packet that came over WebSocket and has no
+	// content. It takes a heartbeat, and reports whether it was one; for the other results
+	// see pong.
 	takeHeartbeat(c *Conn, kind byte) (heartbeat, expected, confirms bool)
 }
 

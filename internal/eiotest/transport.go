@@ -23,7 +23,7 @@ var (
 // TransportOptions are the options of a Transport. Nil means every default.
 type TransportOptions struct {
 	// ToServer and ToClient are how many bytes a connection holds in each direction before a write blocks.
-	// Zero means defaultBuffer. net/http adds its own buffers of 4 KiB.
+	// Zero means 64 KiB. net/http adds its own buffers of 4 KiB.
 	ToServer, ToClient int
 	// RemoteIP is the client's address as the handler sees it. Zero means 192.0.2.1.
 	RemoteIP string

@@ -92,10 +92,7 @@ func TestRestorer(t *testing.T) {
 func TestRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		store := b.(broker.RecordStore)
+		m, store := newStore(t)
 		srv := newServer()
 		snap := srv.snapshot("room")
 		key := recovery.Key{1}
@@ -150,9 +147,8 @@ func TestNilRestorer(t *testing.T) {
 // A snapshot begins where its client may lack events, and has the joins and leaves since then.
 func TestRecorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := (&brokertest.Memory{Keep: 1}).Connect()
-		defer b.Close()
-		w := NewWriter(b.(broker.RecordStore), time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
+		_, records := newStore(t)
+		w := NewWriter(records, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		srv := newServer()
 		q := srv.Sequence

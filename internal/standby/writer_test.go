@@ -13,11 +13,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-d124fa34/socketio/broker"
 	"github.com/seed-d124fa34/socketio/brokertest"
 )
+
+// newStore returns a broker in memory, and the records that a server keeps with it.
+func newStore(t *testing.T) (*brokertest.Memory, broker.RecordStore) {
+	m := &brokertest.Memory{Keep: 1}
+	b := m.Connect()
+	t.Cleanup(func() { assert.NoError(t, b.Close()) })
+	return m, b.(broker.RecordStore)
+}
 
 // valueOf returns the value of a record, "" if there is none.
 func valueOf(m *brokertest.Memory, key string) string {
@@ -34,10 +43,8 @@ func valueOf(m *brokertest.Memory, key string) string {
 // everything that has changed is written.
 func TestWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		w := NewWriter(b.(broker.RecordStore), time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
+		m, records := newStore(t)
+		w := NewWriter(records, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		value := func(key string) string { return valueOf(m, key) }
 		one, two := &source{form: "one"}, &source{form: "two"}
@@ -73,10 +80,7 @@ func TestWriter(t *testing.T) {
 // Records are deleted when their sessions end. A session whose record another server has taken is given up.
 func TestWriterDeletes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		store := b.(broker.RecordStore)
+		m, store := newStore(t)
 		w := NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		value := func(key string) string { return valueOf(m, key) }
 		one := &source{form: "one"}
@@ -122,10 +126,7 @@ func TestWriterDeletes(t *testing.T) {
 // it had taken; it ends if that does not happen.
 func TestWriterAfterAHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		store := b.(broker.RecordStore)
+		m, store := newStore(t)
 		w := NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		for _, key := range []string{"1", "2"} {
@@ -160,10 +161,7 @@ func TestWriterAfterAHandOver(t *testing.T) {
 func TestLastFormAfterAHandOver(t *testing.T) {
 	for _, deleted := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			m := &brokertest.Memory{Keep: 1}
-			b := m.Connect()
-			defer b.Close()
-			store := b.(broker.RecordStore)
+			m, store := newStore(t)
 			w := NewWriter(store, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 			require.NoError(t, store.PutRecords(t.Context(), []*broker.Record{{Key: "1", Value: []byte("old")}}, time.Minute))
 			_, owner, err := store.TakeRecord(t.Context(), "1", time.Minute)
@@ -231,10 +229,8 @@ func (s *slowStore) PutRecords(ctx context.Context, all []*broker.Record, ttl ti
 func TestSnapshotsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many, size = 100, 200 << 10
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		store := &slowStore{RecordStore: b.(broker.RecordStore)}
+		m, records := newStore(t)
+		store := &slowStore{RecordStore: records}
 		var bytes counter
 		w := NewWriter(store, time.Hour, bytes.count, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
@@ -272,10 +268,8 @@ func TestSnapshotsAreBounded(t *testing.T) {
 // A session whose values change is written soon, also when others wait to be written all the time.
 func TestWriterLooksWhileItIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		w := NewWriter(&slowStore{RecordStore: b.(broker.RecordStore)}, time.Hour, func(int64) {}, slog.New(slog.DiscardHandler))
+		m, records := newStore(t)
+		w := NewWriter(&slowStore{RecordStore: records}, time.Hour, func(int64) {}, slog.New(slog.DiscardHandler))
 		defer w.Close(t.Context())
 		quiet, busy := &source{form: "before"}, w.Add("busy", "", &source{form: "x"})
 		w.Add("quiet", "", quiet)
@@ -295,10 +289,8 @@ func TestWriterLooksWhileItIsBusy(t *testing.T) {
 // A record that is held stays as it is, whatever happens to its session, and is written once more if there is a last form.
 func TestHeldRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &brokertest.Memory{Keep: 1}
-		b := m.Connect()
-		defer b.Close()
-		w := NewWriter(b.(broker.RecordStore), time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
+		m, records := newStore(t)
+		w := NewWriter(records, time.Minute, func(int64) {}, slog.New(slog.DiscardHandler))
 		var entries []*Entry
 		for i := range 4 {
 			entries = append(entries, w.Add(strconv.Itoa(i), "", &source{form: "x"}))
@@ -356,10 +348,8 @@ func TestCloseDuringAFailure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &brokertest.Memory{Keep: 1}
-				b := m.Connect()
-				defer b.Close()
-				store := &awayStore{RecordStore: b.(broker.RecordStore)}
+				m, records := newStore(t)
+				store := &awayStore{RecordStore: records}
 				var logs bytes.Buffer
 				w := NewWriter(store, time.Hour, func(int64) {}, slog.New(slog.NewTextHandler(&logs, nil)))
 				var entries []*Entry
