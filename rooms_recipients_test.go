@@ -12,15 +12,21 @@ import (
 	"github.com/seed-d124fa34/socketio/internal/sessionid"
 )
 
+// newIndexed returns a socket that is in the index, but not in the namespace.
+func newIndexed(srv *Server) *Socket {
+	s := &Socket{server: srv, name: "/", sid: sessionid.New()}
+	s.membership.Init(s, s.name, s.sid)
+	srv.index.Add(&s.membership)
+	return s
+}
+
 // Whatever rooms are selected and left out, each socket is found once, and nobody else.
 func TestRecipientsAgreeWithAModel(t *testing.T) {
 	srv := NewServer(nil)
 	defer srv.Shutdown(context.Background())
 	var all []*Socket
 	for i := range 600 { // more than one part of a room
-		s := &Socket{server: srv, name: "/", sid: sessionid.New()}
-		s.membership.Init(s, s.name, s.sid)
-		srv.index.Add(&s.membership)
+		s := newIndexed(srv)
 		s.state.Store(stateJoined)
 		srv.index.Enter(&s.membership)
 		for room := range 5 {
@@ -71,9 +77,7 @@ func TestRecipientsAgreeWithAModel(t *testing.T) {
 func TestRecipientsThatLeftAreLookedForAgain(t *testing.T) {
 	srv := NewServer(nil)
 	defer srv.Shutdown(context.Background())
-	s := &Socket{server: srv, name: "/", sid: sessionid.New()}
-	s.membership.Init(s, s.name, s.sid)
-	srv.index.Add(&s.membership)
+	s := newIndexed(srv)
 	s.state.Store(stateJoined)
 	srv.index.Enter(&s.membership)
 	for _, room := range []string{"a", "b", "c", "d"} {
@@ -95,9 +99,7 @@ func TestRecipientIsLetInMeanwhile(t *testing.T) {
 	defer srv.Shutdown(context.Background())
 	var all []*Socket
 	for range 2 {
-		s := &Socket{server: srv, name: "/", sid: sessionid.New()}
-		s.membership.Init(s, s.name, s.sid)
-		srv.index.Add(&s.membership)
+		s := newIndexed(srv)
 		require.NoError(t, s.join("r"))
 		all = append(all, s)
 	}
